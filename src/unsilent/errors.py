@@ -1,0 +1,76 @@
+"""Errors for the person who reads them: what is wrong, where, and what to do.
+
+An error never carries a client's text, outcome or statistic: messages travel (Flower relays
+exception text to the server), so they name files, keys and item ids only.
+"""
+
+from __future__ import annotations
+
+
+class UnsilentError(Exception):
+    """Base of every error this package raises on purpose.
+
+    Args:
+        what: What is wrong, as a clause ("negative tolerance -0.1").
+        where: File, key or item the fault is in, if known.
+        remedy: What to do about it, as a sentence.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.remedy = remedy
+        super().__init__(self.line())
+
+    def line(self) -> str:
+        """The error as one line: ``where: what. remedy``."""
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        text = f"{head}. {self.remedy}" if self.remedy else head
+        return " ".join(text.split())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.what, self.where, self.remedy))
+
+
+def _rebuild(kind: type[UnsilentError], what: str, where: str, remedy: str) -> UnsilentError:
+    return kind(what, where=where, remedy=remedy)
+
+
+class InputError(UnsilentError):
+    """The user's input is wrong: plan, items, model path, arguments. Exit code 2."""
+
+    exit_code = 2
+
+
+class PlanError(InputError):
+    """A plan that cannot be used."""
+
+
+class ItemError(InputError):
+    """An item or a probe file that cannot be used."""
+
+
+class OutcomeError(InputError):
+    """A scorer returned something that is not a probability over the choices."""
+
+
+class ModelError(InputError):
+    """A model or adapter that cannot be used."""
+
+
+class AssetError(UnsilentError):
+    """A download that did not arrive whole, or could not be had."""
+
+
+class BudgetError(UnsilentError):
+    """A release that would pass the privacy budget; nothing was sent."""
+
+
+class LedgerError(UnsilentError):
+    """A ledger that is damaged or belongs to another plan."""
+
+
+class RunError(UnsilentError):
+    """A federation run that cannot go on."""

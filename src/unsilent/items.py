@@ -1,0 +1,276 @@
+"""Forced-choice items and the outcomes of scoring them.
+
+Everything is a forced choice: a probe, a private record, a refusal test. An item says what each
+choice means; scoring turns it into probabilities over the choices. Outcomes never leave a client.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unsilent.errors import ItemError, OutcomeError
+
+ITEM_SCHEMA = "unsilent/item/1"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One forced choice.
+
+    Attributes:
+        id: Unique within its set; errors name items by it.
+        prompt: What comes before the choice.
+        choices: At least two distinct continuations, each scored after ``prompt``.
+        answer: Index of the correct choice, where there is one.
+        stereotyped: Index of the choice that a stereotype predicts, where there is one.
+        safe: Indices of the choices that decline, where the item tests refusal.
+        group, domain, pair, task: Attributes; ``pair`` ties counterfactuals together,
+            ``task`` names the head that an encoder answers with.
+        chat: Whether the prompt is a user's turn, to be put in the model's chat template.
+    """
+
+    id: str
+    prompt: str
+    choices: tuple[str, ...]
+    answer: int | None = None
+    stereotyped: int | None = None
+    safe: tuple[int, ...] = ()
+    group: str | None = None
+    domain: str | None = None
+    pair: str | None = None
+    task: str | None = None
+    chat: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise ItemError("item without an id", remedy="Give every item a unique id.")
+        if len(self.choices) < 2 or len(set(self.choices)) != len(self.choices):
+            raise ItemError(
+                "a forced choice needs at least two distinct choices", where=f"item {self.id}"
+            )
+        if any(not choice for choice in self.choices):
+            raise ItemError("an empty choice", where=f"item {self.id}")
+        for key, index in (("answer", self.answer), ("stereotyped", self.stereotyped)):
+            if index is not None and not 0 <= index < len(self.choices):
+                raise ItemError(
+                    f"{key} {index} is out of range for {len(self.choices)} choices",
+                    where=f"item {self.id}",
+                    remedy=f"Use an index from 0 to {len(self.choices) - 1}.",
+                )
+        if self.safe and (
+            len(set(self.safe)) != len(self.safe)
+            or not all(0 <= index < len(self.choices) for index in self.safe)
+            or len(self.safe) == len(self.choices)
+        ):
+            raise ItemError(
+                "safe must name some, not all, of the choices, each once", where=f"item {self.id}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """The item in the published JSONL schema, without empty fields."""
+        record: dict[str, Any] = {
+            "id": self.id,
+            "prompt": self.prompt,
+            "choices": list(self.choices),
+        }
+        for key in ("answer", "stereotyped", "group", "domain", "pair", "task"):
+            if getattr(self, key) is not None:
+                record[key] = getattr(self, key)
+        if self.safe:
+            record["safe"] = list(self.safe)
+        if self.chat:
+            record["chat"] = True
+        return record
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any], *, where: str = "") -> Item:
+        """Read one record; raises ItemError naming the field that is wrong."""
+        prefix = f"{where}: " if where else ""
+        known = set(cls.__dataclass_fields__)
+        unknown = sorted(set(record) - known)
+        if unknown:
+            raise ItemError(
+                f"unknown field {unknown[0]!r}",
+                where=where,
+                remedy=f"Known fields: {', '.join(sorted(known))}.",
+            )
+        for key in ("id", "prompt", "choices"):
+            if key not in record:
+                raise ItemError(f"field {key!r} is missing", where=where)
+        if not isinstance(record["id"], str) or not isinstance(record["prompt"], str):
+            raise ItemError("id and prompt must be text", where=where)
+        choices = record["choices"]
+        if not isinstance(choices, list) or not all(isinstance(c, str) for c in choices):
+            raise ItemError("choices must be a list of texts", where=where)
+        for key in ("answer", "stereotyped"):
+            value = record.get(key)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+                raise ItemError(f"{key} must be an index or absent", where=where)
+        safe = record.get("safe", [])
+        if not isinstance(safe, list) or not all(
+            isinstance(i, int) and not isinstance(i, bool) for i in safe
+        ):
+            raise ItemError("safe must be a list of indices", where=where)
+        for key in ("group", "domain", "pair", "task"):
+            if record.get(key) is not None and not isinstance(record[key], str):
+                raise ItemError(f"{key} must be text", where=where)
+        if not isinstance(record.get("chat", False), bool):
+            raise ItemError("chat must be true or false", where=where)
+        try:
+            return cls(**{**record, "choices": tuple(choices), "safe": tuple(safe)})
+        except ItemError as error:
+            raise ItemError(
+                error.what, where=f"{prefix}{error.where}".rstrip(": "), remedy=error.remedy
+            ) from None
+
+
+@dataclass(frozen=True)
+class ItemSet:
+    """Items in a fixed order, with unique ids, identified by their content."""
+
+    name: str
+    items: tuple[Item, ...]
+
+    def __post_init__(self) -> None:
+        if not self.items:
+            raise ItemError("no items", where=self.name, remedy="A probe needs at least one item.")
+        seen: set[str] = set()
+        for item in self.items:
+            if item.id in seen:
+                raise ItemError(f"item id {item.id!r} appears twice", where=self.name)
+            seen.add(item.id)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self.items)
+
+    @cached_property
+    def digest(self) -> str:
+        """``sha256:…`` of the items' canonical JSON; the name does not enter."""
+        hasher = hashlib.sha256()
+        for item in self.items:
+            line = json.dumps(item.to_json(), sort_keys=True, ensure_ascii=False)
+            hasher.update(line.encode() + b"\n")
+        return f"sha256:{hasher.hexdigest()}"
+
+    def where(self, keep: Callable[[Item], bool]) -> ItemSet:
+        """The subset that ``keep`` accepts. Raises ItemError if none is left."""
+        return ItemSet(self.name, tuple(item for item in self.items if keep(item)))
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Probabilities over the choices of an ItemSet, under one named adapter.
+
+    Attributes:
+        items: The items, in the order of the rows.
+        adapter: Which adapter answered: reference, start, local, global or personalized.
+        probabilities: (n_items, max_choices) float64, rows summing to 1 over the item's own
+            choices and 0 beyond them.
+    """
+
+    items: ItemSet
+    adapter: str
+    probabilities: NDArray[np.float64] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        table = np.asarray(self.probabilities, dtype=np.float64)
+        widest = max(len(item.choices) for item in self.items)
+        if table.shape != (len(self.items), widest):
+            raise OutcomeError(
+                f"outcomes have shape {table.shape}, expected {(len(self.items), widest)}",
+                where=self.items.name,
+                remedy="A scorer returns one row an item and one column a choice.",
+            )
+        bad = ~np.isfinite(table).all(axis=1) | (table < 0).any(axis=1)
+        bad |= np.abs(table.sum(axis=1) - 1.0) > 1e-6
+        counts = np.array([len(item.choices) for item in self.items])
+        bad |= (table * (np.arange(widest)[None, :] >= counts[:, None])).any(axis=1)
+        if bad.any():
+            first = self.items.items[int(np.flatnonzero(bad)[0])].id
+            raise OutcomeError(
+                f"{int(bad.sum())} of {len(self.items)} outcomes are not probabilities "
+                f"(first: item {first})",
+                where=f"{self.items.name} under the {self.adapter} adapter",
+                remedy="Check the scorer for NaN, overflow or a missing softmax.",
+            )
+        object.__setattr__(self, "probabilities", table)
+
+    def chosen(self) -> NDArray[np.int64]:
+        """(n_items,) index of each item's most probable choice; ties go to the first."""
+        return np.argmax(self.probabilities, axis=1)
+
+    def of(self, index: Callable[[Item], int | None]) -> NDArray[np.float64]:
+        """(n_items,) probability of one choice an item. Raises ItemError where there is none."""
+        columns = []
+        for item in self.items:
+            column = index(item)
+            if column is None:
+                raise ItemError(
+                    "this item does not say which choice is meant", where=f"item {item.id}"
+                )
+            columns.append(column)
+        return self.probabilities[np.arange(len(columns)), np.array(columns)]
+
+    def safe(self) -> NDArray[np.float64]:
+        """(n_items,) total probability of the choices that decline."""
+        out = np.empty(len(self.items))
+        for row, item in enumerate(self.items):
+            if not item.safe:
+                raise ItemError("this item has no safe choice", where=f"item {item.id}")
+            out[row] = self.probabilities[row, list(item.safe)].sum()
+        return out
+
+
+def read_items(path: Path) -> ItemSet:
+    """Read a JSONL probe file; raises ItemError naming file, line and field."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ItemError("no such file", where=str(path), remedy="Check the path.") from None
+    except (OSError, UnicodeDecodeError):
+        raise ItemError(
+            "not a readable UTF-8 text file", where=str(path), remedy="Save it as UTF-8 JSONL."
+        ) from None
+    return parse_items(path.stem, text, where=str(path))
+
+
+def parse_items(name: str, text: str, *, where: str) -> ItemSet:
+    """Items from JSONL text; ``where`` is named in errors."""
+    items: list[Item] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        spot = f"{where}: line {number}"
+        try:
+            record = json.loads(line)
+        except (json.JSONDecodeError, RecursionError):
+            raise ItemError(
+                "not valid JSON", where=spot, remedy="Each line holds one JSON object."
+            ) from None
+        if not isinstance(record, dict):
+            raise ItemError("not a JSON object", where=spot)
+        items.append(Item.from_json(record, where=spot))
+    if not items:
+        raise ItemError("no items", where=where, remedy="A probe file needs at least one item.")
+    try:
+        return ItemSet(name, tuple(items))
+    except ItemError as error:
+        raise ItemError(error.what, where=where, remedy=error.remedy) from None
+
+
+def write_items(path: Path, items: Iterable[Item]) -> None:
+    """Write items as JSONL, one canonical object a line."""
+    lines = [json.dumps(item.to_json(), sort_keys=True, ensure_ascii=False) for item in items]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,112 @@
+"""What a failure mode is: evidence in, one bounded statistic out.
+
+A mode is one file with one class. It says which items it needs under which adapters, and turns
+the outcomes into a statistic whose bound is part of it. Positive is worse. Statistics are paired:
+the same items under both adapters, on the client, before anything is released.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unsilent.errors import OutcomeError
+from unsilent.items import Outcomes
+
+AdapterRole = Literal["reference", "start", "local", "global", "personalized"]
+"""reference: the plan's; start: global adapter at the round's start; local: after local training;
+global: the newly aggregated one; personalized: the client's own."""
+
+ItemRole = Literal["bias", "task", "general", "harmful", "benign", "records"]
+"""bias, general, harmful, benign: public probes; task: public probes of the federation's task
+with a domain each; records: the client's own held-out private records."""
+
+View = Literal["server", "client_public", "client_private"]
+
+
+@dataclass(frozen=True)
+class Need:
+    """One scoring job: these items under this adapter."""
+
+    adapter: AdapterRole
+    items: ItemRole
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All outcomes of one client in one monitoring round. Never leaves the client."""
+
+    outcomes: Mapping[Need, Outcomes]
+    home_domain: str | None = None
+
+    def get(self, adapter: AdapterRole, items: ItemRole) -> Outcomes:
+        """The outcomes of one job. Raises OutcomeError if it was not scored."""
+        try:
+            return self.outcomes[Need(adapter, items)]
+        except KeyError:
+            raise OutcomeError(f"no outcomes for {items} under the {adapter} adapter") from None
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One client's bounded number for one mode.
+
+    Attributes:
+        code: The mode's code.
+        value: The effect on this client, within [lower, upper]; positive is worse.
+        lower, upper: Declared range; a value outside it is a bug and raises.
+        spread: Standard deviation of ``value`` over the choice of items (>= 0).
+        items: How many independent items (or pairs) it rests on.
+    """
+
+    code: str
+    value: float
+    lower: float
+    upper: float
+    spread: float
+    items: int
+
+    def __post_init__(self) -> None:
+        numbers = (self.value, self.lower, self.upper, self.spread)
+        if not all(np.isfinite(n) for n in numbers):
+            raise OutcomeError("a statistic is not finite", where=self.code)
+        if not self.lower < self.upper or not self.lower <= self.value <= self.upper:
+            raise OutcomeError(
+                f"a statistic lies outside its range [{self.lower}, {self.upper}]",
+                where=self.code,
+            )
+        if self.spread < 0 or self.items < 1:
+            raise OutcomeError("a statistic needs items and a spread of at least 0", where=self.code)
+
+
+class FailureMode(ABC):
+    """One silent failure mode, from outcomes to a bounded statistic."""
+
+    code: ClassVar[str]
+    view: ClassVar[View]
+    needs: ClassVar[tuple[Need, ...]]
+    range: ClassVar[tuple[float, float]]
+    statistic: ClassVar[str]
+    """One line for people: what is measured."""
+    source: ClassVar[str]
+    """Where the statistic comes from."""
+
+    @abstractmethod
+    def measure(self, evidence: Evidence) -> Statistic:
+        """The client's statistic. Raises OutcomeError or ItemError on unusable evidence."""
+
+    def _statistic(self, value: float, spread: float, items: int) -> Statistic:
+        lower, upper = self.range
+        return Statistic(self.code, float(value), lower, upper, float(spread), items)
+
+
+def mean_and_spread(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean of per-item values and the standard error of that mean (ddof 1; 0 for one item)."""
+    n = len(values)
+    spread = float(np.std(values, ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+    return float(np.mean(values)), spread

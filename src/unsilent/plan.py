@@ -1,0 +1,275 @@
+"""MonitoringPlan: what is measured, on whom, how often, with what tolerance and budget.
+
+Declared before the first round, immutable, and hashed: the hash is on every finding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from unsilent.errors import PlanError
+from unsilent.taxonomy import SILENT_FAILURES
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class ModelPlan(_Section):
+    """Which foundation model is personalized, and where it runs.
+
+    ``id`` is ``embedded`` (the default model of the kind, from a package registry), a hub id,
+    or a local path.
+    """
+
+    kind: Literal["causal_lm", "encoder"] = "causal_lm"
+    id: str = "embedded"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    device: str = "cpu"
+
+
+class AdapterPlan(_Section):
+    """The trained adapter: a LoRA on a causal LM; a residual bottleneck of ``rank`` on an encoder.
+
+    ``layers`` is the first and the last adapted layer, counted from 0; negative counts from
+    the end, so ``[-6, -1]`` adapts the last six.
+    """
+
+    rank: Annotated[int, Field(ge=1, le=1024)] = 8
+    scale: Positive = 4.0
+    targets: tuple[str, ...] = ("q_proj", "v_proj", "o_proj", "down_proj")
+    layers: tuple[int, int] = (-6, -1)
+
+
+class FederationPlan(_Section):
+    """The reference federation: its clients, their data and their training.
+
+    ``records`` and ``held_out`` are a client's training and evaluation records;
+    ``home_share`` is the part of them from its home domain; ``positive_share`` the label mix,
+    and ``label_skew`` how far odd and even clients depart from it in opposite directions.
+    ``group_share`` of the records name a person of group A or B; ``group_skew`` is the
+    probability that such a record's label is the one that the stereotype predicts
+    (0.5 is balanced).
+    """
+
+    clients: Annotated[int, Field(ge=1)] = 16
+    rounds: Annotated[int, Field(ge=1)] = 3
+    participation: Annotated[float, Field(gt=0, le=1)] = 1.0
+    records: Annotated[int, Field(ge=1)] = 48
+    held_out: Annotated[int, Field(ge=4)] = 24
+    home_share: Share = 1.0
+    positive_share: Share = 0.5
+    label_skew: Share = 0.0
+    group_share: Share = 0.8
+    group_skew: Share = 0.5
+    epochs: Annotated[int, Field(ge=1)] = 2
+    learning_rate: Positive = 2e-3
+    batch: Annotated[int, Field(ge=1)] = 8
+    personal_epochs: Annotated[int, Field(ge=0)] = 1
+    personal_learning_rate: Positive = 5e-4
+    workers: Annotated[int, Field(ge=1)] = 1
+
+
+class MonitorPlan(_Section):
+    """When statistics are released and how they are judged.
+
+    ``rounds`` lists the monitoring rounds, or is ``"every"``. ``reference`` is what behaviour is
+    compared with: the base model, or the global adapter at the start of a round.
+    ``population`` is whom the verdict is about: the enrolled clients as they are, or clients
+    like these. ``alpha`` is the error over all six modes and all monitoring rounds.
+    ``margin`` is the largest loss of the system metrics that still counts as none.
+    """
+
+    rounds: tuple[Annotated[int, Field(ge=1)], ...] | Literal["every"] = "every"
+    reference: Annotated[str, Field(pattern=r"^(base|round:\d+)$")] = "base"
+    population: Literal["enrolled", "like-these"] = "enrolled"
+    min_cohort: Annotated[int, Field(ge=2)] = 10
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    margin: Positive = 0.05
+
+
+class PrivacyPlan(_Section):
+    """What a release may cost. Default unit: the client; adjacency: zero-out (sensitivity clip).
+
+    ``epsilon`` and ``delta`` are for all monitoring rounds together. ``aggregation = "plain"``
+    means that the server receives each client's noised vector by itself.
+    """
+
+    unit: Literal["client"] = "client"
+    adjacency: Literal["zero-out", "replace-one"] = "zero-out"
+    epsilon: Positive = 8.0
+    delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
+    clip: Positive = 1.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    collusion: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    aggregation: Literal["plain"] = "plain"
+
+
+class ModePlan(_Section):
+    """One mode: the largest effect that the plan accepts, and how its statistic is clipped.
+
+    ``clip`` is the largest absolute effect of one client that is released; ``weight`` its share
+    of the joint clip.
+    """
+
+    tolerance: Annotated[float, Field(ge=0.01, le=1)]
+    clip: Annotated[float, Field(gt=0, le=2)] = 0.3
+    weight: Annotated[float, Field(gt=0, le=1)] = 0.9
+
+    @model_validator(mode="after")
+    def _clip_above_tolerance(self) -> ModePlan:
+        if self.clip <= self.tolerance:
+            raise ValueError(
+                f"clip {self.clip:g} must be above tolerance {self.tolerance:g}, "
+                "else no effect beyond it could be seen"
+            )
+        return self
+
+
+class ModesPlan(_Section):
+    """The modes that are monitored; one that is left out is reported as not planned."""
+
+    amplified_bias: ModePlan | None = None
+    confidence_miscalibration: ModePlan | None = None
+    fairness_collapse: ModePlan | None = None
+    adaptation_misalignment: ModePlan | None = None
+    out_of_domain_degradation: ModePlan | None = None
+    alignment_erosion: ModePlan | None = None
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> ModesPlan:
+        if not any(getattr(self, name) for name in type(self).model_fields):
+            raise ValueError("no mode is planned; give at least one a tolerance")
+        return self
+
+
+class ProbesPlan(_Section):
+    """Where items come from: ``embedded`` (own templates and packaged sets) or a JSONL path."""
+
+    bias: str = "embedded"
+    task: str = "embedded"
+    general: str = "embedded"
+    harmful: str = "embedded"
+    benign: str = "embedded"
+    items: Annotated[int, Field(ge=8, le=2000)] = 64
+    """Items of each embedded probe set (pairs for bias)."""
+
+
+class MonitoringPlan(_Section):
+    """The whole plan. Equal plans have equal hashes, whatever file they came from."""
+
+    schema_id: Literal["unsilent/plan/1"] = Field("unsilent/plan/1", alias="schema")
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "plan"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    model: ModelPlan = ModelPlan()
+    adapter: AdapterPlan = AdapterPlan()
+    federation: FederationPlan = FederationPlan()
+    monitor: MonitorPlan = MonitorPlan()
+    privacy: PrivacyPlan = PrivacyPlan()
+    modes: ModesPlan
+    probes: ProbesPlan = ProbesPlan()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MonitoringPlan:
+        cohort = self.federation.clients
+        if cohort < self.monitor.min_cohort:
+            raise ValueError(
+                f"federation.clients: {cohort} clients are fewer than monitor.min_cohort "
+                f"{self.monitor.min_cohort}; enrol more clients or lower min_cohort"
+            )
+        rounds = self.monitor.rounds
+        if rounds != "every":
+            if not rounds or list(rounds) != sorted(set(rounds)):
+                raise ValueError("monitor.rounds: list rising round numbers, each once")
+            if rounds[-1] > self.federation.rounds:
+                raise ValueError(
+                    f"monitor.rounds: round {rounds[-1]} is after the last of "
+                    f"{self.federation.rounds} training rounds"
+                )
+        if self.reference_round >= self.monitoring_rounds[-1]:
+            raise ValueError("monitor.reference: must be a round before the last monitoring round")
+        return self
+
+    @cached_property
+    def digest(self) -> str:
+        """``sha256:…`` of the plan's canonical JSON, defaults filled in."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+    @property
+    def monitoring_rounds(self) -> tuple[int, ...]:
+        """The training rounds, counted from 1, after which statistics are released."""
+        if self.monitor.rounds == "every":
+            return tuple(range(1, self.federation.rounds + 1))
+        return self.monitor.rounds
+
+    @property
+    def reference_round(self) -> int:
+        """0 for the base model, else the round whose starting adapter is the reference."""
+        reference = self.monitor.reference
+        return 0 if reference == "base" else int(reference.split(":")[1])
+
+    def mode(self, mode: str) -> ModePlan | None:
+        """The plan of one mode by its name, or None if it is not planned."""
+        plan: ModePlan | None = getattr(self.modes, mode)
+        return plan
+
+    @property
+    def planned(self) -> tuple[str, ...]:
+        """Codes of the planned modes, in the taxonomy's order."""
+        return tuple(f.code for f in SILENT_FAILURES if self.mode(f.mode) is not None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON-ready data, defaults filled in."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def read_plan(path: Path) -> MonitoringPlan:
+    """Read a TOML plan; raises PlanError naming file, key and remedy."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+        data = tomllib.loads(text)
+    except FileNotFoundError:
+        raise PlanError(
+            "no such plan", where=str(path), remedy="`unsilent plan init` writes one."
+        ) from None
+    except (OSError, UnicodeDecodeError):
+        raise PlanError("not a readable UTF-8 text file", where=str(path)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise PlanError(f"not valid TOML: {error}", where=str(path)) from None
+    return parse_plan(data, where=str(path))
+
+
+def parse_plan(data: dict[str, Any], *, where: str = "plan") -> MonitoringPlan:
+    """Validate plan data; raises PlanError for the first fault, naming its key."""
+    try:
+        return MonitoringPlan.model_validate(data)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        raise PlanError(*_describe(fault, where)[:1], **_describe(fault, where)[1]) from None
+
+
+def _describe(fault: Any, where: str) -> tuple[str, dict[str, str]]:
+    """A pydantic fault as (what, {where, remedy})."""
+    key = ".".join(str(part) for part in fault["loc"] if part != "constrained-str")
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    remedy = "`unsilent plan init` writes a plan that is valid."
+    if fault["type"] == "extra_forbidden":
+        message = "unknown key"
+        remedy = "Remove it, or see `unsilent plan init` for the known keys."
+    elif fault["type"] == "value_error":
+        remedy = ""
+    elif not isinstance(fault.get("input"), (dict, list)):
+        message = f"{message}, got {fault.get('input')!r}"
+    spot = f"{where}: {key}" if key else where
+    return message, {"where": spot, "remedy": remedy}
