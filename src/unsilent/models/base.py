@@ -1,0 +1,141 @@
+"""What a model is to the rest of the house: an adapter in, probabilities or a better adapter out.
+
+Two kinds stand behind one interface, ``causal_lm`` and ``encoder``. This file needs no torch, so
+that the server's side can average and store adapters without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from unsilent.errors import ModelError
+from unsilent.files import write_whole
+from unsilent.items import ItemSet
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Trained tensors on top of one frozen base.
+
+    Attributes:
+        base: Digest of the base model they were trained on.
+        tensors: Name to float32 array, in a fixed order (sorted by name).
+    """
+
+    base: str
+    tensors: Mapping[str, NDArray[np.float32]]
+
+    def __post_init__(self) -> None:
+        ordered = {name: np.asarray(self.tensors[name], np.float32) for name in sorted(self.tensors)}
+        for name, tensor in ordered.items():
+            if not np.isfinite(tensor).all():
+                raise ModelError(f"adapter tensor {name} is not finite", remedy="Training diverged.")
+        object.__setattr__(self, "tensors", ordered)
+
+    @cached_property
+    def digest(self) -> str:
+        """``sha256:…`` of base, names, shapes and values."""
+        hasher = hashlib.sha256(self.base.encode())
+        for name, tensor in self.tensors.items():
+            hasher.update(f"|{name}{tensor.shape}|".encode())
+            hasher.update(np.ascontiguousarray(tensor).tobytes())
+        return f"sha256:{hasher.hexdigest()}"
+
+    def save(self, path: Path) -> None:
+        """Write as safetensors, whole or not at all."""
+        data = save(dict(self.tensors), metadata={"unsilent_base": self.base})
+        write_whole(path, data)
+
+    @classmethod
+    def load(cls, path: Path, *, base: str) -> Adapter:
+        """Read an adapter; raises ModelError if it is damaged or was trained on another base."""
+        try:
+            with safe_open(path, framework="np") as file:  # type: ignore[no-untyped-call]
+                found = (file.metadata() or {}).get("unsilent_base", "")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except FileNotFoundError:
+            raise ModelError("no such adapter", where=str(path)) from None
+        except (SafetensorError, OSError):
+            raise ModelError(
+                "not a readable safetensors file",
+                where=str(path),
+                remedy="Delete it and train again, or restore it from a backup.",
+            ) from None
+        if found != base:
+            raise ModelError(
+                f"adapter was trained on another base ({found or 'unnamed'}, here {base})",
+                where=str(path),
+                remedy="Use the base model that the adapter was trained on.",
+            )
+        return cls(base, tensors)
+
+
+def average(adapters: Sequence[Adapter], weights: Sequence[float]) -> Adapter:
+    """Weighted mean of adapters (FedAvg, McMahan et al. 2017, eq. 1), summed in float64."""
+    if not adapters or len({adapter.base for adapter in adapters}) != 1:
+        raise ModelError("adapters to average must share one base")
+    total = float(sum(weights))
+    mean = {
+        name: np.asarray(
+            sum(
+                weight / total * adapter.tensors[name].astype(np.float64)
+                for adapter, weight in zip(adapters, weights, strict=True)
+            ),
+            dtype=np.float32,
+        )
+        for name in adapters[0].tensors
+    }
+    return Adapter(adapters[0].base, mean)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How one client trains: epochs over its records, Adam's rate, batch size, seed."""
+
+    epochs: int
+    learning_rate: float
+    batch: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What a federated run shows today: mean loss and accuracy over the last epoch."""
+
+    loss: float
+    accuracy: float
+    examples: int
+
+
+class PersonalModel(Protocol):
+    """A frozen base with a trainable adapter."""
+
+    @property
+    def digest(self) -> str:
+        """Identifies base weights, adapter shape and dtype; scores are comparable within it."""
+        ...
+
+    def new_adapter(self, seed: int) -> Adapter:
+        """An adapter that changes nothing yet."""
+        ...
+
+    def train(
+        self, adapter: Adapter, records: ItemSet, training: Training
+    ) -> tuple[Adapter, TrainingReport]:
+        """Train a copy of the adapter on records (items with an answer)."""
+        ...
+
+    def score(self, items: ItemSet, adapter: Adapter | None) -> NDArray[np.float64]:
+        """(n_items, max_choices) probabilities; None is the base alone."""
+        ...
+
