@@ -19,6 +19,7 @@ from unsilent.taxonomy import SILENT_FAILURES
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Valence = Annotated[float, Field(gt=0, le=4, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
@@ -59,7 +60,8 @@ class FederationPlan(_Section):
     and ``label_skew`` how far odd and even clients depart from it in opposite directions.
     ``group_share`` of the records name a person of group A or B; ``group_skew`` is the
     probability that such a record's label is the one that the stereotype predicts
-    (0.5 is balanced).
+    (0.5 is balanced). ``valence`` is the range of absolute human-rated sentiment, 0 to 4, of the
+    texts that are used: low is unclear, high is clear.
     """
 
     clients: Annotated[int, Field(ge=1)] = 16
@@ -72,12 +74,19 @@ class FederationPlan(_Section):
     label_skew: Share = 0.0
     group_share: Share = 0.8
     group_skew: Share = 0.5
+    valence: tuple[Valence, Valence] = (0.3, 4.0)
     epochs: Annotated[int, Field(ge=1)] = 2
     learning_rate: Positive = 2e-3
     batch: Annotated[int, Field(ge=1)] = 8
     personal_epochs: Annotated[int, Field(ge=0)] = 1
     personal_learning_rate: Positive = 5e-4
     workers: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _valence_rises(self) -> FederationPlan:
+        if not self.valence[0] < self.valence[1]:
+            raise ValueError("valence: give a range that rises, such as [0.3, 4.0]")
+        return self
 
 
 class MonitorPlan(_Section):
