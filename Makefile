@@ -1,0 +1,58 @@
+# `make demo` and `make test` do all of their set-up by themselves in .venv.
+# They assume python3 (3.11 or newer) with pip, and make. Quick the second time.
+#
+#   make demo ARGS="--scenario healthy"
+#   make test PYTEST_ARGS="-k plan"
+#   make demo TORCH_ARGS="--index-url URL"   where to take torch from, if plain pip should not
+
+PYTHON ?= python3
+ARGS ?=
+PYTEST_ARGS ?=
+TORCH_ARGS ?=
+
+BIN := .venv/bin
+BASE := .venv/.stamp-base
+READY := .venv/.stamp-ready
+READY_DEV := .venv/.stamp-dev
+
+export FLWR_TELEMETRY_ENABLED := 0
+export FLWR_DISABLE_UPDATE_CHECK := 1
+export RAY_DEDUP_LOGS := 1
+export RAY_USAGE_STATS_ENABLED := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint clean
+.DELETE_ON_ERROR:
+
+demo: $(READY)
+	$(BIN)/unsilent demo $(ARGS)
+
+test: lint
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: $(READY_DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv build dist src/*.egg-info
+
+# torch goes first and alone: where pip's own settings offer a build for the CPU, plain pip then
+# takes it, and the second step leaves it in place.
+$(BASE): constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "unsilent needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+	         "Name another one: make PYTHON=python3.11" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -c constraints.txt $(TORCH_ARGS) torch==2.13.0
+	@touch $@
+
+$(READY): pyproject.toml constraints.txt $(BASE)
+	$(BIN)/pip install -q -c constraints.txt -e .
+	@touch $@
+
+$(READY_DEV): pyproject.toml constraints.txt $(BASE)
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	@touch $(READY) $@
