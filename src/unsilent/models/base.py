@@ -36,10 +36,14 @@ class Adapter:
     tensors: Mapping[str, NDArray[np.float32]]
 
     def __post_init__(self) -> None:
-        ordered = {name: np.asarray(self.tensors[name], np.float32) for name in sorted(self.tensors)}
+        ordered = {
+            name: np.asarray(self.tensors[name], np.float32) for name in sorted(self.tensors)
+        }
         for name, tensor in ordered.items():
             if not np.isfinite(tensor).all():
-                raise ModelError(f"adapter tensor {name} is not finite", remedy="Training diverged.")
+                raise ModelError(
+                    f"adapter tensor {name} is not finite", remedy="Training diverged."
+                )
         object.__setattr__(self, "tensors", ordered)
 
     @cached_property
@@ -138,4 +142,3 @@ class PersonalModel(Protocol):
     def score(self, items: ItemSet, adapter: Adapter | None) -> NDArray[np.float64]:
         """(n_items, max_choices) probabilities; None is the base alone."""
         ...
-
