@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unsilent.errors import PlanError
+from unsilent.plan_faults import plan_error
 from unsilent.taxonomy import SILENT_FAILURES
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -253,9 +254,13 @@ def read_plan(path: Path) -> MonitoringPlan:
             "no such plan", where=str(path), remedy="`unsilent plan init` writes one."
         ) from None
     except (OSError, UnicodeDecodeError):
-        raise PlanError("not a readable UTF-8 text file", where=str(path)) from None
+        raise PlanError(
+            "not a readable UTF-8 text file", where=str(path), remedy="Save it as UTF-8 TOML."
+        ) from None
     except tomllib.TOMLDecodeError as error:
-        raise PlanError(f"not valid TOML: {error}", where=str(path)) from None
+        raise PlanError(
+            f"not valid TOML: {error}", where=str(path), remedy="Correct that line."
+        ) from None
     return parse_plan(data, where=str(path))
 
 
@@ -264,21 +269,4 @@ def parse_plan(data: dict[str, Any], *, where: str = "plan") -> MonitoringPlan:
     try:
         return MonitoringPlan.model_validate(data)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        raise PlanError(*_describe(fault, where)[:1], **_describe(fault, where)[1]) from None
-
-
-def _describe(fault: Any, where: str) -> tuple[str, dict[str, str]]:
-    """A pydantic fault as (what, {where, remedy})."""
-    key = ".".join(str(part) for part in fault["loc"] if part != "constrained-str")
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    remedy = "`unsilent plan init` writes a plan that is valid."
-    if fault["type"] == "extra_forbidden":
-        message = "unknown key"
-        remedy = "Remove it, or see `unsilent plan init` for the known keys."
-    elif fault["type"] == "value_error":
-        remedy = ""
-    elif not isinstance(fault.get("input"), (dict, list)):
-        message = f"{message}, got {fault.get('input')!r}"
-    spot = f"{where}: {key}" if key else where
-    return message, {"where": spot, "remedy": remedy}
+        raise plan_error(error, MonitoringPlan, data, where=where) from None
