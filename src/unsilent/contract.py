@@ -1,0 +1,239 @@
+"""The contract of a plan: each number that leaves a client, who sees it, what it costs.
+
+Derived from the plan alone, before the first round, with the same code that releases: the layout
+says which numbers there are, the noise says how they are hidden, the accountant what they cost.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from unsilent.modes import MODES
+from unsilent.plan import MonitoringPlan
+from unsilent.release.accountant import PrivacyEvent, epsilon
+from unsilent.release.layout import ACCURACY, CLIPPED, LOSS, SPREAD, SQUARE, Coordinate, Layout
+from unsilent.release.noise import (
+    needed_releases,
+    planned_event,
+    sensitivity,
+    share_scale,
+    smallest_cohort,
+)
+from unsilent.release.release import Release
+from unsilent.taxonomy import by_code
+
+CONTRACT_SCHEMA = "unsilent/contract/1"
+
+_WIDTH = 96
+
+OWN_WORDS = {
+    LOSS: "change of the mean loss on the client's held-out records, personalized minus reference",
+    ACCURACY: "drop of the accuracy on the client's held-out records, reference minus personalized",
+    CLIPPED: "1 if any number above was clipped, else 0",
+}
+
+NOT_PROTECTED = (
+    "The app's own metrics, mean training loss and accuracy with the number of examples, travel "
+    "in the clear from each client, as in any Flower app; so do the adapters that are "
+    "aggregated. Nothing here adds noise to them.",
+    "What training leaks: the global adapter depends on every record it was trained on. The "
+    "epsilon counts the monitoring releases only.",
+    "A server, or anyone else, that swaps the code the clients run.",
+)
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """One number that leaves a client.
+
+    Attributes:
+        name: The coordinate's name in the release.
+        what: What it is, in words.
+        lower, upper: Its range after clipping, before noise, in natural units.
+        weight: Its share of the joint clip.
+    """
+
+    name: str
+    what: str
+    lower: float
+    upper: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a plan takes from a client, and what it promises.
+
+    Attributes:
+        plan: Digest of the plan.
+        name: The plan's name.
+        numbers: Each number of a release, in order.
+        release_bytes: Size of one serialized release.
+        rounds: Monitoring rounds, one release from each client in each.
+        clients, smallest_cohort, needed: Enrolled clients; honest ones whose noise the epsilon
+            counts on; the fewest releases a sum may hold.
+        unit, adjacency, aggregation, delta: As planned.
+        epsilon: Budget of the plan.
+        epsilon_sum: What the sums of all planned rounds cost together.
+        epsilon_single: What one client's vectors would cost if looked at by themselves, with only
+            the client's own share of the noise; infinite where no useful bound is left.
+        sum_noise, share_noise: Standard deviations in integer units of the sum's noise and of
+            one client's share.
+        norm: Largest L2 norm of one client's vector before noise, in integer units.
+        sensitivity: Largest change of the sum by one client under the adjacency, in these units.
+        who_sees, not_protected: Sentences.
+    """
+
+    plan: str
+    name: str
+    numbers: tuple[Leaving, ...]
+    release_bytes: int
+    rounds: tuple[int, ...]
+    clients: int
+    smallest_cohort: int
+    needed: int
+    unit: str
+    adjacency: str
+    aggregation: str
+    delta: float
+    epsilon: float
+    epsilon_sum: float
+    epsilon_single: float
+    sum_noise: float
+    share_noise: float
+    norm: float
+    sensitivity: float
+    who_sees: tuple[str, ...]
+    not_protected: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract as JSON-ready data; an infinite epsilon is null."""
+        data = {"schema": CONTRACT_SCHEMA, **asdict(self)}
+        if math.isinf(self.epsilon_single):
+            data["epsilon_single"] = None
+        return data
+
+    def text(self) -> str:
+        """The contract in plain words, for a terminal or a file."""
+        width = max(len(number.name) for number in self.numbers)
+        lines = [
+            f"What leaves a client under plan {self.name!r}",
+            "",
+            *_wrapped(
+                f"After round{'s' if len(self.rounds) > 1 else ''} {_listed(self.rounds)}, each "
+                f"client sends one vector of {len(self.numbers)} whole numbers, "
+                f"{self.release_bytes} bytes: its own numbers, clipped, plus noise.",
+                "",
+            ),
+            "",
+        ]
+        for number in self.numbers:
+            span = f"[{number.lower:g}, {number.upper:g}]"
+            lines.append(f"  {number.name:<{width}}  {span:<14} weight {number.weight:g}")
+            lines += _wrapped(number.what, " " * (width + 4))
+        for title, sentences in (
+            ("Noise and budget", self._budget()),
+            ("Who sees what", self.who_sees),
+            ("What is not protected", self.not_protected),
+        ):
+            lines += ["", title, ""]
+            for sentence in sentences:
+                lines += _wrapped(sentence, "    ", first="  - ")
+        return "\n".join(lines)
+
+    def _budget(self) -> tuple[str, ...]:
+        return (
+            f"All numbers together are clipped to L2 norm {self.norm:g} in whole-number units, so "
+            f"that one client changes the sum by at most {self.sensitivity:g} (adjacency "
+            f"{self.adjacency}). The sum over the clients carries Gaussian noise of standard "
+            f"deviation {self.sum_noise:.0f}; each client adds a share of {self.share_noise:.0f}.",
+            f"The sums of {len(self.rounds)} monitoring round"
+            f"{'s' if len(self.rounds) > 1 else ''} cost epsilon {self.epsilon_sum:.3g} of "
+            f"{self.epsilon:g} at delta {self.delta:g}; the unit is the {self.unit}. This counts "
+            f"on the noise of {self.smallest_cohort} of {self.clients} clients; a sum of fewer "
+            f"than {self.needed} releases is not used.",
+        )
+
+
+def contract(plan: MonitoringPlan) -> Contract:
+    """The contract of a plan. Raises PlanError if its budget cannot be turned into noise."""
+    layout = Layout.from_plan(plan)
+    rounds = plan.monitoring_rounds
+    events = [planned_event(plan, number) for number in rounds]
+    share = share_scale(plan)
+    needed = max(needed_releases(plan), plan.monitor.min_cohort)
+    alone = [
+        PrivacyEvent("discrete_gaussian", event.round, event.sensitivity, share) for event in events
+    ]
+    spent, single = (epsilon(each, plan.privacy.delta) for each in (events, alone))
+    return Contract(
+        plan=plan.digest,
+        name=plan.name,
+        numbers=tuple(_leaving(coordinate) for coordinate in layout.coordinates),
+        release_bytes=len(Release.zero(layout, 1).to_bytes()),
+        rounds=rounds,
+        clients=plan.federation.clients,
+        smallest_cohort=smallest_cohort(plan),
+        needed=needed,
+        unit=plan.privacy.unit,
+        adjacency=plan.privacy.adjacency,
+        aggregation=plan.privacy.aggregation,
+        delta=plan.privacy.delta,
+        epsilon=plan.privacy.epsilon,
+        epsilon_sum=spent,
+        epsilon_single=single,
+        sum_noise=events[0].sigma,
+        share_noise=share,
+        norm=layout.bound,
+        sensitivity=sensitivity(plan),
+        who_sees=_who_sees(plan, needed, spent, single),
+        not_protected=NOT_PROTECTED,
+    )
+
+
+def _leaving(coordinate: Coordinate) -> Leaving:
+    name, clip, weight = coordinate.name, coordinate.clip, coordinate.weight
+    if name in OWN_WORDS:
+        return Leaving(name, OWN_WORDS[name], 0.0 if name == CLIPPED else -clip, clip, weight)
+    code = name.removesuffix(SPREAD).removesuffix(SQUARE)
+    if name.endswith(SPREAD):
+        what = f"standard error of {code} over the choice of items"
+        return Leaving(name, what, 0.0, clip, weight)
+    if name.endswith(SQUARE):
+        return Leaving(name, f"square of {code} as a share of its clip", 0.0, clip, weight)
+    mode = MODES[code]
+    what = f"{by_code(code).title}: {mode.statistic}"
+    lower, upper = mode.range
+    return Leaving(name, what, max(lower, -clip), min(upper, clip), weight)
+
+
+def _who_sees(plan: MonitoringPlan, needed: int, spent: float, single: float) -> tuple[str, ...]:
+    """Sentences for the plan's aggregation; only ``plain`` exists so far."""
+    alone = f"epsilon {single:,.0f}" if math.isfinite(single) else "no useful epsilon"
+    return (
+        "Items, outcomes and the personalized adapter stay on the client.",
+        f'Aggregation is "{plan.privacy.aggregation}": the server receives each client\'s noised '
+        "vector by itself.",
+        "With plain aggregation the distributed noise share protects only the sum: a server that "
+        "looks at single vectors sees them with only a share of the noise. The client-level "
+        f"epsilon {spent:.3g} holds for the sum that is published, not against the server itself; "
+        f"looked at one by one, a client's vectors amount to {alone}. You trust the server to add "
+        "and to forget them.",
+        "Whoever reads the findings, the ledger's sums or the report sees sums over "
+        f"{needed} clients or more, with all of the noise.",
+    )
+
+
+def _listed(rounds: tuple[int, ...]) -> str:
+    if len(rounds) > 3 and rounds == tuple(range(rounds[0], rounds[-1] + 1)):
+        return f"{rounds[0]} to {rounds[-1]}"
+    return ", ".join(map(str, rounds))
+
+
+def _wrapped(text: str, indent: str, *, first: str | None = None) -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=indent if first is None else first, subsequent_indent=indent
+    )

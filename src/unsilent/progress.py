@@ -1,0 +1,119 @@
+"""Progress of long work: which stage, how far, how long still.
+
+The runner calls ``update``; what becomes of it is the caller's choice. On a terminal it is a bar
+with the time left; elsewhere one plain line a stage on standard error, so that logs stay short.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as RichBars
+
+
+class Progress(Protocol):
+    """Told about progress, in order."""
+
+    def update(self, stage: str, done: float, total: float) -> None:
+        """``done`` of ``total`` units of ``stage`` are finished; a new stage ends the last one."""
+        ...
+
+
+class SilentProgress:
+    """Shows nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        return None
+
+    def update(self, stage: str, done: float, total: float) -> None:
+        """Do nothing."""
+
+
+class LineProgress:
+    """One plain line at each new stage, for logs and pipes."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._stage: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        return None
+
+    def update(self, stage: str, done: float, total: float) -> None:
+        """Write the stage's name if it is new."""
+        if stage != self._stage:
+            self._stage = stage
+            self._stream.write(f"unsilent: {stage}\n")
+            self._stream.flush()
+
+
+class BarProgress:
+    """A bar for each stage with its percentage and the time left, on a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = RichBars(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=console,
+        )
+        self._task: TaskID | None = None
+        self._stage: str | None = None
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._finish()
+        self._bars.stop()
+
+    def update(self, stage: str, done: float, total: float) -> None:
+        """Move the stage's bar; a new stage fills the last one and opens its own."""
+        if stage != self._stage or self._task is None:
+            self._finish()
+            self._stage = stage
+            self._task = self._bars.add_task(stage, total=total)
+        self._bars.update(self._task, completed=done, total=total)
+
+    def _finish(self) -> None:
+        if self._task is not None:
+            total = self._bars.tasks[-1].total
+            self._bars.update(self._task, completed=total)
+
+
+def progress_on(
+    console: Console, *, wanted: bool = True
+) -> BarProgress | LineProgress | SilentProgress:
+    """What suits a console: bars on a terminal, lines elsewhere, nothing if not wanted."""
+    if not wanted:
+        return SilentProgress()
+    if console.is_terminal:
+        return BarProgress(console)
+    return LineProgress(console.file if isinstance(console.file, TextIO) else None)
