@@ -64,6 +64,10 @@ class AssetError(UnsilentError):
     """A download that did not arrive whole, or could not be had."""
 
 
+class ReleaseError(UnsilentError):
+    """A release or privacy event that is damaged, or that does not fit the others."""
+
+
 class BudgetError(UnsilentError):
     """A release that would pass the privacy budget; nothing was sent."""
 

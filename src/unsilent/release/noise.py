@@ -1,0 +1,175 @@
+"""Privacy noise: how much of it each client adds, and where it is drawn.
+
+Each client adds the share N_Z(0, sigma^2 / N_min) to each coordinate, where sigma is the noise
+that the sum needs and N_min = (1 - dropout - collusion) * N the fewest honest survivors that the
+plan reckons with. ``ExactNoise`` draws it exactly; ``SeededNoise`` is for simulation only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unsilent.errors import PlanError, ReleaseError
+from unsilent.plan import MonitoringPlan
+from unsilent.release.accountant import PrivacyEvent, noise_multiplier
+from unsilent.release.layout import Layout
+
+SMALLEST_SHARE = 4.0
+"""Smallest standard deviation of one client's share, in integer units. From here on a discrete
+Gaussian has the variance scale^2, and a sum of shares is as private as one discrete Gaussian of
+the summed variance, both to within 1e-100 (Kairouz, Liu and Steinke 2021, Theorem 1: tau below
+10 N exp(-pi^2 share^2))."""
+
+_LARGEST_SCALE = 2.0**40
+
+
+class NoiseSource(Protocol):
+    """Draws discrete Gaussian noise."""
+
+    def sample(self, scale: float, size: int) -> NDArray[np.int64]:
+        """(size,) independent draws from N_Z(0, scale^2), scale in integer units."""
+        ...
+
+
+class ExactNoise:
+    """OpenDP's exact sampler, for real clients: no float enters a draw, the system's randomness.
+
+    Raises ReleaseError if the ``opendp`` package is missing.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import opendp.prelude as opendp
+        except ImportError:
+            raise ReleaseError(
+                "exact noise needs the package opendp",
+                remedy="Install it with `pip install opendp`.",
+            ) from None
+        opendp.enable_features("contrib")
+        self._opendp: Any = opendp
+        self._mechanisms: dict[float, Callable[[list[int]], list[int]]] = {}
+
+    def sample(self, scale: float, size: int) -> NDArray[np.int64]:
+        """(size,) independent draws from N_Z(0, scale^2); about 60 microseconds each."""
+        _check(scale, size)
+        if size == 0:
+            return np.zeros(0, dtype=np.int64)
+        if scale not in self._mechanisms:
+            domain = self._opendp.vector_domain(self._opendp.atom_domain(T="i64"))
+            metric = self._opendp.l2_distance(T=float)
+            self._mechanisms[scale] = self._opendp.m.make_gaussian(domain, metric, scale)
+        return np.array(self._mechanisms[scale]([0] * size), dtype=np.int64)
+
+
+class SeededNoise:
+    """Repeatable noise, for simulation only.
+
+    Not private: whoever knows or guesses the seed subtracts the noise, and the arithmetic is in
+    floats. Rejection sampling of Canonne, Kamath and Steinke 2020 (Algorithms 1 to 3),
+    vectorized: a discrete Laplace draw Y of scale t = floor(scale) + 1 is kept with probability
+    exp(-(|Y| - scale^2 / t)^2 / (2 scale^2)).
+
+    Args:
+        seed: A seed, or several numbers that name a stream: ``(run seed, client, round)``.
+    """
+
+    def __init__(self, seed: int | Sequence[int]) -> None:
+        self._generator = np.random.default_rng(seed)
+
+    def sample(self, scale: float, size: int) -> NDArray[np.int64]:
+        """(size,) independent draws from N_Z(0, scale^2)."""
+        _check(scale, size)
+        kept = np.zeros(0, dtype=np.int64)
+        while len(kept) < size:
+            candidates = self._laplace(math.floor(scale) + 1, 2 * (size - len(kept)) + 16)
+            center = scale**2 / (math.floor(scale) + 1)
+            chance = np.exp(-((np.abs(candidates) - center) ** 2) / (2 * scale**2))
+            accepted = candidates[self._generator.random(len(candidates)) < chance]
+            kept = np.concatenate([kept, accepted])
+        return kept[:size]
+
+    def _laplace(self, scale: int, size: int) -> NDArray[np.int64]:
+        """Draws with probability proportional to exp(-|y| / scale) (Algorithm 2)."""
+        magnitude = self._generator.geometric(-math.expm1(-1 / scale), size) - 1
+        negative = self._generator.random(size) < 0.5
+        # Zero would be drawn with both signs and so counted twice.
+        once = ~(negative & (magnitude == 0))
+        return np.where(negative, -magnitude, magnitude)[once].astype(np.int64)
+
+
+def _check(scale: float, size: int) -> None:
+    if not (math.isfinite(scale) and 0 < scale <= _LARGEST_SCALE) or size < 0:
+        raise ReleaseError(f"noise of scale {scale:g} and size {size} cannot be drawn")
+
+
+def smallest_cohort(plan: MonitoringPlan) -> int:
+    """N_min: the fewest honest clients whose shares the guarantee counts on, at least 1.
+
+    ``(1 - dropout - collusion) * N`` rounded down, N the clients that take part in a round.
+    """
+    taking_part = _floor(plan.federation.participation * plan.federation.clients)
+    count = _floor((1 - plan.privacy.dropout - plan.privacy.collusion) * taking_part)
+    if count < 1:
+        raise PlanError(
+            "no honest client is left to add noise",
+            where="privacy.dropout + privacy.collusion",
+            remedy="Lower them, or enrol more clients.",
+        )
+    return count
+
+
+def needed_releases(plan: MonitoringPlan) -> int:
+    """The fewest releases that a sum must hold: N_min and as many as may collude.
+
+    With fewer, the noise of the honest ones falls short of the plan, and the sum is not used.
+    """
+    taking_part = _floor(plan.federation.participation * plan.federation.clients)
+    colluding = math.ceil(plan.privacy.collusion * taking_part - 1e-9)
+    return smallest_cohort(plan) + colluding
+
+
+def sensitivity(plan: MonitoringPlan) -> float:
+    """L2 sensitivity of the sum to one client, in integer units: C * scale, twice if replaced."""
+    factor = 2.0 if plan.privacy.adjacency == "replace-one" else 1.0
+    return factor * Layout.from_plan(plan).bound
+
+
+def sum_sigma(plan: MonitoringPlan) -> float:
+    """Standard deviation that the noise of the sum needs in each round, in integer units."""
+    privacy = plan.privacy
+    multiplier = noise_multiplier(privacy.epsilon, privacy.delta, len(plan.monitoring_rounds))
+    return multiplier * sensitivity(plan)
+
+
+def share_variance(plan: MonitoringPlan) -> int:
+    """Variance of one client's share, in integer units squared, rounded up to a whole number."""
+    variance = math.ceil(sum_sigma(plan) ** 2 / smallest_cohort(plan))
+    if variance < SMALLEST_SHARE**2 or variance > _LARGEST_SCALE**2:
+        raise PlanError(
+            f"one client's share of the noise, sd {math.sqrt(variance):g} integer units, is out "
+            "of the range that is sampled well",
+            where="privacy.epsilon",
+            remedy="Lower epsilon, monitor more rounds, or set privacy.clip to 1.0.",
+        )
+    return variance
+
+
+def share_scale(plan: MonitoringPlan) -> float:
+    """Standard deviation of one client's share, in integer units."""
+    return math.sqrt(share_variance(plan))
+
+
+def planned_event(plan: MonitoringPlan, round_number: int) -> PrivacyEvent:
+    """What one release of this plan costs: the noise of N_min shares, and not more, counts."""
+    sigma = math.sqrt(share_variance(plan) * smallest_cohort(plan))
+    return PrivacyEvent("discrete_gaussian", round_number, sensitivity(plan), sigma)
+
+
+def _floor(value: float) -> int:
+    # (1 - 0.1 - 0.1) * 100 is 79.99... in floats.
+    return math.floor(value + 1e-9)
