@@ -26,6 +26,9 @@ ItemRole = Literal["bias", "task", "general", "harmful", "benign", "records"]
 """bias, general, harmful, benign: public probes; task: public probes of the federation's task
 with a domain each; records: the client's own held-out private records."""
 
+_ROUNDING = 1e-5
+"""Rows of outcomes sum to 1 within 1e-6, so a mean may pass its range by a little."""
+
 View = Literal["server", "client_public", "client_private"]
 
 
@@ -50,6 +53,21 @@ class Evidence:
             return self.outcomes[Need(adapter, items)]
         except KeyError:
             raise OutcomeError(f"no outcomes for {items} under the {adapter} adapter") from None
+
+    def pair(
+        self, before: AdapterRole, after: AdapterRole, items: ItemRole
+    ) -> tuple[Outcomes, Outcomes]:
+        """The outcomes of the same items, in the same order, under two adapters.
+
+        Raises OutcomeError if one was not scored or their items differ.
+        """
+        first, second = self.get(before, items), self.get(after, items)
+        if first.items.digest != second.items.digest:
+            raise OutcomeError(
+                f"the {before} and the {after} adapter were scored on different {items} items",
+                remedy="Score the same items, in the same order, under both.",
+            )
+        return first, second
 
 
 @dataclass(frozen=True)
@@ -81,7 +99,9 @@ class Statistic:
                 where=self.code,
             )
         if self.spread < 0 or self.items < 1:
-            raise OutcomeError("a statistic needs items and a spread of at least 0", where=self.code)
+            raise OutcomeError(
+                "a statistic needs items and a spread of at least 0", where=self.code
+            )
 
 
 class FailureMode(ABC):
@@ -101,7 +121,10 @@ class FailureMode(ABC):
         """The client's statistic. Raises OutcomeError or ItemError on unusable evidence."""
 
     def _statistic(self, value: float, spread: float, items: int) -> Statistic:
+        """The statistic within the mode's range; only rounding beyond it is clipped."""
         lower, upper = self.range
+        if lower - _ROUNDING <= value <= upper + _ROUNDING:
+            value = min(max(value, lower), upper)
         return Statistic(self.code, float(value), lower, upper, float(spread), items)
 
 

@@ -1,0 +1,60 @@
+"""SF-5, out-of-domain degradation: accuracy lost on the domains of the other clients."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from unsilent.errors import ItemError, OutcomeError
+from unsilent.modes._scores import correct, paired_difference
+from unsilent.modes.base import Evidence, FailureMode, Need, Statistic, View
+
+
+class OutOfDomainDegradation(FailureMode):
+    """Accuracy that personalization cost on task probes away from the client's home domain.
+
+    Positive when the reference answers more of the away items correctly than the personalized
+    adapter does. Items of the home domain do not enter: a gain there must not hide the loss.
+    """
+
+    code: ClassVar[str] = "SF-5"
+    view: ClassVar[View] = "client_public"
+    needs: ClassVar[tuple[Need, ...]] = (Need("reference", "task"), Need("personalized", "task"))
+    range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    statistic: ClassVar[str] = (
+        "drop of accuracy on task probes of other domains, reference minus personalized"
+    )
+    source: ClassVar[str] = (
+        "Out-of-distribution accuracy drop after Gulrajani and Lopez-Paz 2021, per client with "
+        "its own domain as the home"
+    )
+
+    def measure(self, evidence: Evidence) -> Statistic:
+        """Mean drop of accuracy on away items, in [-1, 1]; ``items`` counts away items.
+
+        Raises OutcomeError if the client's home domain is unknown, if no item is away from it,
+        or if the two adapters were not scored on the same items; ItemError for an item without
+        a domain or an answer.
+        """
+        if evidence.home_domain is None:
+            raise OutcomeError(
+                "the client's home domain is not known",
+                where=self.code,
+                remedy="Give the evidence a home_domain.",
+            )
+        reference, personalized = evidence.pair("reference", "personalized", "task")
+        away = np.empty(len(reference.items), dtype=np.bool_)
+        for row, item in enumerate(reference.items):
+            if item.domain is None:
+                raise ItemError("this task item has no domain", where=f"item {item.id}")
+            away[row] = item.domain != evidence.home_domain
+        if not away.any():
+            raise OutcomeError(
+                "no task item is of another domain than the client's own",
+                where=self.code,
+                remedy="Give the task probes at least two domains.",
+            )
+        before, after = correct(reference)[away], correct(personalized)[away]
+        value, spread = paired_difference(before, after, bound=1.0)
+        return self._statistic(value, spread, len(before))
