@@ -46,13 +46,13 @@ $(BASE): constraints.txt
 	    echo "unsilent needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
 	         "Name another one: make PYTHON=python3.11" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install -q -c constraints.txt $(TORCH_ARGS) torch==2.13.0
+	$(BIN)/pip install -q --no-compile -c constraints.txt $(TORCH_ARGS) torch==2.13.0
 	@touch $@
 
 $(READY): pyproject.toml constraints.txt $(BASE)
-	$(BIN)/pip install -q -c constraints.txt -e .
+	$(BIN)/pip install -q --no-compile -c constraints.txt -e .
 	@touch $@
 
 $(READY_DEV): pyproject.toml constraints.txt $(BASE)
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install -q --no-compile -c constraints.txt -e '.[dev]'
 	@touch $(READY) $@

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from unsilent.errors import ItemError, OutcomeError
 
 ITEM_SCHEMA = "unsilent/item/1"
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -108,17 +110,15 @@ class Item:
                 raise ItemError(f"field {key!r} is missing", where=where)
         if not isinstance(record["id"], str) or not isinstance(record["prompt"], str):
             raise ItemError("id and prompt must be text", where=where)
-        choices = record["choices"]
-        if not isinstance(choices, list) or not all(isinstance(c, str) for c in choices):
+        choices = _list_of(str, record["choices"])
+        if choices is None:
             raise ItemError("choices must be a list of texts", where=where)
         for key in ("answer", "stereotyped"):
             value = record.get(key)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
                 raise ItemError(f"{key} must be an index or absent", where=where)
-        safe = record.get("safe", [])
-        if not isinstance(safe, list) or not all(
-            isinstance(i, int) and not isinstance(i, bool) for i in safe
-        ):
+        safe = _list_of(int, record.get("safe", []))
+        if safe is None:
             raise ItemError("safe must be a list of indices", where=where)
         for key in ("group", "domain", "pair", "task"):
             if record.get(key) is not None and not isinstance(record[key], str):
@@ -126,11 +126,22 @@ class Item:
         if not isinstance(record.get("chat", False), bool):
             raise ItemError("chat must be true or false", where=where)
         try:
-            return cls(**{**record, "choices": tuple(choices), "safe": tuple(safe)})
+            fields: dict[str, Any] = {**record, "choices": tuple(choices), "safe": tuple(safe)}
+            return cls(**fields)
         except ItemError as error:
             raise ItemError(
                 error.what, where=f"{prefix}{error.where}".rstrip(": "), remedy=error.remedy
             ) from None
+
+
+def _list_of(kind: type[_T], value: object) -> list[_T] | None:
+    """The value if it is a list of one kind only (true and false are no integers), else None."""
+    if not isinstance(value, list):
+        return None
+    entries = cast("list[object]", value)
+    if any(not isinstance(entry, kind) or isinstance(entry, bool) for entry in entries):
+        return None
+    return cast("list[_T]", entries)
 
 
 @dataclass(frozen=True)
@@ -213,7 +224,7 @@ class Outcomes:
 
     def of(self, index: Callable[[Item], int | None]) -> NDArray[np.float64]:
         """(n_items,) probability of one choice an item. Raises ItemError where there is none."""
-        columns = []
+        columns: list[int] = []
         for item in self.items:
             column = index(item)
             if column is None:
@@ -261,7 +272,7 @@ def parse_items(name: str, text: str, *, where: str) -> ItemSet:
             ) from None
         if not isinstance(record, dict):
             raise ItemError("not a JSON object", where=spot)
-        items.append(Item.from_json(record, where=spot))
+        items.append(Item.from_json(cast("dict[str, Any]", record), where=spot))
     if not items:
         raise ItemError("no items", where=where, remedy="A probe file needs at least one item.")
     try:
