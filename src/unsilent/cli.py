@@ -1,0 +1,295 @@
+"""The command line: parse, call, print.
+
+Heavy imports wait until a command needs them, so that ``--help`` and the checks of a plan stay
+quick. Data goes to standard output, progress and errors to standard error. Exit codes: 0 fine,
+1 error, 2 bad usage or input, 3 a finding that ``--fail-on`` names, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import click
+import typer
+
+from unsilent import __version__
+from unsilent.errors import InputError, UnsilentError
+
+if TYPE_CHECKING:
+    from unsilent.findings import Findings
+    from unsilent.plan import MonitoringPlan
+
+Scenario = Literal["skewed", "healthy"]
+Tier = Literal["lm", "fleet"]
+FailOn = Literal["failure", "undetermined"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+PlanFile = Annotated[Path, typer.Argument(metavar="PLAN", help="A plan in TOML.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as runs/demo.")]
+
+EXIT_FINDING = 3
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="unsilent",
+    help="Hear the silent failures of federated personalization of foundation models.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+plans = typer.Typer(help="Write or check a monitoring plan.", no_args_is_help=True)
+privacy = typer.Typer(help="What the releases of a run have cost.", no_args_is_help=True)
+app.add_typer(plans, name="plan")
+app.add_typer(privacy, name="privacy")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"unsilent {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Hear the silent failures of federated personalization of foundation models."""
+
+
+@app.command(epilog="Example: unsilent demo --scenario healthy --out runs/healthy")
+def demo(
+    scenario: Annotated[
+        Scenario,
+        typer.Option(
+            help="Local data skewed by group (default), or the same data balanced.",
+            show_default=False,
+        ),
+    ] = "skewed",
+    tier: Annotated[
+        Tier,
+        typer.Option(
+            help="lm: a real language model (default); fleet: an encoder, 128 clients.",
+            show_default=False,
+        ),
+    ] = "lm",
+    out: Annotated[
+        Path,
+        typer.Option(help="Where the run is kept (default: runs/demo).", show_default=False),
+    ] = Path("runs/demo"),
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**31 - 1, help="Another seed than the plan's.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the embedded federation and judge it.
+
+    The same --out continues a run that was cut short.
+    """
+    from unsilent.plans import demo_plan
+
+    _federation(demo_plan(scenario, tier, seed), out, scenario, as_json)
+
+
+@app.command(epilog="Example: unsilent run plan.toml --out runs/ward")
+def run(
+    plan: PlanFile,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where the run is kept (default: runs/ and the plan's name)."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a federation as planned.
+
+    The same --out continues a run that was cut short.
+    """
+    declared = _read_plan(plan)
+    _federation(declared, out or Path("runs") / declared.name, None, as_json)
+
+
+@plans.command("init", epilog="Example: unsilent plan init plan.toml")
+def plan_init(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[PATH]", help="The file to write (default: plan.toml).", show_default=False
+        ),
+    ] = Path("plan.toml"),
+) -> None:
+    """Write a short commented plan.
+
+    It is valid as it is, and never written over a file that is there.
+    """
+    from importlib.resources import files
+
+    text = (files("unsilent") / "plans" / "starter.toml").read_bytes()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(text)
+    except FileExistsError:
+        raise InputError(
+            "the file is there already", where=str(path), remedy="Name another path."
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"cannot be written ({error.strerror})", where=str(path), remedy="Name another path."
+        ) from None
+    typer.echo(f"Wrote {path}. Next: unsilent plan check {path}")
+
+
+@plans.command("check", epilog="Example: unsilent plan check plan.toml --json")
+def plan_check(plan: PlanFile, as_json: Json = False) -> None:
+    """Validate a plan and say beforehand what each mode can show."""
+    from unsilent.report.foresight import foresight, foresight_table
+
+    declared = _read_plan(plan)
+    rows = foresight(declared)
+    if as_json:
+        _print_json({"plan": declared.digest, "modes": [row.to_json() for row in rows]})
+        return
+    _console().print(foresight_table(declared, rows))
+
+
+@app.command(epilog="Example: unsilent contract plan.toml")
+def contract(plan: PlanFile, as_json: Json = False) -> None:
+    """Print what leaves a client.
+
+    Each number with its range, who sees it under which assumption, and what it costs.
+    """
+    from unsilent.contract import contract as contract_of
+
+    terms = contract_of(_read_plan(plan))
+    if as_json:
+        _print_json(terms.to_json())
+    else:
+        typer.echo(terms.text())
+
+
+@app.command(epilog="Example: unsilent findings runs/demo --fail-on failure")
+def findings(
+    run: RunFolder,
+    as_json: Json = False,
+    fail_on: Annotated[
+        FailOn | None,
+        typer.Option(
+            help="Exit with 3 if a mode is a FAILURE; with undetermined, also if one is open."
+        ),
+    ] = None,
+) -> None:
+    """Show the findings of a run."""
+    from unsilent.report.source import read_run
+
+    found = read_run(run).findings
+    _print_findings(found, as_json=as_json)
+    bad = {"failure": {"failure"}, "undetermined": {"failure", "undetermined"}}
+    if fail_on and any(finding.verdict in bad[fail_on] for finding in found.findings):
+        raise typer.Exit(EXIT_FINDING)
+
+
+@app.command(epilog="Example: unsilent report runs/demo")
+def report(run: RunFolder) -> None:
+    """Write the report page of a run.
+
+    One file without outside references, RUN/report.html; its path is printed.
+    """
+    from unsilent.report.page import write_page
+
+    typer.echo(write_page(run))
+
+
+@privacy.command("spent", epilog="Example: unsilent privacy spent runs/demo")
+def privacy_spent(run: RunFolder, as_json: Json = False) -> None:
+    """List the privacy events in a run's ledger and the epsilon that follows from them."""
+    from unsilent.report.spending import spending, spending_table
+
+    spent = spending(run)
+    if as_json:
+        _print_json(spent.to_json())
+    else:
+        _console().print(spending_table(spent))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. Errors of ours are one line on standard error."""
+    command = typer.main.get_command(app)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with command.make_context("unsilent", given) as context:
+            command.invoke(context)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except UnsilentError as error:
+        sys.stderr.write(f"unsilent: {error.line()}\n")
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        sys.stderr.write("unsilent: interrupted; the same command goes on from here\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has left; Python would complain again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UnsilentError.exit_code
+    return 0
+
+
+def _federation(plan: MonitoringPlan, out: Path, scenario: str | None, as_json: bool) -> None:
+    """Run a federation, print what was found and where it lies."""
+    from rich.console import Console
+
+    from unsilent.progress import progress_on
+
+    # Read by Flower when it is imported: nothing is reported to anyone.
+    os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
+    os.environ.setdefault("FLWR_DISABLE_UPDATE_CHECK", "1")
+    from unsilent.flower.run import run_plan
+    from unsilent.report.page import write_page
+
+    with progress_on(Console(stderr=True)) as progress:
+        found = run_plan(plan, out, scenario=scenario, progress=progress)
+    page = write_page(out)
+    _print_findings(found, as_json=as_json)
+    if not as_json:
+        typer.echo(f"\nReport: {page}\nFindings: {out / 'findings.json'}")
+
+
+def _read_plan(path: Path) -> MonitoringPlan:
+    from unsilent.plan import read_plan
+
+    return read_plan(path)
+
+
+def _print_findings(found: Findings, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(found.text(), nl=False)
+        return
+    from unsilent.report.terminal import show
+
+    show(found, _console())
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    # Where there is no terminal there is no width to keep to; a table must not lose its columns.
+    return console if console.is_terminal else Console(highlight=False, width=140)
+
+
+def _print_json(data: object) -> None:
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

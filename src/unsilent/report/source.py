@@ -1,0 +1,64 @@
+"""A finished run as its folder holds it: the plan and the findings, read and checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from unsilent.errors import InputError
+from unsilent.findings import Findings, read_findings
+from unsilent.plan import MonitoringPlan, parse_plan
+
+PLAN_FILE = "plan.json"
+FINDINGS_FILE = "findings.json"
+LEDGER_FILE = "ledger.sqlite"
+REPORT_FILE = "report.html"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What reports are made of: the plan that was declared, and what was found.
+
+    Raises InputError if the findings belong to another plan.
+    """
+
+    plan: MonitoringPlan
+    findings: Findings
+
+    def __post_init__(self) -> None:
+        if self.findings.plan != self.plan.digest:
+            raise InputError(
+                "the findings belong to another plan",
+                where=FINDINGS_FILE,
+                remedy=f"Keep {PLAN_FILE} and {FINDINGS_FILE} of one run together.",
+            )
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder; raises InputError or FindingsError naming the file that is wrong."""
+    if not folder.is_dir():
+        raise InputError(
+            "no such run folder",
+            where=str(folder),
+            remedy="`unsilent demo` makes one in runs/demo, `unsilent run PLAN` another.",
+        )
+    findings = read_findings(folder / FINDINGS_FILE)
+    return Run(_read_plan(folder / PLAN_FILE), findings)
+
+
+def _read_plan(path: Path) -> MonitoringPlan:
+    try:
+        data: object = json.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            "no such file", where=str(path), remedy="Keep it beside the findings of its run."
+        ) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        raise InputError(
+            "not readable JSON", where=str(path), remedy="Restore it, or run again."
+        ) from None
+    if not isinstance(data, dict):
+        raise InputError("not a JSON object", where=str(path), remedy="Restore it, or run again.")
+    return parse_plan(cast("dict[str, object]", data), where=str(path))

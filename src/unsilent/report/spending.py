@@ -1,0 +1,100 @@
+"""What a run's releases have cost: its ledger's privacy events, and the epsilon they add up to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from unsilent.errors import InputError
+from unsilent.ledger import Ledger
+from unsilent.release.accountant import PrivacyEvent, epsilon
+from unsilent.report.source import LEDGER_FILE, read_run
+
+PRIVACY_EVENT = "privacy_event"
+"""Kind of the ledger entries whose payload is a PrivacyEvent."""
+
+
+@dataclass(frozen=True)
+class Spending:
+    """The events of a run, in order, and what they cost.
+
+    Attributes:
+        events: One for each release.
+        running: Epsilon after each of them.
+        epsilon, delta: The plan's budget.
+        unit, adjacency: What the guarantee is about.
+    """
+
+    events: tuple[PrivacyEvent, ...]
+    running: tuple[float, ...]
+    epsilon: float
+    delta: float
+    unit: str
+    adjacency: str
+
+    @property
+    def spent(self) -> float:
+        """Epsilon of all events together."""
+        return self.running[-1] if self.running else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready data."""
+        return {
+            "unit": self.unit,
+            "adjacency": self.adjacency,
+            "epsilon_spent": self.spent,
+            "epsilon": self.epsilon,
+            "delta": self.delta,
+            "events": [event.to_json() for event in self.events],
+        }
+
+
+def spending(folder: Path) -> Spending:
+    """Read a run's ledger; raises InputError or LedgerError if it is missing or damaged."""
+    plan = read_run(folder).plan
+    path = folder / LEDGER_FILE
+    if not path.is_file():
+        raise InputError(
+            "no such file", where=str(path), remedy="Keep the ledger in the folder of its run."
+        )
+    ledger = Ledger(path)
+    ledger.verify()
+    events = tuple(PrivacyEvent.from_json(e.payload) for e in ledger.entries(PRIVACY_EVENT))
+    return Spending(
+        events=events,
+        running=tuple(
+            epsilon(events[: number + 1], plan.privacy.delta) for number in range(len(events))
+        ),
+        epsilon=plan.privacy.epsilon,
+        delta=plan.privacy.delta,
+        unit=plan.privacy.unit,
+        adjacency=plan.privacy.adjacency,
+    )
+
+
+def spending_table(spent: Spending) -> RenderableType:
+    """The events as a table, with the sum below."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("round", "mechanism", "sensitivity", "noise sd", "ratio", "epsilon so far"):
+        table.add_column(name, justify="left" if name == "mechanism" else "right")
+    for event, running in zip(spent.events, spent.running, strict=True):
+        table.add_row(
+            str(event.round),
+            event.kind.replace("_", " "),
+            f"{event.sensitivity:.0f}",
+            f"{event.sigma:.0f}",
+            f"{event.sigma / event.sensitivity:.3g}",
+            f"{running:.4g}",
+        )
+    total = Text(
+        f"epsilon {spent.spent:.4g} of {spent.epsilon:g} at delta {spent.delta:g}; unit "
+        f"{spent.unit}, adjacency {spent.adjacency}. Derived from the events above, which count "
+        "the noise that is guaranteed in each sum; it is no guarantee about single vectors."
+    )
+    return Group(table, total)

@@ -1,0 +1,138 @@
+"""Findings in words: what each verdict is called, and how numbers are written.
+
+One place for words and symbols, so that terminal and page say the same. "No evidence of failure"
+(UNDETERMINED) and "evidence of no failure" (HEALTHY) differ in word and in symbol; colour only
+repeats what these say.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from unsilent.findings import Finding, Findings, Interval, Trend
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a verdict is shown.
+
+    Attributes:
+        key: A short name, for style sheets and styles.
+        word: The word that stands for it.
+        symbol: One character that no other verdict has.
+        meaning: The sentence that it stands for.
+    """
+
+    key: str
+    word: str
+    symbol: str
+    meaning: str
+
+
+VERDICTS: Mapping[str | None, Shown] = {
+    "failure": Shown(
+        "failure",
+        "FAILURE",
+        "✖",
+        "Evidence of failure: the whole interval lies above the tolerance.",
+    ),
+    "undetermined": Shown(
+        "undetermined",
+        "UNDETERMINED",
+        "?",
+        "No evidence either way: neither failure nor health is shown.",
+    ),
+    "healthy": Shown(
+        "healthy",
+        "HEALTHY",
+        "✔",
+        "Evidence of no failure: the whole interval lies below the tolerance.",
+    ),
+    None: Shown(
+        "unplanned", "NOT PLANNED", "∅", "Nothing is known: the plan leaves this mode out."
+    ),
+}
+
+VISIBILITIES: Mapping[str, str] = {
+    "silent": "SILENT: the system metrics are certified as good as before",
+    "loud": "LOUD: the system metrics show a loss too",
+    "undetermined": "visibility undetermined: the system metrics prove neither loss nor none",
+}
+
+VIEWS: Mapping[str, str] = {
+    "server": "global adapter on public probes, at the server",
+    "client_public": "adapters of the clients on public probes, at the clients",
+    "client_private": "adapters on the clients' own held-out records, at the clients",
+}
+
+
+def verdict(finding: Finding) -> Shown:
+    """How the verdict of a finding is shown."""
+    return VERDICTS[finding.verdict]
+
+
+def points(value: float | None, *, sign: bool = False) -> str:
+    """A share as points (hundredths): 0.214 is "21.4", with a plus sign if asked."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = f"{100 * value:+.1f}" if sign else f"{100 * value:.1f}"
+    return text.replace("-", "−")
+
+
+def span(interval: Interval | None) -> str:
+    """An interval in points: "[14.0, 28.0]"."""
+    return "–" if interval is None else f"[{points(interval[0])}, {points(interval[1])}]"
+
+
+def change(trend: Trend) -> str | None:
+    """A system metric's first and last value, "0.610 → 0.440", or None if it is not known."""
+    if trend.first is None or trend.last is None:
+        return None
+    return f"{trend.first:.3f} → {trend.last:.3f}"
+
+
+def headline(findings: Findings) -> str:
+    """How many of each verdict, in one sentence."""
+    count = Counter(verdict(each).word for each in findings.findings)
+    silent = sum(each.visibility == "silent" for each in findings.findings)
+    parts: list[str] = []
+    for shown in VERDICTS.values():
+        if count[shown.word]:
+            note = f" ({silent} silent)" if shown.key == "failure" and silent else ""
+            parts.append(f"{count[shown.word]} {shown.word}{note}")
+    return f"{', '.join(parts)}."
+
+
+def metrics_line(findings: Findings) -> str:
+    """What a federated run shows today, as one sentence."""
+    metrics = findings.system_metrics
+    shown = [
+        f"mean {name} {text}"
+        for name, text in (("loss", change(metrics.loss)), ("accuracy", change(metrics.accuracy)))
+        if text is not None
+    ]
+    tail = "an alarm" if metrics.alarm else "no alarm"
+    return f"{', '.join(shown) or 'no system metrics'}, {tail}"
+
+
+def direction(trend: Trend, *, falling_is_good: bool) -> str:
+    """Whether a system metric got better: "better", "worse", "unchanged", or "unknown"."""
+    if trend.first is None or trend.last is None:
+        return "unknown"
+    if trend.first == trend.last:
+        return "unchanged"
+    return "better" if (trend.last < trend.first) == falling_is_good else "worse"
+
+
+def truth(finding: Finding) -> str | None:
+    """The oracle's effect with what it says of the verdict, or None outside simulation."""
+    oracle = finding.oracle
+    if oracle is None:
+        return None
+    side = "within tolerance" if oracle.within_tolerance else "beyond tolerance"
+    words = {"failure": "confirms", "healthy": "confirms"}
+    agreement = words.get(finding.verdict or "", "") if oracle.agrees else "CONTRADICTS"
+    return ", ".join(part for part in (points(oracle.effect, sign=True), side, agreement) if part)
