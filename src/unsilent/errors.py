@@ -76,5 +76,9 @@ class LedgerError(UnsilentError):
     """A ledger that is damaged or belongs to another plan."""
 
 
+class FindingsError(UnsilentError):
+    """Findings that do not follow their published schema, or no numbers to judge."""
+
+
 class RunError(UnsilentError):
     """A federation run that cannot go on."""

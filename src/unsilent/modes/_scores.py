@@ -43,8 +43,8 @@ def paired_difference(
     """Mean of ``minuend - subtrahend`` over independent units, and its standard error.
 
     Args:
-        minuend, subtrahend: (n_units,) scores of the same units under two adapters, in the order
-            that makes a positive difference worse.
+        minuend: (n_units,) scores under the adapter that should not score higher.
+        subtrahend: (n_units,) scores of the same units under the other one.
         bound: Largest absolute difference of one unit. With a single unit no spread can be
             estimated; the largest that the bound allows is reported instead (Popoviciu 1935:
             the standard deviation of a variable in [-b, b] is at most b).

@@ -1,0 +1,326 @@
+"""Findings: the one thing that all outputs are made of, and their published JSON form.
+
+``findings.json`` follows ``schema/findings-1.json`` (JSON Schema, draft 2020-12), which ships with
+the package. It holds no timestamp and its numbers are rounded, so that the same seed and the same
+plan give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from unsilent.errors import FindingsError
+from unsilent.files import write_whole
+from unsilent.schema import check_shape, validate
+
+__all__ = [
+    "DIGITS",
+    "FINDINGS_SCHEMA",
+    "Finding",
+    "Findings",
+    "HistoryEntry",
+    "HistoryRound",
+    "Interval",
+    "Oracle",
+    "PrivacySummary",
+    "Subgroup",
+    "SystemMetrics",
+    "Trend",
+    "Verdict",
+    "Visibility",
+    "read_findings",
+    "validate",
+    "write_findings",
+]
+
+FINDINGS_SCHEMA = "unsilent/findings/1"
+DIGITS = 6
+"""Significant digits of every number in the JSON."""
+
+Verdict = Literal["failure", "healthy", "undetermined"]
+Visibility = Literal["silent", "loud", "undetermined"]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """The truth that a simulation knows by full access. The judge never reads it.
+
+    Attributes:
+        effect: The true effect: mean over all clients, without clipping or noise.
+        clients: How many clients it is the mean of.
+        within_tolerance: Whether the true effect is at most the tolerance.
+        agrees: False if the verdict says failure and the truth is within the tolerance, or says
+            healthy and it is not. UNDETERMINED contradicts nothing.
+    """
+
+    effect: float
+    clients: int
+    within_tolerance: bool
+    agrees: bool
+
+
+@dataclass(frozen=True)
+class Subgroup:
+    """One mode within one group of items or clients."""
+
+    group: str
+    effect: float | None
+    interval: Interval | None
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Effect, interval, verdict and visibility of one mode at one monitoring round.
+
+    Attributes:
+        code, mode, layer: Its entry in the taxonomy.
+        view: Where it is measured: server, client_public or client_private.
+        statistic: What one client measures, in words.
+        range: What one client's number can be in the release, after clipping.
+        effect: Mean over the clients, positive is worse; None if there is no estimate.
+        interval: Lower and upper end, simultaneous over planned modes and monitoring rounds.
+        sampling_sd, privacy_sd: The two parts of the interval, standard deviations.
+        item_sd: Standard deviation over the choice of public probes, which the interval is
+            conditional on; an upper bound, as if all clients' errors were the same.
+        clients: How many clients it rests on; None if not planned.
+        tolerance: Largest effect that the plan accepts; None if not planned.
+        minimal_detectable_effect: Distance beyond the tolerance found with a power of 0.8.
+        verdict: failure, healthy, undetermined; None if not planned.
+        visibility: Of failures only: silent, loud or undetermined.
+        first_alarm_round: First monitoring round whose verdict was failure.
+        reason: Why undetermined and what would settle it, or why not planned; else None.
+        oracle: The truth, in simulation.
+        subgroups: The same mode by group.
+        views: The same mode from a second point of view.
+    """
+
+    code: str
+    mode: str
+    layer: str
+    view: str
+    statistic: str
+    range: Interval
+    effect: float | None = None
+    interval: Interval | None = None
+    sampling_sd: float | None = None
+    privacy_sd: float | None = None
+    item_sd: float | None = None
+    clients: int | None = None
+    tolerance: float | None = None
+    minimal_detectable_effect: float | None = None
+    verdict: Verdict | None = None
+    visibility: Visibility | None = None
+    first_alarm_round: int | None = None
+    reason: str | None = None
+    oracle: Oracle | None = None
+    subgroups: tuple[Subgroup, ...] = ()
+    views: tuple[Finding, ...] = ()
+
+    def with_oracle(self, effect: float, clients: int) -> Finding:
+        """This finding beside the truth. One that is not planned has no tolerance: unchanged."""
+        if self.tolerance is None:
+            return self
+        within = effect <= self.tolerance
+        wrong = (self.verdict == "failure" and within) or (self.verdict == "healthy" and not within)
+        return replace(self, oracle=Oracle(effect, clients, within, not wrong))
+
+    def to_json(self) -> dict[str, Any]:
+        """The finding as JSON-ready data, numbers rounded. Raises FindingsError for NaN."""
+        data: dict[str, Any] = _plain(asdict(self), f"finding {self.code}")
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Finding:
+        """Read one finding. Raises FindingsError if it does not follow the schema."""
+        check_shape(data, "finding")
+        return cls._from_valid(data)
+
+    @classmethod
+    def _from_valid(cls, data: Mapping[str, Any]) -> Finding:
+        fields = _with_interval(data)
+        fields["range"] = tuple(data["range"])
+        if data["oracle"] is not None:
+            fields["oracle"] = Oracle(**data["oracle"])
+        fields["subgroups"] = tuple(
+            Subgroup(**_with_interval(group)) for group in data["subgroups"]
+        )
+        fields["views"] = tuple(cls._from_valid(view) for view in data["views"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """What one earlier monitoring round found for one mode."""
+
+    code: str
+    effect: float | None
+    interval: Interval | None
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True)
+class HistoryRound:
+    """One monitoring round in short: all six modes, in the taxonomy's order."""
+
+    round: int
+    findings: tuple[HistoryEntry, ...]
+
+    @classmethod
+    def of(cls, round_number: int, findings: Sequence[Finding]) -> HistoryRound:
+        """The short form of a round's findings."""
+        return cls(
+            round_number,
+            tuple(HistoryEntry(f.code, f.effect, f.interval, f.verdict) for f in findings),
+        )
+
+
+@dataclass(frozen=True)
+class PrivacySummary:
+    """What the releases so far cost, and what the plan allows.
+
+    Attributes:
+        unit, adjacency: What the guarantee is about.
+        epsilon_spent: Derived from the events so far.
+        epsilon, delta: The plan's budget.
+        aggregation: ``plain`` or ``secure-sum``.
+        releases: How many releases were made.
+        noise_sd: Standard deviation of the noise guaranteed in one sum, in units of the joint
+            clip.
+        statement: The same in plain words.
+    """
+
+    unit: str
+    adjacency: str
+    epsilon_spent: float
+    epsilon: float
+    delta: float
+    aggregation: str
+    releases: int
+    noise_sd: float
+    statement: str
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A system metric, mean over the clients, in the first and in the last round."""
+
+    first: float | None
+    last: float | None
+
+
+@dataclass(frozen=True)
+class SystemMetrics:
+    """What a federated run shows today; ``alarm`` if it would have raised one."""
+
+    loss: Trend
+    accuracy: Trend
+    alarm: bool
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All six findings of the last monitoring round, with what is needed to read them.
+
+    Attributes:
+        name: The plan's name.
+        scenario: The simulated scenario, if any.
+        plan: The plan's digest.
+        round: The monitoring round of ``findings``.
+        clients: How many clients are in its sum.
+        privacy, system_metrics: See there.
+        findings: All six modes in the taxonomy's order; one that is not planned has no verdict.
+        rounds: All monitoring rounds so far in short, this one included.
+    """
+
+    name: str
+    scenario: str | None
+    plan: str
+    round: int
+    clients: int
+    privacy: PrivacySummary
+    system_metrics: SystemMetrics
+    findings: tuple[Finding, ...]
+    rounds: tuple[HistoryRound, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The published form, numbers rounded, keys in a fixed order."""
+        return {"schema": FINDINGS_SCHEMA, **_plain(asdict(self), "findings")}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Findings:
+        """Read the published form. Raises FindingsError if it does not follow the schema."""
+        validate(data)
+        metrics = data["system_metrics"]
+        return cls(
+            plan=data["plan"],
+            name=data["name"],
+            scenario=data["scenario"],
+            round=data["round"],
+            clients=data["clients"],
+            privacy=PrivacySummary(**data["privacy"]),
+            system_metrics=SystemMetrics(
+                Trend(**metrics["loss"]), Trend(**metrics["accuracy"]), metrics["alarm"]
+            ),
+            findings=tuple(Finding.from_json(finding) for finding in data["findings"]),
+            rounds=tuple(
+                HistoryRound(
+                    past["round"],
+                    tuple(HistoryEntry(**_with_interval(entry)) for entry in past["findings"]),
+                )
+                for past in data["rounds"]
+            ),
+        )
+
+    def text(self) -> str:
+        """The published form as text: validated, the same bytes for equal findings."""
+        data = self.to_json()
+        validate(data)
+        return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_findings(path: Path, findings: Findings) -> None:
+    """Write ``findings.json``, whole or not at all. Raises FindingsError if it is not valid."""
+    write_whole(path, findings.text().encode())
+
+
+def read_findings(path: Path) -> Findings:
+    """Read ``findings.json``; raises FindingsError naming file and field."""
+    remedy = "Give the folder of a finished run, or run it again."
+    try:
+        data = json.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        raise FindingsError("no findings here", where=str(path), remedy=remedy) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        raise FindingsError("not readable JSON", where=str(path), remedy=remedy) from None
+    try:
+        return Findings.from_json(data)
+    except FindingsError as error:
+        where = f"{path}: {error.where}"
+        raise FindingsError(error.what, where=where, remedy=error.remedy) from None
+
+
+def _plain(value: Any, where: str) -> Any:
+    """Nested data with tuples as lists and floats rounded to DIGITS significant digits."""
+    if isinstance(value, dict):
+        entries = cast("dict[str, Any]", value)
+        return {key: _plain(entry, where) for key, entry in entries.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(entry, where) for entry in cast("Sequence[Any]", value)]
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
+        raise FindingsError("a number is not finite", where=where)
+    # Adding 0 turns -0.0, which would print differently, into 0.0.
+    return float(f"{value:.{DIGITS}g}") + 0.0
+
+
+def _with_interval(data: Mapping[str, Any]) -> dict[str, Any]:
+    interval = data["interval"]
+    return {**data, "interval": None if interval is None else (interval[0], interval[1])}

@@ -1,0 +1,81 @@
+"""Published schemas: what a program that reads unsilent's output may rely on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, cast
+
+from unsilent.errors import FindingsError
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of ``findings.json`` (draft 2020-12), as it ships with the package."""
+    text = (files(__name__) / "findings-1.json").read_text(encoding="utf-8")
+    return cast("dict[str, Any]", json.loads(text))
+
+
+def validate(data: object) -> None:
+    """Check published findings against the schema, and what a schema cannot say.
+
+    Raises:
+        FindingsError: Names the field. Beyond the schema: intervals are ordered and hold the
+            effect, a failure's interval lies above the tolerance, a healthy one's below, and the
+            oracle's ``agrees`` follows from its ``within_tolerance`` and the verdict.
+    """
+    check_shape(data)
+    for finding in cast("Mapping[str, Any]", data)["findings"]:
+        _consistent(finding)
+
+
+@cache
+def _validator(definition: str | None) -> Any:
+    # Slow to import, and only needed where findings are read or written.
+    from jsonschema import Draft202012Validator
+
+    whole = schema()
+    if definition is not None:
+        whole = {
+            "$schema": whole["$schema"],
+            "$ref": f"#/$defs/{definition}",
+            "$defs": whole["$defs"],
+        }
+    return Draft202012Validator(whole)
+
+
+def check_shape(data: object, definition: str | None = None) -> None:
+    """Check data against the schema, or against one of its ``$defs``. Raises FindingsError."""
+    from jsonschema.exceptions import best_match  # pyright: ignore[reportUnknownVariableType]
+
+    error = cast("Any", best_match(_validator(definition).iter_errors(data)))
+    if error is not None:
+        raise FindingsError(
+            f"does not follow the findings schema: {error.message[:200]}",
+            where=error.json_path,
+            remedy="Read it with the version of unsilent that wrote it.",
+        )
+
+
+def _consistent(finding: Mapping[str, Any]) -> None:
+    effect: float = finding["effect"]
+    interval: list[float] | None = finding["interval"]
+    tolerance: float = finding["tolerance"]
+    verdict, oracle = finding["verdict"], finding["oracle"]
+    fault = ""
+    if interval is not None and not interval[0] <= effect <= interval[1]:
+        fault = "the effect lies outside its interval"
+    elif interval is not None and verdict == "failure" and interval[0] < tolerance:
+        fault = "a failure whose interval does not lie above the tolerance"
+    elif interval is not None and verdict == "healthy" and interval[1] > tolerance:
+        fault = "a healthy verdict whose interval does not lie below the tolerance"
+    elif oracle is not None:
+        within = oracle["within_tolerance"]
+        wrong = (verdict == "failure" and within) or (verdict == "healthy" and not within)
+        if oracle["agrees"] == wrong:
+            fault = "an oracle that does not say whether the verdict agrees with it"
+    if fault:
+        raise FindingsError(fault, where=f"finding {finding['code']}")
+    for view in finding["views"]:
+        _consistent(view)
