@@ -10,31 +10,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unsilent.errors import PlanError
-from unsilent.flower.allocation import Allotment, LabelledText, Wish, allocate
+from unsilent.flower.allocation import Allotment, Wish, allocate
+from unsilent.probes.sentiment import Text
 
 DOMAINS = ("news", "tweets")
 
 
-def texts(per_domain: int, *, document_size: int = 5, seed: int = 0) -> list[LabelledText]:
+def texts(per_domain: int, *, document_size: int = 5, seed: int = 0) -> list[Text]:
     """Half positive; news come in documents of ``document_size``, tweets stand alone."""
     rng = np.random.default_rng(seed)
     made = []
     for domain in DOMAINS:
         for i in range(per_domain):
-            document = f"d{i // document_size}" if domain == "news" else None
-            made.append(
-                LabelledText(
-                    f"{domain}-{i}",
-                    domain,
-                    f"text {domain} {i}",
-                    bool(rng.random() < 0.5),
-                    document,
-                )
-            )
+            document = f"{domain}/{i // document_size if domain == 'news' else i}"
+            valence = 1.0 if rng.random() < 0.5 else -1.0
+            made.append(Text(f"{domain}/{i}", document, domain, f"text {domain} {i}", valence))
     return made
 
 
-def every(allotment: Allotment) -> tuple[LabelledText, ...]:
+def every(allotment: Allotment) -> tuple[Text, ...]:
     return allotment.home + allotment.away
 
 
@@ -59,7 +53,7 @@ def test_every_wish_is_met_exactly_and_no_unit_is_shared(
         assert all(t.domain == wish.home for t in allotment.home)
         assert all(t.domain != wish.home for t in allotment.away)
         for text in every(allotment):
-            assert owners.setdefault(text.unit, index) == index
+            assert owners.setdefault(text.document, index) == index
     ids = [t.id for allotment in dealt for t in every(allotment)]
     assert len(ids) == len(set(ids))
 
@@ -72,9 +66,9 @@ def test_the_seed_decides_and_repeats() -> None:
 
 def test_a_wording_is_used_once_even_under_two_ids() -> None:
     same = [
-        LabelledText("a", "tweets", "So  good today", True),
-        LabelledText("b", "tweets", "so good TODAY", True),
-        LabelledText("c", "tweets", "so bad today", True),
+        Text("tweets/1", "tweets/1", "tweets", "So  good today", 2.0),
+        Text("tweets/2", "tweets/2", "tweets", "so good TODAY", 2.0),
+        Text("tweets/3", "tweets/3", "tweets", "so bad today", 2.0),
     ]
     (dealt,) = allocate(same, [Wish("tweets", 2, 0, 0, 0)], seed=0)
     assert Counter(t.text.casefold().split()[1] for t in dealt.home) == {"good": 1, "bad": 1}

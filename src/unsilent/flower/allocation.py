@@ -11,22 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unsilent.errors import PlanError
-
-
-@dataclass(frozen=True)
-class LabelledText:
-    """One text with its true label. ``document`` is None where a text stands by itself."""
-
-    id: str
-    domain: str
-    text: str
-    positive: bool
-    document: str | None = None
-
-    @property
-    def unit(self) -> str:
-        """What can belong to one client only: the document, or the text itself."""
-        return f"{self.domain}/{self.document or self.id}"
+from unsilent.probes.sentiment import Text
 
 
 @dataclass(frozen=True)
@@ -44,8 +29,8 @@ class Wish:
 class Allotment:
     """The texts of one client. ``home`` are from its home domain, ``away`` from the others."""
 
-    home: tuple[LabelledText, ...]
-    away: tuple[LabelledText, ...]
+    home: tuple[Text, ...]
+    away: tuple[Text, ...]
 
 
 @dataclass
@@ -53,31 +38,29 @@ class _Need:
     """How many texts of each label (index 0 negative, 1 positive) a client still wants."""
 
     missing: list[int]
-    taken: list[LabelledText]
+    taken: list[Text]
 
     def usable(self, supply: Sequence[int]) -> int:
         return min(supply[0], self.missing[0]) + min(supply[1], self.missing[1])
 
-    def take(self, texts: Sequence[LabelledText]) -> None:
+    def take(self, texts: Sequence[Text]) -> None:
         for text in texts:
             if self.missing[text.positive]:
                 self.missing[text.positive] -= 1
                 self.taken.append(text)
 
 
-def allocate(
-    texts: Sequence[LabelledText], wishes: Sequence[Wish], *, seed: int
-) -> tuple[Allotment, ...]:
-    """Give every client the texts it wishes for, no unit to two clients.
+def allocate(texts: Sequence[Text], wishes: Sequence[Wish], *, seed: int) -> tuple[Allotment, ...]:
+    """Give every client the texts it wishes for, no document to two clients.
 
-    Home texts are dealt first, each unit to the client that can use most of it; the rest is
+    Home texts are dealt first, each document to the client that can use most of it; the rest is
     drawn at random from what is left in the other domains, so in proportion to it. Texts that
     read the same count once.
 
     Args:
         texts: All texts that may be used, with unique ids.
         wishes: One for each client.
-        seed: Decides which units meet which client.
+        seed: Decides which documents meet which client.
 
     Returns:
         One allotment for each wish, in the same order.
@@ -89,7 +72,7 @@ def allocate(
     units = _units(texts, rng)
     home = [_Need([wish.home_negative, wish.home_positive], []) for wish in wishes]
     away = [_Need([wish.away_negative, wish.away_positive], []) for wish in wishes]
-    left: list[list[LabelledText]] = []
+    left: list[list[Text]] = []
     for domain in sorted({unit[0].domain for unit in units} | {wish.home for wish in wishes}):
         own = [unit for unit in units if unit[0].domain == domain]
         left += _deal(own, [n for n, wish in zip(home, wishes, strict=True) if wish.home == domain])
@@ -107,20 +90,20 @@ def allocate(
     return tuple(Allotment(tuple(h.taken), tuple(a.taken)) for h, a in zip(home, away, strict=True))
 
 
-def _units(texts: Sequence[LabelledText], rng: np.random.Generator) -> list[list[LabelledText]]:
+def _units(texts: Sequence[Text], rng: np.random.Generator) -> list[list[Text]]:
     """The texts by unit, in random order, each wording once."""
     seen: set[str] = set()
-    units: dict[str, list[LabelledText]] = {}
+    units: dict[str, list[Text]] = {}
     for text in texts:
         wording = " ".join(text.text.casefold().split())
         if wording not in seen:
             seen.add(wording)
-            units.setdefault(text.unit, []).append(text)
+            units.setdefault(text.document, []).append(text)
     grouped = list(units.values())
     return [grouped[i] for i in rng.permutation(len(grouped))]
 
 
-def _deal(units: list[list[LabelledText]], needs: list[_Need]) -> list[list[LabelledText]]:
+def _deal(units: list[list[Text]], needs: list[_Need]) -> list[list[Text]]:
     """Deal units, largest first so that the small ones fill the gaps; returns those left."""
     left = []
     for unit in sorted(units, key=len, reverse=True):
@@ -134,7 +117,7 @@ def _deal(units: list[list[LabelledText]], needs: list[_Need]) -> list[list[Labe
     return left
 
 
-def _draw(units: list[list[LabelledText]], home: str, need: _Need) -> list[list[LabelledText]]:
+def _draw(units: list[list[Text]], home: str, need: _Need) -> list[list[Text]]:
     """Take random units from outside ``home`` until the need is met; returns the rest."""
     left = []
     for position, unit in enumerate(units):
@@ -150,7 +133,7 @@ def _draw(units: list[list[LabelledText]], home: str, need: _Need) -> list[list[
 
 
 def _check(
-    domain: str, wishes: Sequence[Wish], needs: Sequence[_Need], units: list[list[LabelledText]]
+    domain: str, wishes: Sequence[Wish], needs: Sequence[_Need], units: list[list[Text]]
 ) -> None:
     """Raise PlanError if a client at home in this domain went short."""
     own = [i for i, wish in enumerate(wishes) if wish.home == domain]
