@@ -15,9 +15,9 @@ of the same variance by less than 1e-100 in every bound of Kairouz, Liu and Stei
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from scipy.optimize import brentq
 from scipy.special import log_ndtr
@@ -101,13 +101,15 @@ def epsilon(events: Sequence[PrivacyEvent], delta: float) -> float:
         return 0.0
     if mu > _LARGEST_MU:
         return math.inf
-    from dp_accounting.pld.privacy_loss_mechanism import GaussianPrivacyLoss
+    # Slow to import, and only this function needs it.
+    from dp_accounting.pld.privacy_loss_mechanism import (  # pyright: ignore[reportMissingTypeStubs]
+        GaussianPrivacyLoss,
+    )
 
     loss = GaussianPrivacyLoss(standard_deviation=1.0 / mu)
 
     def excess(candidate: float) -> float:
-        found: float = loss.get_delta_for_epsilon(candidate)  # pyright: ignore
-        return found - delta
+        return cast(float, loss.get_delta_for_epsilon(candidate)) - delta
 
     high = max(1.0, mu)
     while excess(high) > 0:
@@ -162,8 +164,8 @@ def noise_multiplier(epsilon: float, delta: float, releases: int) -> float:
     return math.sqrt(releases) / largest_mu(epsilon, delta) * (1 + _SAFETY)
 
 
-def _root(function: Any, low: float, high: float) -> float:
-    return float(brentq(function, low, high, xtol=1e-13, rtol=1e-13, maxiter=500))  # pyright: ignore
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    return float(brentq(function, low, high, xtol=1e-13, rtol=1e-13, maxiter=500))
 
 
 def _check_delta(delta: float) -> None:

@@ -50,8 +50,8 @@ class ExactNoise:
                 "exact noise needs the package opendp",
                 remedy="Install it with `pip install opendp`.",
             ) from None
-        opendp.enable_features("contrib")
         self._opendp: Any = opendp
+        self._opendp.enable_features("contrib")
         self._mechanisms: dict[float, Callable[[list[int]], list[int]]] = {}
 
     def sample(self, scale: float, size: int) -> NDArray[np.int64]:
