@@ -49,7 +49,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"No matching distribution|Could not find a version",
-        "the package index does not have it",
+        "the package index does not have it, or could not be reached",
         "Check which index pip uses (`pip config list`)",
     ),
     (

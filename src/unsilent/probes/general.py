@@ -34,8 +34,8 @@ class Source:
     share: float
 
 
-SOURCES: tuple[Source, ...] = (Source("piqa", "piqa.jsonl", "{question}", 0.3),)
-CLOZE_SHARE = 0.7
+SOURCES: tuple[Source, ...] = (Source("piqa", "piqa.jsonl", "{question}", 0.2),)
+CLOZE_SHARE = 0.8
 
 
 def split_options(text: str) -> tuple[str, ...]:

@@ -173,7 +173,7 @@ def _balanced(
     return [drawn[i] for i in rng.permutation(len(drawn))]
 
 
-def _deal(names: Sequence[str], n: int, rng: np.random.Generator) -> list[str]:
+def _deal(names: tuple[str, ...], n: int, rng: np.random.Generator) -> list[str]:
     """``n`` names, each used floor(n/len) or one more times, in random order."""
     dealt: list[str] = []
     while len(dealt) < n:
