@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,7 +19,7 @@ import click
 import typer
 
 from unsilent import __version__
-from unsilent.errors import InputError, UnsilentError
+from unsilent.errors import InputError, PlanError, UnsilentError
 
 if TYPE_CHECKING:
     from unsilent.findings import Findings
@@ -149,15 +150,18 @@ def plan_init(
 
 @plans.command("check", epilog="Example: unsilent plan check plan.toml --json")
 def plan_check(plan: PlanFile, as_json: Json = False) -> None:
-    """Validate a plan and say beforehand what each mode can show."""
-    from unsilent.report.foresight import foresight, foresight_table
+    """Validate a plan and say beforehand what it can show.
+
+    For each mode the minimal detectable effect, and whether only UNDETERMINED is within reach.
+    """
+    from unsilent.report.foresight import foresight_json, foresight_table
 
     declared = _read_plan(plan)
-    rows = foresight(declared)
-    if as_json:
-        _print_json({"plan": declared.digest, "modes": [row.to_json() for row in rows]})
-        return
-    _console().print(foresight_table(declared, rows))
+    with _naming(plan):
+        if as_json:
+            _print_json(foresight_json(declared))
+        else:
+            _console().print(foresight_table(declared))
 
 
 @app.command(epilog="Example: unsilent contract plan.toml")
@@ -168,7 +172,8 @@ def contract(plan: PlanFile, as_json: Json = False) -> None:
     """
     from unsilent.contract import contract as contract_of
 
-    terms = contract_of(_read_plan(plan))
+    with _naming(plan):
+        terms = contract_of(_read_plan(plan))
     if as_json:
         _print_json(terms.to_json())
     else:
@@ -262,6 +267,18 @@ def _federation(plan: MonitoringPlan, out: Path, scenario: str | None, as_json: 
     _print_findings(found, as_json=as_json)
     if not as_json:
         typer.echo(f"\nReport: {page}\nFindings: {out / 'findings.json'}")
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let faults that show only when a plan is used name its file, as those of reading do."""
+    try:
+        yield
+    except PlanError as error:
+        if error.where.startswith(str(path)):
+            raise
+        spot = f"{path}: {error.where}" if error.where else str(path)
+        raise PlanError(error.what, where=spot, remedy=error.remedy) from None
 
 
 def _read_plan(path: Path) -> MonitoringPlan:

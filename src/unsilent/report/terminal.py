@@ -11,14 +11,16 @@ from rich.text import Text
 from unsilent.findings import Finding, Findings
 from unsilent.report.view import (
     VERDICTS,
+    agreement,
     headline,
     metrics_line,
     points,
     span,
-    truth,
     verdict,
 )
 from unsilent.taxonomy import by_code
+
+VISIBILITY_WORDS = {"silent": "SILENT", "loud": "LOUD", "undetermined": "silent or loud"}
 
 STYLES = {
     "failure": "bold red",
@@ -39,10 +41,10 @@ def render(findings: Findings) -> RenderableType:
     scenario = f", scenario {findings.scenario}" if findings.scenario else ""
     head = Text()
     head.append(f"{findings.name}{scenario}: round {findings.round}, {findings.clients} clients\n")
-    head.append("What the run shows today   ", "dim")
+    head.append("Shows today: ", "dim")
     head.append(f"{metrics_line(findings)}\n")
-    head.append("What is behind it          ", "dim")
-    head.append(headline(findings), "bold")
+    head.append("Behind it: ", "dim")
+    head.append(f"{headline(findings)}\n", "bold")
     parts: list[RenderableType] = [head, _table(findings, simulated=simulated), _legend(findings)]
     parts.append(Text(f"Privacy: {findings.privacy.statement}"))
     parts += _reasons(findings)
@@ -50,36 +52,46 @@ def render(findings: Findings) -> RenderableType:
 
 
 def _table(findings: Findings, *, simulated: bool) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left")
-    table.add_column("mode", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("visibility")
+    """Two lines a mode, so that all columns fit 80 characters."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    table.add_column("mode", min_width=15, max_width=30)
+    table.add_column("verdict", min_width=14, no_wrap=True)
     for name in ("effect", "interval", "tolerance", "MDE"):
         table.add_column(name, justify="right", no_wrap=True)
     if simulated:
-        table.add_column("truth (simulation)")
+        table.add_column("truth (simulation)", justify="right", min_width=11)
     for finding in findings.findings:
-        shown = verdict(finding)
         row: list[RenderableType] = [
             f"{finding.code} {escape(by_code(finding.code).title)}",
-            Text(f"{shown.symbol} {shown.word}", STYLES[shown.key]),
-            _visibility(finding),
+            _verdict(finding),
             points(finding.effect, sign=True),
             escape(span(finding.interval)),
             points(finding.tolerance),
             points(finding.minimal_detectable_effect),
         ]
         if simulated:
-            row.append(truth(finding) or "–")
+            row.append(_truth(finding))
         table.add_row(*row)
     return table
 
 
-def _visibility(finding: Finding) -> Text:
-    if finding.visibility is None:
-        return Text("")
-    style = "bold" if finding.visibility == "silent" else ""
-    return Text(finding.visibility.upper(), style)
+def _verdict(finding: Finding) -> Text:
+    shown = verdict(finding)
+    text = Text(f"{shown.symbol} {shown.word}", STYLES[shown.key])
+    if finding.visibility is not None:
+        text.append(f"\n  {VISIBILITY_WORDS[finding.visibility]}")
+    return text
+
+
+def _truth(finding: Finding) -> Text:
+    oracle = finding.oracle
+    if oracle is None:
+        return Text("–")
+    text = Text(points(oracle.effect, sign=True))
+    note = agreement(finding)
+    if note:
+        text.append(f" {note}", "" if oracle.agrees else "bold reverse")
+    return text
 
 
 def _legend(findings: Findings) -> Text:
@@ -88,7 +100,7 @@ def _legend(findings: Findings) -> Text:
     present = {finding.verdict for finding in findings.findings}
     for key, shown in VERDICTS.items():
         if key in present:
-            text.append(f"{shown.symbol} {shown.word:<13} {shown.meaning}\n")
+            text.append(f"{shown.symbol} {shown.word}: {shown.meaning}\n")
     text.append(
         "Effects in points (hundredths), positive is worse. MDE: the excess over the tolerance "
         "that is found with probability 0.8.\n"

@@ -115,7 +115,7 @@ def metrics_line(findings: Findings) -> str:
         if text is not None
     ]
     tail = "an alarm" if metrics.alarm else "no alarm"
-    return f"{', '.join(shown) or 'no system metrics'}, {tail}"
+    return f"{', '.join(shown) or 'no system metrics'}; {tail}."
 
 
 def direction(trend: Trend, *, falling_is_good: bool) -> str:
@@ -127,12 +127,18 @@ def direction(trend: Trend, *, falling_is_good: bool) -> str:
     return "better" if (trend.last < trend.first) == falling_is_good else "worse"
 
 
+def agreement(finding: Finding) -> str:
+    """What the oracle says of a verdict: "confirms", "CONTRADICTS", or "" if it was left open."""
+    if finding.oracle is None or finding.verdict not in ("failure", "healthy"):
+        return ""
+    return "confirms" if finding.oracle.agrees else "CONTRADICTS"
+
+
 def truth(finding: Finding) -> str | None:
     """The oracle's effect with what it says of the verdict, or None outside simulation."""
     oracle = finding.oracle
     if oracle is None:
         return None
     side = "within tolerance" if oracle.within_tolerance else "beyond tolerance"
-    words = {"failure": "confirms", "healthy": "confirms"}
-    agreement = words.get(finding.verdict or "", "") if oracle.agrees else "CONTRADICTS"
-    return ", ".join(part for part in (points(oracle.effect, sign=True), side, agreement) if part)
+    parts = (points(oracle.effect, sign=True), side, agreement(finding))
+    return ", ".join(part for part in parts if part)

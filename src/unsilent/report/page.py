@@ -1,0 +1,87 @@
+"""The report page: one HTML file that needs nothing else, made from a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from unsilent import __version__
+from unsilent.contract import contract
+from unsilent.files import write_whole
+from unsilent.report import charts, view
+from unsilent.report.source import REPORT_FILE, Run, read_run
+from unsilent.taxonomy import by_code
+
+
+def write_page(folder: Path) -> Path:
+    """Write ``report.html`` into a run folder and return its path.
+
+    Raises InputError or FindingsError naming the file of the folder that is missing or wrong.
+    """
+    path = folder / REPORT_FILE
+    write_whole(path, page(read_run(folder)).encode())
+    return path
+
+
+def page(run: Run) -> str:
+    """The page as HTML. Everything that is not markup of ours is escaped."""
+    found = run.findings
+    return _template().render(
+        findings=found,
+        plan=run.plan,
+        rows=tuple(_rows(run.plan.to_json())),
+        contract=contract(run.plan),
+        tiles=[
+            {
+                "finding": finding,
+                "entry": by_code(finding.code),
+                "shown": view.verdict(finding),
+                "bar": charts.bar(finding),
+            }
+            for finding in found.findings
+        ],
+        lines=charts.lines(found),
+        graph=charts.graph(found),
+        simulated=any(finding.oracle is not None for finding in found.findings),
+        reproduce=_reproduce(run),
+        version=__version__,
+        charts=charts,
+        view=view,
+    )
+
+
+def _reproduce(run: Run) -> str:
+    """The command that gives the same findings again."""
+    if run.findings.scenario is None:
+        return "unsilent run PLAN"
+    tier = " --tier fleet" if run.plan.model.kind == "encoder" else ""
+    return f"unsilent demo --scenario {run.findings.scenario}{tier} --seed {run.plan.seed}"
+
+
+def _rows(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """A nested mapping as rows of dotted key and value."""
+    for key, value in data.items():
+        if isinstance(value, dict):
+            yield from _rows(value, f"{prefix}{key}.")
+        elif value is None:
+            yield f"{prefix}{key}", "not planned"
+        elif isinstance(value, list):
+            yield f"{prefix}{key}", ", ".join(map(str, value))
+        else:
+            yield f"{prefix}{key}", str(value)
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("unsilent.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
