@@ -59,6 +59,15 @@ class Item:
             raise ItemError(
                 "a forced choice needs at least two distinct choices", where=f"item {self.id}"
             )
+        labels = (self.group, self.domain, self.pair, self.task)
+        try:
+            "".join((self.id, self.prompt, *self.choices, *filter(None, labels))).encode()
+        except UnicodeEncodeError:
+            raise ItemError(
+                "text with a lone surrogate, which is no character",
+                where=f"item {self.id!a}",
+                remedy="Remove the broken \\ud8xx escape.",
+            ) from None
         if any(not choice for choice in self.choices):
             raise ItemError("an empty choice", where=f"item {self.id}")
         for key, index in (("answer", self.answer), ("stereotyped", self.stereotyped)):
@@ -205,9 +214,10 @@ class Outcomes:
                 remedy="A scorer returns one row an item and one column a choice.",
             )
         bad = ~np.isfinite(table).all(axis=1) | (table < 0).any(axis=1)
-        bad |= np.abs(table.sum(axis=1) - 1.0) > 1e-6
+        finite = np.where(bad[:, None], 0.0, table)
+        bad |= np.abs(finite.sum(axis=1) - 1.0) > 1e-6
         counts = np.array([len(item.choices) for item in self.items])
-        bad |= (table * (np.arange(widest)[None, :] >= counts[:, None])).any(axis=1)
+        bad |= (finite * (np.arange(widest)[None, :] >= counts[:, None])).any(axis=1)
         if bad.any():
             first = self.items.items[int(np.flatnonzero(bad)[0])].id
             raise OutcomeError(
@@ -247,7 +257,7 @@ class Outcomes:
 def read_items(path: Path) -> ItemSet:
     """Read a JSONL probe file; raises ItemError naming file, line and field."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ItemError("no such file", where=str(path), remedy="Check the path.") from None
     except (OSError, UnicodeDecodeError):
@@ -260,13 +270,14 @@ def read_items(path: Path) -> ItemSet:
 def parse_items(name: str, text: str, *, where: str) -> ItemSet:
     """Items from JSONL text; ``where`` is named in errors."""
     items: list[Item] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not splitlines: JSON text may hold other line separators, such as U+2028.
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         spot = f"{where}: line {number}"
         try:
             record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             raise ItemError(
                 "not valid JSON", where=spot, remedy="Each line holds one JSON object."
             ) from None
