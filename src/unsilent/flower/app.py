@@ -1,0 +1,40 @@
+"""The reference federation as a normal Flower app, for ``flwr run`` too.
+
+``flwr run . --run-config 'plan="plan.toml" out="runs/flower"'`` runs it; noise is then drawn by the
+exact sampler, and no oracle is told.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+
+from unsilent.errors import PlanError
+from unsilent.findings import write_findings
+from unsilent.flower.client import app as client
+from unsilent.flower.server import federate
+from unsilent.ledger import Ledger
+from unsilent.monitor import Monitor
+from unsilent.plan import read_plan
+
+__all__ = ["client", "server"]
+
+server = ServerApp()
+
+
+@server.main()
+def main(grid: Grid, context: Context) -> None:
+    """Run the plan that the run config names."""
+    path = str(context.run_config.get("plan", ""))
+    if not path:
+        raise PlanError(
+            "no plan", where="run config", remedy="Give one: --run-config 'plan=\"plan.toml\"'."
+        )
+    plan = read_plan(Path(path))
+    out = Path(str(context.run_config.get("out", "runs/flower"))).absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    monitor = Monitor(plan, Ledger(out / "ledger.sqlite"))
+    federate(grid, plan, monitor, out, simulated=False, report=lambda *_: None)
+    write_findings(out / "findings.json", monitor.findings())

@@ -1,0 +1,107 @@
+"""What travels between the reference federation's server and its clients, and how errors do not.
+
+Adapters travel as arrays, everything else as one config record. A client that fails answers with
+its error's one line if the error is ours, which holds no private data; any other exception's text
+stays on the client, in its own log.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
+
+from unsilent.errors import UnsilentError
+from unsilent.files import write_whole
+from unsilent.models.base import Adapter
+
+ORDER = "unsilent.order"
+"""Config of a request: plan, round, out, simulated."""
+ADAPTER = "unsilent.adapter"
+ANSWER = "unsilent.answer"
+METRICS = "metrics"
+
+# An error reply may not carry a client's exception text, so failures are answers with a reason.
+FAILED = "failed"
+
+
+def adapter_record(adapter: Adapter) -> ArrayRecord:
+    """An adapter as arrays; its base travels as the order's or the answer's ``base``."""
+    return ArrayRecord({name: Array(tensor) for name, tensor in adapter.tensors.items()})
+
+
+def adapter_of(content: RecordDict, base: str) -> Adapter:
+    """The adapter of a message."""
+    record = content.array_records[ADAPTER]
+    return Adapter(base, {name: array.numpy() for name, array in record.items()})
+
+
+def request(
+    node: int, kind: str, order: dict[str, Any], round_number: int, adapter: Adapter | None = None
+) -> Message:
+    """A message to one node."""
+    records: dict[str, Any] = {}
+    if adapter is not None:
+        order = {**order, "base": adapter.base}
+        records[ADAPTER] = adapter_record(adapter)
+    records[ORDER] = ConfigRecord({**order, "round": round_number})
+    return Message(
+        RecordDict(records), dst_node_id=node, message_type=kind, group_id=str(round_number)
+    )
+
+
+def answer(
+    message: Message,
+    values: dict[str, Any],
+    *,
+    adapter: Adapter | None = None,
+    metrics: dict[str, float] | None = None,
+) -> Message:
+    """A client's reply."""
+    records: dict[str, Any] = {ANSWER: ConfigRecord(values)}
+    if adapter is not None:
+        records[ADAPTER] = adapter_record(adapter)
+    if metrics is not None:
+        records[METRICS] = MetricRecord(dict(metrics))
+    return Message(RecordDict(records), reply_to=message)
+
+
+def guarded(
+    handle: Callable[[Message, Context], Message], log: Callable[[Message, Context], Path]
+) -> Callable[[Message, Context], Message]:
+    """The handler with its exceptions kept on the client, in the file that ``log`` names."""
+
+    def run(message: Message, context: Context) -> Message:
+        try:
+            return handle(message, context)
+        except UnsilentError as error:
+            return answer(message, {FAILED: error.line(), "exit_code": error.exit_code})
+        except Exception:  # the boundary: whatever it is, its text may be private
+            path = log(message, context)
+            write_whole(path, traceback.format_exc().encode())
+            return answer(
+                message, {FAILED: f"the client failed; see {path.name} in its own folder"}
+            )
+
+    return run
+
+
+def replies_by_client(replies: Iterable[Message]) -> tuple[dict[int, Message], list[str]]:
+    """Good replies by client number in rising order, and the reasons of the others."""
+    good: dict[int, Message] = {}
+    reasons: list[str] = []
+    for reply in replies:
+        if reply.has_error():
+            reasons.append(f"no answer from a node (Flower error {reply.error.code})")
+            continue
+        values = reply.content.config_records.get(ANSWER)
+        if values is None:
+            reasons.append("an answer of another app")
+        elif FAILED in values:
+            reasons.append(str(values[FAILED]))
+        else:
+            good[int(values["client"])] = reply  # type: ignore[arg-type]
+    return dict(sorted(good.items())), reasons

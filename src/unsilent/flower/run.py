@@ -1,0 +1,150 @@
+"""Run a plan as a simulated federation on this machine, and set the truth beside its findings."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+from flwr.simulation import run_simulation
+
+from unsilent.errors import InputError, RunError
+from unsilent.files import write_whole
+from unsilent.findings import Findings, write_findings
+from unsilent.flower.client import app as client_app
+from unsilent.flower.server import federate
+from unsilent.ledger import Ledger
+from unsilent.models import prepare_model
+from unsilent.monitor import Monitor
+from unsilent.plan import MonitoringPlan
+from unsilent.progress import Progress, SilentProgress
+
+_OBJECT_STORE_BYTES = 200 * 2**20
+
+
+def run_plan(
+    plan: MonitoringPlan,
+    out: Path,
+    *,
+    scenario: str | None = None,
+    progress: Progress | None = None,
+) -> Findings:
+    """Train, monitor and judge; ``out`` then holds plan, ledger, findings and adapters.
+
+    A run of the same plan that was cut short goes on after its last whole round. A finished run,
+    or one of another plan, is kept: its folder is renamed to ``OUT.1``, ``OUT.2`` and so on.
+
+    Raises:
+        InputError: ``out`` is a folder of something else, or what the plan names is unusable.
+        RunError: Another process is running there, or no client could do its part.
+        AssetError: A download failed.
+        BudgetError: The plan's releases would pass its budget.
+    """
+    shown = progress or SilentProgress()
+    out = out.absolute()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out.with_name(f".{out.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(
+            "another process is running here", where=str(out), remedy="Use another --out."
+        ) from None
+    with lock:
+        _open_folder(plan, out)
+        prepare_model(plan, lambda stage, done: shown.update(stage, done, 1.0))
+        monitor = Monitor(plan, Ledger(out / "ledger.sqlite"), scenario=scenario)
+        _simulate(plan, monitor, out, shown)
+        found = _with_oracle(monitor.findings(), out)
+        write_findings(out / "findings.json", found)
+        lock.release()
+    return found
+
+
+def _open_folder(plan: MonitoringPlan, out: Path) -> None:
+    declared = out / "plan.json"
+    if out.exists() and not out.is_dir():
+        raise InputError("not a folder", where=str(out), remedy="Give --out a folder.")
+    if out.is_dir() and any(out.iterdir()) and not declared.is_file():
+        raise InputError(
+            "the folder is not empty and holds no run", where=str(out), remedy="Use another --out."
+        )
+    text = json.dumps(plan.to_json(), indent=2) + "\n"
+    if declared.is_file():
+        same = declared.read_text(encoding="utf-8") == text
+        if not same or (out / "findings.json").is_file():
+            number = 1
+            while (beside := out.with_name(f"{out.name}.{number}")).exists():
+                number += 1
+            out.rename(beside)
+    out.mkdir(exist_ok=True)
+    write_whole(declared, text.encode())
+
+
+def _simulate(plan: MonitoringPlan, monitor: Monitor, out: Path, progress: Progress) -> None:
+    """Flower's simulation on Ray, with as many workers as the plan says."""
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    logging.getLogger("flwr").setLevel(logging.CRITICAL)
+    server = ServerApp()
+    faults: list[BaseException] = []
+
+    @server.main()
+    def main(grid: Grid, context: Context) -> None:
+        try:
+            federate(
+                grid,
+                plan,
+                monitor,
+                out,
+                simulated=True,
+                report=lambda stage, n, total: progress.update(stage, n, total),
+            )
+        except BaseException as fault:
+            faults.append(fault)
+
+    cores = os.cpu_count() or 1
+    workers = min(plan.federation.workers, cores)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run_simulation(
+            server_app=server,
+            client_app=client_app,
+            num_supernodes=plan.federation.clients,
+            backend_config={
+                "client_resources": {"num_cpus": cores // workers, "num_gpus": 0.0},
+                "init_args": {
+                    "num_cpus": cores,
+                    "include_dashboard": False,
+                    "log_to_driver": False,
+                    "logging_level": logging.CRITICAL,
+                    "object_store_memory": _OBJECT_STORE_BYTES,
+                },
+            },
+        )
+    if faults:
+        raise faults[0]
+
+
+def _with_oracle(found: Findings, out: Path) -> Findings:
+    """The true effects, from what each simulated client measured before clipping and noise."""
+    told = sorted((out / "clients").glob(f"*/oracle-{found.round}.json"))
+    values = [json.loads(path.read_text(encoding="utf-8")) for path in told]
+    return replace(
+        found,
+        findings=tuple(
+            finding
+            if finding.tolerance is None
+            else finding.with_oracle(
+                float(np.mean([value[finding.code] for value in values])), len(values)
+            )
+            for finding in found.findings
+        ),
+    )

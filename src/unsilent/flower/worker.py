@@ -1,0 +1,201 @@
+"""What a client computes: training, personalizing, and the evidence of one monitoring round.
+
+One base model stays resident in each worker process and serves all of its clients; what belongs
+to one client is read from and written to that client's own folder.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from unsilent.files import write_whole
+from unsilent.flower.records import ClientRecords, client_records
+from unsilent.items import ItemSet, Outcomes
+from unsilent.models import (
+    Adapter,
+    PersonalModel,
+    Training,
+    TrainingReport,
+    load_model,
+    model_openings,
+)
+from unsilent.modes import MODES
+from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need, Statistic
+from unsilent.observer import Observer, SystemChange
+from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.probes import load_probes
+from unsilent.probes.openings import COMPLIANCE_OPENINGS, with_openings
+from unsilent.release import ExactNoise, NoiseSource, Release, SeededNoise
+
+# Seeds of training are told apart by what they are for.
+_LOCAL, _PERSONAL = 0, 1
+
+
+@dataclass(frozen=True)
+class Resident:
+    """The base model and the probes, shared by all clients of a worker."""
+
+    model: PersonalModel
+    probes: dict[ItemRole, ItemSet]
+
+
+@lru_cache(maxsize=1)
+def plan_of(text: str) -> MonitoringPlan:
+    """The plan from the JSON that the server sends with each message."""
+    return parse_plan(json.loads(text), where="the server's plan")
+
+
+@lru_cache(maxsize=1)
+def _resident(plan_text: str) -> Resident:
+    plan = plan_of(plan_text)
+    compliance = with_openings(COMPLIANCE_OPENINGS, model_openings(plan))
+    return Resident(load_model(plan), load_probes(plan, compliance=compliance))
+
+
+def resident_model(plan_text: str) -> PersonalModel:
+    """The worker's resident model."""
+    return _resident(plan_text).model
+
+
+@lru_cache(maxsize=256)
+def _records(plan_text: str, index: int) -> ClientRecords:
+    return client_records(plan_of(plan_text), index)
+
+
+@dataclass(frozen=True)
+class Client:
+    """One client of the reference federation.
+
+    Attributes:
+        plan_text: The plan as JSON.
+        index: The client's number, from 0.
+        folder: The client's own folder.
+        simulated: Noise is then seeded, and statistics are kept for the oracle.
+    """
+
+    plan_text: str
+    index: int
+    folder: Path
+    simulated: bool
+
+    @property
+    def plan(self) -> MonitoringPlan:
+        """The plan that this client follows."""
+        return plan_of(self.plan_text)
+
+    def train(self, round_number: int, start: Adapter) -> tuple[Adapter, TrainingReport]:
+        """Train on the client's records; both adapters are kept for a monitoring round."""
+        federation = self.plan.federation
+        training = Training(
+            federation.epochs,
+            federation.learning_rate,
+            federation.batch,
+            self._seed(round_number, _LOCAL),
+        )
+        local, report = self._model.train(start, self._own.train, training)
+        if round_number in self.plan.monitoring_rounds:
+            start.save(self.folder / "start.safetensors")
+            local.save(self.folder / "local.safetensors")
+        return local, report
+
+    def observe(self, round_number: int, aggregated: Adapter) -> Release:
+        """Personalize the aggregated adapter, measure all planned modes, and release."""
+        personalized = self._personalize(round_number, aggregated)
+        adapters: dict[AdapterRole, Adapter | None] = {
+            "reference": self._reference(),
+            "start": self._load("start"),
+            "local": self._load("local"),
+            "global": aggregated,
+            "personalized": personalized,
+        }
+        modes = [MODES[code] for code in self.plan.planned]
+        needs = {need for mode in modes for need in mode.needs}
+        needs |= {Need("reference", "records"), Need("personalized", "records")}
+        outcomes = {
+            need: Outcomes(
+                self._items(need.items),
+                need.adapter,
+                self._model.score(self._items(need.items), adapters[need.adapter]),
+            )
+            for need in sorted(needs, key=lambda need: (need.items, need.adapter))
+        }
+        evidence = Evidence(outcomes, home_domain=self._own.home_domain)
+        statistics = [mode.measure(evidence) for mode in modes]
+        system = system_change(evidence)
+        if self.simulated:
+            self._tell_oracle(round_number, statistics)
+        observer = Observer(
+            self.plan, f"client-{self.index}", self.folder, noise=self._noise(round_number)
+        )
+        return observer.release(round_number, statistics, system)
+
+    @property
+    def _model(self) -> PersonalModel:
+        return _resident(self.plan_text).model
+
+    @property
+    def _own(self) -> ClientRecords:
+        return _records(self.plan_text, self.index)
+
+    def _items(self, role: ItemRole) -> ItemSet:
+        return self._own.held_out if role == "records" else _resident(self.plan_text).probes[role]
+
+    def _personalize(self, round_number: int, aggregated: Adapter) -> Adapter:
+        federation = self.plan.federation
+        if federation.personal_epochs == 0:
+            return aggregated
+        training = Training(
+            federation.personal_epochs,
+            federation.personal_learning_rate,
+            federation.batch,
+            self._seed(round_number, _PERSONAL),
+        )
+        personalized, _ = self._model.train(aggregated, self._own.train, training)
+        personalized.save(self.folder / "personalized.safetensors")
+        return personalized
+
+    def _reference(self) -> Adapter | None:
+        """The plan's reference: None is the base model."""
+        if self.plan.reference_round == 0:
+            return None
+        return self._load("reference")
+
+    def keep_reference(self, adapter: Adapter) -> None:
+        """Keep the adapter that the plan compares with."""
+        adapter.save(self.folder / "reference.safetensors")
+
+    def _load(self, name: str) -> Adapter:
+        return Adapter.load(self.folder / f"{name}.safetensors", base=self._model.digest)
+
+    def _seed(self, round_number: int, purpose: int) -> int:
+        words = np.random.SeedSequence([self.plan.seed, self.index, round_number, purpose])
+        return int(words.generate_state(1)[0])
+
+    def _noise(self, round_number: int) -> NoiseSource:
+        if self.simulated:
+            return SeededNoise([self.plan.seed, self.index, round_number])
+        return ExactNoise()
+
+    def _tell_oracle(self, round_number: int, statistics: list[Statistic]) -> None:
+        values = {statistic.code: statistic.value for statistic in statistics}
+        path = self.folder / f"oracle-{round_number}.json"
+        write_whole(path, json.dumps(values, sort_keys=True).encode())
+
+
+def system_change(evidence: Evidence) -> SystemChange:
+    """Loss growth (nats) and accuracy drop on the client's records, personalized - reference."""
+    losses, hits = {}, {}
+    for role in ("reference", "personalized"):
+        outcomes = evidence.get(role, "records")
+        right = outcomes.of(lambda item: item.answer)
+        losses[role] = float(-np.log(np.clip(right, 1e-12, 1.0)).mean())
+        answers = np.array([item.answer for item in outcomes.items])
+        hits[role] = float((outcomes.chosen() == answers).mean())
+    return SystemChange(
+        losses["personalized"] - losses["reference"], hits["reference"] - hits["personalized"]
+    )

@@ -1,0 +1,95 @@
+"""Load a causal language model: the embedded one, a hub id or a local path."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from unsilent.assets.download import sha256_of
+from unsilent.errors import ModelError
+from unsilent.files import digest_json
+from unsilent.models.causal_lm import CausalLM
+from unsilent.models.embedded import embedded_causal_lm
+from unsilent.plan import MonitoringPlan
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def load_causal_lm(plan: MonitoringPlan) -> CausalLM:
+    """The plan's causal language model with its LoRA layers.
+
+    Raises:
+        ModelError: Not a usable model or tokenizer; names path and remedy.
+        AssetError: The embedded model could not be had.
+    """
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    place = plan.model.id
+    if place == "embedded":
+        place = str(embedded_causal_lm(lambda _stage, _done: None))
+    model, tokenizer = _from_pretrained(place, plan)
+    return CausalLM(
+        model.to(_device(plan.model.device)),
+        tokenizer,
+        weights=_weights(place, model),
+        adapter=plan.adapter,
+    )
+
+
+def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
+    local = Path(place).expanduser()
+    if local.is_dir():
+        place = str(local)
+        if not any(local.glob("tokenizer*")):
+            raise ModelError(
+                "this model folder has no tokenizer",
+                where=f"model.id {place}",
+                remedy="Save the tokenizer beside the weights (tokenizer.save_pretrained).",
+            )
+        if not (local / "config.json").is_file():
+            raise ModelError(
+                "this folder has no config.json",
+                where=f"model.id {place}",
+                remedy="Give a folder written by model.save_pretrained.",
+            )
+    elif place.startswith((".", "/", "~")):
+        raise ModelError(
+            "no such model folder",
+            where=f"model.id {place}",
+            remedy='Give an existing folder, a hub id, or "embedded".',
+        )
+    try:
+        config = AutoConfig.from_pretrained(place)
+        tokenizer = AutoTokenizer.from_pretrained(place)
+        model = AutoModelForCausalLM.from_pretrained(
+            place, config=config, dtype=_DTYPES[plan.model.dtype]
+        )
+    except (OSError, ValueError, KeyError):
+        raise ModelError(
+            "not a causal language model that can be loaded from here",
+            where=f"model.id {place}",
+            remedy='Check the id or path and the network, or use "embedded".',
+        ) from None
+    return model, tokenizer
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise ModelError(
+            f"device {name!r} is not available here", where="model.device", remedy='Use "cpu".'
+        ) from None
+    return device
+
+
+def _weights(place: str, model: Any) -> str:
+    """Digest of the base weights: of the files where they are local, else of the hub's commit."""
+    files = sorted(Path(place).glob("*.safetensors")) if Path(place).is_dir() else []
+    if files:
+        return digest_json([sha256_of(file) for file in files])
+    return digest_json([place, getattr(model.config, "_commit_hash", None)])

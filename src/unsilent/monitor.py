@@ -1,0 +1,216 @@
+"""Monitor: the server's side. Sums in, findings out, ledger written.
+
+It sees noised vectors and their sum, never a client's statistic. What it will spend is in the
+ledger before a client is asked; a release over budget is refused before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from unsilent.errors import BudgetError, RunError
+from unsilent.findings import (
+    Finding,
+    Findings,
+    HistoryRound,
+    PrivacySummary,
+    SystemMetrics,
+    Trend,
+)
+from unsilent.inference import judge_round
+from unsilent.ledger import Ledger
+from unsilent.plan import MonitoringPlan
+from unsilent.release import Layout, PrivacyEvent, Release, epsilon
+from unsilent.release.noise import needed_releases, planned_event, sum_sigma
+
+
+class Monitor:
+    """Judges the rounds of one plan and keeps its ledger.
+
+    Opening a ledger that another run of the same plan began continues it.
+
+    Args:
+        plan: The declared plan.
+        ledger: Append-only; its first entry is the plan.
+        scenario: Name of the simulated scenario, for the findings.
+
+    Raises:
+        LedgerError: The ledger is damaged.
+        RunError: The ledger belongs to another plan.
+    """
+
+    def __init__(
+        self, plan: MonitoringPlan, ledger: Ledger, *, scenario: str | None = None
+    ) -> None:
+        self.plan = plan
+        self.layout = Layout.from_plan(plan)
+        self._ledger = ledger
+        self._scenario = scenario
+        ledger.verify()
+        declared = ledger.entries("plan")
+        if not declared:
+            ledger.append("plan", {"digest": plan.digest, "plan": plan.to_json()})
+        elif declared[0].payload["digest"] != plan.digest:
+            raise RunError(
+                "the ledger belongs to another plan",
+                where="ledger",
+                remedy="Use another --out, or the plan that this run was started with.",
+            )
+        self._events = [PrivacyEvent.from_json(e.payload) for e in ledger.entries("privacy")]
+        self._findings: tuple[Finding, ...] = ()
+        self._history: list[HistoryRound] = []
+        self._trends: list[tuple[float, float]] = []
+        self._clients = 0
+        for entry in ledger.entries("system"):
+            self._note(entry.payload["round"], entry.payload["loss"], entry.payload["accuracy"])
+        for entry in ledger.entries("findings"):
+            self._keep(
+                entry.payload["round"],
+                entry.payload["clients"],
+                [Finding.from_json(finding) for finding in entry.payload["findings"]],
+            )
+
+    def system(self, round_number: int, loss: float, accuracy: float) -> None:
+        """Record what the federated run itself shows after a round: its weighted means."""
+        if self._note(round_number, loss, accuracy):
+            self._ledger.append(
+                "system", {"round": round_number, "loss": loss, "accuracy": accuracy}
+            )
+
+    def judged(self, round_number: int) -> bool:
+        """Whether this round's findings are in the ledger already."""
+        return any(past.round == round_number for past in self._history)
+
+    def spend(self, round_number: int) -> None:
+        """Book the cost of a round's releases, before any client is asked; once a round.
+
+        Raises:
+            BudgetError: The budget would be passed; nothing is booked.
+        """
+        if any(event.round == round_number for event in self._events):
+            return
+        event = planned_event(self.plan, round_number)
+        privacy = self.plan.privacy
+        cost = epsilon([*self._events, event], privacy.delta)
+        if cost > privacy.epsilon * (1 + 1e-9):
+            raise BudgetError(
+                f"round {round_number} would bring epsilon to {cost:.3f}, over the budget of "
+                f"{privacy.epsilon:g}",
+                where="privacy.epsilon",
+                remedy="Monitoring stops here; training can go on.",
+            )
+        self._ledger.append("privacy", event.to_json())
+        self._events.append(event)
+
+    def judge(self, round_number: int, releases: Sequence[Release]) -> tuple[Finding, ...]:
+        """Sum a round's releases, judge it, and write both to the ledger.
+
+        Raises:
+            RunError: Fewer releases than the noise was sized for: nothing is used.
+        """
+        needed = needed_releases(self.plan)
+        if len(releases) < needed:
+            self._ledger.append(
+                "missed", {"round": round_number, "releases": len(releases), "needed": needed}
+            )
+            raise RunError(
+                f"{len(releases)} of {needed} needed releases arrived in round {round_number}",
+                where="monitoring",
+                remedy="The round is recorded as missed; allow for drop-outs in privacy.dropout.",
+            )
+        total = Release.zero(self.layout, round_number)
+        for release in releases:
+            total = total + release
+        alarms = {f.code: f.first_alarm_round for f in self._findings if f.first_alarm_round}
+        found = judge_round(self.plan, self.layout, total, first_alarms=alarms)
+        self._ledger.append(
+            "sum",
+            {
+                "round": round_number,
+                "clients": total.clients,
+                "layout": total.layout,
+                "vector": total.vector.tolist(),
+                "noise_variance": total.noise_variance,
+            },
+        )
+        self._ledger.append(
+            "findings",
+            {
+                "round": round_number,
+                "clients": total.clients,
+                "findings": [finding.to_json() for finding in found],
+            },
+        )
+        self._keep(round_number, total.clients, found)
+        return found
+
+    def findings(self) -> Findings:
+        """The findings of the last judged round. Raises RunError if there is none."""
+        if not self._history:
+            raise RunError("no monitoring round has been judged", where="monitoring")
+        return Findings(
+            name=self.plan.name,
+            scenario=self._scenario,
+            plan=self.plan.digest,
+            round=self._history[-1].round,
+            clients=self._clients,
+            privacy=self._privacy(),
+            system_metrics=self._system_metrics(),
+            findings=self._findings,
+            rounds=tuple(self._history),
+        )
+
+    def _note(self, round_number: int, loss: float, accuracy: float) -> bool:
+        if round_number <= len(self._trends):
+            return False
+        self._trends.append((loss, accuracy))
+        return True
+
+    def _keep(self, round_number: int, clients: int, found: Sequence[Finding]) -> None:
+        self._findings = tuple(found)
+        self._clients = clients
+        self._history.append(HistoryRound.of(round_number, found))
+
+    def _privacy(self) -> PrivacySummary:
+        privacy = self.plan.privacy
+        spent = epsilon(self._events, privacy.delta)
+        clip = self.layout.clip * self.layout.scale
+        return PrivacySummary(
+            unit=privacy.unit,
+            adjacency=privacy.adjacency,
+            epsilon_spent=spent,
+            epsilon=privacy.epsilon,
+            delta=privacy.delta,
+            aggregation=privacy.aggregation,
+            releases=len(self._events),
+            noise_sd=sum_sigma(self.plan) / clip,
+            statement=statement(self.plan, spent, len(self._events)),
+        )
+
+    def _system_metrics(self) -> SystemMetrics:
+        if not self._trends:
+            return SystemMetrics(Trend(None, None), Trend(None, None), False)
+        (first_loss, first_accuracy), (loss, accuracy) = self._trends[0], self._trends[-1]
+        margin = self.plan.monitor.margin
+        return SystemMetrics(
+            Trend(first_loss, loss),
+            Trend(first_accuracy, accuracy),
+            loss - first_loss > margin or first_accuracy - accuracy > margin,
+        )
+
+
+def statement(plan: MonitoringPlan, spent: float, releases: int) -> str:
+    """What the figures promise, in plain words."""
+    privacy = plan.privacy
+    times = "once" if releases == 1 else f"{releases} times"
+    text = (
+        f"Each client released one noised vector {times}. Whoever sees the published sums, and "
+        f"knows all other clients, can tell whether one client took part only as well as "
+        f"epsilon {spent:.2f} at delta {privacy.delta:g} allows."
+    )
+    if privacy.aggregation == "plain":
+        text += (
+            " Aggregation is plain: the server receives each client's noised vector by itself, "
+            "with only that client's share of the noise, so this does not hold against the server."
+        )
+    return text
