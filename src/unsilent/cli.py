@@ -30,8 +30,12 @@ Tier = Literal["lm", "fleet"]
 FailOn = Literal["failure", "undetermined"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-PlanFile = Annotated[Path, typer.Argument(metavar="PLAN", help="A plan in TOML.")]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as runs/demo.")]
+PlanFile = Annotated[
+    Path, typer.Argument(metavar="PLAN", help="A plan in TOML.", show_default=False)
+]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run folder, as runs/demo.", show_default=False)
+]
 
 EXIT_FINDING = 3
 EXIT_INTERRUPTED = 130

@@ -1,0 +1,52 @@
+"""``unsilent privacy spent`` derives epsilon from the ledger's events."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from unsilent.cli import main
+from unsilent.ledger import Ledger
+from unsilent.plan import MonitoringPlan
+from unsilent.release.noise import planned_event
+from unsilent.report.spending import PRIVACY_EVENT, spending
+
+
+def record(folder: Path, plan: MonitoringPlan, rounds: int) -> None:
+    ledger = Ledger(folder / "ledger.sqlite")
+    ledger.append("note", {"text": "not an event"})
+    for number in range(1, rounds + 1):
+        ledger.append(PRIVACY_EVENT, planned_event(plan, number).to_json())
+
+
+def test_all_planned_releases_cost_the_budget(folder: Path, plan: MonitoringPlan) -> None:
+    record(folder, plan, 3)
+    spent = spending(folder)
+    assert spent.spent == pytest.approx(8.0, abs=0.01)
+    assert list(spent.running) == sorted(spent.running)
+    assert spent.running[0] < spent.spent / 1.5
+
+
+def test_json_and_table_say_the_same(
+    folder: Path, plan: MonitoringPlan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(folder, plan, 1)
+    assert main(["privacy", "spent", str(folder), "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert [event["round"] for event in data["events"]] == [1]
+    assert main(["privacy", "spent", str(folder)]) == 0
+    text = capsys.readouterr().out
+    assert f"epsilon {data['epsilon_spent']:.4g} of 8" in text
+
+
+def test_a_ledger_without_releases_has_spent_nothing(folder: Path, plan: MonitoringPlan) -> None:
+    record(folder, plan, 0)
+    assert spending(folder).spent == 0.0
+
+
+def test_a_missing_ledger_is_not_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["privacy", "spent", str(folder)]) == 2
+    assert "ledger.sqlite: no such file" in capsys.readouterr().err
+    assert not (folder / "ledger.sqlite").exists()
