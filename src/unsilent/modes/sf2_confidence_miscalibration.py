@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -73,4 +74,5 @@ def absolute_gap(gaps: NDArray[np.float64]) -> float:
 
 
 def _sign(gaps: NDArray[np.float64]) -> float:
-    return 1.0 if float(np.mean(gaps)) >= 0 else -1.0
+    # An exact sum, so that the sign of a gap of nearly 0 does not depend on the items' order.
+    return 1.0 if math.fsum(gaps.tolist()) >= 0 else -1.0
