@@ -213,7 +213,7 @@ class Outcomes:
                 where=self.items.name,
                 remedy="A scorer returns one row an item and one column a choice.",
             )
-        bad = ~np.isfinite(table).all(axis=1) | (table < 0).any(axis=1)
+        bad: NDArray[np.bool_] = np.any(~np.isfinite(table) | (table < 0), axis=1)
         finite = np.where(bad[:, None], 0.0, table)
         bad |= np.abs(finite.sum(axis=1) - 1.0) > 1e-6
         counts = np.array([len(item.choices) for item in self.items])
