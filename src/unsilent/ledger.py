@@ -17,63 +17,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    DDL,
-    BigInteger,
-    Column,
-    Connection,
-    Engine,
-    MetaData,
-    RowMapping,
-    String,
-    Table,
-    Text,
-    create_engine,
-    event,
-    insert,
-    select,
-)
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from unsilent.errors import LedgerError
 from unsilent.files import digest_json
+from unsilent.ledger_table import METADATA, TABLE, WRITE, open_engine, parse_url
 
 GENESIS = "sha256:" + "0" * 64
 """What the first entry holds as the hash of the one before."""
 
 _KIND = re.compile(r"[a-z][a-z0-9._-]{0,63}")
-_BUSY_SECONDS = 60
-_WRITE = "unsilent_write"
-
-_METADATA = MetaData()
-_TABLE = Table(
-    "unsilent_ledger",
-    _METADATA,
-    Column("position", BigInteger, primary_key=True, autoincrement=False),
-    Column("time", String(40), nullable=False),
-    Column("kind", String(64), nullable=False, index=True),
-    Column("payload", Text, nullable=False),
-    Column("previous", String(71), nullable=False, unique=True),
-    Column("hash", String(71), nullable=False, unique=True),
-)
-for _action in ("UPDATE", "DELETE"):
-    event.listen(
-        _TABLE,
-        "after_create",
-        DDL(
-            f"CREATE TRIGGER unsilent_ledger_{_action.lower()} BEFORE {_action} "
-            "ON unsilent_ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
-        ).execute_if(dialect="sqlite"),
-    )
-for _statement in (
-    "CREATE OR REPLACE FUNCTION unsilent_ledger_keep() RETURNS trigger AS "
-    "$$ BEGIN RAISE EXCEPTION 'the ledger is append-only'; END $$ LANGUAGE plpgsql",
-    "CREATE TRIGGER unsilent_ledger_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON unsilent_ledger "
-    "FOR EACH STATEMENT EXECUTE FUNCTION unsilent_ledger_keep()",
-):
-    event.listen(_TABLE, "after_create", DDL(_statement).execute_if(dialect="postgresql"))
+_ADVISORY_KEY = 0x756E73696C  # "unsil"
 
 
 @dataclass(frozen=True)
@@ -120,19 +75,19 @@ class Ledger:
     """
 
     def __init__(self, where: Path | str) -> None:
-        url = _url(where)
+        url = parse_url(where)
         self.where = url.render_as_string(hide_password=True)
         sqlite = url.get_backend_name() == "sqlite"
         if sqlite:
             if url.database in (None, "", ":memory:"):
                 raise LedgerError("a ledger in memory keeps nothing", remedy="Name a file.")
             self.where = str(url.database)
-        self._engine = _engine(url, sqlite, self.where)
+        self._engine = open_engine(url, sqlite, self.where)
         with self._guarded():
             if sqlite:
                 self._open_file(Path(str(url.database)))
             with self._writing() as connection:
-                _METADATA.create_all(connection)
+                METADATA.create_all(connection)
 
     def append(self, kind: str, payload: Mapping[str, Any]) -> Entry:
         """Add an entry; it is on disk when this returns, and two writers keep one chain.
@@ -168,7 +123,7 @@ class Ledger:
             )
             entry = Entry(**{**vars(draft), "hash": draft.expected_hash()})
             connection.execute(
-                insert(_TABLE).values(
+                insert(TABLE).values(
                     position=entry.index,
                     time=entry.time,
                     kind=kind,
@@ -181,9 +136,9 @@ class Ledger:
 
     def entries(self, kind: str | None = None, since: int = 0) -> list[Entry]:
         """Entries with an index above ``since``, oldest first, of one kind or of all."""
-        query = select(_TABLE).where(_TABLE.c.position > since).order_by(_TABLE.c.position)
+        query = select(TABLE).where(TABLE.c.position > since).order_by(TABLE.c.position)
         if kind is not None:
-            query = query.where(_TABLE.c.kind == kind)
+            query = query.where(TABLE.c.kind == kind)
         with self._guarded(), self._engine.begin() as connection:
             return [self._entry(row) for row in connection.execute(query).mappings()]
 
@@ -207,7 +162,7 @@ class Ledger:
         found = head in (None, GENESIS)
         with self._guarded(), self._engine.begin() as connection:
             rows = connection.execution_options(yield_per=1000).execute(
-                select(_TABLE).order_by(_TABLE.c.position)
+                select(TABLE).order_by(TABLE.c.position)
             )
             for row in rows.mappings():
                 count += 1
@@ -236,7 +191,7 @@ class Ledger:
             names = connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars().all()
         if state != "ok":
             raise self._damaged("the database is damaged")
-        if names and _TABLE.name not in names:
+        if names and TABLE.name not in names:
             raise LedgerError(
                 "a database of something else", where=str(path), remedy="Name another file."
             )
@@ -247,7 +202,7 @@ class Ledger:
             raw.close()
 
     def _last(self, connection: Connection) -> Entry | None:
-        query = select(_TABLE).order_by(_TABLE.c.position.desc()).limit(1)
+        query = select(TABLE).order_by(TABLE.c.position.desc()).limit(1)
         row = connection.execute(query).mappings().first()
         return None if row is None else self._entry(row)
 
@@ -263,13 +218,12 @@ class Ledger:
     @contextmanager
     def _writing(self) -> Generator[Connection, None, None]:
         with (
-            self._engine.connect().execution_options(**{_WRITE: True}) as connection,
+            self._engine.connect().execution_options(**{WRITE: True}) as connection,
             connection.begin(),
         ):
-            if connection.dialect.name == "postgresql" and connection.dialect.has_table(
-                connection, _TABLE.name
-            ):
-                connection.exec_driver_sql(f"LOCK TABLE {_TABLE.name} IN EXCLUSIVE MODE")
+            if connection.dialect.name == "postgresql":
+                # Held to the end of the transaction; also keeps two from making the table.
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_KEY})")
             yield connection
 
     @contextmanager
@@ -279,6 +233,13 @@ class Ledger:
         except DBAPIError as error:
             # Only the driver's own words: the statement's parameters may hold a payload.
             reason = str(error.orig).splitlines()[0] if str(error.orig) else "no reason given"
+            if isinstance(error, OperationalError):
+                raise LedgerError(
+                    reason,
+                    where=self.where,
+                    remedy="Check that it can be reached and written, has space left, and is not "
+                    "held by another program.",
+                ) from None
             raise self._damaged(reason) from None
 
     def _fault(self, index: int, what: str) -> LedgerError:
@@ -295,47 +256,3 @@ class Ledger:
             remedy="If it is not a ledger, name another file; else restore a backup, or move it "
             "away to start a new one.",
         )
-
-
-def _url(where: Path | str) -> URL:
-    if isinstance(where, str) and "://" in where:
-        try:
-            return make_url(where)
-        except ArgumentError:
-            raise LedgerError("not a database URL", remedy="Use a path or a URL.") from None
-    path = Path(where)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LedgerError(
-            f"its folder cannot be made ({error.strerror})", where=str(path)
-        ) from None
-    return URL.create("sqlite", database=str(path))
-
-
-def _engine(url: URL, sqlite: bool, where: str) -> Engine:
-    try:
-        engine = create_engine(url, poolclass=NullPool)
-    except (ImportError, NoSuchModuleError):
-        raise LedgerError(
-            f"no driver for {url.drivername} databases",
-            where=where,
-            remedy="Install one, such as psycopg for postgresql+psycopg URLs.",
-        ) from None
-    if sqlite:
-        event.listen(engine, "connect", _on_connect)
-        event.listen(engine, "begin", _on_begin)
-    return engine
-
-
-def _on_connect(connection: Any, _record: Any) -> None:
-    # The driver would begin transactions late and by itself; ours begin where they are written.
-    connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
-    connection.execute("PRAGMA synchronous=FULL")
-
-
-def _on_begin(connection: Connection) -> None:
-    # A write that began as a read could not be upgraded while another writer is at work.
-    write = connection.get_execution_options().get(_WRITE, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
