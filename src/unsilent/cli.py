@@ -45,7 +45,7 @@ app = typer.Typer(
     help="Hear the silent failures of federated personalization of foundation models.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
 plans = typer.Typer(help="Write or check a monitoring plan.", no_args_is_help=True)
@@ -113,7 +113,7 @@ def run(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run a federation as planned.
+    """Run a federation as planned in PLAN, a TOML file.
 
     The same --out continues a run that was cut short.
     """
@@ -154,7 +154,7 @@ def plan_init(
 
 @plans.command("check", epilog="Example: unsilent plan check plan.toml --json")
 def plan_check(plan: PlanFile, as_json: Json = False) -> None:
-    """Validate a plan and say beforehand what it can show.
+    """Validate PLAN, a TOML file, and say what it can show.
 
     For each mode the minimal detectable effect, and whether only UNDETERMINED is within reach.
     """
@@ -170,7 +170,7 @@ def plan_check(plan: PlanFile, as_json: Json = False) -> None:
 
 @app.command(epilog="Example: unsilent contract plan.toml")
 def contract(plan: PlanFile, as_json: Json = False) -> None:
-    """Print what leaves a client.
+    """Print what leaves a client under PLAN, a TOML file.
 
     Each number with its range, who sees it under which assumption, and what it costs.
     """
@@ -195,7 +195,7 @@ def findings(
         ),
     ] = None,
 ) -> None:
-    """Show the findings of a run."""
+    """Show the findings in RUN, a run folder such as runs/demo."""
     from unsilent.report.source import read_run
 
     found = read_run(run).findings
@@ -207,7 +207,7 @@ def findings(
 
 @app.command(epilog="Example: unsilent report runs/demo")
 def report(run: RunFolder) -> None:
-    """Write the report page of a run.
+    """Write the report page of RUN, a run folder.
 
     One file without outside references, RUN/report.html; its path is printed.
     """
@@ -218,7 +218,7 @@ def report(run: RunFolder) -> None:
 
 @privacy.command("spent", epilog="Example: unsilent privacy spent runs/demo")
 def privacy_spent(run: RunFolder, as_json: Json = False) -> None:
-    """List the privacy events in a run's ledger and the epsilon that follows from them."""
+    """List the privacy events in RUN's ledger and the epsilon they add up to."""
     from unsilent.report.spending import spending, spending_table
 
     spent = spending(run)

@@ -61,7 +61,7 @@ def test_a_verdict_against_the_truth_is_called_so(
     judge: Callable[..., Finding], findings_with: Callable[..., Findings]
 ) -> None:
     wrong = judge("SF-4", 0.0, 0.05, "healthy").with_oracle(0.4, 96)
-    assert "+40.0 CONTRADICTS" in rendered(findings_with({"SF-4": wrong}))
+    assert "+40.0 CONTRADICTS" in rendered(findings_with({"SF-4": wrong}), 100)
 
 
 def test_unknown_metrics_are_not_shown_as_zero(findings_with: Callable[..., Findings]) -> None:
