@@ -1,0 +1,63 @@
+import math
+
+import pytest
+
+from unsilent.inference.estimate import Estimate
+from unsilent.inference.judge import critical_value, interval_of, verdict_of
+from unsilent.inference.remedy import decisive_clients, decisive_epsilon, what_would_settle
+from unsilent.release.noise import share_variance
+
+
+def estimate(effect=0.0, sampling=0.0, privacy=0.05, clients=30):
+    return Estimate("SF-6", effect, sampling, privacy, 0.0, 0.0005, clients, math.inf)
+
+
+def test_privacy_noise_alone_falls_with_the_clients():
+    assert decisive_clients(estimate(), 0.025) == 60
+
+
+def test_sampling_alone_falls_with_their_root():
+    assert decisive_clients(estimate(sampling=0.05, privacy=0.0), 0.025) == 120
+
+
+def test_both_together_reach_the_asked_sd():
+    n = decisive_clients(estimate(sampling=0.03, privacy=0.04), 0.02)
+    sd = math.hypot(0.03 * math.sqrt(30 / n), 0.04 * 30 / n)
+    assert sd <= 0.02
+    less = n - 1
+    assert math.hypot(0.03 * math.sqrt(30 / less), 0.04 * 30 / less) > 0.02
+
+
+def test_nothing_is_promised_beyond_reach():
+    assert decisive_clients(estimate(), 0.0004) is None
+    assert decisive_clients(estimate(), 0.0) is None
+
+
+def test_the_named_epsilon_has_the_noise_that_is_needed(plan_of):
+    plan = plan_of(epsilon=2.0)
+    budget = decisive_epsilon(plan, estimate(), 0.025)  # half of the noise
+    ratio = math.sqrt(share_variance(plan_of(epsilon=budget)) / share_variance(plan))
+    assert 0.48 < ratio <= 0.5
+    assert decisive_epsilon(plan, estimate(sampling=0.03), 0.025) is None
+    assert decisive_epsilon(plan, estimate(), 0.0001) is None
+
+
+@pytest.mark.parametrize("effect", [0.02, 0.19])
+def test_the_named_number_of_clients_decides(plan_of, effect):
+    plan = plan_of()
+    found = estimate(effect)
+    critical = critical_value(plan, math.inf)
+    interval = interval_of(plan, found)
+    assert verdict_of(interval, 0.1) == "undetermined"
+    text = what_would_settle(plan, found, interval, 0.1, critical)
+    needed = int(text.split("about ")[1].split()[0])
+    better = estimate(effect, privacy=0.05 * 30 / needed, clients=needed)
+    assert verdict_of(interval_of(plan, better), 0.1) != "undetermined"
+    assert "epsilon" in text
+
+
+def test_an_effect_at_the_tolerance_says_so(plan_of):
+    plan = plan_of()
+    found = estimate(0.1)
+    text = what_would_settle(plan, found, interval_of(plan, found), 0.1, 2.6)
+    assert "nothing within reach" in text
