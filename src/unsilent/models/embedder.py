@@ -79,9 +79,13 @@ class Embedder:
                 return found
         return []
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """``sha256:…`` of config, tokenizer, weights and dtype."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         hasher = hashlib.sha256(f"mean-pooled {self._dtype} {_LONGEST}".encode())
         names = [self.folder / "config.json", *(self.folder / name for name in _TOKENIZER)]
         for path in [*(path for path in names if path.is_file()), *self._weights]:

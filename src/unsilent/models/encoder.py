@@ -41,7 +41,10 @@ _CACHE_BYTES = 256 * 2**20
 class Embeds(Protocol):
     """What an encoder needs of a text embedder; ``embedder.Embedder`` is one."""
 
-    width: int
+    @property
+    def width(self) -> int:
+        """Numbers in an embedding."""
+        ...
 
     @property
     def digest(self) -> str:

@@ -16,7 +16,7 @@ from scipy.special import log_softmax, softmax
 from unsilent.errors import ModelError
 from unsilent.files import digest_json, write_whole
 
-RIDGE = 0.02
+RIDGE = 0.1
 
 
 @dataclass(frozen=True)

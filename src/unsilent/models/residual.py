@@ -22,7 +22,7 @@ _BETA1, _BETA2, _EPS = 0.9, 0.999, 1e-8
 
 def forward(weights: Weights, h: Array, scale: float) -> tuple[Array, Array]:
     """(n, rank) activations of the bottleneck and (n, width) adapted embeddings z."""
-    hidden: Array = np.maximum(h @ weights["D"] + weights["b"], np.float32(0))
+    hidden = np.maximum(h @ weights["D"] + weights["b"], 0).astype(np.float32, copy=False)
     z: Array = h + np.float32(scale) * (hidden @ weights["U"])
     return hidden, z
 
