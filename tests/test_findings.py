@@ -153,7 +153,7 @@ def test_numbers_are_rounded_to_six_significant_digits(failing):
 
 def test_no_field_of_the_architecture_is_missing(failing):
     data = failing.to_json()
-    assert list(data)[0] == "schema"
+    assert next(iter(data)) == "schema"
     assert set(data) >= {"schema", "plan", "round", "clients", "privacy", "system_metrics"}
     documented = (
         "code mode layer view effect interval sampling_sd privacy_sd tolerance "

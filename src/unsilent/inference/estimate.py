@@ -127,12 +127,12 @@ def estimate_mode(plan: MonitoringPlan, layout: Layout, total: Release, code: st
     spread = decoded[code + SPREAD]
     variance, dof = 0.0, math.inf
     if plan.monitor.population == "like-these":
-        ceiling = _largest_variance(effect, privacy_sd, lower, upper, clients)
+        ceiling = largest_variance(effect, privacy_sd, lower, upper, clients)
         variance, dof = ceiling, float(max(clients - 1, 1))
         if clients > 1:
             variance = min(ceiling, _moment_variance(layout, total, code, effect, privacy_sd))
     elif MODES[code].view == "client_private":
-        ceiling = _largest_variance(effect, privacy_sd, lower, upper, clients)
+        ceiling = largest_variance(effect, privacy_sd, lower, upper, clients)
         variance = min(ceiling, _record_variance(MODES[code], layout, total, spread))
     return Estimate(
         code=code,
@@ -227,7 +227,7 @@ def _record_variance(mode: FailureMode, layout: Layout, total: Release, spread: 
     return max(limit, half**2 / limit) * min(max(bound, 0.0), limit)
 
 
-def _largest_variance(
+def largest_variance(
     mean: float, noise_sd: float, lower: float, upper: float, clients: int
 ) -> float:
     """Largest variance of numbers in [lower, upper] whose mean is near ``mean``.

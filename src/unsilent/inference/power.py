@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from unsilent.errors import PlanError
-from unsilent.inference.estimate import Estimate, released_range
+from unsilent.inference.estimate import Estimate, largest_variance, released_range
 from unsilent.inference.judge import critical_value, detectable
 from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan
@@ -108,6 +108,12 @@ def _row(
     )
     critical = critical_value(plan, estimate.degrees_of_freedom)
     half = critical * estimate.sd + estimate.truncation
+    lower, upper = released_range(plan, code)
+    quiet = estimate
+    if lower == 0:
+        # A share near 0 varies less than one at the tolerance, as the judge's bound knows.
+        ceiling = largest_variance(0.0, estimate.privacy_sd, lower, upper, clients)
+        quiet = replace(estimate, sampling_sd=math.sqrt(min(variance, ceiling) / clients))
     return PowerRow(
         code=code,
         mode=mode,
@@ -118,8 +124,8 @@ def _row(
         privacy_sd=estimate.privacy_sd,
         half_width=half,
         minimal_detectable_effect=detectable(estimate, critical),
-        failure_reachable=released_range(plan, code)[1] > planned.tolerance + half,
-        healthy_reachable=half < planned.tolerance,
+        failure_reachable=upper > planned.tolerance + half,
+        healthy_reachable=critical * quiet.sd + quiet.truncation < planned.tolerance,
         assumption=assumption,
     )
 
