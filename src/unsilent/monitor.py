@@ -21,6 +21,7 @@ from unsilent.inference import judge_round
 from unsilent.ledger import Ledger
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Layout, PrivacyEvent, Release, epsilon
+from unsilent.release.accountant import PRIVACY_EVENT
 from unsilent.release.noise import needed_releases, planned_event, sum_sigma
 
 
@@ -56,7 +57,7 @@ class Monitor:
                 where="ledger",
                 remedy="Use another --out, or the plan that this run was started with.",
             )
-        self._events = [PrivacyEvent.from_json(e.payload) for e in ledger.entries("privacy")]
+        self._events = [PrivacyEvent.from_json(e.payload) for e in ledger.entries(PRIVACY_EVENT)]
         self._findings: tuple[Finding, ...] = ()
         self._history: list[HistoryRound] = []
         self._trends: list[tuple[float, float]] = []
@@ -99,7 +100,7 @@ class Monitor:
                 where="privacy.epsilon",
                 remedy="Monitoring stops here; training can go on.",
             )
-        self._ledger.append("privacy", event.to_json())
+        self._ledger.append(PRIVACY_EVENT, event.to_json())
         self._events.append(event)
 
     def judge(self, round_number: int, releases: Sequence[Release]) -> tuple[Finding, ...]:

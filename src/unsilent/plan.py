@@ -44,13 +44,15 @@ class AdapterPlan(_Section):
     """The trained adapter: a LoRA on a causal LM; a residual bottleneck of ``rank`` on an encoder.
 
     ``layers`` is the first and the last adapted layer, counted from 0; negative counts from
-    the end, so ``[-6, -1]`` adapts the last six.
+    the end, so ``[-6, -1]`` adapts the last six. ``start`` is an adapter file that round 1 starts
+    from, trained on the same base; by default adapters start from nothing.
     """
 
     rank: Annotated[int, Field(ge=1, le=1024)] = 8
     scale: Positive = 4.0
     targets: tuple[str, ...] = ("q_proj", "v_proj", "o_proj", "down_proj")
     layers: tuple[int, int] = (-6, -1)
+    start: str | None = None
 
 
 class FederationPlan(_Section):

@@ -12,7 +12,7 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from unsilent.flower import messages
-from unsilent.flower.worker import Client, resident_model
+from unsilent.flower.worker import Client, start_adapter
 from unsilent.models.base import Adapter
 
 START = "query.unsilent_start"
@@ -49,13 +49,11 @@ def _client(message: Message, context: Context) -> tuple[Client, int, Adapter]:
 
 
 def start_client(message: Message, context: Context) -> Message:
-    """Reply with an adapter that changes nothing yet, for the plan's seed."""
+    """Reply with the adapter that round 1 starts from: the plan's, or one that changes nothing."""
     order = message.content.config_records[messages.ORDER]
-    model = resident_model(str(order["plan"]))
+    adapter = start_adapter(str(order["plan"]))
     return messages.answer(
-        message,
-        {"client": _index(context), "base": model.digest},
-        adapter=model.new_adapter(int(str(order["seed"]))),
+        message, {"client": _index(context), "base": adapter.base}, adapter=adapter
     )
 
 

@@ -6,7 +6,9 @@ import json
 import logging
 import os
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +21,14 @@ from unsilent.errors import InputError, RunError
 from unsilent.files import write_whole
 from unsilent.findings import Findings, write_findings
 from unsilent.flower.client import app as client_app
+from unsilent.flower.records import client_records
 from unsilent.flower.server import federate
+from unsilent.items import ItemSet
 from unsilent.ledger import Ledger
 from unsilent.models import prepare_model
 from unsilent.monitor import Monitor
 from unsilent.plan import MonitoringPlan
+from unsilent.probes import load_probes
 from unsilent.progress import Progress, SilentProgress
 
 _OBJECT_STORE_BYTES = 200 * 2**20
@@ -59,7 +64,9 @@ def run_plan(
         ) from None
     with lock:
         _open_folder(plan, out)
-        prepare_model(plan, lambda stage, done: shown.update(stage, done, 1.0))
+        probes = load_probes(plan)
+        sets = chain(probes.values(), _all_records(plan))
+        prepare_model(plan, sets, lambda stage, done: shown.update(stage, done, 1.0))
         monitor = Monitor(plan, Ledger(out / "ledger.sqlite"), scenario=scenario)
         _simulate(plan, monitor, out, shown)
         found = _with_oracle(monitor.findings(), out)
@@ -88,9 +95,17 @@ def _open_folder(plan: MonitoringPlan, out: Path) -> None:
     write_whole(declared, text.encode())
 
 
+def _all_records(plan: MonitoringPlan) -> Iterator[ItemSet]:
+    """Every simulated client's records. Raises PlanError if the data does not hold so many."""
+    for index in range(plan.federation.clients):
+        own = client_records(plan, index)
+        yield from (own.train, own.held_out)
+
+
 def _simulate(plan: MonitoringPlan, monitor: Monitor, out: Path, progress: Progress) -> None:
     """Flower's simulation on Ray, with as many workers as the plan says."""
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
     server = ServerApp()

@@ -51,7 +51,7 @@ def federate(
     """
     nodes = _nodes(grid, plan.federation.clients)
     order = {"plan": json.dumps(plan.to_json()), "out": str(out.absolute()), "simulated": simulated}
-    done, adapter = _resume(out) or (0, _start(grid, plan, order, nodes[0], report))
+    done, adapter = _resume(out) or (0, _start(grid, order, nodes[0], report))
     for round_number in range(done + 1, plan.federation.rounds + 1):
         chosen = _participants(plan, nodes, round_number)
         trained = _ask(
@@ -146,11 +146,9 @@ def _release(reply: Message) -> Release:
     return Release.from_bytes(bytes(data))  # type: ignore[arg-type]
 
 
-def _start(
-    grid: Grid, plan: MonitoringPlan, order: dict[str, Any], node: int, report: Report
-) -> Adapter:
+def _start(grid: Grid, order: dict[str, Any], node: int, report: Report) -> Adapter:
     """Ask one client for the adapter to start from: the server itself holds no model."""
-    question = messages.request(node, START, {**order, "seed": plan.seed}, 0)
+    question = messages.request(node, START, order, 0)
     reply = _ask(grid, [question], lambda n, total: report("start: load the model", n, total))[0]
     return messages.adapter_of(
         reply.content, str(reply.content.config_records[messages.ANSWER]["base"])

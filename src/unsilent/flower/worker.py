@@ -54,12 +54,16 @@ def plan_of(text: str) -> MonitoringPlan:
 def _resident(plan_text: str) -> Resident:
     plan = plan_of(plan_text)
     compliance = with_openings(COMPLIANCE_OPENINGS, model_openings(plan))
-    return Resident(load_model(plan), load_probes(plan, compliance=compliance))
+    probes = load_probes(plan, compliance=compliance)
+    return Resident(load_model(plan, probes.values()), probes)
 
 
-def resident_model(plan_text: str) -> PersonalModel:
-    """The worker's resident model."""
-    return _resident(plan_text).model
+def start_adapter(plan_text: str) -> Adapter:
+    """The adapter that round 1 starts from. Raises ModelError if the plan's is of another base."""
+    plan, model = plan_of(plan_text), _resident(plan_text).model
+    if plan.adapter.start is None:
+        return model.new_adapter(plan.seed)
+    return Adapter.load(Path(plan.adapter.start).expanduser(), base=model.digest)
 
 
 @lru_cache(maxsize=256)

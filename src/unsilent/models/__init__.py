@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from unsilent.assets import cache_root
+from unsilent.items import ItemSet
 from unsilent.models.base import Adapter, PersonalModel, Training, TrainingReport, average
 from unsilent.plan import MonitoringPlan
 
@@ -25,28 +27,49 @@ __all__ = [
 Progress = Callable[[str, float], None]
 
 
-def load_model(plan: MonitoringPlan) -> PersonalModel:
+def load_model(plan: MonitoringPlan, probes: Iterable[ItemSet] = ()) -> PersonalModel:
     """The plan's model, from the cache, the hub or a path.
+
+    What can be computed once for the public ``probes`` is kept in the user's cache.
 
     Raises:
         ModelError: It cannot be used; names what and where.
         AssetError: The embedded model could not be had.
     """
     if plan.model.kind == "encoder":
-        from unsilent.models.embedder import load_encoder
+        from unsilent.models.load_encoder import load_encoder
 
-        return load_encoder(plan)
+        return load_encoder(plan.model, plan.adapter)
     from unsilent.models.load import load_causal_lm
 
-    return load_causal_lm(plan)
+    model = load_causal_lm(plan)
+    model.share(probes, cache_root() / "hidden")
+    return model
 
 
-def prepare_model(plan: MonitoringPlan, progress: Progress) -> None:
-    """Make what a model needs once (download, conversion, alignment), before workers start."""
-    if plan.model.kind == "causal_lm" and plan.model.id == "embedded":
+def prepare_model(plan: MonitoringPlan, sets: Iterable[ItemSet], progress: Progress) -> None:
+    """What is computed once before workers start: a causal LM's weights, an encoder's embeddings.
+
+    Args:
+        plan: Says which model.
+        sets: All items that will be trained on or scored, for an encoder; consumed only then.
+        progress: Told the stage and the share done.
+    """
+    if plan.model.kind == "encoder":
+        from unsilent.models.load_encoder import load_encoder
+
+        progress("embed texts", 0.0)
+        encoder = load_encoder(plan.model, plan.adapter)
+        encoder.warm(list(sets), progress=lambda share: progress("embed texts", share))
+        progress("embed texts", 1.0)
+    elif plan.model.id == "embedded":
         from unsilent.models.embedded import embedded_causal_lm
 
         embedded_causal_lm(progress)
+    else:
+        from unsilent.models.place import check_place
+
+        check_place(plan.model.id)
 
 
 def model_openings(plan: MonitoringPlan) -> tuple[str, ...]:
@@ -54,5 +77,5 @@ def model_openings(plan: MonitoringPlan) -> tuple[str, ...]:
     if plan.model.kind == "causal_lm" and plan.model.id == "embedded":
         from unsilent.models.embedded import embedded_causal_lm, own_openings
 
-        return own_openings(embedded_causal_lm(lambda _stage, _done: None))
+        return own_openings(embedded_causal_lm())
     return ()

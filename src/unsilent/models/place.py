@@ -1,0 +1,33 @@
+"""Where a model is said to lie, checked before any model library is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unsilent.errors import ModelError
+
+
+def check_place(place: str) -> str:
+    """A hub id as it is, or the path of a usable model folder. Raises ModelError."""
+    local = Path(place).expanduser()
+    if not local.is_dir():
+        if place.startswith((".", "/", "~")):
+            raise ModelError(
+                "no such model folder",
+                where=f"model.id {place}",
+                remedy='Give an existing folder, a hub id, or "embedded".',
+            )
+        return place
+    if not (local / "config.json").is_file():
+        raise ModelError(
+            "this folder has no config.json",
+            where=f"model.id {place}",
+            remedy="Give a folder written by model.save_pretrained.",
+        )
+    if not any(local.glob("tokenizer*")):
+        raise ModelError(
+            "this model folder has no tokenizer",
+            where=f"model.id {place}",
+            remedy="Save the tokenizer beside the weights (tokenizer.save_pretrained).",
+        )
+    return str(local)
