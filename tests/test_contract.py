@@ -34,7 +34,7 @@ def test_ranges_are_the_clip_within_the_modes_own_range() -> None:
     assert ranges["SF-1"] == (-0.3, 0.3)
     assert ranges["SF-3"] == (0.0, 1.0)
     assert ranges["SF-1.spread"] == (0.0, 0.25)
-    assert ranges["system.loss"] == (-0.5, 0.5)
+    assert ranges["system.loss"] == (-1.0, 1.0)
     assert ranges["clipped"] == (0.0, 1.0)
 
 

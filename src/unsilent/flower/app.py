@@ -1,7 +1,7 @@
 """The reference federation as a normal Flower app, for ``flwr run`` too.
 
-``flwr run . --run-config 'plan="plan.toml" out="runs/flower"'`` runs it; noise is then drawn by the
-exact sampler, and no oracle is told.
+``UNSILENT_SIMULATION=runs/flower flwr run . --run-config 'plan="plan.toml"'`` simulates it; where
+each SuperNode names a ``store`` of its own instead, noise is drawn by the exact sampler.
 """
 
 from __future__ import annotations
@@ -36,5 +36,5 @@ def main(grid: Grid, context: Context) -> None:
     out = Path(str(context.run_config.get("out", "runs/flower"))).absolute()
     out.mkdir(parents=True, exist_ok=True)
     monitor = Monitor(plan, Ledger(out / "ledger.sqlite"))
-    federate(grid, plan, monitor, out, simulated=False, report=lambda *_: None)
+    federate(grid, plan, monitor, out, report=lambda *_: None)
     write_findings(out / "findings.json", monitor.findings())

@@ -6,11 +6,13 @@ The handlers are top-level functions: a worker imports this module once, so the 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
+from unsilent.errors import RunError
 from unsilent.flower import messages
 from unsilent.flower.worker import Client, start_adapter
 from unsilent.models.base import Adapter
@@ -20,6 +22,9 @@ START = "query.unsilent_start"
 OBSERVE = "query.unsilent_observe"
 """Message type of a monitoring round."""
 
+SIMULATION = "UNSILENT_SIMULATION"
+"""Environment variable of simulated clients: the folder that holds theirs."""
+
 app = ClientApp()
 
 
@@ -27,22 +32,35 @@ def _index(context: Context) -> int:
     return int(context.node_config["partition-id"])
 
 
-def _folder(message: Message, context: Context) -> Path:
-    """The client's own folder: its node's ``store``, or one in the simulated run's."""
-    order = message.content.config_records[messages.ORDER]
-    store = context.node_config.get("store") or f"{order['out']}/clients/{_index(context):04d}"
-    return Path(str(store))
+def _folder(context: Context) -> Path:
+    """The client's own folder: its node's ``store``, else one in the simulated run's.
+
+    Never one that the server names, and nothing that the server sends makes a run simulated:
+    noise is seeded in a simulation.
+    """
+    store = context.node_config.get("store")
+    if store:
+        return Path(str(store))
+    simulation = os.environ.get(SIMULATION)
+    if simulation:
+        return Path(simulation) / "clients" / f"{_index(context):04d}"
+    raise RunError(
+        "this client has no folder of its own",
+        where="node config",
+        remedy=f"Start its SuperNode with --node-config 'store=\"FOLDER\"', or set {SIMULATION} "
+        "to a folder for a simulation.",
+    )
 
 
-def _log(message: Message, context: Context) -> Path:
-    return _folder(message, context) / "error.log"
+def _log(context: Context) -> Path:
+    return _folder(context) / "error.log"
 
 
 def _client(message: Message, context: Context) -> tuple[Client, int, Adapter]:
     """Who is asked, for which round, and with which adapter."""
     order = message.content.config_records[messages.ORDER]
     client = Client(
-        str(order["plan"]), _index(context), _folder(message, context), bool(order["simulated"])
+        str(order["plan"]), _index(context), _folder(context), simulated=SIMULATION in os.environ
     )
     adapter = messages.adapter_of(message.content, str(order["base"]))
     return client, int(str(order["round"])), adapter

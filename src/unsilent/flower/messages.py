@@ -19,7 +19,7 @@ from unsilent.files import write_whole
 from unsilent.models.base import Adapter
 
 ORDER = "unsilent.order"
-"""Config of a request: plan, round, out, simulated."""
+"""Config of a request: plan, round, and the base of its adapter."""
 ADAPTER = "unsilent.adapter"
 ANSWER = "unsilent.answer"
 METRICS = "metrics"
@@ -70,7 +70,7 @@ def answer(
 
 
 def guarded(
-    handle: Callable[[Message, Context], Message], log: Callable[[Message, Context], Path]
+    handle: Callable[[Message, Context], Message], log: Callable[[Context], Path]
 ) -> Callable[[Message, Context], Message]:
     """The handler with its exceptions kept on the client, in the file that ``log`` names."""
 
@@ -80,7 +80,7 @@ def guarded(
         except UnsilentError as error:
             return answer(message, {FAILED: error.line(), "exit_code": error.exit_code})
         except Exception:  # the boundary: whatever it is, its text may be private
-            path = log(message, context)
+            path = log(context)
             write_whole(path, traceback.format_exc().encode())
             return answer(
                 message, {FAILED: f"the client failed; see {path.name} in its own folder"}

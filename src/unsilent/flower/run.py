@@ -20,6 +20,7 @@ from flwr.simulation import run_simulation
 from unsilent.errors import InputError, RunError
 from unsilent.files import write_whole
 from unsilent.findings import Findings, write_findings
+from unsilent.flower.client import SIMULATION
 from unsilent.flower.client import app as client_app
 from unsilent.flower.records import client_records
 from unsilent.flower.server import federate
@@ -105,6 +106,7 @@ def _all_records(plan: MonitoringPlan) -> Iterator[ItemSet]:
 def _simulate(plan: MonitoringPlan, monitor: Monitor, out: Path, progress: Progress) -> None:
     """Flower's simulation on Ray, with as many workers as the plan says."""
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    os.environ[SIMULATION] = str(out)
     os.environ.setdefault("RAY_worker_niceness", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
@@ -119,7 +121,6 @@ def _simulate(plan: MonitoringPlan, monitor: Monitor, out: Path, progress: Progr
                 plan,
                 monitor,
                 out,
-                simulated=True,
                 report=lambda stage, n, total: progress.update(stage, n, total),
             )
         except BaseException as fault:

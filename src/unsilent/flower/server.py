@@ -40,7 +40,6 @@ def federate(
     monitor: Monitor,
     out: Path,
     *,
-    simulated: bool,
     report: Report,
 ) -> Adapter:
     """Run all rounds that the folder does not hold yet; returns the last global adapter.
@@ -50,7 +49,7 @@ def federate(
         BudgetError: A monitoring round would pass the budget.
     """
     nodes = _nodes(grid, plan.federation.clients)
-    order = {"plan": json.dumps(plan.to_json()), "out": str(out.absolute()), "simulated": simulated}
+    order = {"plan": json.dumps(plan.to_json())}
     done, adapter = _resume(out) or (0, _start(grid, order, nodes[0], report))
     for round_number in range(done + 1, plan.federation.rounds + 1):
         chosen = _participants(plan, nodes, round_number)

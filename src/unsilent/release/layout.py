@@ -104,7 +104,7 @@ class Layout:
             coordinates.append(Coordinate(code + SPREAD, 0.25, 0.2))
             if plan.monitor.population == "like-these":
                 coordinates.append(Coordinate(code + SQUARE, 1.0, 0.2))
-        coordinates.append(Coordinate(LOSS, 0.5, 0.5))
+        coordinates.append(Coordinate(LOSS, 1.0, 0.5))
         coordinates.append(Coordinate(ACCURACY, 0.5, 0.5))
         coordinates.append(Coordinate(CLIPPED, 1.0, 0.4))
         return cls(tuple(coordinates), plan.privacy.clip)
