@@ -77,6 +77,7 @@ def test_truncation_goes_toward_zero_by_less_than_a_step(values):
         ({"SF-1": 0.3}, 0.0),  # at the box, inside the joint clip
         ({"SF-1": 0.3001}, 1.0),  # beyond the box
         ({"SF-1": 0.29, "SF-6": 0.49, "system.loss": 0.4}, 1.0),  # beyond the joint clip
+        ({"SF-1.spread": 0.4, "system.loss": -3.0}, 0.0),  # neither is an effect
     ],
 )
 def test_a_clipped_client_says_so(values, clipped):

@@ -106,7 +106,7 @@ class Layout:
                 coordinates.append(Coordinate(code + SQUARE, 1.0, 0.2))
         coordinates.append(Coordinate(LOSS, 1.0, 0.5))
         coordinates.append(Coordinate(ACCURACY, 0.5, 0.5))
-        coordinates.append(Coordinate(CLIPPED, 1.0, 0.4))
+        coordinates.append(Coordinate(CLIPPED, 1.0, 0.35))
         return cls(tuple(coordinates), plan.privacy.clip)
 
     @cached_property
@@ -159,8 +159,10 @@ class Layout:
         """One client's values as an integer vector of L2 norm at most C * scale.
 
         Box clip, weights, joint L2 clip of all but ``clipped`` to the norm that leaves room for
-        it, then truncation toward zero: rounding to nearest could raise the norm. The indicator
-        ``clipped`` and the squares ``SF-n.square = (clip(v) / clip)^2`` are derived here.
+        it, then truncation toward zero: rounding to nearest could raise the norm. The squares
+        ``SF-n.square = (clip(v) / clip)^2`` are derived here, and the indicator ``clipped``: an
+        effect was beyond its clip, or all numbers together were. A spread or a system metric
+        beyond its own range says nothing about an effect and does not count.
 
         Args:
             values: One finite number in natural units for each name of ``inputs``.
@@ -188,7 +190,7 @@ class Layout:
             if not math.isfinite(value):
                 raise OutcomeError("a value is not finite", where=f"release coordinate {name}")
             clip = self.coordinates[self.index(name)].clip
-            boxed |= abs(value) > clip
+            boxed |= abs(value) > clip and name not in (LOSS, ACCURACY) and SPREAD not in name
             parts[name] = max(-clip, min(clip, value)) / clip
         for name in self.names:
             if name.endswith(SQUARE):
