@@ -55,13 +55,19 @@ def run_plan(
     """
     shown = progress or SilentProgress()
     out = out.absolute()
-    out.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(out.with_name(f".{out.name}.lock"))
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         raise RunError(
             "another process is running here", where=str(out), remedy="Use another --out."
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"the folder cannot be made ({error.strerror})",
+            where=str(out),
+            remedy="Use another --out.",
         ) from None
     with lock:
         _open_folder(plan, out)

@@ -29,7 +29,7 @@ from unsilent.items import Item, ItemSet
 from unsilent.models.base import Adapter, Training, TrainingReport
 from unsilent.models.recent import Recent
 from unsilent.models.tree import Row, TokenPath, batches, build_row
-from unsilent.models.trunk import Trunk
+from unsilent.models.trunk import SEGMENTED, Trunk
 from unsilent.plan import AdapterPlan
 
 _CACHE_BYTES = 768 * 2**20
@@ -62,6 +62,12 @@ class CausalLM:
     def __init__(
         self, model: Any, tokenizer: Any, *, weights: str, adapter: AdapterPlan, budget: int = 1024
     ) -> None:
+        if model.config.model_type not in SEGMENTED:
+            raise ModelError(
+                f"models of type {model.config.model_type} are not supported",
+                where="model.id",
+                remedy="Use a Llama, Mistral, Qwen2, Qwen3 or SmolLM3 shaped model.",
+            )
         depth = int(model.config.num_hidden_layers)
         first, last = (index + depth if index < 0 else index for index in adapter.layers)
         if not 0 <= first <= last < depth:
@@ -100,6 +106,7 @@ class CausalLM:
             for name, layer in self._lora.items()
             for half in "AB"
         }
+        self._shapes = {name: tuple(tensor.shape) for name, tensor in self._parameters.items()}
         self._pristine = {
             name: layer.get_base_layer().weight.detach().clone()
             for name, layer in self._lora.items()
@@ -261,12 +268,6 @@ class CausalLM:
 
     def _encode(self, items: ItemSet) -> _Prepared:
         paths = [self._paths(index, item) for index, item in enumerate(items)]
-        if not self.trunk.segmented:
-            raise ModelError(
-                f"models of type {self._model.config.model_type} are not supported",
-                where="model.id",
-                remedy="Use a Llama, Mistral, Qwen2, Qwen3 or SmolLM3 shaped model.",
-            )
         together: dict[str, list[TokenPath]] = {}
         for item, group in zip(items, paths, strict=True):
             together.setdefault(item.pair or f"\0{item.id}", []).extend(group)
@@ -324,7 +325,8 @@ class CausalLM:
                 parameter.copy_(torch.from_numpy(adapter.tensors[name]))
 
     def _check(self, adapter: Adapter) -> None:
-        if adapter.base != self.digest or set(adapter.tensors) != set(self._parameters):
+        shapes = {name: tensor.shape for name, tensor in adapter.tensors.items()}
+        if adapter.base != self.digest or shapes != self._shapes:
             raise ModelError(
                 "this adapter was trained on another base",
                 remedy="Use the base model and the [adapter] section that it was trained with.",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from unsilent.assets.download import sha256_of
@@ -17,6 +18,8 @@ from unsilent.models.place import check_place
 from unsilent.plan import MonitoringPlan
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+# What decides a folder's scores: weights, config, tokenizer and chat template.
+_BASE_FILES = {".safetensors", ".bin", ".json", ".jinja", ".model", ".txt"}
 
 
 def load_causal_lm(plan: MonitoringPlan) -> CausalLM:
@@ -47,7 +50,7 @@ def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
         model = AutoModelForCausalLM.from_pretrained(
             place, config=config, dtype=_DTYPES[plan.model.dtype]
         )
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError):
         raise ModelError(
             "not a causal language model that can be loaded from here",
             where=f"model.id {place}",
@@ -68,8 +71,9 @@ def _device(name: str) -> torch.device:
 
 
 def _weights(place: str, model: Any) -> str:
-    """Digest of the base weights: of the files where they are local, else of the hub's commit."""
-    files = sorted(Path(place).glob("*.safetensors")) if Path(place).is_dir() else []
-    if files:
-        return digest_json([sha256_of(file) for file in files])
+    """Digest of the base: of weights, config and tokenizer where local, else the hub's commit."""
+    folder = Path(place).expanduser()
+    if folder.is_dir():
+        files = [file for file in folder.iterdir() if file.suffix in _BASE_FILES]
+        return digest_json([[file.name, sha256_of(file)] for file in sorted(files)])
     return digest_json([place, getattr(model.config, "_commit_hash", None)])

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from unsilent.models.tree import Row, batches
 
 # Families whose decoder is a plain stack behind `embed_tokens`, takes `inputs_embeds` unscaled and
-# a four-dimensional mask. Others run whole, one choice a row.
+# a four-dimensional mask. No other can be cut in two like this.
 SEGMENTED = frozenset({"llama", "mistral", "qwen2", "qwen3", "smollm3"})
 
 
@@ -36,8 +36,7 @@ class Trunk:
     def __init__(self, model: Any, cut: int, *, budget: int = 1024) -> None:
         self.model = model
         self.backbone: Any = model.get_decoder()
-        self.segmented = model.config.model_type in SEGMENTED
-        self.cut = cut if self.segmented else 0
+        self.cut = cut
         self.budget = budget
         self.device = next(model.parameters()).device
         self.dtype = next(model.parameters()).dtype

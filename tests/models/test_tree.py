@@ -1,0 +1,86 @@
+"""Packed token trees reproduce each token path, and batches keep to their budget."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unsilent.models.tree import Row, TokenPath, batches, build_row
+
+
+@st.composite
+def paths(draw: st.DrawFn) -> list[TokenPath]:
+    """Items with some choices each; few tokens, so that much is shared."""
+    out = []
+    for item in range(draw(st.integers(1, 4))):
+        head = tuple(draw(st.lists(st.integers(0, 3), min_size=1, max_size=6)))
+        for choice in range(draw(st.integers(1, 4))):
+            tail = tuple(draw(st.lists(st.integers(0, 3), min_size=1, max_size=5)))
+            # The tokens of a prompt may merge with those of a choice, so the start may lie earlier.
+            start = draw(st.integers(1, len(head)))
+            out.append(TokenPath(item, choice, head + tail, start))
+    return out
+
+
+def seen_by(row: Row, node: int) -> list[int]:
+    """The tokens that a node attends to, by position, itself last."""
+    seen = np.flatnonzero(row.ancestors[node])
+    assert sorted(row.depths[seen]) == list(range(int(row.depths[node]) + 1))
+    return row.tokens[seen[np.argsort(row.depths[seen])]].tolist()
+
+
+@given(paths())
+def test_every_scored_token_is_asked_for_after_exactly_its_own_prefix(
+    given: list[TokenPath],
+) -> None:
+    row = build_row(given)
+    assert [(item, choice) for item, choice, _ in row.sums] == [(p.item, p.choice) for p in given]
+    for path, (_, _, picked) in zip(given, row.sums, strict=True):
+        assert len(picked) == len(path.tokens) - path.start
+        for position, edge in enumerate(picked, start=path.start):
+            assert row.edge_tokens[edge] == path.tokens[position]
+            assert seen_by(row, int(row.edge_nodes[edge])) == list(path.tokens[:position])
+
+
+@given(paths())
+def test_each_distinct_proper_prefix_is_one_node_and_each_question_one_edge(
+    given: list[TokenPath],
+) -> None:
+    row = build_row(given)
+    prefixes = {p.tokens[:n] for p in given for n in range(1, len(p.tokens))}
+    assert {tuple(seen_by(row, node)) for node in range(len(row))} == prefixes
+    assert len(row) == len(prefixes)
+    questions = {p.tokens[: n + 1] for p in given for n in range(p.start, len(p.tokens))}
+    assert len(row.edge_nodes) == len(questions)
+
+
+@given(paths())
+def test_parents_come_before_children(given: list[TokenPath]) -> None:
+    row = build_row(given)
+    assert not np.triu(row.ancestors, 1).any()
+    assert row.ancestors.diagonal().all()
+
+
+@given(paths())
+def test_one_step_means_that_one_distribution_answers_each_item(given: list[TokenPath]) -> None:
+    row = build_row(given)
+    questions: dict[int, set[tuple[int, ...]]] = {}
+    for path in given:
+        questions.setdefault(path.item, set()).add(path.tokens[:-1])
+    single = all(len(p.tokens) - p.start == 1 for p in given)
+    assert row.one_step == (single and all(len(asked) == 1 for asked in questions.values()))
+
+
+@given(st.lists(st.integers(1, 40), max_size=60), st.integers(1, 100))
+def test_batches_hold_every_index_once_and_keep_to_the_budget(
+    lengths: list[int], budget: int
+) -> None:
+    found = batches(lengths, budget)
+    assert sorted(index for batch in found for index in batch) == list(range(len(lengths)))
+    for batch in found:
+        padded = len(batch) * max(lengths[index] for index in batch)
+        assert padded <= budget or len(batch) == 1
+    # Similar lengths are together: no batch holds a row shorter than an earlier batch's longest.
+    sizes = [lengths[index] for batch in found for index in batch]
+    assert sizes == sorted(sizes)
