@@ -32,7 +32,7 @@ _WIDTH = 96
 OWN_WORDS = {
     LOSS: "change of the mean loss on the client's held-out records, personalized minus reference",
     ACCURACY: "drop of the accuracy on the client's held-out records, reference minus personalized",
-    CLIPPED: "1 if an effect was clipped, or all numbers together were, else 0",
+    CLIPPED: "largest share of an effect of this client that clipping cut off",
 }
 
 NOT_PROTECTED = (

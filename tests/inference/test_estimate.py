@@ -8,7 +8,7 @@ from unsilent.errors import FindingsError, PlanError
 from unsilent.inference.estimate import (
     estimate_mode,
     estimate_system,
-    hidden_share,
+    hidden_by_clipping,
     released_range,
 )
 from unsilent.modes import MODES
@@ -138,18 +138,21 @@ def test_system_metrics_are_decoded_with_their_noise(plan_of, summed):
     assert found.loss_sd == layout.noise_sd("system.loss", total.noise_variance, 30)
 
 
-def test_hidden_share_is_zero_when_nobody_is_clipped(plan_of, summed):
-    plan = plan_of()
-    assert hidden_share(Layout.from_plan(plan), summed(plan, [{"SF-1": 0.1}] * 30, None)) == 0.0
+def test_nothing_is_hidden_when_nobody_is_clipped(plan_of, summed):
+    plan, layout = plan_of(), Layout.from_plan(plan_of())
+    assert hidden_by_clipping(layout, summed(plan, [{"SF-1": 0.1}] * 30, None), "SF-1") == 0.0
 
 
-def test_hidden_share_bounds_what_the_joint_clip_really_hid(plan_of, summed):
+@pytest.mark.parametrize("failing", [1, 12, 30])
+def test_what_the_joint_clip_hid_is_bounded_also_where_few_clients_fail(plan_of, summed, failing):
     plan, layout = plan_of(weight=0.9), Layout.from_plan(plan_of(weight=0.9))
     loud = {code: 0.3 for code in MODES if code != "SF-3"}
-    total = summed(plan, [loud] * 30, None)
-    seen = estimate_mode(plan, layout, total, "SF-1").effect
-    assert seen < 0.2
-    assert seen * (1 + hidden_share(layout, total)) >= 0.3
+    total = summed(plan, [loud] * failing + [{"SF-1": 0.05}] * (30 - failing), None)
+    seen = estimate_mode(plan, layout, total, "SF-1")
+    truth = (0.3 * failing + 0.05 * (30 - failing)) / 30
+    assert seen.effect < truth
+    bound = seen.effect + hidden_by_clipping(layout, total, "SF-1") + seen.truncation
+    assert truth <= bound <= truth + 0.002
 
 
 def test_a_clip_that_cuts_a_share_short_is_refused(plan_of):

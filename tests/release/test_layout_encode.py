@@ -72,25 +72,36 @@ def test_truncation_goes_toward_zero_by_less_than_a_step(values):
 
 
 @pytest.mark.parametrize(
-    ("values", "clipped"),
+    ("values", "cut"),
     [
         ({"SF-1": 0.3}, 0.0),  # at the box, inside the joint clip
-        ({"SF-1": 0.3001}, 1.0),  # beyond the box
-        ({"SF-1": 0.29, "SF-6": 0.49, "system.loss": 0.4}, 1.0),  # beyond the joint clip
+        ({"SF-1": 0.6}, 0.5),  # half of it is beyond the box
+        ({"SF-1": 0.4, "SF-6": -1.0}, 0.567),  # the larger cut, and the joint clip on top
         ({"SF-1.spread": 0.4, "system.loss": -3.0}, 0.0),  # neither is an effect
     ],
 )
-def test_a_clipped_client_says_so(values, clipped):
+def test_a_clipped_client_says_how_much_was_cut_off(values, cut):
     of = layout()
     vector = of.encode(dict.fromkeys(of.inputs, 0.0) | values)
-    assert of.decode(vector, 1)["clipped"] == clipped
+    assert of.decode(vector, 1)["clipped"] == pytest.approx(cut, abs=0.01)
 
 
-def test_the_joint_clip_keeps_the_direction():
+def test_the_cut_of_the_joint_clip_is_exact():
+    of = layout()
+    values = {"SF-1": 0.29, "SF-6": 0.49}
+    vector = of.encode(dict.fromkeys(of.inputs, 0.0) | values)
+    seen = of.decode(vector, 1)
+    assert seen["clipped"] > 0.05
+    for code, value in values.items():
+        assert seen[code] / (1 - seen["clipped"]) == pytest.approx(value, rel=0.01)
+
+
+def test_the_joint_clip_keeps_the_direction_and_leaves_room_for_the_cut():
     of = layout()
     vector = of.encode(dict.fromkeys(of.inputs, 0.0) | {"SF-1": 0.3, "SF-6": 0.5})
     assert vector[of.index("SF-1")] / vector[of.index("SF-6")] == pytest.approx(0.9 / 0.6, abs=0.01)
-    assert np.linalg.norm(vector) == pytest.approx(1024, abs=3)
+    room = math.sqrt(1024**2 - of.unit("clipped") ** 2)
+    assert np.linalg.norm(vector[:-1]) == pytest.approx(room, abs=3)
 
 
 def test_decoding_gives_means_in_natural_units():

@@ -160,16 +160,15 @@ def estimate_system(layout: Layout, total: Release) -> SystemEstimate:
     )
 
 
-def hidden_share(layout: Layout, total: Release) -> float:
-    """Largest relative loss of a mean to the joint clip, first order; at least 0.
+def hidden_by_clipping(layout: Layout, total: Release, name: str) -> float:
+    """The most that the joint clip can have taken off the mean of one coordinate; at least 0.
 
-    ``share of clipped clients * (largest norm before the clip / norm after it - 1)``: the share
-    as estimated, within 0 and 1, and every clipped client shrunk as far as the weights allow.
+    A client whose vector was shrunk by the share c shows (1 - c) x of a number x within ±R, so
+    it hides at most R c, and the mean at most ``R * mean(c)``. The mean is taken as released,
+    noise included, within 0 and 1.
     """
-    share = min(max(_decode(layout, total)[CLIPPED], 0.0), 1.0)
-    body = math.sqrt(sum(layout.unit(name) ** 2 for name in layout.names if name != CLIPPED))
-    room = math.sqrt(layout.bound**2 - layout.unit(CLIPPED) ** 2)
-    return share * max(body / room - 1.0, 0.0)
+    cut = min(max(_decode(layout, total)[CLIPPED], 0.0), 1.0)
+    return layout.coordinates[layout.index(name)].clip * cut
 
 
 def _decode(layout: Layout, total: Release) -> dict[str, float]:

@@ -7,7 +7,7 @@ UNDETERMINED. Nothing else turns an absence of alarm into health.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import NormalDist
 
@@ -20,13 +20,13 @@ from unsilent.inference.estimate import (
     SystemEstimate,
     estimate_mode,
     estimate_system,
-    hidden_share,
+    hidden_by_clipping,
     released_range,
 )
 from unsilent.inference.remedy import what_would_settle
 from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import Layout
+from unsilent.release.layout import ACCURACY, LOSS, Layout
 from unsilent.release.release import Release
 from unsilent.taxonomy import SILENT_FAILURES, SilentFailure
 
@@ -53,14 +53,13 @@ def critical_value(plan: MonitoringPlan, degrees_of_freedom: float) -> float:
 def interval_of(plan: MonitoringPlan, estimate: Estimate, hidden: float = 0.0) -> Interval:
     """The simultaneous interval of an effect.
 
-    ``effect ± (critical value * sd + truncation)``, the upper end raised by what the joint clip
-    may have hidden: ``hidden * max(|lower|, |upper|)``, first order (``hidden`` as from
-    ``estimate.hidden_share``). The clip only pulls toward zero, so the lower end of an effect
-    above zero needs no such allowance.
+    ``effect ± (critical value * sd + truncation)``, the upper end raised by ``hidden``, what the
+    joint clip may have taken off (``estimate.hidden_by_clipping``). The clip only pulls toward
+    zero, so the lower end of an effect above zero needs no such allowance.
     """
     half = critical_value(plan, estimate.degrees_of_freedom) * estimate.sd + estimate.truncation
     lower, upper = estimate.effect - half, estimate.effect + half
-    return lower, upper + hidden * max(abs(lower), abs(upper))
+    return lower, upper + hidden
 
 
 def verdict_of(interval: Interval, tolerance: float) -> Verdict:
@@ -75,24 +74,27 @@ def verdict_of(interval: Interval, tolerance: float) -> Verdict:
     return "undetermined"
 
 
-def visibility_of(system: SystemEstimate, margin: float, hidden: float = 0.0) -> Visibility:
+def visibility_of(
+    system: SystemEstimate, margin: float, hidden: Sequence[float] = (0.0, 0.0)
+) -> Visibility:
     """Whether the system metrics show a failure.
 
     ``silent`` only if both are certified equivalent to no loss: each one-sided upper bound at
     ``VISIBILITY_LEVEL`` lies below the margin, so a metric that fell by more than the margin is
     called silent with at most that probability. ``loud`` if a lower bound lies above the
-    margin. Else ``undetermined``: no alarm is not the same as nothing to hear.
+    margin. Else ``undetermined``: no alarm is not the same as nothing to hear. ``hidden`` is what
+    clipping may have taken off loss and accuracy; it raises the upper bounds.
     """
     z = NormalDist().inv_cdf(1 - VISIBILITY_LEVEL)
     lowers: list[float] = []
     uppers: list[float] = []
-    for mean, sd, truncation in (
-        (system.loss, system.loss_sd, system.loss_truncation),
-        (system.accuracy, system.accuracy_sd, system.accuracy_truncation),
+    for mean, sd, truncation, cut in (
+        (system.loss, system.loss_sd, system.loss_truncation, hidden[0]),
+        (system.accuracy, system.accuracy_sd, system.accuracy_truncation, hidden[1]),
     ):
         lower, upper = mean - z * sd - truncation, mean + z * sd + truncation
         lowers.append(lower)
-        uppers.append(upper + hidden * max(abs(lower), abs(upper)))
+        uppers.append(upper + cut)
     if not all(math.isfinite(number) for number in (*lowers, *uppers)):
         raise FindingsError("a system metric is not a finite number")
     if max(uppers) < margin:
@@ -173,8 +175,7 @@ def _judge_mode(
             f"{plan.monitor.min_cohort}, so no estimate is made",
         )
     estimate = estimate_mode(plan, layout, total, code)
-    hidden = hidden_share(layout, total)
-    interval = interval_of(plan, estimate, hidden)
+    interval = interval_of(plan, estimate, hidden_by_clipping(layout, total, code))
     verdict = verdict_of(interval, tolerance)
     critical = critical_value(plan, estimate.degrees_of_freedom)
     failed = verdict == "failure"
@@ -192,12 +193,15 @@ def _judge_mode(
         clients=estimate.clients,
         minimal_detectable_effect=detectable(estimate, critical),
         verdict=verdict,
-        visibility=visibility_of(estimate_system(layout, total), plan.monitor.margin, hidden)
-        if failed
-        else None,
+        visibility=_visibility(plan, layout, total) if failed else None,
         first_alarm_round=total.round if failed and first_alarm is None else first_alarm,
         reason=reason,
     )
+
+
+def _visibility(plan: MonitoringPlan, layout: Layout, total: Release) -> Visibility:
+    hidden = tuple(hidden_by_clipping(layout, total, name) for name in (LOSS, ACCURACY))
+    return visibility_of(estimate_system(layout, total), plan.monitor.margin, hidden)
 
 
 def detectable(estimate: Estimate, critical: float) -> float:

@@ -105,7 +105,7 @@ class Layout:
             if plan.monitor.population == "like-these":
                 coordinates.append(Coordinate(code + SQUARE, 1.0, 0.2))
         coordinates.append(Coordinate(LOSS, 1.0, 0.5))
-        coordinates.append(Coordinate(ACCURACY, 0.5, 0.5))
+        coordinates.append(Coordinate(ACCURACY, 0.5, 0.4))
         coordinates.append(Coordinate(CLIPPED, 1.0, 0.35))
         return cls(tuple(coordinates), plan.privacy.clip)
 
@@ -160,9 +160,9 @@ class Layout:
 
         Box clip, weights, joint L2 clip of all but ``clipped`` to the norm that leaves room for
         it, then truncation toward zero: rounding to nearest could raise the norm. The squares
-        ``SF-n.square = (clip(v) / clip)^2`` are derived here, and the indicator ``clipped``: an
-        effect was beyond its clip, or all numbers together were. A spread or a system metric
-        beyond its own range says nothing about an effect and does not count.
+        ``SF-n.square = (clip(v) / clip)^2`` are derived here, and ``clipped``: the largest share
+        of an effect of this client that both clips cut off, from 0 to 1, rounded up. A spread
+        or a system metric beyond its own range says nothing about an effect and does not count.
 
         Args:
             values: One finite number in natural units for each name of ``inputs``.
@@ -184,13 +184,14 @@ class Layout:
                 remedy=f"A release holds exactly: {', '.join(self.inputs)}.",
             )
         parts: dict[str, float] = {}
-        boxed = False
+        kept = 1.0
         for name in self.inputs:
             value = float(values[name])
             if not math.isfinite(value):
                 raise OutcomeError("a value is not finite", where=f"release coordinate {name}")
             clip = self.coordinates[self.index(name)].clip
-            boxed |= abs(value) > clip and name not in (LOSS, ACCURACY) and SPREAD not in name
+            if abs(value) > clip and name not in (LOSS, ACCURACY) and SPREAD not in name:
+                kept = min(kept, clip / abs(value))
             parts[name] = max(-clip, min(clip, value)) / clip
         for name in self.names:
             if name.endswith(SQUARE):
@@ -201,8 +202,9 @@ class Layout:
         norm = float(np.linalg.norm(body))
         if norm > room:
             body *= room / norm
-        clipped = boxed or norm > room
-        return np.append(np.trunc(body), indicator if clipped else 0).astype(np.int64)
+            kept *= room / norm
+        clipped = math.ceil(indicator * (1.0 - kept))
+        return np.append(np.trunc(body), clipped).astype(np.int64)
 
     def decode(self, total: NDArray[np.int64], clients: int) -> dict[str, float]:
         """Means over clients, in natural units, from a sum of encoded vectors.
