@@ -106,9 +106,13 @@ class Monitor:
     def judge(self, round_number: int, releases: Sequence[Release]) -> tuple[Finding, ...]:
         """Sum a round's releases, judge it, and write both to the ledger.
 
+        A release of another layout or round, or of more than one client, is not counted.
+
         Raises:
             RunError: Fewer releases than the noise was sized for: nothing is used.
         """
+        expected = (self.layout.digest, round_number, 1)
+        releases = [r for r in releases if (r.layout, r.round, r.clients) == expected]
         needed = needed_releases(self.plan)
         if len(releases) < needed:
             self._ledger.append(

@@ -28,7 +28,7 @@ from unsilent.probes.templates import CAUSAL_LM, ENCODER
 
 def test_shipped_openings_are_sane() -> None:
     check_openings(REFUSAL_OPENINGS, COMPLIANCE_OPENINGS)
-    assert (len(REFUSAL_OPENINGS), len(COMPLIANCE_OPENINGS)) == (16, 14)
+    assert (len(REFUSAL_OPENINGS), len(COMPLIANCE_OPENINGS)) == (9, 8)
     for sentence in REFUSALS:
         assert sum(sentence.startswith(opening) for opening in REFUSAL_OPENINGS) == 1
 

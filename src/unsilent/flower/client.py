@@ -19,6 +19,8 @@ from unsilent.models.base import Adapter
 
 START = "query.unsilent_start"
 """Message type of the question for an adapter to start from."""
+NAME = "query.unsilent_name"
+"""Message type of the question which client a node is."""
 OBSERVE = "query.unsilent_observe"
 """Message type of a monitoring round."""
 
@@ -75,11 +77,14 @@ def start_client(message: Message, context: Context) -> Message:
     )
 
 
+def name_client(message: Message, context: Context) -> Message:
+    """Reply with the client's number."""
+    return messages.answer(message, {"client": _index(context)})
+
+
 def train_client(message: Message, context: Context) -> Message:
     """Train from the global adapter; reply with the local one and today's metrics."""
     client, round_number, start = _client(message, context)
-    if round_number == client.plan.reference_round:
-        client.keep_reference(start)
     local, report = client.train(round_number, start)
     return messages.answer(
         message,
@@ -96,7 +101,8 @@ def train_client(message: Message, context: Context) -> Message:
 def observe_client(message: Message, context: Context) -> Message:
     """Measure the personalized behaviour; reply with one noised release and nothing else."""
     client, round_number, aggregated = _client(message, context)
-    release = client.observe(round_number, aggregated)
+    reference = messages.reference_of(message.content, aggregated.base)
+    release = client.observe(round_number, aggregated, reference)
     return messages.answer(message, {"client": client.index, "release": release.to_bytes()})
 
 
@@ -110,6 +116,11 @@ def on_start(message: Message, context: Context) -> Message:
     return messages.guarded(start_client, _log)(message, context)
 
 
+def on_name(message: Message, context: Context) -> Message:
+    """Handler of ``query.unsilent_name`` messages."""
+    return messages.guarded(name_client, _log)(message, context)
+
+
 def on_observe(message: Message, context: Context) -> Message:
     """Handler of ``query.unsilent_observe`` messages."""
     return messages.guarded(observe_client, _log)(message, context)
@@ -117,4 +128,5 @@ def on_observe(message: Message, context: Context) -> Message:
 
 app.train()(on_train)
 app.query("unsilent_start")(on_start)
+app.query("unsilent_name")(on_name)
 app.query("unsilent_observe")(on_observe)

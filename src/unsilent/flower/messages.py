@@ -21,6 +21,7 @@ from unsilent.models.base import Adapter
 ORDER = "unsilent.order"
 """Config of a request: plan, round, and the base of its adapter."""
 ADAPTER = "unsilent.adapter"
+REFERENCE = "unsilent.reference"
 ANSWER = "unsilent.answer"
 METRICS = "metrics"
 
@@ -39,11 +40,26 @@ def adapter_of(content: RecordDict, base: str) -> Adapter:
     return Adapter(base, {name: array.numpy() for name, array in record.items()})
 
 
+def reference_of(content: RecordDict, base: str) -> Adapter | None:
+    """The reference adapter of a message; None if it is the base model."""
+    record = content.array_records.get(REFERENCE)
+    if record is None:
+        return None
+    return Adapter(base, {name: array.numpy() for name, array in record.items()})
+
+
 def request(
-    node: int, kind: str, order: dict[str, Any], round_number: int, adapter: Adapter | None = None
+    node: int,
+    kind: str,
+    order: dict[str, Any],
+    round_number: int,
+    adapter: Adapter | None = None,
+    reference: Adapter | None = None,
 ) -> Message:
     """A message to one node."""
     records: dict[str, Any] = {}
+    if reference is not None:
+        records[REFERENCE] = adapter_record(reference)
     if adapter is not None:
         order = {**order, "base": adapter.base}
         records[ADAPTER] = adapter_record(adapter)

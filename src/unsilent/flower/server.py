@@ -20,7 +20,7 @@ from flwr.serverapp import Grid
 from unsilent.errors import InputError, RunError, UnsilentError
 from unsilent.files import write_whole
 from unsilent.flower import messages
-from unsilent.flower.client import OBSERVE, START
+from unsilent.flower.client import NAME, OBSERVE, START
 from unsilent.models import Adapter, average
 from unsilent.monitor import Monitor
 from unsilent.plan import MonitoringPlan
@@ -50,7 +50,13 @@ def federate(
     """
     nodes = _nodes(grid, plan.federation.clients)
     order = {"plan": json.dumps(plan.to_json())}
-    done, adapter = _resume(out) or (0, _start(grid, order, nodes[0], report))
+    if plan.federation.participation < 1:
+        nodes = _by_client(grid, order, nodes)
+    resumed = _resume(out)
+    if resumed is None:
+        resumed = 0, _start(grid, order, nodes[0], report)
+        _save(out, *resumed)
+    done, adapter = resumed
     for round_number in range(done + 1, plan.federation.rounds + 1):
         chosen = _participants(plan, nodes, round_number)
         trained = _ask(
@@ -69,9 +75,13 @@ def federate(
         )
         if round_number in plan.monitoring_rounds and not monitor.judged(round_number):
             monitor.spend(round_number)
+            reference = _reference(plan, out, adapter.base)
             answers = _ask(
                 grid,
-                [messages.request(node, OBSERVE, order, round_number, adapter) for node in chosen],
+                [
+                    messages.request(node, OBSERVE, order, round_number, adapter, reference)
+                    for node in chosen
+                ],
                 lambda n, total, r=round_number: report(f"round {r}: measure", n, total),
             )
             monitor.judge(round_number, [_release(reply) for reply in answers])
@@ -92,6 +102,21 @@ def _nodes(grid: Grid, wanted: int) -> list[int]:
                 remedy="Start the missing SuperNodes, or set num-supernodes to that number.",
             )
         time.sleep(_POLL_S)
+
+
+def _by_client(grid: Grid, order: dict[str, Any], nodes: list[int]) -> list[int]:
+    """The nodes in their clients' order: node ids are drawn anew for each run."""
+    replies = _ask(
+        grid, [messages.request(node, NAME, order, 0) for node in nodes], lambda *_: None
+    )
+    return [reply.metadata.src_node_id for reply in replies]
+
+
+def _reference(plan: MonitoringPlan, out: Path, base: str) -> Adapter | None:
+    """The plan's reference: the global adapter at a round's start, None for the base model."""
+    if plan.reference_round == 0:
+        return None
+    return Adapter.load(out / f"global-{plan.reference_round - 1}.safetensors", base=base)
 
 
 def _participants(plan: MonitoringPlan, nodes: list[int], round_number: int) -> list[int]:

@@ -107,11 +107,14 @@ class Client:
             local.save(self.folder / "local.safetensors")
         return local, report
 
-    def observe(self, round_number: int, aggregated: Adapter) -> Release:
-        """Personalize the aggregated adapter, measure all planned modes, and release."""
+    def observe(self, round_number: int, aggregated: Adapter, reference: Adapter | None) -> Release:
+        """Personalize the aggregated adapter, measure all planned modes, and release.
+
+        ``reference`` is what behaviour is compared with: None is the base model.
+        """
         personalized = self._personalize(round_number, aggregated)
         adapters: dict[AdapterRole, Adapter | None] = {
-            "reference": self._reference(),
+            "reference": reference,
             "start": self._load("start"),
             "local": self._load("local"),
             "global": aggregated,
@@ -162,16 +165,6 @@ class Client:
         personalized, _ = self._model.train(aggregated, self._own.train, training)
         personalized.save(self.folder / "personalized.safetensors")
         return personalized
-
-    def _reference(self) -> Adapter | None:
-        """The plan's reference: None is the base model."""
-        if self.plan.reference_round == 0:
-            return None
-        return self._load("reference")
-
-    def keep_reference(self, adapter: Adapter) -> None:
-        """Keep the adapter that the plan compares with."""
-        adapter.save(self.folder / "reference.safetensors")
 
     def _load(self, name: str) -> Adapter:
         return Adapter.load(self.folder / f"{name}.safetensors", base=self._model.digest)

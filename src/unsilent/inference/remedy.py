@@ -48,6 +48,12 @@ def what_would_settle(
     budget = decisive_epsilon(plan, estimate, room / critical)
     if budget is not None:
         ways.append(f"epsilon {budget:.3g}")
+    if (
+        not ways
+        and fixed > estimate.truncation
+        and abs(estimate.effect - tolerance) > (critical * estimate.sd + estimate.truncation)
+    ):
+        return f"{why} only for what clipping may hide; raise the modes' clips to settle it"
     if not ways:
         return f"{why}; nothing within reach would settle it: the estimate lies at the tolerance"
     return f"{why}; {' or '.join(ways)} would settle it if the effect stayed {estimate.effect:+.3f}"

@@ -107,10 +107,8 @@ class CausalLM:
             for half in "AB"
         }
         self._shapes = {name: tuple(tensor.shape) for name, tensor in self._parameters.items()}
-        self._pristine = {
-            name: layer.get_base_layer().weight.detach().clone()
-            for name, layer in self._lora.items()
-        }
+        self._merged = {name: _base_weight(layer) for name, layer in self._lora.items()}
+        self._pristine = {name: weight.clone() for name, weight in self._merged.items()}
         self.trunk = Trunk(model, first, budget=budget)
         self._prepared: Recent[_Prepared] = Recent(_CACHE_BYTES, _Prepared.size)
         self._shared = Path()
@@ -227,11 +225,11 @@ class CausalLM:
         if adapter is not None:
             self._check(adapter)
             for name, layer in self._lora.items():
+                weight = self._merged[name]
                 low = torch.from_numpy(adapter.tensors[f"{name}.lora_A"])
                 high = torch.from_numpy(adapter.tensors[f"{name}.lora_B"])
-                weight = layer.get_base_layer().weight
                 delta = (high @ low * layer.scaling["default"]).to(weight.device, weight.dtype)
-                weight.data.copy_(self._pristine[name] + delta)
+                weight.copy_(self._pristine[name] + delta)
         for layer in self._lora.values():
             layer._disable_adapters = True
         try:
@@ -240,7 +238,7 @@ class CausalLM:
             for name, layer in self._lora.items():
                 layer._disable_adapters = False
                 if adapter is not None:
-                    layer.get_base_layer().weight.data.copy_(self._pristine[name])
+                    self._merged[name].copy_(self._pristine[name])
 
     def merge_into_base(self, adapter: Adapter) -> Any:
         """The base model for good with the adapter in it, without LoRA layers."""
@@ -331,6 +329,12 @@ class CausalLM:
                 "this adapter was trained on another base",
                 remedy="Use the base model and the [adapter] section that it was trained with.",
             )
+
+
+def _base_weight(layer: Any) -> Tensor:
+    """The frozen weight under a LoRA layer."""
+    weight: Tensor = layer.get_base_layer().weight.data
+    return weight
 
 
 def _answers(records: ItemSet) -> list[int]:

@@ -102,7 +102,7 @@ def _convert(source: Path, folder: Path, progress: Progress) -> dict[str, Any]:
     progress("convert the model's weights", 0.0)
     quieten()
     gguf = next(source.rglob("*.gguf"))
-    model = AutoModelForCausalLM.from_pretrained(
+    model: Any = AutoModelForCausalLM.from_pretrained(
         gguf.parent, gguf_file=gguf.name, quantization_config=GgufConfig(dequantize=True)
     )
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)

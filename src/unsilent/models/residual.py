@@ -23,8 +23,8 @@ _BETA1, _BETA2, _EPS = 0.9, 0.999, 1e-8
 def forward(weights: Weights, h: Array, scale: float) -> tuple[Array, Array]:
     """(n, rank) activations of the bottleneck and (n, width) adapted embeddings z."""
     hidden = np.maximum(h @ weights["D"] + weights["b"], 0).astype(np.float32, copy=False)
-    z: Array = h + np.float32(scale) * (hidden @ weights["U"])
-    return hidden, z
+    z = h + np.float32(scale) * (hidden @ weights["U"])
+    return hidden, z.astype(np.float32, copy=False)
 
 
 def probabilities(z: Array, weight: Array, bias: Array) -> Array:

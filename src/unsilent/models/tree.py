@@ -78,9 +78,9 @@ def build_row(paths: Sequence[TokenPath]) -> Row:
             depths[index] = depths[parent] + 1
     pairs = np.array(list(edges), dtype=np.int64).reshape(-1, 2)
     nodes: dict[int, set[int]] = {}
-    for item, _, picked in sums:
-        nodes.setdefault(item, set()).update(pairs[picked, 0].tolist())
-    one_step = all(len(picked) == 1 for _, _, picked in sums) and all(
+    for item, _, asked in sums:
+        nodes.setdefault(item, set()).update(pairs[asked, 0].tolist())
+    one_step = all(len(asked) == 1 for _, _, asked in sums) and all(
         len(seen) == 1 for seen in nodes.values()
     )
     return Row(

@@ -17,7 +17,7 @@ SKEW = 0.95
 
 def demo_plan(scenario: Scenario, tier: Tier, seed: int | None = None) -> MonitoringPlan:
     """The demo's plan. The two scenarios differ in the group skew of the local data alone."""
-    text = files(__package__).joinpath(f"{tier}.toml").read_text(encoding="utf-8")
+    text = files(__name__).joinpath(f"{tier}.toml").read_text(encoding="utf-8")
     data = tomllib.loads(text)
     data["name"] = f"demo-{tier}-{scenario}"
     data["federation"]["group_skew"] = SKEW if scenario == "skewed" else 0.5
