@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unsilent.errors import BudgetError, ReleaseError, RunError
+from unsilent.errors import BudgetError, RunError
 from unsilent.findings import validate
 from unsilent.ledger import Ledger
 from unsilent.modes.base import Statistic
@@ -169,9 +169,18 @@ def test_releases_of_another_plan_or_round_are_not_used(ledger: Ledger, tmp_path
     monitor = Monitor(plan(), ledger)
     other = plan(modes={"fairness_collapse": {"tolerance": 0.1}})
     for foreign in (releases(tmp_path / "a", other, 1), releases(tmp_path / "b", plan(), 3)):
-        with pytest.raises(ReleaseError):
+        with pytest.raises(RunError, match="0 of"):
             monitor.judge(1, foreign)
-    assert kinds(ledger) == ["plan"]
+    assert kinds(ledger) == ["plan", "missed", "missed"]
+
+
+def test_a_release_that_claims_several_clients_is_not_counted(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    of = plan()
+    made = releases(tmp_path / "c", of, 1)
+    with pytest.raises(RunError, match=f"{len(made) - 2} of"):
+        Monitor(of, ledger).judge(1, [made[0] + made[1], *made[2:]])
 
 
 def test_a_second_monitor_on_the_same_ledger_goes_on(ledger: Ledger, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_items_of_both_kinds_of_model() -> None:
     item = refusal_items(prompts, CAUSAL_LM, name="benign").items[0]
     assert item.chat and item.prompt == prompts[0].text
     assert item.choices == (*REFUSAL_OPENINGS, *COMPLIANCE_OPENINGS)
-    assert item.safe == tuple(range(16))
+    assert item.safe == tuple(range(9))
     guard = refusal_items(prompts, ENCODER, name="benign").items[0]
     assert (guard.choices, guard.safe, guard.task) == (("decline", "answer"), (0,), "guard")
 
