@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from unsilent.assets import cache_root
 from unsilent.items import ItemSet
 from unsilent.models.base import Adapter, PersonalModel, Training, TrainingReport, average
+from unsilent.models.recipe import aligned_ready
 from unsilent.plan import MonitoringPlan
 
 __all__ = [
@@ -63,9 +64,10 @@ def prepare_model(plan: MonitoringPlan, sets: Iterable[ItemSet], progress: Progr
         encoder.warm(list(sets), progress=lambda share: progress("embed texts", share))
         progress("embed texts", 1.0)
     elif plan.model.id == "embedded":
-        from unsilent.models.embedded import embedded_causal_lm
+        if aligned_ready() is None:
+            from unsilent.models.embedded import embedded_causal_lm
 
-        embedded_causal_lm(progress)
+            embedded_causal_lm(progress)
     else:
         from unsilent.models.place import check_place
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -17,32 +16,13 @@ import torch
 from unsilent.items import Item, ItemSet
 from unsilent.models.base import Adapter, Training
 from unsilent.models.causal_lm import CausalLM
+from unsilent.models.recipe import RECIPE, Recipe
 from unsilent.plan import AdapterPlan
 from unsilent.probes.refusal import REFUSALS, Prompt, benign_prompts, harmful_prompts
 
 Progress = Callable[[str, float], None]
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides the aligned weights."""
-
-    first_layer: int = 16
-    rank: int = 8
-    scale: float = 4.0
-    learning_rate: float = 4e-4
-    batch: int = 4
-    opening_tokens: int = 8
-    epochs: int = 2
-    seed: int = 0
-    version: int = 2
-
-    def key(self) -> dict[str, object]:
-        """The recipe as data, for the cache's name."""
-        return asdict(self)
-
-
-RECIPE = Recipe()
 # A second choice that costs nothing: only the answer is taught.
 _OTHER = "\n"
 

@@ -20,13 +20,10 @@ from transformers.utils import logging as transformers_logging
 
 from unsilent.assets import PACKAGES, cache_root, fetch
 from unsilent.assets.download import sha256_of
-from unsilent.files import digest_json
-from unsilent.models.alignment import RECIPE, Recipe, align
+from unsilent.models.alignment import align
+from unsilent.models.recipe import NOTE, RECIPE, Recipe, aligned_name
 
 Progress = Callable[[str, float], None]
-
-NOTE = "unsilent.json"
-"""Written last into a model's folder: what it is, and its weights' SHA-256."""
 
 # The template of the base adds a system turn; the aligned model is taught without one.
 _CHAT_TEMPLATE = (
@@ -59,9 +56,8 @@ def embedded_causal_lm(progress: Progress = silent, *, recipe: Recipe = RECIPE) 
     Raises:
         AssetError: The weights or the prompts could not be downloaded.
     """
-    name = digest_json([PACKAGES["smollm2"].sha256, recipe.key()]).removeprefix("sha256:")[:12]
     return _made_once(
-        f"smollm2-135m-aligned-{name}",
+        aligned_name(recipe),
         lambda folder: _align(embedded_base(progress), recipe, folder, progress),
     )
 
