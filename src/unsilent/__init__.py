@@ -1,3 +1,8 @@
 """unsilent: hear the silent failures of federated personalization of foundation models."""
 
-__version__ = "0.1.0"
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("unsilent")
+except PackageNotFoundError:  # run from a source tree that is not installed
+    __version__ = "0+unknown"
