@@ -90,7 +90,11 @@ class Layout:
                     remedy="Raise the weight, or set privacy.clip to 1.0.",
                 )
         if self.unit(CLIPPED) >= self.bound:
-            raise PlanError("no room is left beside the clipped indicator", where=CLIPPED)
+            raise PlanError(
+                "no room is left beside the share that clipping cut off",
+                where=CLIPPED,
+                remedy="Raise privacy.clip.",
+            )
 
     @classmethod
     def from_plan(cls, plan: MonitoringPlan) -> Layout:
@@ -196,14 +200,14 @@ class Layout:
         for name in self.names:
             if name.endswith(SQUARE):
                 parts[name] = parts[name.removesuffix(SQUARE)] ** 2
-        indicator = self.unit(CLIPPED)
+        reserved = self.unit(CLIPPED)
         body = np.array([parts[name] * self.unit(name) for name in self.names[:-1]])
-        room = math.sqrt(self.bound**2 - indicator**2) * (1 - _SLACK)
+        room = math.sqrt(self.bound**2 - reserved**2) * (1 - _SLACK)
         norm = float(np.linalg.norm(body))
         if norm > room:
             body *= room / norm
             kept *= room / norm
-        clipped = math.ceil(indicator * (1.0 - kept))
+        clipped = math.ceil(reserved * (1.0 - kept))
         return np.append(np.trunc(body), clipped).astype(np.int64)
 
     def decode(self, total: NDArray[np.int64], clients: int) -> dict[str, float]:
