@@ -17,7 +17,7 @@ import click
 import typer
 
 from unsilent import __version__
-from unsilent.commands import bench, privacy, probes
+from unsilent.commands import bench, landscape, privacy, probes
 from unsilent.commands.common import (
     Json,
     PlanFile,
@@ -55,6 +55,9 @@ app.add_typer(plans, name="plan")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(probes.app, name="probes")
 app.add_typer(bench.app, name="bench")
+app.command(epilog="Example: unsilent landscape --format html --out landscape.html")(
+    landscape.landscape
+)
 
 
 def _show_version(wanted: bool) -> None:
