@@ -54,12 +54,12 @@ def authors_matrix() -> tuple[Benchmark, ...]:
 
     Raises InputError if the file that ships with the package was damaged.
     """
-    return parse_matrix((files(__package__) / "authors.csv").read_text(encoding="utf-8"))
+    return parse_matrix((files("unsilent.landscape") / "authors.csv").read_text(encoding="utf-8"))
 
 
 def our_reading() -> tuple[Benchmark, ...]:
     """The same benchmarks with the cells that we read otherwise, each with its evidence."""
-    text = (files(__package__) / "reading.toml").read_text(encoding="utf-8")
+    text = (files("unsilent.landscape") / "reading.toml").read_text(encoding="utf-8")
     return with_reading(authors_matrix(), tomllib.loads(text)["cell"])
 
 
@@ -67,12 +67,11 @@ def parse_matrix(text: str) -> tuple[Benchmark, ...]:
     """Read a matrix in the authors' format. Raises InputError naming the row and the column."""
     rows: list[Benchmark] = []
     for number, row in enumerate(csv.DictReader(StringIO(text)), start=2):
-        missing = {"category", "benchmark", "primary_focus", *MODES} - {
-            k for k, v in row.items() if v
-        }
+        columns = ("category", "benchmark", "primary_focus", *MODES)
+        missing = [column for column in columns if not row.get(column)]
         if missing:
             raise InputError(
-                f"no {sorted(missing)[0]}",
+                f"no {missing[0]}",
                 where=f"landscape matrix, line {number}",
                 remedy="Restore the file that ships with the package.",
             )
