@@ -17,7 +17,7 @@ import click
 import typer
 
 from unsilent import __version__
-from unsilent.commands import bench, landscape, privacy, probes
+from unsilent.commands import bench, category, landscape, privacy, probes
 from unsilent.commands.common import (
     Json,
     PlanFile,
@@ -58,6 +58,9 @@ app.add_typer(bench.app, name="bench")
 app.command(epilog="Example: unsilent landscape --format html --out landscape.html")(
     landscape.landscape
 )
+app.command(epilog="Example: unsilent export runs/demo --format model-card")(category.export)
+app.command(epilog="Example: unsilent schema findings")(category.schema)
+app.command(epilog="Example: unsilent modes SF-1")(category.modes)
 
 
 def _show_version(wanted: bool) -> None:
