@@ -19,6 +19,7 @@ from unsilent.errors import PlanError
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan_faults import plan_error
+from unsilent.plan_gate import GatePlan
 from unsilent.taxonomy import SILENT_FAILURES, by_code
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -249,6 +250,7 @@ class MonitoringPlan(_Section):
     privacy: PrivacyPlan = PrivacyPlan()
     modes: ModesPlan
     probes: ProbesPlan = ProbesPlan()
+    gate: GatePlan = GatePlan()
 
     @model_validator(mode="after")
     def _consistent(self) -> MonitoringPlan:
@@ -280,6 +282,9 @@ class MonitoringPlan(_Section):
                 f"privacy.secure_sum.keys: {len(keys)} keys for {cohort} clients; list each "
                 "client's key, or none"
             )
+        fault = self.gate.fault(self.planned)
+        if fault is not None:
+            raise ValueError(fault)
         return self
 
     def _check_subgroups(self, code: str, name: str) -> None:
@@ -334,8 +339,14 @@ class MonitoringPlan(_Section):
         return tuple(f.code for f in SILENT_FAILURES if self.mode(f.mode) is not None)
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as JSON-ready data, defaults filled in."""
-        return self.model_dump(mode="json", by_alias=True)
+        """The plan as JSON-ready data, defaults filled in.
+
+        A gate that decides nothing is left out: plans from before there was one keep their digest.
+        """
+        data = self.model_dump(mode="json", by_alias=True)
+        if self.gate == GatePlan():
+            del data["gate"]
+        return data
 
 
 def read_plan(path: Path) -> MonitoringPlan:
