@@ -93,6 +93,16 @@ class Monitor:
                 "system", {"round": round_number, "loss": loss, "accuracy": accuracy}
             )
 
+    @property
+    def run(self) -> str:
+        """Names this run: the hash of its ledger's first entry, which holds plan and time."""
+        return self._ledger.entries("plan")[0].hash
+
+    @property
+    def ledger(self) -> Ledger:
+        """The run's ledger."""
+        return self._ledger
+
     def judged(self, round_number: int) -> bool:
         """Whether this round's findings are in the ledger already."""
         return any(past.round == round_number for past in self._history)

@@ -5,11 +5,13 @@ The masked way is in ``unsilent.flower.masked``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from flwr.app import Message
 
+from unsilent.errors import ReleaseError
 from unsilent.flower import messages
 from unsilent.flower.exchange import Answers
 from unsilent.monitor import Monitor
@@ -47,8 +49,14 @@ class PlainSum:
         answers = measure()
         if not answers.good:
             raise answers.failure()
-        releases = (Release.from_bytes(body(reply)) for reply in answers.good.values())
-        return self._monitor.sum(round_number, releases)
+        return self._monitor.sum(round_number, _readable(answers.good.values()))
+
+
+def _readable(replies: Iterable[Message]) -> Iterator[Release]:
+    """The releases that can be read: one that cannot costs its client's part, and not the round."""
+    for reply in replies:
+        with suppress(ReleaseError):
+            yield Release.from_bytes(body(reply))
 
 
 def body(reply: Message) -> bytes:

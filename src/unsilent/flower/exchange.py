@@ -20,6 +20,7 @@ Report = Callable[[str, int, int], None]
 """Told the stage, how many clients have answered, and of how many."""
 
 _POLL_S = 0.1
+_LONGEST_REASON = 300
 
 
 @dataclass
@@ -93,7 +94,7 @@ def sorted_answers(nodes: Iterable[int], replies: Mapping[int, Message]) -> Answ
         if values is None:
             found.reasons.append("an answer of another app")
         elif messages.FAILED in values:
-            reason = str(values[messages.FAILED])
+            reason = _plain(str(values[messages.FAILED]))
             found.reasons.append(reason)
             found.spent += values.get(messages.SPENT) is True
             if found.bad_input is None and values.get("exit_code") == InputError.exit_code:
@@ -101,3 +102,9 @@ def sorted_answers(nodes: Iterable[int], replies: Mapping[int, Message]) -> Answ
         else:
             found.good[node] = reply
     return found
+
+
+def _plain(text: str) -> str:
+    """A client's words as one short line: they go into the ledger and to a terminal."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 1]}…"

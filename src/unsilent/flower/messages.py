@@ -1,4 +1,4 @@
-"""What travels between the reference federation's server and its clients, and how errors do not.
+"""What travels between a federation's server and its clients for monitoring, and how errors do not.
 
 Adapters travel as arrays, everything else as one config record. A client that fails answers with
 its error's one line if the error is ours, which holds no private data; any other exception's text
@@ -35,8 +35,13 @@ AGREE = "query.unsilent_agree"
 UNMASK = "query.unsilent_unmask"
 """Of the last exchange of a round: who is in the sum, and the shares that open it."""
 
+MASKS = frozenset({KEYS, SHARES, BOXES, AGREE, UNMASK})
+"""Message types of the secure sum's exchanges."""
+PROMOTE = "query.unsilent_promote"
+"""Of the gate's word which adapter to use from now on."""
+
 ORDER = "unsilent.order"
-"""Config of a request: plan, round, and the base of its adapter."""
+"""Config of a request: plan, run, round, and the base of its adapter."""
 ADAPTER = "unsilent.adapter"
 REFERENCE = "unsilent.reference"
 ANSWER = "unsilent.answer"
@@ -72,16 +77,16 @@ def request(
     kind: str,
     order: dict[str, Any],
     round_number: int,
-    adapter: Adapter | None = None,
-    reference: Adapter | None = None,
+    adapter: Adapter | ArrayRecord | None = None,
+    reference: Adapter | ArrayRecord | None = None,
 ) -> Message:
-    """A message to one node."""
+    """A message to one node. Arrays of another app travel as they are."""
     records: dict[str, Any] = {}
-    if reference is not None:
-        records[REFERENCE] = adapter_record(reference)
-    if adapter is not None:
+    if isinstance(adapter, Adapter):
         order = {**order, "base": adapter.base}
-        records[ADAPTER] = adapter_record(adapter)
+    for name, arrays in ((REFERENCE, reference), (ADAPTER, adapter)):
+        if arrays is not None:
+            records[name] = adapter_record(arrays) if isinstance(arrays, Adapter) else arrays
     records[ORDER] = ConfigRecord({**order, "round": round_number})
     return Message(
         RecordDict(records), dst_node_id=node, message_type=kind, group_id=str(round_number)
@@ -113,17 +118,27 @@ def guarded(
         try:
             return handle(message, context)
         except UnsilentError as error:
+            if error.__cause__ is not None:
+                _note(context, log)
             values = {FAILED: _told(error, context, log), "exit_code": error.exit_code}
             spent = {SPENT: True} if isinstance(error, BudgetSpentError) else {}
             return answer(message, values | spent)
         except Exception:  # the boundary: whatever it is, its text may be private
-            path = log(context)
-            write_whole(path, traceback.format_exc().encode())
-            return answer(
-                message, {FAILED: f"the client failed; see {path.name} in its own folder"}
-            )
+            noted = _note(context, log)
+            where = f"; see {noted.name} in its own folder" if noted else ""
+            return answer(message, {FAILED: f"the client failed{where}"})
 
     return run
+
+
+def _note(context: Context, log: Callable[[Context], Path]) -> Path | None:
+    """Write what was raised where the client's owner finds it; None if there is no such place."""
+    try:
+        path = log(context)
+        write_whole(path, traceback.format_exc().encode(errors="replace"))
+    except (UnsilentError, OSError):
+        return None
+    return path
 
 
 def _told(error: UnsilentError, context: Context, log: Callable[[Context], Path]) -> str:

@@ -48,6 +48,7 @@ def load_probes(
     compliance: Sequence[str] = COMPLIANCE_OPENINGS,
     base: Path | None = None,
     progress: Progress | None = None,
+    roles: Sequence[ItemRole] = PROBE_ROLES,
 ) -> dict[ItemRole, ItemSet]:
     """The item set of every public role of the plan.
 
@@ -56,6 +57,7 @@ def load_probes(
         compliance: Openings of a causal LM that complies; add the model's own commonest.
         base: Folder that relative paths start from; the current one by default.
         progress: Told about downloads.
+        roles: Those that are wanted, if not all: what the planned modes need at least.
 
     Raises:
         ItemError: A file is missing or wrong (names file, line and item), its items are not the
@@ -65,7 +67,7 @@ def load_probes(
         AssetError: An embedded set, or a known one from registry or hub, could not be had.
     """
     sources: dict[ItemRole, ProbeSource] = {
-        role: parse_source(str(getattr(plan.probes, role)), role) for role in PROBE_ROLES
+        role: parse_source(str(getattr(plan.probes, role)), role) for role in roles
     }
     style = STYLES[plan.model.kind]
 
@@ -85,7 +87,7 @@ def load_probes(
         same = role not in ("harmful", "benign") or compliance == COMPLIANCE_OPENINGS
         return items if same else _only(load(role, COMPLIANCE_OPENINGS), items)
 
-    loaded: dict[ItemRole, ItemSet] = {role: load(role, compliance) for role in PROBE_ROLES}
+    loaded: dict[ItemRole, ItemSet] = {role: load(role, compliance) for role in roles}
     probes = _drawn(plan, sources, loaded, progress)
     for role, source in sources.items():
         check_role(role, probes[role], where=source.text)
