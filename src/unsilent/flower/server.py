@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,16 @@ import numpy as np
 from flwr.app import Message
 from flwr.serverapp import Grid
 
-from unsilent.errors import BudgetError, BudgetSpentError, ReleaseError, RunError, SecureSumError
+from unsilent.errors import RunError
 from unsilent.files import write_whole
 from unsilent.flower import messages
-from unsilent.flower.aggregation import Aggregation, PlainSum
-from unsilent.flower.exchange import Answers, Report, ask
-from unsilent.flower.messages import NAME, OBSERVE, START
+from unsilent.flower.exchange import Report
+from unsilent.flower.messages import PROMOTE, START
+from unsilent.flower.monitoring import Monitoring
+from unsilent.gate_keeper import Gate
 from unsilent.models import Adapter, average
 from unsilent.monitor import Monitor
 from unsilent.plan import MonitoringPlan
-from unsilent.release.noise import needed_releases
 
 TIMING = "timing.json"
 """In the run's folder: the seconds that each round trained and measured. It never enters the
@@ -65,65 +65,97 @@ class _Federation:
         self._plan = plan
         self._monitor = monitor
         self._out = out
-        self._report = report
-        self._order: dict[str, Any] = {"plan": json.dumps(plan.to_json())}
-        self._identities: dict[int, bytes] = {}
-        self._aggregation: Aggregation = PlainSum(monitor)
-        if plan.privacy.aggregation == "secure-sum":
-            from unsilent.flower.masked import SecureSum
-
-            self._aggregation = SecureSum(plan, monitor, out, self._exchange)
+        self._gate = Gate(plan, monitor.ledger)
+        self._monitoring = Monitoring(grid, plan, monitor, out, report)
 
     def run(self) -> Adapter:
         nodes = self._enrol()
         resumed = _resume(self._out)
         if resumed is None:
             resumed = 0, self._start(nodes[0])
-            _save(self._out, *resumed)
+            resumed[1].save(self._path(0))
+            self._save(*resumed)
         done, adapter = resumed
         for round_number in range(done + 1, self._plan.federation.rounds + 1):
             chosen = _participants(self._plan, nodes, round_number)
             began = time.monotonic()
+            adapter = self._begin(round_number, chosen, adapter)
             adapter = self._train(round_number, chosen, adapter)
+            # Before the gate decides: a person may name any round that it decided about.
+            adapter.save(self._path(round_number))
             trained = time.monotonic()
             planned = round_number in self._plan.monitoring_rounds
             if planned and not self._monitor.judged(round_number):
-                self._observe(round_number, chosen, adapter)
-            _save(self._out, round_number, adapter)
+                number = self._plan.reference_round
+                reference = None if number == 0 else self._global(number - 1, adapter.base)
+                self._monitoring.observe(round_number, chosen, adapter, reference)
+            if planned and self._gate.close(round_number) is not None:
+                self._promote(round_number, chosen, adapter)
+            self._save(round_number, adapter)
             _note_time(self._out, round_number, trained - began, time.monotonic() - trained)
         return adapter
 
     def _enrol(self) -> list[int]:
         """The nodes in their clients' order: node ids are drawn anew for each run."""
         nodes = _nodes(self._grid, self._plan.federation.clients)
-        answers = self._exchange(
-            NAME, {node: {"round": 0} for node in nodes}, "start: enrol the clients"
-        )
+        answers = self._monitoring.enrol(nodes)
+        members = self._monitoring.members
         if len(answers.good) < len(nodes):
             raise answers.failure()
-        numbers = {node: _number(reply) for node, reply in answers.good.items()}
-        if len(set(numbers.values())) < len(nodes):
+        if len({member.number for member in members.values()}) < len(nodes):
             raise RunError(
                 "two nodes are the same client",
                 where="federation.clients",
                 remedy="Give each SuperNode a partition-id of its own.",
             )
-        for node, reply in answers.good.items():
-            self._identities[node] = bytes(_values(reply).get("identity", b""))
-        return sorted(nodes, key=lambda node: numbers[node])
+        return sorted(nodes, key=lambda node: members[node].number)
 
     def _start(self, node: int) -> Adapter:
         """Ask one client for the adapter to start from: the server itself holds no model."""
-        answers = self._exchange(START, {node: {"round": 0}}, "start: load the model")
+        answers = self._monitoring.exchange(START, {node: {"round": 0}}, "start: load the model")
         if node not in answers.good:
             raise answers.failure()
         reply = answers.good[node]
         return messages.adapter_of(reply.content, str(_values(reply)["base"]))
 
+    def _begin(self, round_number: int, chosen: Sequence[int], adapter: Adapter) -> Adapter:
+        """The adapter that a round starts from: the last one, if the gate went back to no other."""
+        start = self._gate.begin(round_number)
+        standing = self._gate.standing
+        if (standing.round, standing.action) == (round_number, "overruled"):
+            self._promote(round_number - 1, chosen, adapter)
+        return adapter if start == round_number - 1 else self._global(start, adapter.base)
+
+    def _promote(self, round_number: int, chosen: Sequence[int], adapter: Adapter) -> None:
+        """Tell clients which adapter to use; ``adapter`` is that of this round.
+
+        Who cannot be told goes on with what it has, and hears it after the next monitoring round.
+        """
+        number = self._gate.standing.promoted_round
+        promoted = adapter if number == round_number else self._global(number, adapter.base)
+        requests = {
+            node: messages.request(node, PROMOTE, self._monitoring.order, number, promoted)
+            for node in chosen
+        }
+        stage = f"round {round_number}: use the adapter of round {number}"
+        self._monitoring.ask(requests, stage, self._plan.monitor.timeout)
+
+    def _global(self, round_number: int, base: str) -> Adapter:
+        return Adapter.load(self._path(round_number), base=base)
+
+    def _save(self, round_number: int, adapter: Adapter) -> None:
+        """Note that a round is whole: what is on disk without it is made again."""
+        state = {"round": round_number, "base": adapter.base}
+        write_whole(self._out / "state.json", json.dumps(state).encode())
+
+    def _path(self, round_number: int) -> Path:
+        return self._out / f"global-{round_number}.safetensors"
+
     def _train(self, round_number: int, chosen: Sequence[int], adapter: Adapter) -> Adapter:
-        answers = self._ask(
+        order = self._monitoring.order
+        answers = self._monitoring.ask(
             {
-                node: messages.request(node, "train", self._order, round_number, adapter)
+                node: messages.request(node, "train", order, round_number, adapter)
                 for node in chosen
             },
             f"round {round_number}: train",
@@ -142,67 +174,6 @@ class _Federation:
             [messages.adapter_of(reply.content, adapter.base) for reply in trained], weights
         )
 
-    def _observe(self, round_number: int, chosen: Sequence[int], adapter: Adapter) -> None:
-        """One monitoring round: spend, measure, sum, judge; else record it as missed.
-
-        Raises InputError if what the plan names is unusable for every client.
-        """
-        reference = _reference(self._plan, self._out, adapter.base)
-
-        def measure() -> Answers:
-            answers = self._ask(
-                {
-                    node: messages.request(
-                        node, OBSERVE, self._order, round_number, adapter, reference
-                    )
-                    for node in chosen
-                },
-                f"round {round_number}: measure",
-                self._plan.monitor.timeout,
-            )
-            if answers.bad_input is not None and not answers.good:
-                raise answers.failure()
-            self._check_budgets(answers, len(chosen))
-            return answers
-
-        identities = {node: self._identities[node] for node in chosen}
-        try:
-            self._monitor.spend(round_number)
-            self._aggregation.prepare(round_number, identities)
-            total = self._aggregation.collect(round_number, measure)
-            self._monitor.judge(round_number, total)
-        except (BudgetError, ReleaseError, RunError, SecureSumError) as error:
-            if isinstance(error, BudgetSpentError):
-                self._monitor.stop(round_number, error.line())
-            self._monitor.miss(round_number, error.line())
-
-    def _check_budgets(self, answers: Answers, asked: int) -> None:
-        """Raise BudgetSpentError if too few clients have budget left for any later sum."""
-        needed = needed_releases(self._plan)
-        if answers.spent > asked - needed:
-            raise BudgetSpentError(
-                f"{answers.spent} of {asked} clients have spent their own limit, and a sum needs "
-                f"{needed}",
-                where="monitoring",
-                remedy="Training goes on. Whoever owns a client's folder may raise its limit.",
-            )
-
-    def _exchange(self, kind: str, asked: Mapping[int, dict[str, Any]], stage: str) -> Answers:
-        """Ask nodes, each with its own values beside the plan."""
-        requests = {
-            node: messages.request(node, kind, {**self._order, **values}, int(values["round"]))
-            for node, values in asked.items()
-        }
-        return self._ask(requests, stage, self._plan.monitor.timeout)
-
-    def _ask(self, requests: Mapping[int, Message], stage: str, timeout: float) -> Answers:
-        return ask(
-            self._grid,
-            requests,
-            lambda n, total: self._report(stage, n, total),
-            timeout=timeout,
-        )
-
 
 def _nodes(grid: Grid, wanted: int) -> list[int]:
     deadline = time.monotonic() + _NODES_TIMEOUT_S
@@ -219,13 +190,6 @@ def _nodes(grid: Grid, wanted: int) -> list[int]:
         time.sleep(_POLL_S)
 
 
-def _reference(plan: MonitoringPlan, out: Path, base: str) -> Adapter | None:
-    """The plan's reference: the global adapter at a round's start, None for the base model."""
-    if plan.reference_round == 0:
-        return None
-    return Adapter.load(out / f"global-{plan.reference_round - 1}.safetensors", base=base)
-
-
 def _participants(plan: MonitoringPlan, nodes: list[int], round_number: int) -> list[int]:
     count = max(1, plan.taking_part)
     if count == len(nodes):
@@ -236,10 +200,6 @@ def _participants(plan: MonitoringPlan, nodes: list[int], round_number: int) -> 
 
 def _values(reply: Message) -> Any:
     return reply.content.config_records[messages.ANSWER]
-
-
-def _number(reply: Message) -> int:
-    return int(_values(reply)["client"])
 
 
 def _metric(reply: Message, name: str) -> Any:
@@ -254,12 +214,6 @@ def _resume(out: Path) -> tuple[int, Adapter] | None:
     kept = json.loads(state.read_text(encoding="utf-8"))
     done = int(kept["round"])
     return done, Adapter.load(out / f"global-{done}.safetensors", base=kept["base"])
-
-
-def _save(out: Path, round_number: int, adapter: Adapter) -> None:
-    adapter.save(out / f"global-{round_number}.safetensors")
-    state = {"round": round_number, "base": adapter.base}
-    write_whole(out / "state.json", json.dumps(state).encode())
 
 
 def _note_time(out: Path, round_number: int, train: float, monitor: float) -> None:

@@ -144,6 +144,22 @@ class Client:
         )
         return observer.release(round_number, statistics, system)
 
+    def serve(self, round_number: int, promoted: Adapter) -> None:
+        """Keep the promoted adapter as the one in use, personalized; round 0's as it is.
+
+        ``serving.safetensors`` is what the client uses, ``serving.json`` says of which round.
+        """
+        origin = _origin(round_number, promoted)
+        if _noted(self.folder / "serving.json") == origin:
+            return
+        if round_number == 0:
+            ready = promoted
+        elif _noted(self.folder / "personalized.json") == origin:
+            ready = self._load("personalized")
+        else:
+            ready = self._personal(round_number, promoted)
+        self._keep("serving", ready, origin)
+
     @property
     def _model(self) -> PersonalModel:
         return _resident(self.plan_text).model
@@ -156,6 +172,13 @@ class Client:
         return self._own.held_out if role == "records" else _resident(self.plan_text).probes[role]
 
     def _personalize(self, round_number: int, aggregated: Adapter) -> Adapter:
+        if self.plan.federation.personal_epochs == 0:
+            return aggregated
+        personalized = self._personal(round_number, aggregated)
+        self._keep("personalized", personalized, _origin(round_number, aggregated))
+        return personalized
+
+    def _personal(self, round_number: int, aggregated: Adapter) -> Adapter:
         federation = self.plan.federation
         if federation.personal_epochs == 0:
             return aggregated
@@ -165,9 +188,14 @@ class Client:
             federation.batch,
             self._seed(round_number, _PERSONAL),
         )
-        personalized, _ = self._model.train(aggregated, self._own.train, training)
-        personalized.save(self.folder / "personalized.safetensors")
-        return personalized
+        return self._model.train(aggregated, self._own.train, training)[0]
+
+    def _keep(self, name: str, adapter: Adapter, origin: dict[str, object]) -> None:
+        note = self.folder / f"{name}.json"
+        # A note that outlived its adapter would vouch for the next one.
+        note.unlink(missing_ok=True)
+        adapter.save(self.folder / f"{name}.safetensors")
+        write_whole(note, json.dumps(origin).encode())
 
     def _load(self, name: str) -> Adapter:
         return Adapter.load(self.folder / f"{name}.safetensors", base=self._model.digest)
@@ -185,6 +213,15 @@ class Client:
         values = {statistic.code: statistic.value for statistic in statistics}
         path = self.folder / f"oracle-{round_number}.json"
         write_whole(path, json.dumps(values, sort_keys=True).encode())
+
+
+def _origin(round_number: int, aggregated: Adapter) -> dict[str, object]:
+    """Which global adapter a client's own is made from."""
+    return {"round": round_number, "from": aggregated.digest}
+
+
+def _noted(path: Path) -> object:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def system_change(evidence: Evidence) -> SystemChange:

@@ -1,0 +1,200 @@
+"""A client's answers to monitoring: who it is, its part in a secure sum, and its release.
+
+What the reference federation's ClientApp and a monitored one share. Where each message starts a
+process, the exchanges that only move keys and masks load no model library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flwr.app import Context, Message
+
+from unsilent.errors import BudgetError, RunError, SecureSumError
+from unsilent.files import write_whole
+from unsilent.flower import messages
+from unsilent.flower.messages import AGREE, BOXES, KEYS, SHARES, UNMASK
+from unsilent.modes.base import Statistic
+from unsilent.observer import Observer, SystemChange
+from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.release import ExactNoise, NoiseSource, Release, SeededNoise
+
+if TYPE_CHECKING:
+    from unsilent.release.secure_sum import SecureClient
+
+SIMULATION = "UNSILENT_SIMULATION"
+"""Environment variable of simulated clients: the folder that holds theirs."""
+
+_ID_BYTES = 16
+
+
+@lru_cache(maxsize=1)
+def plan_of(text: str) -> MonitoringPlan:
+    """The plan from the JSON that the server sends with each message."""
+    return parse_plan(json.loads(text), where="the server's plan")
+
+
+def index_of(context: Context) -> int:
+    """The client's number: its node's ``partition-id``, -1 where it has none."""
+    return int(context.node_config.get("partition-id", -1))
+
+
+def name_of(context: Context) -> str:
+    """The client's name in its own files."""
+    index = index_of(context)
+    return "client" if index < 0 else f"client-{index}"
+
+
+def simulated(context: Context) -> bool:
+    """Whether the client is simulated, which decides that its noise is seeded.
+
+    Nothing that a server sends makes it so: either the environment says it, or the process is a
+    worker of Flower's simulation.
+    """
+    return not context.node_config.get("store") and (SIMULATION in os.environ or _in_worker())
+
+
+def folder_of(context: Context) -> Path:
+    """The client's own folder: its node's ``store``, else one of a simulated run.
+
+    Never one that the server names.
+
+    Raises:
+        RunError: The node has none and is not simulated.
+    """
+    store = context.node_config.get("store")
+    if store:
+        return Path(str(store))
+    number = f"{max(index_of(context), 0):04d}"
+    if SIMULATION in os.environ:
+        return Path(os.environ[SIMULATION]) / "clients" / number
+    if _in_worker():
+        return Path(tempfile.gettempdir()) / f"unsilent-{context.run_id}" / number
+    raise RunError(
+        "this client has no folder of its own",
+        where="node config",
+        remedy=f"Start its SuperNode with --node-config 'store=\"FOLDER\"', or set {SIMULATION} "
+        "to a folder for a simulation.",
+    )
+
+
+def log_of(context: Context) -> Path:
+    """Where the client's owner reads what went wrong."""
+    return folder_of(context) / "error.log"
+
+
+def name_client(message: Message, context: Context) -> Message:
+    """Reply with the client's number and its identity: for a secure sum its public signing key."""
+    plan = plan_of(str(_order(message)["plan"]))
+    if plan.privacy.aggregation == "secure-sum":
+        identity = _masking(plan, plan.monitoring_rounds[0], context).identity
+    else:
+        identity = _identity(folder_of(context))
+    return messages.answer(message, {"client": index_of(context), "identity": identity})
+
+
+def mask_client(message: Message, context: Context) -> Message:
+    """Reply to an exchange of the secure sum, by the message's type."""
+    order = _order(message)
+    given = order["body"]
+    if not isinstance(given, bytes):
+        raise SecureSumError("the server's message holds no bytes")
+    masking = _masking(plan_of(str(order["plan"])), int(str(order["round"])), context)
+    kind = message.metadata.message_type
+    if kind == KEYS:
+        return messages.answer(message, {"body": masking.advertise()})
+    answer = {
+        SHARES: masking.share,
+        BOXES: masking.accept,
+        AGREE: masking.agree,
+        UNMASK: masking.unmask,
+    }[kind]
+    return messages.answer(message, {"body": answer(given)})
+
+
+def release(
+    context: Context,
+    plan: MonitoringPlan,
+    round_number: int,
+    statistics: Sequence[Statistic],
+    system: SystemChange,
+) -> Release:
+    """Clip, noise, book and store the client's release of a round. Raises as ``Observer``."""
+    observer = Observer(
+        plan,
+        name_of(context),
+        folder_of(context),
+        noise=noise_of(plan, index_of(context), round_number, seeded=simulated(context)),
+    )
+    return observer.release(round_number, statistics, system)
+
+
+def noise_of(plan: MonitoringPlan, index: int, round_number: int, *, seeded: bool) -> NoiseSource:
+    """The exact sampler, or a client's repeatable one in a simulation."""
+    if seeded:
+        return SeededNoise([plan.seed, max(index, 0), round_number])
+    return ExactNoise()
+
+
+def sent(message: Message, context: Context, plan: MonitoringPlan, made: Release) -> Message:
+    """The reply that carries a release, masked if the plan says so."""
+    if plan.privacy.aggregation == "plain":
+        return messages.answer(message, {"body": made.to_bytes()})
+    masked = _masking(plan, made.round, context).mask(made.round, made.vector)
+    return messages.answer(message, {"body": masked})
+
+
+def check_run(message: Message, context: Context, plan: MonitoringPlan) -> None:
+    """Refuse a second run of a plan: what was released in the first would pass for its own.
+
+    Raises:
+        BudgetError: This client has answered for another run of the same plan.
+    """
+    run = str(_order(message).get("run", ""))
+    path = folder_of(context) / f"run-{plan.digest.removeprefix('sha256:')[:12]}.txt"
+    if not path.is_file():
+        write_whole(path, run.encode())
+    elif path.read_text(encoding="utf-8") != run:
+        raise BudgetError(
+            "this client has answered for another run of the same plan, and a plan's rounds are "
+            "released once",
+            where=str(path),
+            remedy="Give the new run a plan with another name, or go on with the first run's "
+            "folder on the server.",
+        )
+
+
+def _order(message: Message) -> Any:
+    return message.content.config_records[messages.ORDER]
+
+
+def _masking(plan: MonitoringPlan, round_number: int, context: Context) -> SecureClient:
+    """The client's side of the secure sum that serves a round."""
+    # Waits for a plan that asks for it: nothing else needs its cryptography.
+    from unsilent.release.secure_sum import SecureClient, Terms
+
+    terms = Terms.serving(plan, round_number)
+    return SecureClient(terms, folder_of(context), pinned=plan.privacy.secure_sum.keys)
+
+
+def _identity(folder: Path) -> bytes:
+    """What tells this client's folder from every other, made once."""
+    path = folder / "identity"
+    if not path.is_file():
+        write_whole(path, os.urandom(_ID_BYTES))
+    return path.read_bytes()
+
+
+def _in_worker() -> bool:
+    """Whether this process is a worker of Ray, in which Flower's simulation runs its clients."""
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return False
+    return bool(ray.get_runtime_context().worker.mode == ray.WORKER_MODE)
