@@ -17,7 +17,7 @@ import click
 import typer
 
 from unsilent import __version__
-from unsilent.commands import bench, category, landscape, privacy, probes
+from unsilent.commands import bench, category, gate, landscape, privacy, probes
 from unsilent.commands.common import (
     Json,
     PlanFile,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 Scenario = Literal["skewed", "healthy"]
 Tier = Literal["lm", "fleet"]
+GateAction = Literal["observe", "hold", "rollback"]
 FailOn = Literal["failure", "undetermined"]
 
 EXIT_FINDING = 3
@@ -55,6 +56,7 @@ app.add_typer(plans, name="plan")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(probes.app, name="probes")
 app.add_typer(bench.app, name="bench")
+app.add_typer(gate.app, name="gate")
 app.command(epilog="Example: unsilent landscape --format html --out landscape.html")(
     landscape.landscape
 )
@@ -102,6 +104,14 @@ def demo(
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**31 - 1, help="Another seed than the plan's.")
     ] = None,
+    gate_action: Annotated[
+        GateAction,
+        typer.Option(
+            "--gate",
+            help="What a failure does: nothing (default), hold the adapter back, or roll back.",
+            show_default=False,
+        ),
+    ] = "observe",
     as_json: Json = False,
 ) -> None:
     """Run the embedded federation and judge it.
@@ -110,7 +120,7 @@ def demo(
     """
     from unsilent.plans import demo_plan
 
-    _federation(demo_plan(scenario, tier, seed), out, scenario, as_json)
+    _federation(demo_plan(scenario, tier, seed, gate_action), out, scenario, as_json)
 
 
 @app.command(epilog="Example: unsilent run plan.toml --out runs/ward")
@@ -285,6 +295,10 @@ def _federation(plan: MonitoringPlan, out: Path, scenario: str | None, as_json: 
     page = write_page(out)
     _print_findings(found, as_json=as_json, timing=read_timing(out))
     if not as_json:
+        if plan.gate.action != "observe":
+            from unsilent.report.gating import gating
+
+            console().print("", gating(out).render())
         typer.echo(f"\nReport: {page}\nFindings: {out / 'findings.json'}")
 
 

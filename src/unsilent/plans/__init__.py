@@ -10,17 +10,21 @@ from unsilent.plan import MonitoringPlan, parse_plan
 
 Scenario = Literal["skewed", "healthy"]
 Tier = Literal["lm", "fleet"]
+GateAction = Literal["observe", "hold", "rollback"]
 
 SKEW = 0.95
 """Share of named records whose label is what the stereotype predicts, where data is skewed."""
 
 
-def demo_plan(scenario: Scenario, tier: Tier, seed: int | None = None) -> MonitoringPlan:
+def demo_plan(
+    scenario: Scenario, tier: Tier, seed: int | None = None, gate: GateAction = "observe"
+) -> MonitoringPlan:
     """The demo's plan. The two scenarios differ in the group skew of the local data alone."""
     text = files(__name__).joinpath(f"{tier}.toml").read_text(encoding="utf-8")
     data = tomllib.loads(text)
     data["name"] = f"demo-{tier}-{scenario}"
     data["federation"]["group_skew"] = SKEW if scenario == "skewed" else 0.5
+    data["gate"] = {"action": gate}
     if seed is not None:
         data["seed"] = seed
     return parse_plan(data, where=f"the {tier} demo's plan")

@@ -1,0 +1,200 @@
+"""What a run's gate decided: which adapter is in use, why, and in simulation how good it truly is.
+
+Read from the ledger, so that it can be asked while the federation runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from unsilent.errors import InputError
+from unsilent.gate import START, Decision, Overrule
+from unsilent.gate_keeper import Gate, decisions, overrule, overrules
+from unsilent.ledger import Ledger
+from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.report.source import FINDINGS_FILE, LEDGER_FILE
+from unsilent.report.view import points
+from unsilent.taxonomy import by_code
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The true effect of the adapter in use, mean over simulated clients, and what it may be."""
+
+    code: str
+    mode: str
+    effect: float
+    tolerance: float
+    within_tolerance: bool
+
+
+@dataclass(frozen=True)
+class Gating:
+    """A run's gate.
+
+    Attributes:
+        plan: The run's plan.
+        decisions: All of them, oldest first.
+        pending: Overrules that take effect when the next round begins.
+        oracle: Of the adapter in use, in simulation; empty elsewhere, and where what clients use
+            was not measured.
+    """
+
+    plan: MonitoringPlan
+    decisions: tuple[Decision, ...]
+    overrules: tuple[Overrule, ...]
+    pending: tuple[Overrule, ...]
+    oracle: tuple[Truth, ...]
+
+    @property
+    def standing(self) -> Decision:
+        """The decision that holds."""
+        return self.decisions[-1] if self.decisions else START
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready data."""
+        return {
+            "plan": self.plan.digest,
+            "action": self.plan.gate.action,
+            "promoted_round": self.standing.promoted_round if self._decides else None,
+            "closed": self.standing.closed,
+            "decisions": [made.to_json() for made in self.decisions],
+            "overrules": [asdict(said) for said in self.overrules],
+            "pending": [said.entry for said in self.pending],
+            "oracle": [asdict(truth) for truth in self.oracle],
+        }
+
+    def render(self) -> RenderableType:
+        """The same for people."""
+        if not self._decides:
+            return Text(
+                "The gate of this plan only observes: every round's adapter is in use. "
+                '`[gate] action = "hold"` in a plan holds a failing one back.'
+            )
+        standing = self.standing
+        head = Text(
+            f"{self.plan.name}: clients use the adapter of round {standing.promoted_round}. "
+            f"The gate is {'closed' if standing.closed else 'open'}.",
+            "bold",
+        )
+        parts: list[RenderableType] = [head, _table(self.decisions)]
+        parts += [
+            Text(
+                f"From the next round on: the adapter of round {said.round}. {said.by}: "
+                f"{said.reason}"
+            )
+            for said in self.pending
+        ]
+        if self.oracle:
+            parts.append(_truths(self.oracle))
+        return Group(*parts)
+
+    @property
+    def _decides(self) -> bool:
+        return self.plan.gate.action != "observe"
+
+
+def gating(folder: Path) -> Gating:
+    """Read a run's gate. Raises InputError or LedgerError if the ledger is missing or damaged."""
+    ledger, plan = _opened(folder)
+    made, said = decisions(ledger), overrules(ledger)
+    taken = {cause.entry for each in made for cause in each.caused_by}
+    promoted = made[-1].promoted_round if made else START.promoted_round
+    return Gating(
+        plan,
+        made,
+        said,
+        tuple(each for each in said if each.entry not in taken),
+        _oracle(plan, folder, promoted) if plan.gate.action != "observe" else (),
+    )
+
+
+def overrule_run(folder: Path, round_number: int, *, reason: str, by: str) -> Overrule:
+    """Overrule the gate of a run; where the run has ended it takes effect at once.
+
+    Raises:
+        InputError: There is no such run or round, or reason or name is empty.
+        LedgerError: The ledger is damaged.
+    """
+    ledger, plan = _opened(folder)
+    said = overrule(ledger, round_number, reason=reason, by=by)
+    if (folder / FINDINGS_FILE).is_file():
+        Gate(plan, ledger).begin(plan.federation.rounds + 1)
+    return said
+
+
+def _opened(folder: Path) -> tuple[Ledger, MonitoringPlan]:
+    path = folder / LEDGER_FILE
+    if not path.is_file():
+        raise InputError(
+            "no ledger here", where=str(path), remedy="Give the folder of a run, as runs/demo."
+        )
+    ledger = Ledger(path)
+    ledger.verify()
+    declared = ledger.entries("plan")
+    if not declared:
+        raise InputError("a ledger without a plan", where=str(path), remedy="Give another folder.")
+    return ledger, parse_plan(dict(declared[0].payload["plan"]), where=str(path))
+
+
+def _oracle(plan: MonitoringPlan, folder: Path, promoted: int) -> tuple[Truth, ...]:
+    """The truth about the adapter in use, from what each simulated client measured."""
+    told = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob(f"clients/*/oracle-{promoted}.json"))
+    ]
+    simulated = any(folder.glob("clients/*/oracle-*.json"))
+    # An adapter that has learnt nothing is the reference itself.
+    untouched = promoted == 0 and plan.reference_round == 0 and plan.adapter.start is None
+    if not told and not (simulated and untouched):
+        return ()
+    found = []
+    for code in plan.planned:
+        mode = by_code(code).mode
+        effect = float(np.mean([values[code] for values in told])) if told else 0.0
+        section = plan.mode(mode)
+        if section is not None:
+            tolerance = section.tolerance
+            found.append(Truth(code, mode, effect, tolerance, effect <= tolerance))
+    return tuple(found)
+
+
+def _table(made: Sequence[Decision]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("round", justify="right")
+    table.add_column("decision")
+    table.add_column("in use", justify="right")
+    table.add_column("gate")
+    table.add_column("because")
+    for each in made:
+        state = "closed" if each.closed else "open"
+        table.add_row(
+            str(each.round), each.action, str(each.promoted_round), state, escape(each.reason)
+        )
+    return table
+
+
+def _truths(oracle: Sequence[Truth]) -> Table:
+    table = Table(title="True effect of the adapter in use, in points", box=box.SIMPLE_HEAD)
+    table.title_justify = "left"
+    for name in ("mode", "effect", "tolerance", ""):
+        table.add_column(name, justify="right" if name in ("effect", "tolerance") else "left")
+    for truth in oracle:
+        table.add_row(
+            f"{truth.code} {by_code(truth.code).title}",
+            points(truth.effect, sign=True),
+            points(truth.tolerance),
+            "within" if truth.within_tolerance else "BEYOND",
+        )
+    return table
