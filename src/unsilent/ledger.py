@@ -1,34 +1,32 @@
 """Ledger: what happened in a run, append-only and hash-chained.
 
-Each entry holds the hash of the one before, so a changed, removed or inserted entry shows. SQLite
-by default, any SQLAlchemy URL instead; in SQLite and PostgreSQL triggers refuse UPDATE and DELETE.
-The chain alone cannot show that its newest entries were cut off: keep ``head`` elsewhere and pass
-it to ``verify``.
+Each entry holds the hash of the one before, so a changed, removed or inserted entry shows. An
+SQLite file by default, a PostgreSQL database by its URL; in both, triggers refuse UPDATE and
+DELETE. The chain alone cannot show that its newest entries were cut off: keep ``head`` elsewhere
+and pass it to ``verify``.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection, RowMapping, Select, func, insert, select
 
 from unsilent.errors import LedgerError
 from unsilent.files import digest_json
-from unsilent.ledger_table import METADATA, TABLE, WRITE, open_engine, parse_url
+from unsilent.ledger_store import Store
+from unsilent.ledger_table import TABLE, round_of
 
 GENESIS = "sha256:" + "0" * 64
 """What the first entry holds as the hash of the one before."""
 
 _KIND = re.compile(r"[a-z][a-z0-9._-]{0,63}")
-_ADVISORY_KEY = 0x756E73696C  # "unsil"
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,11 @@ class Entry:
     previous: str
     hash: str
 
+    @property
+    def round(self) -> int | None:
+        """The training round that the payload names, if it does."""
+        return round_of(self.payload)
+
     def expected_hash(self) -> str:
         """The hash that the entry's content has."""
         return digest_json(
@@ -64,52 +67,48 @@ class Entry:
         )
 
 
+@dataclass(frozen=True)
+class Verified:
+    """How far a chain was checked: its first ``count`` entries, the last with the hash ``head``."""
+
+    count: int = 0
+    head: str = GENESIS
+
+
+START = Verified()
+"""Nothing checked yet."""
+
+
 class Ledger:
     """An append-only chain of entries in a database.
 
+    A ledger of an older version is brought up to date when it is opened; its hashes stay.
+
     Args:
-        where: Path of an SQLite file, made if absent, or an SQLAlchemy URL.
+        where: Path of an SQLite file, made if absent, or a ``postgresql://`` URL without password.
+        read_only: For readers beside a writer: nothing is written, the ledger must be there, and
+            opening takes no longer the more entries there are.
 
     Raises:
-        LedgerError: The file is not a ledger, is damaged, or the database cannot be reached.
+        LedgerError: Not a ledger, damaged, of a newer version, or not to be reached.
     """
 
-    def __init__(self, where: Path | str) -> None:
-        url = parse_url(where)
-        self.where = url.render_as_string(hide_password=True)
-        sqlite = url.get_backend_name() == "sqlite"
-        if sqlite:
-            if url.database in (None, "", ":memory:"):
-                raise LedgerError("a ledger in memory keeps nothing", remedy="Name a file.")
-            self.where = str(url.database)
-        self._engine = open_engine(url, sqlite, self.where)
-        with self._guarded():
-            if sqlite:
-                self._open_file(Path(str(url.database)))
-            with self._writing() as connection:
-                METADATA.create_all(connection)
+    def __init__(self, where: Path | str, *, read_only: bool = False) -> None:
+        self._store = Store(where, read_only=read_only)
+        self.where = self._store.where
 
     def append(self, kind: str, payload: Mapping[str, Any]) -> Entry:
         """Add an entry; it is on disk when this returns, and two writers keep one chain.
 
         Args:
             kind: Lower-case letters, digits, dots, dashes and underscores, at most 64.
-            payload: JSON data without NaN or infinity.
+            payload: JSON data without NaN or infinity. Its ``round``, if an integer, is the round
+                that the entry is found by.
         """
         if not _KIND.fullmatch(kind):
             raise LedgerError(f"kind {kind!r} is not a lower-case name", where=self.where)
-        try:
-            text = json.dumps(
-                payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-            )
-            text.encode("utf-8")
-        except (TypeError, ValueError):
-            raise LedgerError(
-                f"the payload of a {kind} entry is not JSON",
-                where=self.where,
-                remedy="Use text, finite numbers, booleans, null, lists and objects.",
-            ) from None
-        with self._guarded(), self._writing() as connection:
+        text = self._text(kind, payload)
+        with self._store.writing() as connection:
             last = self._last(connection)
             if last is not None and last.hash != last.expected_hash():
                 raise self._fault(last.index, "was changed")
@@ -121,7 +120,7 @@ class Ledger:
                 previous=last.hash if last else GENESIS,
                 hash="",
             )
-            entry = Entry(**{**vars(draft), "hash": draft.expected_hash()})
+            entry = replace(draft, hash=draft.expected_hash())
             connection.execute(
                 insert(TABLE).values(
                     position=entry.index,
@@ -130,22 +129,64 @@ class Ledger:
                     payload=text,
                     previous=entry.previous,
                     hash=entry.hash,
+                    round=entry.round,
                 )
             )
         return entry
 
-    def entries(self, kind: str | None = None, since: int = 0) -> list[Entry]:
-        """Entries with an index above ``since``, oldest first, of one kind or of all."""
+    def entries(
+        self, kind: str | None = None, since: int = 0, limit: int | None = None
+    ) -> list[Entry]:
+        """Entries with an index above ``since``, oldest first, of one kind or of all.
+
+        Give the index of the newest entry you have, and you get what came after it.
+        """
         query = select(TABLE).where(TABLE.c.position > since).order_by(TABLE.c.position)
         if kind is not None:
             query = query.where(TABLE.c.kind == kind)
-        with self._guarded(), self._engine.begin() as connection:
-            return [self._entry(row) for row in connection.execute(query).mappings()]
+        return self._read(query.limit(limit))
+
+    def page(
+        self,
+        before: int | None = None,
+        limit: int = 50,
+        *,
+        kind: str | None = None,
+        round: int | None = None,
+    ) -> list[Entry]:
+        """The newest ``limit`` entries with an index below ``before``, newest first.
+
+        Args:
+            before: The index of the last entry of the page before; None for the newest entries.
+            limit: At most so many.
+            kind: Only of this kind.
+            round: Only of this training round.
+        """
+        query = select(TABLE).order_by(TABLE.c.position.desc()).limit(limit)
+        if before is not None:
+            query = query.where(TABLE.c.position < before)
+        if kind is not None:
+            query = query.where(TABLE.c.kind == kind)
+        if round is not None:
+            query = query.where(TABLE.c.round == round)
+        return self._read(query)
+
+    def kinds(self) -> dict[str, int]:
+        """How many entries there are of each kind, by name."""
+        query = select(TABLE.c.kind, func.count()).group_by(TABLE.c.kind).order_by(TABLE.c.kind)
+        with self._store.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    @property
+    def size(self) -> int:
+        """Index of the newest entry, 0 if there is none."""
+        with self._store.reading() as connection:
+            return connection.execute(select(func.max(TABLE.c.position))).scalar() or 0
 
     @property
     def head(self) -> str:
         """Hash of the newest entry, ``GENESIS`` if there is none."""
-        with self._guarded(), self._engine.begin() as connection:
+        with self._store.reading() as connection:
             last = self._last(connection)
         return last.hash if last else GENESIS
 
@@ -158,48 +199,79 @@ class Ledger:
         Raises:
             LedgerError: Names the first entry that was changed, removed or inserted.
         """
-        previous, count = GENESIS, 0
-        found = head in (None, GENESIS)
-        with self._guarded(), self._engine.begin() as connection:
-            rows = connection.execution_options(yield_per=1000).execute(
-                select(TABLE).order_by(TABLE.c.position)
-            )
-            for row in rows.mappings():
-                count += 1
-                if row["position"] != count:
-                    raise self._fault(count, "is missing")
-                entry = self._entry(row)
-                if entry.previous != previous:
-                    raise self._fault(count, "does not follow the one before")
-                if entry.hash != entry.expected_hash():
-                    raise self._fault(count, "was changed")
-                previous = entry.hash
-                found = found or previous == head
-        if not found:
+        with self._store.reading() as connection:
+            everything = select(TABLE).order_by(TABLE.c.position)
+            with connection.execution_options(yield_per=1000).execute(everything) as rows:
+                checked, found = self._follow(START, rows.mappings(), head)
+        if not found and head != GENESIS:
             raise LedgerError(
-                f"the noted head is not among its {count} entries",
+                f"the noted head is not among its {checked.count} entries",
                 where=self.where,
                 remedy="The newest entries were cut off, or this is another ledger.",
             )
-        return count
+        return checked.count
 
-    def _open_file(self, path: Path) -> None:
-        """Check an SQLite file, refuse another program's, and turn on write-ahead logging."""
-        with self._engine.connect() as connection:
-            # quick_check walks every page, so a file cut short shows now and not in mid-run.
-            state = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-            names = connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars().all()
-        if state != "ok":
-            raise self._damaged("the database is damaged")
-        if names and TABLE.name not in names:
-            raise LedgerError(
-                "a database of something else", where=str(path), remedy="Name another file."
-            )
-        raw = self._engine.raw_connection()
+    def verify_next(self, since: Verified = START, limit: int = 1000) -> Verified:
+        """Check the next entries after those checked before: a reader's verification, bit by bit.
+
+        Args:
+            since: What the call before returned.
+            limit: Check at most so many.
+
+        Returns:
+            How far the chain is checked now; equal to ``since`` when there is nothing new.
+
+        Raises:
+            LedgerError: Names the first entry that was changed, removed or inserted, that at
+                ``since`` included. Entries before that are not looked at again.
+        """
+        query = select(TABLE).where(TABLE.c.position >= since.count)
+        with self._store.reading() as connection:
+            found = connection.execute(query.order_by(TABLE.c.position).limit(limit + 1))
+            rows = list(found.mappings())
+        if since.count:
+            if not rows or rows[0]["position"] != since.count:
+                raise self._fault(since.count, "is missing")
+            if self._entry(rows[0]).expected_hash() != since.head:
+                raise self._fault(since.count, "was changed")
+            rows = rows[1:]
+        return self._follow(since, rows[:limit])[0]
+
+    def _follow(
+        self, since: Verified, rows: Iterable[RowMapping], head: str | None = None
+    ) -> tuple[Verified, bool]:
+        """Check rows that come after ``since``; also whether ``head`` was among them, if given."""
+        count, previous, found = since.count, since.head, head is None
+        for row in rows:
+            count += 1
+            if row["position"] != count:
+                raise self._fault(count, "is missing")
+            entry = self._entry(row)
+            if entry.previous != previous:
+                raise self._fault(count, "does not follow the one before")
+            if entry.hash != entry.expected_hash() or entry.round != row["round"]:
+                raise self._fault(count, "was changed")
+            previous = entry.hash
+            found = found or previous == head
+        return Verified(count, previous), found
+
+    def _text(self, kind: str, payload: Mapping[str, Any]) -> str:
         try:
-            raw.cursor().execute("PRAGMA journal_mode=WAL")
-        finally:
-            raw.close()
+            text = json.dumps(
+                payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+            )
+            text.encode("utf-8")
+        except (TypeError, ValueError):
+            raise LedgerError(
+                f"the payload of a {kind} entry is not JSON",
+                where=self.where,
+                remedy="Use text, finite numbers, booleans, null, lists and objects.",
+            ) from None
+        return text
+
+    def _read(self, query: Select[Any]) -> list[Entry]:
+        with self._store.reading() as connection:
+            return [self._entry(row) for row in connection.execute(query).mappings()]
 
     def _last(self, connection: Connection) -> Entry | None:
         query = select(TABLE).order_by(TABLE.c.position.desc()).limit(1)
@@ -215,44 +287,9 @@ class Ledger:
             row["position"], row["time"], row["kind"], payload, row["previous"], row["hash"]
         )
 
-    @contextmanager
-    def _writing(self) -> Generator[Connection, None, None]:
-        with (
-            self._engine.connect().execution_options(**{WRITE: True}) as connection,
-            connection.begin(),
-        ):
-            if connection.dialect.name == "postgresql":
-                # Held to the end of the transaction; also keeps two from making the table.
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_KEY})")
-            yield connection
-
-    @contextmanager
-    def _guarded(self) -> Generator[None, None, None]:
-        try:
-            yield
-        except DBAPIError as error:
-            # Only the driver's own words: the statement's parameters may hold a payload.
-            reason = str(error.orig).splitlines()[0] if str(error.orig) else "no reason given"
-            if isinstance(error, OperationalError):
-                raise LedgerError(
-                    reason,
-                    where=self.where,
-                    remedy="Check that it can be reached and written, has space left, and is not "
-                    "held by another program.",
-                ) from None
-            raise self._damaged(reason) from None
-
     def _fault(self, index: int, what: str) -> LedgerError:
         return LedgerError(
             f"entry {index} {what}",
             where=self.where,
             remedy="Nothing from this entry on can be trusted; restore a backup.",
-        )
-
-    def _damaged(self, what: str) -> LedgerError:
-        return LedgerError(
-            what,
-            where=self.where,
-            remedy="If it is not a ledger, name another file; else restore a backup, or move it "
-            "away to start a new one.",
         )

@@ -1,104 +1,141 @@
-"""Where a ledger lives: its table, the triggers that keep it append-only, and how it is opened."""
+"""The ledger's table, the triggers that keep it append-only, and its versions.
+
+A ledger is made by taking all steps in order, and one of an older version takes those it lacks, in
+one transaction with the writer's lock held. No step changes what an entry's hash covers.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import (
-    DDL,
     BigInteger,
     Column,
     Connection,
-    Engine,
+    Index,
+    Integer,
     MetaData,
     String,
     Table,
     Text,
-    create_engine,
-    event,
+    func,
+    insert,
+    inspect,
+    select,
+    update,
 )
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateIndex, DropIndex
 
-from unsilent.errors import LedgerError
-
-WRITE = "unsilent_write"
-"""Execution option of a connection that is going to write."""
-
-_BUSY_SECONDS = 60
-
-METADATA = MetaData()
+_METADATA = MetaData()
 TABLE = Table(
     "unsilent_ledger",
-    METADATA,
+    _METADATA,
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("time", String(40), nullable=False),
-    Column("kind", String(64), nullable=False, index=True),
+    Column("kind", String(64), nullable=False),
     Column("payload", Text, nullable=False),
     Column("previous", String(71), nullable=False, unique=True),
     Column("hash", String(71), nullable=False, unique=True),
+    Column("round", BigInteger),
 )
-for _action in ("UPDATE", "DELETE"):
-    event.listen(
-        TABLE,
-        "after_create",
-        DDL(
-            f"CREATE TRIGGER unsilent_ledger_{_action.lower()} BEFORE {_action} "
-            "ON unsilent_ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
-        ).execute_if(dialect="sqlite"),
-    )
-for _statement in (
-    "CREATE OR REPLACE FUNCTION unsilent_ledger_keep() RETURNS trigger AS "
-    "$$ BEGIN RAISE EXCEPTION 'the ledger is append-only'; END $$ LANGUAGE plpgsql",
-    "CREATE TRIGGER unsilent_ledger_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON unsilent_ledger "
-    "FOR EACH STATEMENT EXECUTE FUNCTION unsilent_ledger_keep()",
-):
-    event.listen(TABLE, "after_create", DDL(_statement).execute_if(dialect="postgresql"))
+_BY_KIND = Index("unsilent_ledger_by_kind", TABLE.c.kind, TABLE.c.position)
+_BY_ROUND = Index("unsilent_ledger_by_round", TABLE.c.round, TABLE.c.position)
+
+_FIRST = Table(
+    TABLE.name,
+    MetaData(),
+    *(Column(c.name, c.type, primary_key=c.primary_key, autoincrement=False, nullable=c.nullable,
+             unique=c.unique, index=c.name == "kind")
+      for c in TABLE.columns if c.name != "round"),
+)  # fmt: skip
+_VERSIONS = Table(
+    "unsilent_ledger_version", MetaData(), Column("version", Integer, primary_key=True)
+)
+
+_FORBID = {
+    "sqlite": tuple(
+        f"CREATE TRIGGER unsilent_ledger_{action.lower()} BEFORE {action} ON unsilent_ledger "
+        "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+        for action in ("UPDATE", "DELETE")
+    ),
+    "postgresql": (
+        "CREATE OR REPLACE FUNCTION unsilent_ledger_keep() RETURNS trigger AS "
+        "$$ BEGIN RAISE EXCEPTION 'the ledger is append-only'; END $$ LANGUAGE plpgsql",
+        "CREATE TRIGGER unsilent_ledger_keep BEFORE UPDATE OR DELETE OR TRUNCATE "
+        "ON unsilent_ledger FOR EACH STATEMENT EXECUTE FUNCTION unsilent_ledger_keep()",
+    ),
+}
+_ALLOW = {
+    "sqlite": ("DROP TRIGGER unsilent_ledger_update", "DROP TRIGGER unsilent_ledger_delete"),
+    "postgresql": ("DROP TRIGGER unsilent_ledger_keep ON unsilent_ledger",),
+}
 
 
-def parse_url(where: Path | str) -> URL:
-    """The URL of a path, whose folder is made, or of a URL. Raises LedgerError."""
-    if isinstance(where, str) and "://" in where:
-        try:
-            return make_url(where)
-        except ArgumentError:
-            raise LedgerError("not a database URL", remedy="Use a path or a URL.") from None
-    path = Path(where)
+def round_of(payload: object) -> int | None:
+    """The training round that a payload names: its ``round``, where that is an integer."""
+    named = payload.get("round") if isinstance(payload, Mapping) else None
+    whole = isinstance(named, int) and not isinstance(named, bool)
+    return named if whole and abs(named) < 2**63 else None
+
+
+def version_of(connection: Connection) -> int:
+    """How many steps the ledger here has taken; 0 where there is none."""
+    tables = inspect(connection)
+    if not tables.has_table(TABLE.name):
+        return 0
+    # The first version kept no record of its number.
+    if not tables.has_table(_VERSIONS.name):
+        return 1
+    return int(connection.execute(select(func.max(_VERSIONS.c.version))).scalar_one())
+
+
+def bring_up(connection: Connection) -> None:
+    """Make the ledger, or take the steps it lacks. The connection holds the writer's lock."""
+    for version in range(version_of(connection) + 1, VERSION + 1):
+        _STEPS[version - 1](connection)
+        connection.execute(insert(_VERSIONS).values(version=version))
+
+
+def _make(connection: Connection) -> None:
+    """Version 1: the chain."""
+    _FIRST.create(connection)
+    _VERSIONS.create(connection)
+    _run(connection, _FORBID)
+
+
+def _add_round(connection: Connection) -> None:
+    """Version 2: the round of each entry, and indexes that page by kind and by round."""
+    _VERSIONS.create(connection, checkfirst=True)
+    connection.exec_driver_sql("ALTER TABLE unsilent_ledger ADD COLUMN round BIGINT")
+    _run(connection, _ALLOW)
+    done = 0
+    rows = select(TABLE.c.position, TABLE.c.payload).order_by(TABLE.c.position).limit(1000)
+    while batch := connection.execute(rows.where(TABLE.c.position > done)).all():
+        for position, payload in batch:
+            fill = update(TABLE).where(TABLE.c.position == position)
+            connection.execute(fill.values(round=_round_in(payload)))
+        done = batch[-1].position
+    _run(connection, _FORBID)
+    for old in _FIRST.indexes:
+        connection.execute(DropIndex(old))
+    for new in (_BY_KIND, _BY_ROUND):
+        connection.execute(CreateIndex(new))
+
+
+def _round_in(payload: str) -> int | None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LedgerError(
-            f"its folder cannot be made ({error.strerror})", where=str(path)
-        ) from None
-    return URL.create("sqlite", database=str(path))
+        return round_of(json.loads(payload))
+    except ValueError:
+        return None
 
 
-def open_engine(url: URL, sqlite: bool, where: str) -> Engine:
-    """An engine that keeps no connection open. Raises LedgerError if a driver is missing."""
-    try:
-        engine = create_engine(url, poolclass=NullPool)
-    except (ImportError, NoSuchModuleError):
-        raise LedgerError(
-            f"no driver for {url.drivername} databases",
-            where=where,
-            remedy="Install one, such as psycopg for postgresql+psycopg URLs.",
-        ) from None
-    if sqlite:
-        event.listen(engine, "connect", _on_connect)
-        event.listen(engine, "begin", _on_begin)
-    return engine
+def _run(connection: Connection, statements: Mapping[str, tuple[str, ...]]) -> None:
+    for statement in statements[connection.dialect.name]:
+        connection.exec_driver_sql(statement)
 
 
-def _on_connect(connection: Any, _record: Any) -> None:
-    # The driver would begin transactions late and by itself; ours begin where they are written.
-    connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
-    connection.execute("PRAGMA synchronous=FULL")
-
-
-def _on_begin(connection: Connection) -> None:
-    # A write that began as a read could not be upgraded while another writer is at work.
-    write = connection.get_execution_options().get(WRITE, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+_STEPS: tuple[Callable[[Connection], Any], ...] = (_make, _add_round)
+VERSION = len(_STEPS)
+"""The version that this program reads and writes."""

@@ -52,7 +52,7 @@ def test_places_where_no_ledger_can_be(tmp_path):
         Ledger(tmp_path)
     with pytest.raises(LedgerError, match="in memory"):
         Ledger("sqlite://")
-    with pytest.raises(LedgerError, match="no driver"):
+    with pytest.raises(LedgerError, match="cannot hold a ledger"):
         Ledger("nosuchdatabase://host/name")
     with pytest.raises(LedgerError, match="not a database URL"):
         Ledger("://")
