@@ -17,7 +17,7 @@ import click
 import typer
 
 from unsilent import __version__
-from unsilent.commands import bench, category, gate, landscape, privacy, probes
+from unsilent.commands import bench, category, evidence, gate, landscape, privacy, probes
 from unsilent.commands.common import (
     Json,
     PlanFile,
@@ -60,6 +60,11 @@ app.add_typer(gate.app, name="gate")
 app.command(epilog="Example: unsilent landscape --format html --out landscape.html")(
     landscape.landscape
 )
+app.command(epilog="Example: unsilent evidence runs/demo")(evidence.evidence)
+app.command(epilog="Example: unsilent verify runs/demo/evidence.zip")(evidence.verify)
+app.command(
+    epilog='Example: unsilent aware runs/demo --by "A. Person" --note "informed the clinic"'
+)(evidence.aware)
 app.command(epilog="Example: unsilent export runs/demo --format model-card")(category.export)
 app.command(epilog="Example: unsilent schema findings")(category.schema)
 app.command(epilog="Example: unsilent modes SF-1")(category.modes)

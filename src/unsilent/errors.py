@@ -84,6 +84,10 @@ class LedgerError(UnsilentError):
     """A ledger that is damaged or belongs to another plan."""
 
 
+class EvidenceError(UnsilentError):
+    """An evidence pack that cannot be made, or that was altered."""
+
+
 class FindingsError(UnsilentError):
     """Findings that do not follow their published schema, or no numbers to judge."""
 

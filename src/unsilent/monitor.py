@@ -69,7 +69,7 @@ class Monitor:
         self._history: list[HistoryRound] = []
         self._trends: list[tuple[float, float]] = []
         self._clients = 0
-        self._totals = [_total(entry.payload) for entry in ledger.entries("sum")]
+        self._totals = [total_of(entry.payload) for entry in ledger.entries("sum")]
         for entry in ledger.entries("system"):
             self._note(entry.payload["round"], entry.payload["loss"], entry.payload["accuracy"])
         judged = ledger.entries("findings")
@@ -275,7 +275,7 @@ class Monitor:
         )
 
 
-def _total(payload: Mapping[str, Any]) -> Release:
+def total_of(payload: Mapping[str, Any]) -> Release:
     """The sum that a ledger entry holds."""
     return Release(
         payload["layout"],

@@ -1,0 +1,119 @@
+"""The documents of a pack that follow from plan, findings and ledger, and from nothing else.
+
+A verifier makes them again and compares, so none of them can say what the record does not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from unsilent.evidence.field_map import field_map, field_map_words
+from unsilent.evidence.timeline import Incident, incidents
+from unsilent.findings import Findings
+from unsilent.ledger import Entry
+from unsilent.plan import MonitoringPlan
+from unsilent.release.accountant import PRIVACY_EVENT, PrivacyEvent, epsilon
+from unsilent.report import view
+from unsilent.taxonomy import by_code
+
+
+def derived(plan: MonitoringPlan, findings: Findings, entries: Sequence[Entry]) -> dict[str, bytes]:
+    """Name to content: privacy, cohort, incidents, decisions, the field map, and the summary."""
+    events = [PrivacyEvent.from_json(e.payload) for e in entries if e.kind == PRIVACY_EVENT]
+    found = incidents(findings, entries)
+    return {
+        "privacy.json": as_json(
+            {
+                "events": [event.to_json() for event in events],
+                "running_epsilon": [
+                    round(epsilon(events[: n + 1], plan.privacy.delta), 6)
+                    for n in range(len(events))
+                ],
+                "epsilon": plan.privacy.epsilon,
+                "delta": plan.privacy.delta,
+                "unit": plan.privacy.unit,
+                "adjacency": plan.privacy.adjacency,
+                "statement": findings.privacy.statement,
+            }
+        ),
+        "cohort.json": as_json(_cohort(plan, entries)),
+        "incidents.json": as_json([each.to_json() for each in found]),
+        "decisions.json": as_json(
+            [
+                {"entry": e.index, "time": e.time, "kind": e.kind, **e.payload}
+                for e in entries
+                if e.kind in ("gate", "gate_overrule", "aware", "stopped")
+            ]
+        ),
+        "field_map.json": as_json(field_map()),
+        "summary.md": _summary(plan, findings, entries, found).encode(),
+    }
+
+
+def as_json(data: object) -> bytes:
+    """JSON as the pack holds it."""
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False, sort_keys=True)
+    return f"{text}\n".encode()
+
+
+def _cohort(plan: MonitoringPlan, entries: Sequence[Entry]) -> dict[str, Any]:
+    """Who was asked and how many came, round by round; no client is named anywhere."""
+    return {
+        "enrolled": plan.federation.clients,
+        "asked_each_round": plan.taking_part,
+        "min_cohort": plan.monitor.min_cohort,
+        "planned_rounds": list(plan.monitoring_rounds),
+        "rounds": [
+            {"round": e.payload["round"], "clients": e.payload["clients"], "missed": None}
+            if e.kind == "sum"
+            else {"round": e.payload["round"], "clients": None, "missed": e.payload["reason"]}
+            for e in entries
+            if e.kind in ("sum", "missed")
+        ],
+    }
+
+
+def _summary(
+    plan: MonitoringPlan,
+    findings: Findings,
+    entries: Sequence[Entry],
+    found: Sequence[Incident],
+) -> str:
+    rows = "\n".join(
+        f"| {each.code} {by_code(each.code).title} | {shown.symbol} {shown.word}"
+        f"{f' ({each.visibility})' if each.visibility else ''} | "
+        f"{view.points(each.effect, sign=True)} {view.span(each.interval)} | "
+        f"{view.points(each.tolerance)} | {each.reason or ''} |"
+        for each, shown in ((each, view.verdict(each)) for each in findings.findings)
+    )
+    meanings = "\n".join(
+        f"- {shown.symbol} **{shown.word}**: {shown.meaning}" for shown in view.VERDICTS.values()
+    )
+    told = "\n".join(
+        f"- **{each.code} {by_code(each.code).title}**\n"
+        + "\n".join(
+            f"  - {m.what}{f', {m.time}' if m.time else ''}"
+            f"{f' (ledger entry {m.entry})' if m.entry else ''}: {m.words}"
+            for m in each.moments
+        )
+        for each in found
+    )
+    missed = sum(entry.kind == "missed" for entry in entries)
+    return (
+        f"# Evidence of monitoring: {findings.name}\n\n"
+        f"Plan `{findings.plan}`. Last judged round {findings.round} of "
+        f"{plan.federation.rounds}, {findings.clients} clients; "
+        f"{len(findings.rounds)} monitoring rounds judged, {missed} missed.\n\n"
+        f"{view.headline(findings)}\n\n"
+        "Effects in points (hundredths), positive is worse; all intervals of a run hold at once, "
+        f"with an error of at most {plan.monitor.alpha:g} over all modes and monitoring rounds.\n\n"
+        "| mode | verdict | effect and interval | tolerance | why, or what would settle it |\n"
+        "| --- | --- | --- | --- | --- |\n"
+        f"{rows}\n\n{meanings}\n\n"
+        f"What the run itself showed: {view.metrics_line(findings)}\n\n"
+        f"## Privacy\n\n{findings.privacy.statement}\n\n"
+        f"## Incidents\n\n{told or 'No mode was a failure in any judged round.'}\n\n"
+        f"## Where each part belongs\n\n{field_map_words()}"
+    )

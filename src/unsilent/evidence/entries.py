@@ -1,0 +1,91 @@
+"""The ledger as a pack holds it: one entry a line, and a reader that names the first false one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from unsilent.errors import EvidenceError, LedgerError
+from unsilent.ledger import GENESIS, Entry
+
+_FIELDS = {"index", "time", "kind", "payload", "previous", "hash"}
+
+
+def to_lines(entries: Sequence[Entry]) -> bytes:
+    """Entries as JSON Lines, oldest first, in one canonical form."""
+    lines = (
+        json.dumps(vars(e), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        for e in entries
+    )
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def from_lines(data: bytes) -> tuple[Entry, ...]:
+    """Read what ``to_lines`` wrote. Raises EvidenceError naming the line that is no entry."""
+    found: list[Entry] = []
+    for number, line in enumerate(data.decode("utf-8", errors="replace").splitlines(), start=1):
+        try:
+            fields = json.loads(line)
+            if set(fields) != _FIELDS:
+                raise ValueError
+            entry = Entry(**fields)
+            datetime.fromisoformat(entry.time)
+        except (ValueError, TypeError, RecursionError):
+            raise EvidenceError(
+                "not a ledger entry", where=f"ledger.jsonl, line {number}"
+            ) from None
+        found.append(entry)
+    return tuple(found)
+
+
+def chain_faults(entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+    """Where and what is wrong with a chain: entries changed, dropped, reordered or back-dated."""
+    previous, before = GENESIS, None
+    for place, entry in enumerate(entries, start=1):
+        where = f"ledger entry {entry.index}"
+        if entry.index != place:
+            yield where, f"stands at place {place}: entries were dropped, added or reordered"
+        elif entry.previous != previous:
+            yield where, "does not follow the entry before it"
+        elif entry.hash != entry.expected_hash():
+            yield where, "was changed after it was written"
+        elif before is not None and _moment(entry) < _moment(before):
+            yield (
+                where,
+                "is dated before the entry that it follows: back-dated, or a clock set back",
+            )
+        else:
+            previous, before = entry.hash, entry
+            continue
+        return
+
+
+def _moment(entry: Entry) -> datetime:
+    return datetime.fromisoformat(entry.time)
+
+
+class KeptLedger:
+    """A pack's entries where a ledger is read; nothing can be appended."""
+
+    where = "ledger.jsonl"
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = tuple(entries)
+
+    def entries(self, kind: str | None = None, since: int = 0) -> list[Entry]:
+        """As ``Ledger.entries``."""
+        return [e for e in self._entries if e.index > since and kind in (None, e.kind)]
+
+    def verify(self, head: str | None = None) -> int:
+        """As ``Ledger.verify``."""
+        for where, what in chain_faults(self._entries):
+            raise LedgerError(what, where=where)
+        if head not in (None, GENESIS, *(entry.hash for entry in self._entries)):
+            raise LedgerError("the noted head is not among its entries", where=self.where)
+        return len(self._entries)
+
+    def append(self, kind: str, payload: Any) -> Entry:
+        """Refused: what a pack holds is history."""
+        raise LedgerError(f"a {kind} entry cannot be added to a pack", where=self.where)

@@ -1,0 +1,115 @@
+"""What a pack says beside the record: software, models, data, and what the benchmark showed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from unsilent import __version__
+from unsilent.assets.packages import PACKAGES
+from unsilent.plan import MonitoringPlan
+
+_LIBRARIES = (
+    "numpy",
+    "scipy",
+    "torch",
+    "transformers",
+    "peft",
+    "flwr",
+    "opendp",
+    "dp-accounting",
+    "cryptography",
+    "SQLAlchemy",
+    "pydantic",
+)
+
+
+def software() -> dict[str, Any]:
+    """Versions of what measured and judged, as installed where the pack is made."""
+    found: dict[str, str | None] = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return {"unsilent": __version__, "python": platform.python_version(), "libraries": found}
+
+
+def models(plan: MonitoringPlan, folder: Path) -> dict[str, Any]:
+    """The base model, and the SHA-256 of each round's global adapter that lies in the folder."""
+    adapters = sorted(folder.glob("global-*.safetensors"), key=lambda path: (len(path.name), path))
+    return {
+        "model": plan.model.model_dump(mode="json"),
+        "adapter": plan.adapter.model_dump(mode="json"),
+        "global_adapters": {
+            path.name: f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+            for path in adapters
+        },
+    }
+
+
+def data_cards(plan: MonitoringPlan) -> dict[str, Any]:
+    """Where probes and embedded data come from: source, licence, citation, checksum."""
+    from unsilent.probes.catalog import KNOWN, to_json
+
+    probes = plan.probes.model_dump(mode="json")
+    named = [
+        name
+        for name in KNOWN
+        if any(str(source).removeprefix("known:").startswith(name) for source in probes.values())
+    ]
+    return {
+        "probes": probes,
+        "known_sets": {name: to_json(KNOWN[name]) for name in named},
+        "embedded_packages": [
+            {
+                "package": package.requirement,
+                "sha256": package.sha256,
+                "licence": package.licence,
+                "citation": package.citation,
+                "purpose": package.purpose,
+            }
+            for package in PACKAGES.values()
+        ],
+    }
+
+
+def validation(plan: MonitoringPlan) -> dict[str, Any]:
+    """What the benchmark showed of injected failures at this plan's clients and epsilon.
+
+    From the results that ship with this version, at the nearest number of clients and epsilon that
+    were tried; ``rows`` is empty, with a reason, if there are none.
+    """
+    from unsilent.landscape.own import shipped_rows
+
+    tier = "lm" if plan.model.kind == "causal_lm" else "fleet"
+    rows = [
+        row
+        for row in shipped_rows() or ()
+        if row["method"] == "unsilent" and row["tier"] == tier and row["epsilon"] is not None
+    ]
+    asked = {"tier": tier, "clients": plan.federation.clients, "epsilon": plan.privacy.epsilon}
+    if not rows:
+        return {
+            "asked": asked,
+            "rows": [],
+            "reason": "no results of the benchmark ship with this version for this kind of model",
+        }
+    clients = min({r["clients"] for r in rows}, key=lambda n: abs(n - plan.federation.clients))
+    epsilon = min({r["epsilon"] for r in rows}, key=lambda e: abs(e - plan.privacy.epsilon))
+    nearest = [r for r in rows if (r["clients"], r["epsilon"]) == (clients, epsilon)]
+    return {
+        "asked": asked,
+        "nearest": {"clients": clients, "epsilon": epsilon},
+        "rows": nearest,
+        "reason": None,
+    }
+
+
+def dumps(data: object) -> bytes:
+    """JSON as the pack holds it."""
+    return (json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,102 @@
+"""Write a pack: from a finished run's folder to one signed file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from unsilent.errors import InputError
+from unsilent.evidence import container, facts
+from unsilent.evidence.derived import derived
+from unsilent.evidence.entries import to_lines
+from unsilent.evidence.keys import public_hex, sign
+from unsilent.files import write_whole
+from unsilent.ledger import GENESIS, Ledger
+from unsilent.report.page import page
+from unsilent.report.source import LEDGER_FILE, Run, read_run
+
+SCHEMA = "unsilent/evidence/1"
+MANIFEST, SIGNATURE = "manifest.json", "signature.json"
+PLAN, FINDINGS, LEDGER, REPORT = "plan.json", "findings.json", "ledger.jsonl", "report.html"
+
+
+def write_pack(folder: Path, out: Path, key: Ed25519PrivateKey) -> Path:
+    """Write the pack of a run and return its path.
+
+    Args:
+        folder: The run's folder, with plan, findings and ledger.
+        out: The file to write, whole or not at all.
+        key: Signs the manifest.
+
+    Raises:
+        InputError, FindingsError, LedgerError: Names the file of the run that is missing, damaged,
+            or not of this run.
+    """
+    ledger_path = folder / LEDGER_FILE
+    run = read_run(folder)
+    if not ledger_path.is_file():
+        raise InputError("no ledger beside the findings", where=str(ledger_path))
+    ledger = Ledger(ledger_path)
+    ledger.verify()
+    write_whole(out, pack_bytes(run, ledger, folder, key, made=datetime.now(UTC)))
+    return out
+
+
+def pack_bytes(
+    run: Run, ledger: Ledger, folder: Path, key: Ed25519PrivateKey, *, made: datetime
+) -> bytes:
+    """The pack of a run as bytes: the same for the same run, key and time."""
+    entries = ledger.entries()
+    # The manifest goes first, so that a reader who opens the file sees what it holds.
+    files: dict[str, bytes] = {
+        PLAN: facts.dumps(run.plan.to_json()),
+        FINDINGS: run.findings.text().encode(),
+        LEDGER: to_lines(entries),
+        **derived(run.plan, run.findings, entries),
+        "software.json": facts.dumps(facts.software()),
+        "models.json": facts.dumps(facts.models(run.plan, folder)),
+        "data.json": facts.dumps(facts.data_cards(run.plan)),
+        "validation.json": facts.dumps(facts.validation(run.plan)),
+        REPORT: page(run).encode(),
+    }
+    return seal(
+        files,
+        key,
+        {
+            "schema": SCHEMA,
+            "name": run.findings.name,
+            "plan": run.plan.digest,
+            "made": made.isoformat(timespec="seconds"),
+            "unsilent": facts.software()["unsilent"],
+            "ledger": {"entries": len(entries), "head": entries[-1].hash if entries else GENESIS},
+        },
+    )
+
+
+def seal(
+    files: Mapping[str, bytes], key: Ed25519PrivateKey, facts_of_it: Mapping[str, Any]
+) -> bytes:
+    """The container with a manifest of the files and the key's signature of it."""
+    listed = {
+        name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+        for name, data in files.items()
+    }
+    manifest = facts.dumps({**facts_of_it, "files": listed})
+    signature = facts.dumps(
+        {"algorithm": "Ed25519", "public_key": public_hex(key), "signature": sign(key, manifest)}
+    )
+    return container.to_bytes({MANIFEST: manifest, SIGNATURE: signature, **files})
+
+
+def parse_json(data: bytes) -> Any:
+    """JSON of a pack's file. Raises ValueError if it is none."""
+    try:
+        return json.loads(data.decode("utf-8"))
+    except RecursionError:
+        raise ValueError from None

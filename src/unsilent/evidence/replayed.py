@@ -1,0 +1,151 @@
+"""Judge again: what the recorded sums say, against what the record says they said."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from unsilent.errors import UnsilentError
+from unsilent.evidence.entries import KeptLedger
+from unsilent.findings import Findings
+from unsilent.inference import judge_rounds
+from unsilent.ledger import Entry, Ledger
+from unsilent.monitor import Monitor, total_of
+from unsilent.plan import MonitoringPlan
+from unsilent.release import Layout, PrivacyEvent, Release, epsilon
+from unsilent.release.accountant import PRIVACY_EVENT
+from unsilent.release.noise import planned_event
+
+RELATIVE, ABSOLUTE = 1e-4, 1e-7
+"""Numbers that differ by no more are the same: another processor rounds another way."""
+
+
+def plan_faults(
+    plan: MonitoringPlan, findings: Findings, entries: Sequence[Entry]
+) -> Iterator[tuple[str, str]]:
+    """Whether plan, findings and ledger belong together, and the plan came first."""
+    declared = [entry for entry in entries if entry.kind == "plan"]
+    if not declared or declared[0].index != 1:
+        yield "ledger.jsonl", "the plan was not declared before everything else"
+    elif len(declared) > 1:
+        yield f"ledger entry {declared[1].index}", "a second plan was declared"
+    elif declared[0].payload != {"digest": plan.digest, "plan": plan.to_json()}:
+        yield "plan.json", "it is not the plan that was declared in the ledger: changed afterwards"
+    if findings.plan != plan.digest:
+        yield "findings.json", "the findings belong to another plan"
+
+
+def replayed_faults(
+    plan: MonitoringPlan, findings: Findings, entries: Sequence[Entry]
+) -> Iterator[tuple[str, str]]:
+    """Where costs or findings do not follow from the ledger's events and sums.
+
+    Each round is judged again from the sums up to it, and the published findings are made again
+    from the ledger.
+    """
+    yield from _cost_faults(plan, entries)
+    layout = Layout.from_plan(plan)
+    totals: list[Release] = []
+    alarms: dict[str, int] = {}
+    found = False
+    for entry in entries:
+        where = f"ledger entry {entry.index}"
+        try:
+            if entry.kind == "sum":
+                totals.append(total_of(entry.payload))
+            elif entry.kind == "findings":
+                told = entry.payload
+                if not totals or totals[-1].round != told["round"]:
+                    yield where, "findings without the sum that they are of"
+                    found = True
+                    continue
+                judged = judge_rounds(plan, layout, totals, first_alarms=alarms)
+                alarms = {f.code: f.first_alarm_round for f in judged if f.first_alarm_round}
+                again = {
+                    "round": totals[-1].round,
+                    "clients": totals[-1].clients,
+                    "findings": [each.to_json() for each in judged],
+                }
+                at = difference(told, again)
+                if at is not None:
+                    yield where, f"the findings do not follow from the recorded sums, at {at}"
+                    found = True
+        except (UnsilentError, KeyError, TypeError, ValueError, AttributeError):
+            yield where, f"not a {entry.kind} entry of this plan"
+            found = True
+    if not found:
+        yield from _published_faults(plan, findings, entries)
+
+
+def _cost_faults(plan: MonitoringPlan, entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+    """Each sum was paid for beforehand, at the plan's price, and all within the budget."""
+    paid: dict[int, PrivacyEvent] = {}
+    for entry in entries:
+        where = f"ledger entry {entry.index}"
+        if entry.kind == PRIVACY_EVENT:
+            try:
+                event = PrivacyEvent.from_json(entry.payload)
+                planned = planned_event(plan, event.round)
+            except UnsilentError as error:
+                yield where, error.what
+                continue
+            if event.round in paid:
+                yield where, f"round {event.round} was paid for twice"
+            elif difference(event.to_json(), planned.to_json()) is not None:
+                yield where, "a privacy event that is not the plan's"
+            paid[event.round] = event
+        elif entry.kind == "sum" and entry.payload.get("round") not in paid:
+            yield where, "a sum whose privacy cost was not booked before it"
+    cost = epsilon(list(paid.values()), plan.privacy.delta)
+    if cost > plan.privacy.epsilon * (1 + 1e-6):
+        yield "ledger.jsonl", f"its releases cost epsilon {cost:.3f}, over the plan's budget"
+
+
+def _published_faults(
+    plan: MonitoringPlan, findings: Findings, entries: Sequence[Entry]
+) -> Iterator[tuple[str, str]]:
+    """What ``findings.json`` says that the ledger does not."""
+    try:
+        monitor = Monitor(plan, cast("Ledger", KeptLedger(entries)), scenario=findings.scenario)
+        again = monitor.findings()
+    except (UnsilentError, KeyError, TypeError, ValueError) as error:
+        what = (
+            error.what if isinstance(error, UnsilentError) else "an entry lacks what it should say"
+        )
+        yield "ledger.jsonl", what
+        return
+    # The truth of a simulation is beside the record, not in it.
+    bare = replace(findings, findings=tuple(replace(f, oracle=None) for f in findings.findings))
+    at = difference(bare.to_json(), again.to_json())
+    if at is not None:
+        yield "findings.json", f"it does not follow from the ledger, at {at}"
+
+
+def difference(told: Any, again: Any, at: str = "") -> str | None:
+    """Where two JSON values differ by more than rounding, as a path; None if they do not."""
+    if isinstance(told, Mapping) and isinstance(again, Mapping):
+        one, other = cast("Mapping[str, Any]", told), cast("Mapping[str, Any]", again)
+        if set(one) != set(other):
+            return f"{at}.{sorted(set(one) ^ set(other))[0]}".lstrip(".")
+        found = (difference(one[key], other[key], f"{at}.{key}") for key in sorted(one))
+        return next((each for each in found if each is not None), None)
+    if isinstance(told, (list, tuple)) and isinstance(again, (list, tuple)):
+        first, second = cast("Sequence[Any]", told), cast("Sequence[Any]", again)
+        if len(first) != len(second):
+            return at.lstrip(".") or "its length"
+        found = (
+            difference(a, b, f"{at}[{place}]")
+            for place, (a, b) in enumerate(zip(first, second, strict=True))
+        )
+        return next((each for each in found if each is not None), None)
+    return None if _same(told, again) else (at.lstrip(".") or "its value")
+
+
+def _same(told: Any, again: Any) -> bool:
+    if isinstance(told, bool) or isinstance(again, bool):
+        return told is again
+    if isinstance(told, (int, float)) and isinstance(again, (int, float)):
+        return math.isclose(told, again, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+    return type(told) is type(again) and told == again

@@ -1,0 +1,234 @@
+"""Verify a pack, offline: nothing but the file, and the signer's key and a noted head if known.
+
+Every check that can run does, and each names what it found altered. What no check can see is a
+record forged as a whole by whoever holds the key: for that, compare the key's fingerprint, and the
+ledger's head with one that was noted elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unsilent import __version__
+from unsilent.errors import EvidenceError, InputError, UnsilentError
+from unsilent.evidence import container
+from unsilent.evidence.derived import derived
+from unsilent.evidence.entries import chain_faults, from_lines
+from unsilent.evidence.keys import check_signature, fingerprint
+from unsilent.evidence.pack import FINDINGS, LEDGER, MANIFEST, PLAN, SCHEMA, SIGNATURE, parse_json
+from unsilent.evidence.replayed import plan_faults, replayed_faults
+from unsilent.findings import Findings
+from unsilent.ledger import GENESIS, Entry
+from unsilent.plan import MonitoringPlan, parse_plan
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that was altered: where, and what is wrong with it."""
+
+    where: str
+    what: str
+
+    def line(self) -> str:
+        """The fault as one line."""
+        return f"{self.where}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a verifier learnt.
+
+    Attributes:
+        faults: What was altered; none if everything fits.
+        name, plan: Of the run, if they could be read.
+        signer: The signing key's fingerprint, if the signature is good.
+        head: Hash of the newest ledger entry.
+        entries, rounds: How many ledger entries there are, and rounds judged again from their sums.
+        notes: What could not be checked, and why.
+    """
+
+    faults: tuple[Fault, ...]
+    name: str | None = None
+    plan: str | None = None
+    signer: str | None = None
+    head: str | None = None
+    entries: int = 0
+    rounds: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing was found altered."""
+        return not self.faults
+
+
+def verify(path: Path, *, key: str | None = None, head: str | None = None) -> Verification:
+    """Check a pack.
+
+    Args:
+        path: The file.
+        key: The signer's public key as 64 hexadecimal digits, if it is known.
+        head: A ledger head noted earlier; it must be in the pack's chain.
+
+    Raises InputError if the file cannot be read at all.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", where=str(path)) from None
+    return verify_bytes(data, key=key, head=head)
+
+
+def verify_bytes(data: bytes, *, key: str | None = None, head: str | None = None) -> Verification:
+    """As ``verify``, of a pack in memory."""
+    try:
+        files = container.from_bytes(data)
+        manifest = _manifest(files)
+    except EvidenceError as error:
+        return Verification((Fault(error.where, error.what),))
+    faults: list[Fault] = []
+    signer = None
+    try:
+        signer = _signed(files, key)
+    except EvidenceError as error:
+        faults.append(Fault(error.where, error.what))
+    faults += [Fault(*each) for each in _files_faults(files, manifest)]
+    record, record_faults = _record(files)
+    faults += record_faults
+    notes: tuple[str, ...] = ()
+    if record is not None:
+        more, notes = _record_faults(record, files, manifest, head)
+        faults += [fault for fault in more if fault not in faults]
+    return Verification(
+        faults=tuple(faults),
+        name=_text(manifest, "name"),
+        plan=_text(manifest, "plan"),
+        signer=None if signer is None else fingerprint(signer),
+        head=record.entries[-1].hash if record and record.entries else None,
+        entries=len(record.entries) if record else 0,
+        rounds=sum(e.kind == "findings" for e in record.entries) if record else 0,
+        notes=notes,
+    )
+
+
+@dataclass(frozen=True)
+class _Record:
+    """The three files from which everything else follows."""
+
+    plan: MonitoringPlan
+    findings: Findings
+    entries: tuple[Entry, ...]
+
+
+def _manifest(files: Mapping[str, bytes]) -> dict[str, Any]:
+    try:
+        found = parse_json(files[MANIFEST])
+        if found["schema"] != SCHEMA or not isinstance(found["files"], dict):
+            raise ValueError
+        return dict(found)
+    except KeyError:
+        raise EvidenceError("it is missing, or lacks a field", where=MANIFEST) from None
+    except (ValueError, TypeError):
+        raise EvidenceError(f"not a manifest of {SCHEMA}", where=MANIFEST) from None
+
+
+def _signed(files: Mapping[str, bytes], key: str | None) -> str:
+    """The public key whose signature of the manifest is good."""
+    try:
+        found = parse_json(files[SIGNATURE])
+        public, signature = str(found["public_key"]), str(found["signature"])
+        if (
+            set(found) != {"algorithm", "public_key", "signature"}
+            or found["algorithm"] != "Ed25519"
+        ):
+            raise ValueError
+    except (KeyError, ValueError, TypeError):
+        raise EvidenceError("it is missing or is no signature", where=SIGNATURE) from None
+    check_signature(public, signature, files[MANIFEST])
+    if key is not None and key.strip().lower() != public:
+        raise EvidenceError("signed by another key than the one that was named", where=SIGNATURE)
+    return public
+
+
+def _files_faults(
+    files: Mapping[str, bytes], manifest: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """Files that differ from the manifest, are missing from the pack, or are not in it."""
+    listed: Mapping[str, Any] = manifest["files"]
+    present = set(files) - {MANIFEST, SIGNATURE}
+    for name in sorted(set(listed) - present):
+        yield name, "it is in the manifest and not in the pack"
+    for name in sorted(present - set(listed)):
+        yield name, "it is in the pack and not in the manifest"
+    for name in sorted(present & set(listed)):
+        entry = {"sha256": hashlib.sha256(files[name]).hexdigest(), "bytes": len(files[name])}
+        if listed[name] != entry:
+            yield name, "its content is not that of the manifest"
+
+
+def _record(files: Mapping[str, bytes]) -> tuple[_Record | None, list[Fault]]:
+    faults: list[Fault] = []
+    plan = findings = entries = None
+    for name in (PLAN, FINDINGS, LEDGER):
+        try:
+            if name == PLAN:
+                plan = parse_plan(parse_json(files[name]), where=name)
+            elif name == FINDINGS:
+                findings = Findings.from_json(parse_json(files[name]))
+            else:
+                entries = from_lines(files[name])
+        except UnsilentError as error:
+            faults.append(Fault(error.where or name, error.what))
+        except (KeyError, ValueError, TypeError):
+            faults.append(Fault(name, "it is missing, or is not what its name says"))
+    if plan is None or findings is None or entries is None:
+        return None, faults
+    return _Record(plan, findings, entries), faults
+
+
+def _record_faults(
+    record: _Record, files: Mapping[str, bytes], manifest: Mapping[str, Any], head: str | None
+) -> tuple[list[Fault], tuple[str, ...]]:
+    entries, notes = record.entries, []
+    chain = [Fault(*each) for each in chain_faults(entries)]
+    if chain:
+        # What follows rests on the entries; after a false one nothing it says is evidence.
+        return chain, ("what follows from the ledger was not checked: its chain is broken",)
+    faults: list[Fault] = []
+    last = entries[-1].hash if entries else GENESIS
+    if manifest.get("ledger") != {"entries": len(entries), "head": last}:
+        faults.append(Fault(LEDGER, "its newest entries are not those of the manifest"))
+    if head is not None and head not in (GENESIS, *(entry.hash for entry in entries)):
+        faults.append(
+            Fault(LEDGER, "the noted head is not among its entries: it was cut or redone")
+        )
+    faults += [Fault(*each) for each in plan_faults(record.plan, record.findings, entries)]
+    if manifest.get("plan") != record.plan.digest:
+        faults.append(Fault(MANIFEST, "it names another plan"))
+    if faults:
+        return faults, ("findings were not recomputed: plan and ledger do not belong together",)
+    faults += [Fault(*each) for each in replayed_faults(record.plan, record.findings, entries)]
+    if manifest.get("unsilent") == __version__ and not faults:
+        made = derived(record.plan, record.findings, entries)
+        faults += [
+            Fault(name, "it does not follow from plan, findings and ledger")
+            for name, content in made.items()
+            if files.get(name) != content
+        ]
+    elif manifest.get("unsilent") != __version__:
+        notes.append(
+            f"documents that follow from the record were not made again: the pack is of unsilent "
+            f"{manifest.get('unsilent')}, this is {__version__}"
+        )
+    if any(each.oracle for each in record.findings.findings):
+        notes.append("the truth beside the findings is a simulation's; no record shows it")
+    return faults, tuple(notes)
+
+
+def _text(manifest: Mapping[str, Any], name: str) -> str | None:
+    value = manifest.get(name)
+    return value if isinstance(value, str) else None

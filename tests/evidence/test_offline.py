@@ -1,0 +1,47 @@
+"""A verifier needs neither torch nor flwr nor a network, and is quick."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from unsilent.evidence import verify, write_pack
+
+_ALONE = """
+import socket, sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "flwr", "transformers", "ray", "peft"}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+def refused(*a, **k):
+    raise OSError("no network")
+socket.socket.connect = refused
+from unsilent.cli import main
+sys.argv = ["unsilent", "verify", sys.argv[1]]
+main()
+"""
+
+
+def test_verify_runs_alone(pack: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "pack.zip"
+    path.write_bytes(pack)
+    told = subprocess.run(
+        [sys.executable, "-c", _ALONE, str(path)], capture_output=True, text=True, check=False
+    )
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "NOTHING ALTERED" in told.stdout
+
+
+def test_fifty_rounds_in_five_seconds(
+    tmp_path: Path, key: Ed25519PrivateKey, make_run: Callable[[Path, int], Path]
+) -> None:
+    path = write_pack(make_run(tmp_path / "run", 50), tmp_path / "pack.zip", key)
+    began = time.monotonic()
+    found = verify(path)
+    assert found.good
+    assert found.rounds == 49
+    assert time.monotonic() - began < 5

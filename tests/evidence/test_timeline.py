@@ -1,0 +1,43 @@
+"""The incident timeline: onset, alarm, person aware, decision."""
+
+import json
+from pathlib import Path
+
+from unsilent.evidence.timeline import incidents
+from unsilent.findings import read_findings
+from unsilent.ledger import Ledger
+
+
+def test_a_failure_is_an_incident_from_onset_to_the_person_who_knows(run_folder: Path) -> None:
+    ledger = Ledger(run_folder / "ledger.sqlite")
+    found = incidents(read_findings(run_folder / "findings.json"), ledger.entries())
+    assert [each.code for each in found] == ["SF-1"]
+    alarm, aware = found[0].moments[-2:]
+    assert (alarm.what, aware.what) == ("alarm", "aware")
+    first = next(
+        e for e in ledger.entries("findings") if e.payload["findings"][0]["verdict"] == "failure"
+    )
+    assert (alarm.entry, alarm.time) == (first.index, first.time)
+    assert aware.words == "A. Person: told the ward"
+
+
+def test_a_decision_counts_if_the_mode_caused_it(tmp_path: Path, run_folder: Path) -> None:
+    entries = Ledger(run_folder / "ledger.sqlite").entries()
+    kept = Ledger(tmp_path / "ledger.sqlite")
+    for entry in entries:
+        kept.append(entry.kind, entry.payload)
+    for code, action in (("SF-4", "promote"), ("SF-1", "hold")):
+        kept.append(
+            "gate",
+            {"round": 5, "action": action, "reason": "r", "caused_by": [{"code": code}]},
+        )
+    found = incidents(read_findings(run_folder / "findings.json"), kept.entries())
+    decision = found[0].moments[-1]
+    assert (decision.what, decision.words) == ("decision", "hold: r")
+
+
+def test_a_run_without_failure_has_no_incident(run_folder: Path) -> None:
+    entries = Ledger(run_folder / "ledger.sqlite").entries()
+    calm = [e for e in entries if e.kind != "findings"]
+    assert incidents(read_findings(run_folder / "findings.json"), calm) == ()
+    assert json.loads((run_folder / "plan.json").read_text())["name"] == "ward"
