@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from unsilent.errors import InputError, RunError
-from unsilent.flower.run import _open_folder, run_plan
+from unsilent.flower.run import run_plan
+from unsilent.flower.run_folder import open_folder
 from unsilent.plan import MonitoringPlan, parse_plan
 
 
@@ -31,16 +32,16 @@ def out(tmp_path: Path) -> Path:
 def test_a_new_run_holds_its_plan(there: bool, out: Path) -> None:
     if there:
         out.mkdir()
-    _open_folder(plan(), out)
+    open_folder(plan(), out)
     assert listed(out) == {"plan.json"}
     assert json.loads((out / "plan.json").read_text()) == plan().to_json()
 
 
 def test_an_unfinished_run_of_the_same_plan_goes_on(out: Path) -> None:
-    _open_folder(plan(), out)
+    open_folder(plan(), out)
     (out / "state.json").write_text("{}")
     (out / "ledger.sqlite").write_text("kept")
-    _open_folder(plan(), out)
+    open_folder(plan(), out)
     assert listed(out) == {"plan.json", "state.json", "ledger.sqlite"}
     assert (out / "ledger.sqlite").read_text() == "kept"
     assert listed(out.parent) == {"run"}
@@ -48,9 +49,9 @@ def test_an_unfinished_run_of_the_same_plan_goes_on(out: Path) -> None:
 
 def test_a_finished_run_is_kept_beside(out: Path) -> None:
     for number in (1, 2, 3):
-        _open_folder(plan(), out)
+        open_folder(plan(), out)
         (out / "findings.json").write_text(str(number))
-    _open_folder(plan(), out)
+    open_folder(plan(), out)
     assert listed(out) == {"plan.json"}
     assert listed(out.parent) == {"run", "run.1", "run.2", "run.3"}
     for number in (1, 2, 3):
@@ -58,9 +59,9 @@ def test_a_finished_run_is_kept_beside(out: Path) -> None:
 
 
 def test_a_run_of_another_plan_is_kept_beside_too(out: Path) -> None:
-    _open_folder(plan(seed=1), out)
+    open_folder(plan(seed=1), out)
     (out / "state.json").write_text("{}")
-    _open_folder(plan(seed=2), out)
+    open_folder(plan(seed=2), out)
     assert listed(out) == {"plan.json"}
     assert json.loads((out / "plan.json").read_text())["seed"] == 2
     assert listed(out.with_name("run.1")) == {"plan.json", "state.json"}
@@ -70,7 +71,7 @@ def test_a_folder_of_something_else_is_left_alone(out: Path) -> None:
     out.mkdir()
     (out / "thesis.txt").write_text("years of work")
     with pytest.raises(InputError, match="not empty and holds no run") as caught:
-        _open_folder(plan(), out)
+        open_folder(plan(), out)
     assert caught.value.exit_code == 2
     assert listed(out) == {"thesis.txt"}
 
@@ -78,7 +79,7 @@ def test_a_folder_of_something_else_is_left_alone(out: Path) -> None:
 def test_a_file_is_refused(out: Path) -> None:
     out.write_text("not a folder")
     with pytest.raises(InputError, match="not a folder"):
-        _open_folder(plan(), out)
+        open_folder(plan(), out)
     assert out.read_text() == "not a folder"
 
 

@@ -18,11 +18,11 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.simulation import run_simulation
 
 from unsilent.errors import InputError, RunError
-from unsilent.files import write_whole
 from unsilent.findings import Finding, Findings, write_findings
 from unsilent.flower.client import SIMULATION
 from unsilent.flower.client import app as client_app
 from unsilent.flower.records import client_records
+from unsilent.flower.run_folder import open_folder
 from unsilent.flower.server import federate
 from unsilent.items import ItemSet
 from unsilent.ledger import Ledger
@@ -70,7 +70,7 @@ def run_plan(
             remedy="Use another --out.",
         ) from None
     with lock:
-        _open_folder(plan, out)
+        open_folder(plan, out)
         probes = load_probes(plan)
         sets = chain(probes.values(), _all_records(plan))
         prepare_model(plan, sets, lambda stage, done: shown.update(stage, done, 1.0))
@@ -80,26 +80,6 @@ def run_plan(
         write_findings(out / "findings.json", found)
         lock.release()
     return found
-
-
-def _open_folder(plan: MonitoringPlan, out: Path) -> None:
-    declared = out / "plan.json"
-    if out.exists() and not out.is_dir():
-        raise InputError("not a folder", where=str(out), remedy="Give --out a folder.")
-    if out.is_dir() and any(out.iterdir()) and not declared.is_file():
-        raise InputError(
-            "the folder is not empty and holds no run", where=str(out), remedy="Use another --out."
-        )
-    text = json.dumps(plan.to_json(), indent=2) + "\n"
-    if declared.is_file():
-        same = declared.read_text(encoding="utf-8") == text
-        if not same or (out / "findings.json").is_file():
-            number = 1
-            while (beside := out.with_name(f"{out.name}.{number}")).exists():
-                number += 1
-            out.rename(beside)
-    out.mkdir(exist_ok=True)
-    write_whole(declared, text.encode())
 
 
 def _all_records(plan: MonitoringPlan) -> Iterator[ItemSet]:

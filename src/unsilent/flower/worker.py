@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from unsilent.files import write_whole
+from unsilent.flower.answering import noise_of, plan_of
+from unsilent.flower.measuring import system_change
 from unsilent.flower.records import ClientRecords, client_records
 from unsilent.items import ItemSet, Outcomes
 from unsilent.models import (
@@ -26,12 +28,12 @@ from unsilent.models import (
 )
 from unsilent.modes import MODES
 from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need, Statistic
-from unsilent.observer import Observer, SystemChange
-from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.observer import Observer
+from unsilent.plan import MonitoringPlan
 from unsilent.probes import load_probes
 from unsilent.probes.openings import COMPLIANCE_OPENINGS, with_openings
-from unsilent.release import ExactNoise, NoiseSource, Release, SeededNoise
-from unsilent.release.record_unit import SMALLEST_PROBABILITY, evaluation_records
+from unsilent.release import Release
+from unsilent.release.record_unit import evaluation_records
 
 # Seeds of training are told apart by what they are for.
 _LOCAL, _PERSONAL = 0, 1
@@ -43,12 +45,6 @@ class Resident:
 
     model: PersonalModel
     probes: dict[ItemRole, ItemSet]
-
-
-@lru_cache(maxsize=1)
-def plan_of(text: str) -> MonitoringPlan:
-    """The plan from the JSON that the server sends with each message."""
-    return parse_plan(json.loads(text), where="the server's plan")
 
 
 @lru_cache(maxsize=1)
@@ -140,7 +136,10 @@ class Client:
         if self.simulated:
             self._tell_oracle(round_number, statistics)
         observer = Observer(
-            self.plan, f"client-{self.index}", self.folder, noise=self._noise(round_number)
+            self.plan,
+            f"client-{self.index}",
+            self.folder,
+            noise=noise_of(self.plan, self.index, round_number, seeded=self.simulated),
         )
         return observer.release(round_number, statistics, system)
 
@@ -204,11 +203,6 @@ class Client:
         words = np.random.SeedSequence([self.plan.seed, self.index, round_number, purpose])
         return int(words.generate_state(1)[0])
 
-    def _noise(self, round_number: int) -> NoiseSource:
-        if self.simulated:
-            return SeededNoise([self.plan.seed, self.index, round_number])
-        return ExactNoise()
-
     def _tell_oracle(self, round_number: int, statistics: list[Statistic]) -> None:
         values = {statistic.code: statistic.value for statistic in statistics}
         path = self.folder / f"oracle-{round_number}.json"
@@ -222,17 +216,3 @@ def _origin(round_number: int, aggregated: Adapter) -> dict[str, object]:
 
 def _noted(path: Path) -> object:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def system_change(evidence: Evidence) -> SystemChange:
-    """Loss growth (nats) and accuracy drop on the client's records, personalized - reference."""
-    losses, hits = {}, {}
-    for role in ("reference", "personalized"):
-        outcomes = evidence.get(role, "records")
-        right = outcomes.of(lambda item: item.answer)
-        losses[role] = float(-np.log(np.clip(right, SMALLEST_PROBABILITY, 1.0)).mean())
-        answers = np.array([item.answer for item in outcomes.items])
-        hits[role] = float((outcomes.chosen() == answers).mean())
-    return SystemChange(
-        losses["personalized"] - losses["reference"], hits["reference"] - hits["personalized"]
-    )

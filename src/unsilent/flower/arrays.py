@@ -1,0 +1,39 @@
+"""Arrays of a user's app in a file: names, types and bytes as they came."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from flwr.app import Array, ArrayRecord
+
+from unsilent.errors import ModelError
+from unsilent.files import write_whole
+
+
+def save_arrays(path: Path, record: ArrayRecord) -> None:
+    """Write arrays, whole or not at all."""
+    head = [
+        [name, array.dtype, list(array.shape), array.stype, len(array.data)]
+        for name, array in record.items()
+    ]
+    data = b"".join(array.data for array in record.values())
+    write_whole(path, json.dumps(head).encode() + b"\n" + data)
+
+
+def load_arrays(path: Path) -> ArrayRecord:
+    """Read arrays. Raises ModelError if the file is damaged or not there."""
+    try:
+        head, _, data = path.read_bytes().partition(b"\n")
+        record, start = {}, 0
+        for name, dtype, shape, stype, size in json.loads(head):
+            part = data[start : start + size]
+            start += size
+            record[name] = Array(dtype, tuple(shape), stype, part)
+    except FileNotFoundError:
+        raise ModelError("no such arrays", where=path.name) from None
+    except (OSError, ValueError, TypeError):
+        raise ModelError("arrays that cannot be read", where=path.name) from None
+    if start != len(data):
+        raise ModelError("arrays that were cut short", where=path.name)
+    return ArrayRecord(record)

@@ -1,0 +1,163 @@
+"""One line on a ClientApp: it answers monitoring, and trains as it did.
+
+Messages of the app's own go to the app untouched. What a client was sent to train from and what it
+sent back are kept in its own folder, since where each message starts a process nothing else lasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from flwr.app import ArrayRecord, Context, Message, RecordDict
+from flwr.clientapp import ClientApp
+
+from unsilent.errors import UnsilentError
+from unsilent.flower import answering, measuring, messages
+from unsilent.flower.answering import folder_of, log_of, plan_of
+from unsilent.flower.arrays import load_arrays, save_arrays
+from unsilent.flower.measuring import Functions, Personalize, Records, Score
+from unsilent.flower.messages import ADAPTER, MASKS, NAME, OBSERVE, ORDER, REFERENCE
+from unsilent.flower.undisturbed import time_limit, undisturbed
+from unsilent.modes.base import AdapterRole
+
+Handler = Callable[[Message, Context], Message]
+
+ARRAYS = "arrays"
+"""The record that holds the model where a message has several: Flower's own default name."""
+
+_START, _LOCAL = "start.arrays", "local.arrays"
+
+
+def monitor_client(
+    app: ClientApp,
+    score: Score,
+    *,
+    records: Records | None = None,
+    personalize: Personalize | None = None,
+) -> ClientApp:
+    """A ClientApp that also answers monitoring.
+
+    ``app = monitor_client(app, score)``, before or after its functions are registered; also around
+    an app made from a ``client_fn``.
+
+    Args:
+        app: The app. Its messages, results, random numbers and state are what they were.
+        score: ``score(items, arrays, context)`` returns a row of probabilities for each item, one
+            number a choice: under the adapter that ``arrays`` is, None being the base model.
+            ``PeftScore`` is one for transformers with peft.
+        records: ``records(context)`` returns the client's held-out private items, each with an
+            answer. Without it modes that need records cannot be planned, and no failure is called
+            silent or loud.
+        personalize: ``personalize(arrays, context)`` returns the client's own arrays from the newly
+            aggregated ones: by training on, or from a file. By default they are what the client's
+            own training in this round returned.
+    """
+    return MonitoredClientApp(app, Functions(score, records, personalize))
+
+
+class MonitoredClientApp(ClientApp):
+    """A ClientApp around another; only monitoring's questions are answered here."""
+
+    def __init__(self, app: ClientApp, functions: Functions) -> None:
+        super().__init__()
+        self._app = app
+        self._functions = functions
+
+    def __call__(self, message: Message, context: Context) -> Message:
+        """Answer a question of monitoring, or let the app handle its message."""
+        kind = message.metadata.message_type
+        handle = self._handler(kind)
+        if handle is not None:
+            with undisturbed():
+                return messages.guarded(_limited(handle), log_of)(message, context)
+        if kind.partition(".")[0] != "train":
+            return self._app(message, context)
+        # Read before the app does: it may put its results into the same record.
+        start = _model_of(message.content)
+        reply = self._app(message, context)
+        if not reply.has_error():
+            with undisturbed():
+                _keep(context, start, _model_of(reply.content))
+        return reply
+
+    def train(self, *args: Any, **kwargs: Any) -> Callable[[Handler], Handler]:
+        """Register with the app."""
+        return self._app.train(*args, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Callable[[Handler], Handler]:
+        """Register with the app."""
+        return self._app.evaluate(*args, **kwargs)
+
+    def query(self, *args: Any, **kwargs: Any) -> Callable[[Handler], Handler]:
+        """Register with the app."""
+        return self._app.query(*args, **kwargs)
+
+    def lifespan(
+        self,
+    ) -> Callable[[Callable[[Context], Iterator[None]]], Callable[[Context], Iterator[None]]]:
+        """Register with the app; monitoring's questions do not enter its lifespan."""
+        return self._app.lifespan()
+
+    def _handler(self, kind: str) -> Handler | None:
+        if kind == OBSERVE:
+            return self._observe
+        if kind == NAME:
+            return answering.name_client
+        return answering.mask_client if kind in MASKS else None
+
+    def _observe(self, message: Message, context: Context) -> Message:
+        """Measure the personalized behaviour; reply with one release, masked if so planned."""
+        order = message.content.config_records[ORDER]
+        text, round_number = str(order["plan"]), int(str(order["round"]))
+        plan = plan_of(text)
+        answering.check_run(message, context, plan)
+        folder = folder_of(context)
+        aggregated = message.content.array_records[ADAPTER]
+        local = load_arrays(folder / _LOCAL)
+        own = self._functions.personalize is not None
+        adapters: dict[AdapterRole, ArrayRecord | None] = {
+            "reference": message.content.array_records.get(REFERENCE),
+            "start": load_arrays(folder / _START),
+            "local": local,
+            "global": aggregated,
+            "personalized": measuring.personalized(self._functions, aggregated, context)
+            if own
+            else local,
+        }
+        statistics, system = measuring.measure(self._functions, text, adapters, context)
+        made = answering.release(context, plan, round_number, statistics, system)
+        return answering.sent(message, context, plan, made)
+
+
+def _limited(handle: Handler) -> Handler:
+    """The handler, ended when the server waits no more: a hung one would hold up training."""
+
+    def run(message: Message, context: Context) -> Message:
+        plan = plan_of(str(message.content.config_records[ORDER]["plan"]))
+        with time_limit(plan.monitor.timeout):
+            return handle(message, context)
+
+    return run
+
+
+def _model_of(content: RecordDict) -> ArrayRecord | None:
+    """The arrays of a message: its only ones, or those named ``arrays``."""
+    records = content.array_records
+    found = next(iter(records.values())) if len(records) == 1 else records.get(ARRAYS)
+    return None if found is None else ArrayRecord(dict(found))
+
+
+def _keep(context: Context, start: ArrayRecord | None, local: ArrayRecord | None) -> None:
+    """Keep what a client trained from and to, in its own folder.
+
+    Whatever goes wrong here is no concern of training: a round that needs them is then missed.
+    """
+    with suppress(UnsilentError, OSError):
+        folder = folder_of(context)
+        for name, arrays in ((_START, start), (_LOCAL, local)):
+            # An older round's would be taken for this one's.
+            (folder / name).unlink(missing_ok=True)
+            if arrays is not None:
+                save_arrays(folder / name, arrays)

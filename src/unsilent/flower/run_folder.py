@@ -1,0 +1,38 @@
+"""The folder of a run: made, gone on with, or an earlier one kept beside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from unsilent.errors import InputError
+from unsilent.files import write_whole
+from unsilent.plan import MonitoringPlan
+
+
+def open_folder(plan: MonitoringPlan, out: Path) -> None:
+    """Make the folder and declare the plan in it.
+
+    An unfinished run of the same plan goes on. A finished one, or one of another plan, is kept: its
+    folder is renamed to ``OUT.1``, ``OUT.2`` and so on.
+
+    Raises:
+        InputError: It is a file, or a folder of something else.
+    """
+    declared = out / "plan.json"
+    if out.exists() and not out.is_dir():
+        raise InputError("not a folder", where=str(out), remedy="Give --out a folder.")
+    if out.is_dir() and any(out.iterdir()) and not declared.is_file():
+        raise InputError(
+            "the folder is not empty and holds no run", where=str(out), remedy="Use another --out."
+        )
+    text = json.dumps(plan.to_json(), indent=2) + "\n"
+    if declared.is_file():
+        same = declared.read_text(encoding="utf-8") == text
+        if not same or (out / "findings.json").is_file():
+            number = 1
+            while (beside := out.with_name(f"{out.name}.{number}")).exists():
+                number += 1
+            out.rename(beside)
+    out.mkdir(exist_ok=True)
+    write_whole(declared, text.encode())

@@ -1,0 +1,174 @@
+"""A monitored app trains bit for bit as it did, whatever becomes of the monitoring."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+from flwr.serverapp.strategy import (
+    DifferentialPrivacyServerSideFixedClipping,
+    FedAdam,
+    FedAvg,
+    FedProx,
+    Result,
+    Strategy,
+)
+
+from tests.flower.in_process import InProcess, enter_run
+from unsilent.flower import monitor_client, monitor_strategy
+from unsilent.flower.messages import OBSERVE
+from unsilent.items import Item, ItemSet, write_items
+from unsilent.ledger import Ledger
+from unsilent.plan import MonitoringPlan, parse_plan
+
+NODES, ROUNDS = 4, 3
+SECRET = "the patient wrote: it hurts"
+PROBES = [
+    Item(f"p{n}", f"{n}", (" no", " yes"), answer=n % 2, domain="ab"[n // 2 % 2]) for n in range(16)
+]
+
+
+@pytest.fixture(autouse=True)
+def in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    enter_run(monkeypatch)
+
+
+def plan(folder: Path, **changes: Any) -> MonitoringPlan:
+    """Confidence is measured on the task's probes, after the first and the last round."""
+    write_items(folder / "probes.jsonl", PROBES)
+    data: dict[str, Any] = {
+        "name": "two-lines",
+        "federation": {"clients": NODES, "rounds": ROUNDS},
+        "monitor": {"rounds": [1, 3], "min_cohort": 2, "timeout": 20.0},
+        "privacy": {"aggregation": "plain"},
+        "modes": {"confidence_miscalibration": {"tolerance": 0.1, "clip": 0.4}},
+        "probes": {"task": str(folder / "probes.jsonl")},
+    }
+    for section, values in changes.items():
+        data[section] = {**data.get(section, {}), **values}
+    return parse_plan(data)
+
+
+def app() -> ClientApp:
+    """An app that draws from all random states there are, and keeps what it drew."""
+    made = ClientApp()
+
+    @made.train()
+    def train(message: Message, context: Context) -> Message:
+        (weights,) = message.content["arrays"].to_numpy_ndarrays()
+        drawn = random.random() + np.random.normal() + float(torch.rand(()))
+        seen = context.state.get("seen", ConfigRecord({"drawn": []}))
+        seen["drawn"] = [*seen["drawn"], drawn]
+        context.state["seen"] = seen
+        trained = ArrayRecord([weights + np.float32(drawn + context.node_id)])
+        metrics = MetricRecord({"train_loss": drawn, "num-examples": 3 + context.node_id})
+        content = RecordDict({"arrays": trained, "metrics": metrics})
+        return Message(content=content, reply_to=message)
+
+    @made.evaluate()
+    def evaluate(message: Message, context: Context) -> Message:
+        (weights,) = message.content["arrays"].to_numpy_ndarrays()
+        metrics = {"eval_loss": float(weights.mean()), "eval_acc": 0.5, "num-examples": 2}
+        return Message(RecordDict({"metrics": MetricRecord(metrics)}), reply_to=message)
+
+    return made
+
+
+def score(items: ItemSet, arrays: ArrayRecord | None, context: Context) -> list[list[float]]:
+    """Draws from all random states, too."""
+    random.random(), np.random.normal(), torch.rand(3)
+    torch.manual_seed(1)
+    shift = 0.0 if arrays is None else float(np.tanh(arrays.to_numpy_ndarrays()[0]).mean())
+    return [[0.5 - 0.3 * shift, 0.5 + 0.3 * shift] for _ in items]
+
+
+class Own(FedAvg):
+    """A user's strategy that has a run of its own, as Flower's examples write it."""
+
+    def start(self, *args: Any, **kwargs: Any) -> Result:
+        self.notes: list[int] = []
+        return super().start(*args, **kwargs)
+
+    def aggregate_train(self, server_round: int, replies: Iterable[Message]) -> Any:
+        self.notes.append(server_round)
+        return super().aggregate_train(server_round, replies)
+
+
+STRATEGIES: dict[str, Callable[[], Strategy]] = {
+    "FedAvg": FedAvg,
+    "half": lambda: FedAvg(fraction_train=0.5),
+    "FedProx": lambda: FedProx(proximal_mu=0.1),
+    "FedAdam": FedAdam,
+    "own": Own,
+    "DP": lambda: DifferentialPrivacyServerSideFixedClipping(FedAvg(), 1.0, 1.0, NODES),
+}
+
+
+def run(grid: InProcess, strategy: Strategy) -> tuple[dict[str, Any], list[Any], tuple[Any, ...]]:
+    """What a run gives: arrays and metrics, all messages of the app's own, and random states."""
+    random.seed(1)
+    np.random.seed(2)
+    torch.manual_seed(3)
+    result = strategy.start(
+        grid,  # type: ignore[arg-type]
+        initial_arrays=ArrayRecord([np.zeros((2, 3), np.float32)]),
+        num_rounds=ROUNDS,
+        evaluate_fn=lambda number, arrays: MetricRecord({"drawn": random.random()}),
+    )
+    gave = {
+        "arrays": [array.data for array in result.arrays.values()],
+        "train": {n: dict(m) for n, m in result.train_metrics_clientapp.items()},
+        "evaluate": {n: dict(m) for n, m in result.evaluate_metrics_clientapp.items()},
+        "server": {n: dict(m) for n, m in result.evaluate_metrics_serverapp.items()},
+        "state": {node: repr(context.state) for node, context in grid.contexts.items()},
+    }
+    own = [
+        (m.metadata.message_type, m.metadata.group_id, repr(m.content), _data(m.content))
+        for m in (*grid.sent, *grid.received)
+        if "unsilent" not in m.metadata.message_type
+    ]
+    numbers = np.random.get_state()[1].tolist()  # type: ignore[union-attr]
+    return gave, own, (random.getstate(), numbers, torch.get_rng_state().tolist())
+
+
+def _data(content: RecordDict) -> list[bytes]:
+    return [a.data for record in content.array_records.values() for a in record.values()]
+
+
+def unmonitored(folder: Path, name: str = "FedAvg") -> Any:
+    return run(InProcess(app(), NODES, folder / "plain"), STRATEGIES[name]())
+
+
+def missed(out: Path) -> dict[int, str]:
+    entries = Ledger(out / "ledger.sqlite").entries("missed")
+    return {entry.payload["round"]: entry.payload["reason"] for entry in entries}
+
+
+def judged(out: Path) -> list[int]:
+    return [e.payload["round"] for e in Ledger(out / "ledger.sqlite").entries("findings")]
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_training_is_bit_for_bit_what_it_was(name: str, tmp_path: Path) -> None:
+    share = 0.5 if name == "half" else 1.0
+    declared = plan(tmp_path, federation={"participation": share, "clients": NODES, "rounds": 3})
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes")
+    strategy = monitor_strategy(STRATEGIES[name](), declared, out=tmp_path / "run")
+    assert run(grid, strategy) == unmonitored(tmp_path, name)
+    assert judged(tmp_path / "run") == [1, 3]
+    assert missed(tmp_path / "run") == {}
+
+
+def test_training_goes_on_as_it_did_under_a_secure_sum(tmp_path: Path) -> None:
+    declared = plan(tmp_path, privacy={"aggregation": "secure-sum"})
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes")
+    strategy = monitor_strategy(FedAvg(), declared, out=tmp_path / "run")
+    assert run(grid, strategy) == unmonitored(tmp_path)
+    assert judged(tmp_path / "run") == [1, 3]
