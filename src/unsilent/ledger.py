@@ -171,9 +171,11 @@ class Ledger:
             query = query.where(TABLE.c.round == round)
         return self._read(query)
 
-    def kinds(self) -> dict[str, int]:
-        """How many entries there are of each kind, by name."""
+    def kinds(self, upto: int | None = None) -> dict[str, int]:
+        """How many entries there are of each kind, by name; those up to an index, if given."""
         query = select(TABLE.c.kind, func.count()).group_by(TABLE.c.kind).order_by(TABLE.c.kind)
+        if upto is not None:
+            query = query.where(TABLE.c.position <= upto)
         with self._store.reading() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 

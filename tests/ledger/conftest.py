@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import pwd
 import secrets
@@ -111,12 +110,9 @@ def postgres() -> Iterator[str]:
             shutil.rmtree(folder)
 
 
-_numbers = itertools.count(1)
-
-
 def new_schema(url: str) -> Place:
     """A place of its own in a database."""
-    schema = f"run{next(_numbers)}"
+    schema = f"run_{secrets.token_hex(6)}"
     return Place(f"{url}&schema={schema}", schema)
 
 

@@ -11,14 +11,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from unsilent.errors import InputError
-from unsilent.ledger import Ledger
+from unsilent.ledger_place import ledger_of
 from unsilent.monitor import STOPPED
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PRIVACY_EVENT, PrivacyEvent, epsilon
 from unsilent.release.promise import PLAIN_CAVEAT, for_a_lawyer
 from unsilent.release.record_unit import RECORD_CONDITION
-from unsilent.report.source import LEDGER_FILE, read_run
+from unsilent.report.source import read_run
 
 
 @dataclass(frozen=True)
@@ -71,12 +70,7 @@ class Spending:
 def spending(folder: Path) -> Spending:
     """Read a run's ledger; raises InputError or LedgerError if it is missing or damaged."""
     plan = read_run(folder).plan
-    path = folder / LEDGER_FILE
-    if not path.is_file():
-        raise InputError(
-            "no such file", where=str(path), remedy="Keep the ledger in the folder of its run."
-        )
-    ledger = Ledger(path)
+    ledger = ledger_of(folder)
     ledger.verify()
     events = tuple(PrivacyEvent.from_json(e.payload) for e in ledger.entries(PRIVACY_EVENT))
     stopped = ledger.entries(STOPPED)
