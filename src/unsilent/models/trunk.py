@@ -20,8 +20,11 @@ from unsilent.models.memory import in_parts
 from unsilent.models.tree import LAUNCH, OVERHEAD, Row, batches
 
 # The head's logits at once: 4 MB of float32 stay in a processor's cache, and memory stays flat.
-_HEAD_VOCABULARY = 4096
-_HEAD_ROWS = 256
+_HEAD_VOCABULARY = 2048
+_HEAD_ROWS = 512
+
+# What treats each node by itself in a layer: of the last layer only what is asked is needed.
+_BY_NODE = (("self_attn", "q_proj"), ("self_attn", "o_proj"), ("", "mlp"))
 
 _FULL, _SLIDING = "full_attention", "sliding_attention"
 
@@ -61,6 +64,7 @@ class Trunk:
         self._upper = nn.ModuleList(
             [self._inject, *(_Skip() for _ in range(cut - 1)), *layers[cut:]] if cut else layers
         )
+        self._by_node = _by_node(layers[-1])
 
     @property
     def device(self) -> torch.device:
@@ -119,12 +123,15 @@ class Trunk:
         With ``whole`` the log-probability of the edge's token over the whole vocabulary; else
         its logit, which is enough to compare tokens after one node and spares the head.
         """
-        output = self._upper_of(rows, hidden, past)
         slots = np.repeat(np.arange(len(rows)), [len(row.edge_nodes) for row in rows])
         nodes = np.concatenate([row.edge_nodes for row in rows])
         tokens = torch.from_numpy(np.concatenate([row.edge_tokens for row in rows]))
-        places, inverse = np.unique(slots * output.shape[1] + nodes, return_inverse=True)
-        picked = output.flatten(0, 1)[torch.from_numpy(places).to(output.device)]
+        longest = max(len(row) for row in rows)
+        asked, inverse = np.unique(slots * longest + nodes, return_inverse=True)
+        places = torch.from_numpy(asked).to(self.device)
+        with self._asked(places):
+            output = self._upper_of(rows, hidden, past)
+        picked = output.flatten(0, 1)[places]
         back = torch.from_numpy(inverse.reshape(-1)).to(output.device)
         head = self.model.get_output_embeddings()
         tokens = tokens.to(head.weight.device)
@@ -197,6 +204,19 @@ class Trunk:
         finally:
             setattr(self.backbone, self._name, self._whole)
 
+    @contextmanager
+    def _asked(self, places: Tensor) -> Iterator[None]:
+        """Let the last layer work for these nodes only. Training keeps the layer as it is."""
+        spared = [] if torch.is_grad_enabled() else self._by_node
+        whole = [getattr(owner, name) for owner, name in spared]
+        try:
+            for (owner, name), module in zip(spared, whole, strict=True):
+                setattr(owner, name, _Only(module, places))
+            yield
+        finally:
+            for (owner, name), module in zip(spared, whole, strict=True):
+                setattr(owner, name, module)
+
     def _tokens(self, rows: Sequence[Row]) -> Tensor:
         return nn.utils.rnn.pad_sequence(
             [torch.from_numpy(row.tokens) for row in rows], batch_first=True
@@ -240,6 +260,30 @@ class _Skip(nn.Module):
         return hidden_states
 
 
+class _Only(nn.Module):
+    """A module that treats each node by itself, for some nodes; zeros elsewhere.
+
+    Args:
+        module: From (batch, n, width) to the same with any width.
+        places: (k,) which nodes, counted through the batch.
+    """
+
+    def __init__(self, module: nn.Module, places: Tensor) -> None:
+        super().__init__()
+        self._module = module
+        self._places = places
+
+    def forward(self, hidden_states: Tensor) -> Any:
+        flat = hidden_states.flatten(0, 1)
+        found = self._module(flat[None, self._places])
+        if not isinstance(found, Tensor):
+            # A mixture of experts gives more than it computes.
+            return self._module(hidden_states)
+        output = found.new_zeros(len(flat), found.shape[-1])
+        output[self._places] = found[0]
+        return output.unflatten(0, hidden_states.shape[:2])
+
+
 class _Tap(nn.Module):
     """Passes over, and keeps what it was given."""
 
@@ -268,6 +312,14 @@ class _Inject(nn.Module):
 
     def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
         return hidden_states if self.hidden is None else self.hidden
+
+
+def _by_node(layer: nn.Module) -> list[tuple[nn.Module, str]]:
+    """The layer's modules of ``_BY_NODE``: what holds each, and its name there."""
+    known = dict(layer.named_modules())
+    return [
+        (known[owner], name) for owner, name in _BY_NODE if f"{owner}.{name}".strip(".") in known
+    ]
 
 
 def _stack(backbone: Any, depth: int) -> tuple[str, nn.ModuleList]:
