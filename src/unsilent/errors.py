@@ -94,3 +94,7 @@ class FindingsError(UnsilentError):
 
 class RunError(UnsilentError):
     """A federation run that cannot go on."""
+
+
+class AlertError(UnsilentError):
+    """An alert that could not be delivered; training and monitoring go on."""

@@ -1,0 +1,107 @@
+"""Prometheus: how a run stands, as metrics to scrape or as a node exporter's text file.
+
+``unsilent_mode_status`` has one series for each mode and status, of which exactly one is 1: there
+is no number that stands for a verdict, so none can be taken for another. A mode that has no
+estimate has no effect series, not a 0. ``unsilent_last_judged_round`` and
+``unsilent_last_missed_round`` say how old a status is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from unsilent.alerts.extras import need
+from unsilent.alerts.state import STATUSES, Event, RunState
+from unsilent.files import write_whole
+
+with need("prometheus"):
+    from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+    from prometheus_client.registry import Collector
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+"""Of what ``exposition`` returns, for the HTTP header."""
+
+_VISIBILITIES = ("silent", "loud", "undetermined")
+
+
+class RunCollector(Collector):
+    """Collects one run's metrics whenever a registry is scraped.
+
+    Args:
+        state: Reads how the run stands now, as ``lambda: read_state(ledger)``.
+    """
+
+    def __init__(self, state: Callable[[], RunState]) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics, all labelled with the plan's name."""
+        state = self._state()
+        yield from _modes(state)
+        for name, text, value in (
+            ("privacy_epsilon_spent", "Epsilon of all releases so far.", state.epsilon_spent),
+            ("privacy_epsilon_budget", "Epsilon that the plan allows.", state.epsilon),
+            ("privacy_epsilon_left", "Epsilon that is left of the budget.", state.epsilon_left),
+            ("rounds_planned", "Monitoring rounds of the plan.", state.planned),
+            ("last_judged_round", "The last round that was judged.", state.judged_round),
+            ("last_missed_round", "The last round that was missed.", state.missed_round),
+            ("stopped", "1 if monitoring ended for good.", int(state.stopped is not None)),
+        ):
+            gauge = GaugeMetricFamily(f"unsilent_{name}", text, labels=["plan"])
+            if value is not None:
+                gauge.add_metric([state.name], value)
+            yield gauge
+        for name, text, count in (
+            ("rounds_judged", "Monitoring rounds that were judged.", state.judged),
+            ("rounds_missed", "Monitoring rounds that gave no sum.", state.missed),
+        ):
+            counter = CounterMetricFamily(f"unsilent_{name}", text, labels=["plan"])
+            counter.add_metric([state.name], count)
+            yield counter
+
+
+def exposition(state: RunState) -> bytes:
+    """The metrics in the text format that Prometheus scrapes; see ``CONTENT_TYPE``."""
+    registry = CollectorRegistry()
+    registry.register(RunCollector(lambda: state))
+    return generate_latest(registry)
+
+
+class TextFile:
+    """A text file for the node exporter's textfile collector, rewritten at each event."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def send(self, event: Event) -> None:
+        """Rewrite the file. Raises OSError."""
+        write_whole(self._path, exposition(event.state))
+
+
+def _modes(state: RunState) -> Iterator[Metric]:
+    status = _by_mode("mode_status", "1 for what the mode is, 0 for what it is not.", "status")
+    visibility = _by_mode("failure_visibility", "Whether today's metrics show it.", "visibility")
+    numbers = {
+        "effect": _by_mode("effect", "Degradation, mean over the clients; positive is worse."),
+        "lower": _by_mode("effect_lower", "Lower end of the effect's interval."),
+        "upper": _by_mode("effect_upper", "Upper end of the effect's interval."),
+        "tolerance": _by_mode("tolerance", "The largest effect that the plan accepts."),
+    }
+    for mode in state.modes:
+        labels = [state.name, mode.code, mode.mode]
+        for name in STATUSES:
+            status.add_metric([*labels, name], int(mode.status == name))
+        for name, value in mode.numbers().items():
+            numbers[name].add_metric(labels, value)
+        if mode.finding is not None and mode.finding.visibility is not None:
+            for name in _VISIBILITIES:
+                visibility.add_metric([*labels, name], int(mode.finding.visibility == name))
+    yield status
+    yield visibility
+    yield from numbers.values()
+
+
+def _by_mode(name: str, text: str, *more: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"unsilent_{name}", text, labels=["plan", "code", "mode", *more])

@@ -1,0 +1,209 @@
+"""What is told: how a run stands at an entry of its ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from unsilent.errors import AlertError
+from unsilent.findings import Finding
+from unsilent.ledger import Entry, Ledger
+from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.release.accountant import PRIVACY_EVENT, PrivacyEvent, epsilon
+from unsilent.taxonomy import SILENT_FAILURES
+
+Status = Literal["failure", "healthy", "undetermined", "not_planned", "not_judged"]
+STATUSES: tuple[Status, ...] = ("failure", "healthy", "undetermined", "not_planned", "not_judged")
+"""What a mode can be: one of the verdicts, or why it has none. Exactly one at a time."""
+
+Happening = Literal["judged", "missed", "stopped"]
+_HAPPENINGS: dict[str, Happening] = {
+    "findings": "judged",
+    "missed": "missed",
+    "stopped": "stopped",
+}
+TOLD = tuple(_HAPPENINGS)
+"""Kinds of ledger entries that are told."""
+
+
+@dataclass(frozen=True)
+class ModeState:
+    """How one mode stands.
+
+    Attributes:
+        code, mode: Its names in the taxonomy.
+        status: Its verdict in the last judged round, or why it has none.
+        finding: Its finding in the last judged round; None before the first.
+    """
+
+    code: str
+    mode: str
+    status: Status
+    finding: Finding | None
+
+    def numbers(self) -> dict[str, float]:
+        """Effect, bounds (``lower``, ``upper``) and tolerance, those that there are."""
+        if self.finding is None:
+            return {}
+        lower, upper = self.finding.interval or (None, None)
+        values = {
+            "effect": self.finding.effect,
+            "lower": lower,
+            "upper": upper,
+            "tolerance": self.finding.tolerance,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class RunState:
+    """How a run stands.
+
+    Attributes:
+        name, plan: The plan's name and digest.
+        modes: All six, in the taxonomy's order.
+        planned, judged, missed: Monitoring rounds of the plan, and what became of those so far.
+        judged_round, missed_round: The last of each, counted from 1; None if there is none.
+        stopped: The round from which on nothing is monitored, since the budget is spent.
+        epsilon_spent, epsilon, delta: What the releases cost, and the plan's budget.
+    """
+
+    name: str
+    plan: str
+    modes: tuple[ModeState, ...]
+    planned: int
+    judged: int
+    missed: int
+    judged_round: int | None
+    missed_round: int | None
+    stopped: int | None
+    epsilon_spent: float
+    epsilon: float
+    delta: float
+
+    @property
+    def epsilon_left(self) -> float:
+        """What the plan's budget still allows, at least 0."""
+        return max(0.0, self.epsilon - self.epsilon_spent)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing to tell.
+
+    Attributes:
+        happening: A round was judged or missed, or monitoring stopped for good.
+        round: Which one.
+        key: The hash of its ledger entry: the same however often it is told.
+        index: The index of that entry.
+        time: When it was written, UTC, ISO 8601.
+        reason: Why a round was missed, or monitoring stopped.
+        state: How the run stood then.
+    """
+
+    happening: Happening
+    round: int
+    key: str
+    index: int
+    time: str
+    reason: str | None
+    state: RunState
+
+    @property
+    def words(self) -> frozenset[str]:
+        """What it is about: its happening and, of a judged round, the verdicts in it."""
+        found = {mode.status for mode in self.state.modes} if self.happening == "judged" else set()
+        return frozenset({self.happening, *found})
+
+    def to_json(self) -> dict[str, Any]:
+        """The event as JSON-ready data; its findings as in ``findings.json``."""
+        state = self.state
+        return {
+            "schema": "unsilent/alert/1",
+            "event": self.happening,
+            "round": self.round,
+            "time": self.time,
+            "ledger_entry": self.key,
+            "reason": self.reason,
+            "plan": {"name": state.name, "digest": state.plan},
+            "rounds": {"planned": state.planned, "judged": state.judged, "missed": state.missed},
+            "last_judged_round": state.judged_round,
+            "status": {mode.code: mode.status for mode in state.modes},
+            "findings": [m.finding.to_json() for m in state.modes if m.finding is not None],
+            "privacy": {
+                "epsilon_spent": state.epsilon_spent,
+                "epsilon": state.epsilon,
+                "delta": state.delta,
+            },
+        }
+
+
+def event_of(ledger: Ledger, entry: Entry) -> Event:
+    """What an entry of one of the kinds in ``TOLD`` tells."""
+    reason = entry.payload.get("reason")
+    return Event(
+        _HAPPENINGS[entry.kind],
+        int(entry.payload["round"]),
+        entry.hash,
+        entry.index,
+        entry.time,
+        None if reason is None else str(reason),
+        read_state(ledger, entry.index),
+    )
+
+
+def read_state(ledger: Ledger, upto: int | None = None) -> RunState:
+    """How a run stands, or stood at an entry; a few short reads, however long the ledger is.
+
+    Args:
+        ledger: A run's.
+        upto: Index of the last entry that counts; None for the newest.
+
+    Raises:
+        AlertError: No run has begun here.
+        LedgerError: The ledger cannot be read.
+    """
+    upto = ledger.size if upto is None else upto
+    declared = ledger.entries("plan", limit=1)
+    if not declared or declared[0].index > upto:
+        raise AlertError(
+            "no run has begun here", where=ledger.where, remedy="Name the ledger of a run."
+        )
+    plan = parse_plan(declared[0].payload["plan"], where=ledger.where)
+    counts = ledger.kinds(upto)
+    last = {kind: ledger.page(upto + 1, 1, kind=kind) for kind in TOLD}
+    events = [
+        PrivacyEvent.from_json(e.payload) for e in ledger.entries(PRIVACY_EVENT) if e.index <= upto
+    ]
+    judged = last["findings"][0].payload["findings"] if last["findings"] else []
+    return RunState(
+        name=plan.name,
+        plan=plan.digest,
+        modes=_modes(plan, {data["code"]: Finding.from_json(data) for data in judged}),
+        planned=len(plan.monitoring_rounds),
+        judged=counts.get("findings", 0),
+        missed=counts.get("missed", 0),
+        judged_round=_round(last["findings"]),
+        missed_round=_round(last["missed"]),
+        stopped=_round(last["stopped"]),
+        epsilon_spent=epsilon(events, plan.privacy.delta),
+        epsilon=plan.privacy.epsilon,
+        delta=plan.privacy.delta,
+    )
+
+
+def _modes(plan: MonitoringPlan, findings: dict[str, Finding]) -> tuple[ModeState, ...]:
+    def status(code: str) -> Status:
+        if code not in plan.planned:
+            return "not_planned"
+        finding = findings.get(code)
+        return "not_judged" if finding is None or finding.verdict is None else finding.verdict
+
+    return tuple(
+        ModeState(each.code, each.mode, status(each.code), findings.get(each.code))
+        for each in SILENT_FAILURES
+    )
+
+
+def _round(entries: list[Entry]) -> int | None:
+    return int(entries[0].payload["round"]) if entries else None
