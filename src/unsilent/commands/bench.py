@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from unsilent.commands.common import Json, console, print_json
 from unsilent.errors import InputError
+from unsilent.files import write_whole
+
+TracesFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--traces", metavar="DIR", help="Other traces than those shipped.", show_default=False
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of all randomness.")]
 
 app = typer.Typer(help="Measure unsilent itself against known truth.", no_args_is_help=True)
 
@@ -16,7 +25,7 @@ app = typer.Typer(help="Measure unsilent itself against known truth.", no_args_i
 @app.command("verdicts", epilog="Example: unsilent bench verdicts --figure verdicts.svg")
 def bench_verdicts(
     as_json: Json = False,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of all randomness.")] = 1,
+    seed: Seed = 1,
     short: Annotated[
         bool, typer.Option("--short", help="A few worlds with few repetitions.")
     ] = False,
@@ -36,17 +45,85 @@ def bench_verdicts(
     with progress_on(Console(stderr=True)) as progress:
         rows = verdicts.run(seed, short=short, progress=progress)
     if figure is not None:
-        try:
-            figure.parent.mkdir(parents=True, exist_ok=True)
-            figure.write_text(verdicts.figure(rows), encoding="utf-8")
-        except OSError as error:
-            raise InputError(
-                f"cannot be written ({error.strerror})",
-                where=str(figure),
-                remedy="Name another path.",
-            ) from None
+        _write(figure, verdicts.figure(rows))
     if as_json:
         print_json({"seed": seed, "rows": [row.to_json() for row in rows]})
     else:
         console().print(verdicts.table(rows))
         console().print(verdicts.summary(rows))
+
+
+@app.command("replay", epilog="Example: unsilent bench replay --epsilon 8 --epsilon 2")
+def bench_replay(
+    traces: TracesFolder = None,
+    as_json: Json = False,
+    epsilon: Annotated[
+        list[str] | None,
+        typer.Option(help="A budget, or `inf` for no noise; may be repeated.", show_default=False),
+    ] = None,
+    clients: Annotated[
+        list[int] | None,
+        typer.Option(help="Only federations of this size; may be repeated.", show_default=False),
+    ] = None,
+    split: Annotated[
+        Literal["fresh", "development", "all"],
+        typer.Option(help="Rates are published from the fresh one; doses were tuned on the other."),
+    ] = "fresh",
+    seed: Seed = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write the JSON to a file.", show_default=False)
+    ] = None,
+) -> None:
+    """Score every method on recorded federations, against their truth.
+
+    Beside unsilent: what federated systems show today with the best threshold in hindsight, local
+    DP, noise on means, one-round tests, DP-CUSUM, and the oracle.
+    """
+    import json
+
+    from rich.console import Console
+
+    from unsilent.bench import replay
+    from unsilent.bench.traces import read
+    from unsilent.progress import progress_on
+
+    budgets = replay.EPSILONS if not epsilon else tuple(_budget(each) for each in epsilon)
+    with progress_on(Console(stderr=True)) as progress:
+        found = replay.replay(
+            read(traces),
+            epsilons=budgets,
+            clients=clients,
+            split=split,
+            seed=seed,
+            progress=progress,
+        )
+    if out is not None:
+        _write(out, json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")
+    if as_json:
+        print_json(found.to_json())
+    else:
+        console().print(replay.table(found.rows))
+        console().print(replay.summary(found.rows))
+
+
+def _budget(text: str) -> float | None:
+    """An epsilon above 0; None for ``inf``."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not value > 0:
+        raise InputError(
+            f"{text!r} is no budget", where="--epsilon", remedy="Give a number above 0, or inf."
+        )
+    return None if value == float("inf") else value
+
+
+def _write(path: Path, text: str) -> None:
+    """Write what was asked for as a file."""
+    try:
+        write_whole(path, text.encode())
+    except OSError as error:
+        raise InputError(
+            f"cannot be written ({error.strerror})", where=str(path), remedy="Name another path."
+        ) from None

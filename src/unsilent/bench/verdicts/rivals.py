@@ -47,6 +47,7 @@ class Judged:
     missed: Flags | None = None
     false_failure: Flags | None = None
     false_health: Flags | None = None
+    score: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,8 @@ def dp_cusum(
     limit = _dp_limit(rounds, tuple(size.tolist()), tuple(scale.tolist()), alpha)
     scores = size * ((simulation.clean - tolerances(plan)) / spread - size / 2)
     scores = np.where(simulation.usable[:, None], scores, np.nan)
-    return Judged(_noisy_page(scores, scale, generator) > limit)
+    found = _noisy_page(scores, scale, generator)
+    return Judged(found > limit, score=found - limit)
 
 
 @lru_cache(maxsize=256)
