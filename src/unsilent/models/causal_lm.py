@@ -18,6 +18,7 @@ from torch import Tensor
 from unsilent.errors import ModelError
 from unsilent.files import digest_json, write_whole
 from unsilent.items import ItemSet
+from unsilent.models.answers import greedy_answers
 from unsilent.models.base import Adapter, Training, TrainingReport
 from unsilent.models.encode import token_paths
 from unsilent.models.engine import choose_engine, pack
@@ -210,6 +211,14 @@ class CausalLM:
                         ):
                             table[item, :count] = values
         return table
+
+    def answers(self, requests: Sequence[str], adapter: Adapter | None, tokens: int) -> list[str]:
+        """The first ``tokens`` tokens of the answer to each request, by greedy decoding.
+
+        Slow beside scoring, and of use only where a measure is checked against behaviour.
+        """
+        with self.merged(adapter):
+            return greedy_answers(self.model, self._tokenizer, requests, tokens)
 
     @contextmanager
     def merged(self, adapter: Adapter | None) -> Iterator[None]:

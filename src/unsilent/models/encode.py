@@ -19,7 +19,7 @@ def token_paths(tokenizer: Any, items: Sequence[Item]) -> list[list[TokenPath]]:
     bare: list[str] = []
     for item in items:
         if item.chat:
-            bare += [_chat(tokenizer, item.prompt), *item.choices]
+            bare += [as_chat(tokenizer, item.prompt), *item.choices]
         else:
             texts += [item.prompt, *(item.prompt + choice for choice in item.choices)]
     encoded = iter(tokenizer(texts)["input_ids"] if texts else ())
@@ -46,7 +46,11 @@ def token_paths(tokenizer: Any, items: Sequence[Item]) -> list[list[TokenPath]]:
     return out
 
 
-def _chat(tokenizer: Any, prompt: str) -> str:
+def as_chat(tokenizer: Any, request: str) -> str:
+    """A user's turn and the start of the answer, in the model's template, or a plain one."""
+    if tokenizer.chat_template is None:
+        begin = tokenizer.bos_token if getattr(tokenizer, "add_bos_token", False) else ""
+        return f"{begin or ''}User: {request}\nAssistant:\n"
     return tokenizer.apply_chat_template(
-        [{"role": "user", "content": prompt}], add_generation_prompt=True, tokenize=False
+        [{"role": "user", "content": request}], add_generation_prompt=True, tokenize=False
     )
