@@ -46,6 +46,7 @@ _PANEL = 2.0
 _REACH = 9.0
 """Sd beyond which a step of the process adds less than 1e-17."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
+_STRIDE = 64
 _SMALLEST_STEP = 1e-4
 """Looks that add a smaller share of the information are not told apart from the look before."""
 
@@ -109,11 +110,12 @@ def spending_boundary(information: Sequence[float], spent: Sequence[float]) -> t
         (m,) c. Infinite where less than 1e-15 is spent, or where a look adds less than 1e-4 of
         the information there is; its increment then counts at the next look.
     """
-    found: tuple[float, ...] = ()
-    # Prefixes are cached, so that the next look costs one step and no recursion gets deep.
-    for look in range(1, len(information) + 1):
-        found = _looks(tuple(information[:look]), tuple(spent[:look]))[0]
-    return found
+    known, error, looks = tuple(information), tuple(spent), len(information)
+    # Prefixes are cached, so that the next look costs one step; asked for in strides, no recursion
+    # gets deep.
+    for look in range(_STRIDE, looks, _STRIDE):
+        _looks(known[:look], error[:look])
+    return _looks(known, error)[0]
 
 
 @lru_cache(maxsize=2048)

@@ -13,6 +13,7 @@ limited numbers: a single client counts at most its clip.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = [
     "Estimate",
     "decode",
     "hidden_share",
+    "means",
     "released_range",
 ]
 
@@ -79,18 +81,40 @@ def hidden_share(clipped: ArrayLike) -> NDArray[np.float64]:
     return np.clip(np.asarray(clipped, dtype=np.float64), 0.0, 1.0)
 
 
+def means(
+    layout: Layout, totals: Sequence[Release], names: Iterable[str]
+) -> dict[str, NDArray[np.float64]]:
+    """(m,) means over the clients of each sum, in natural units, by coordinate.
+
+    Raises:
+        FindingsError: A sum is of another layout or of no client, or a mean is not finite.
+        ReleaseError: The layout has no such coordinate.
+    """
+    digest = layout.digest
+    for total in totals:
+        if total.layout != digest:
+            raise FindingsError(
+                "the release is of another layout than the plan's",
+                where=f"round {total.round}",
+                remedy="Give server and clients the same plan.",
+            )
+        if total.clients < 1:
+            raise FindingsError("a sum of no client has no mean", where=f"round {total.round}")
+    found: dict[str, NDArray[np.float64]] = {}
+    for name in names:
+        position = layout.index(name)
+        clip = layout.coordinates[position].clip
+        sums = np.array([total.vector[position] for total in totals], dtype=np.float64)
+        clients = np.array([total.clients for total in totals], dtype=np.float64)
+        found[name] = sums / (clients * layout.unit(name)) * clip
+        bad = np.flatnonzero(~np.isfinite(found[name]))
+        if len(bad):
+            where = f"round {totals[int(bad[0])].round}"
+            raise FindingsError(f"{name} is not a finite number", where=where)
+    return found
+
+
 def decode(layout: Layout, total: Release) -> dict[str, float]:
-    """All coordinates' means over the clients, in natural units. Raises FindingsError."""
-    if total.layout != layout.digest:
-        raise FindingsError(
-            "the release is of another layout than the plan's",
-            where=f"round {total.round}",
-            remedy="Give server and clients the same plan.",
-        )
-    if total.clients < 1:
-        raise FindingsError("a sum of no client has no mean", where=f"round {total.round}")
-    decoded = layout.decode(total.vector, total.clients)
-    for name, value in decoded.items():
-        if not math.isfinite(value):
-            raise FindingsError(f"{name} is not a finite number", where=f"round {total.round}")
-    return decoded
+    """All coordinates' means over the clients, in natural units. Raises as ``means``."""
+    names = layout.names
+    return {name: float(mean[0]) for name, mean in means(layout, [total], names).items()}

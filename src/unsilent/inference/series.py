@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.errors import FindingsError
-from unsilent.inference.estimate import Estimate, decode, hidden_share
+from unsilent.inference.estimate import Estimate, hidden_share, means
 from unsilent.inference.sampling import Numbers, Sampling, step
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import CLIPPED, SPREAD, SQUARE, Layout
@@ -229,8 +229,7 @@ def series_of(plan: MonitoringPlan, layout: Layout, totals: Sequence[Release], c
             client or no finite number.
         PlanError: A clip cuts a share short.
     """
-    decoded = _decoded(totals, layout, code)
-    return _series(code, totals, decoded, Sampling.of(plan, layout, code))
+    return _series(code, layout, totals, Sampling.of(plan, layout, code))
 
 
 def system_series(layout: Layout, totals: Sequence[Release], name: str) -> Series:
@@ -238,36 +237,29 @@ def system_series(layout: Layout, totals: Sequence[Release], name: str) -> Serie
 
     It stands for the clients in the sums as they are, on their own records, so nothing is sampled.
     """
-    decoded = _decoded(totals, layout, name)
     clip = layout.coordinates[layout.index(name)].clip
     sampling = Sampling("none", -clip, clip, clip, step(layout, name), 1.0, 0.0, 0.0, clip)
-    return _series(name, totals, decoded, sampling)
+    return _series(name, layout, totals, sampling)
 
 
-def _decoded(totals: Sequence[Release], layout: Layout, name: str) -> list[dict[str, float]]:
+def _series(name: str, layout: Layout, totals: Sequence[Release], sampling: Sampling) -> Series:
     if not totals:
         raise FindingsError("no round to judge", where=name)
     rounds = [total.round for total in totals]
     if any(later <= earlier for earlier, later in pairwise(rounds)):
         raise FindingsError("the rounds of the sums do not rise", where=name)
-    return [decode(layout, total) for total in totals]
-
-
-def _series(
-    name: str, totals: Sequence[Release], decoded: list[dict[str, float]], sampling: Sampling
-) -> Series:
-    def column(coordinate: str) -> Numbers:
-        return np.array([values.get(coordinate, 0.0) for values in decoded])
-
+    parts = [part for part in (name, name + SPREAD, name + SQUARE, CLIPPED) if part in layout.names]
+    decoded = means(layout, totals, parts)
+    absent = np.zeros(len(totals))
     return Series(
         code=name,
-        rounds=np.array([total.round for total in totals], dtype=np.int64),
+        rounds=np.array(rounds, dtype=np.int64),
         clients=np.array([total.clients for total in totals], dtype=np.int64),
         noise_variance=np.array([total.noise_variance for total in totals]),
-        effects=column(name),
-        spreads=column(name + SPREAD),
-        squares=column(name + SQUARE),
-        cut=column(CLIPPED),
+        effects=decoded[name],
+        spreads=decoded.get(name + SPREAD, absent),
+        squares=decoded.get(name + SQUARE, absent),
+        cut=decoded.get(CLIPPED, absent),
         sampling=sampling,
     )
 

@@ -35,7 +35,7 @@ from unsilent.inference.bands import (
     planned_information,
 )
 from unsilent.inference.eprocess import log_evalue, start_share, tuned_precision
-from unsilent.inference.estimate import decode
+from unsilent.inference.estimate import means
 from unsilent.inference.sampling import Numbers, step
 from unsilent.inference.series import Series, series_of
 from unsilent.plan import MonitoringPlan
@@ -157,7 +157,7 @@ def _series(
     sampling = replace(whole.sampling, step=step(layout, name), square_step=0.0)
     return replace(
         whole,
-        effects=np.array([decode(layout, total)[name] for total in totals]),
+        effects=means(layout, totals, [name])[name],
         spreads=np.zeros(len(totals)),
         squares=np.ones(len(totals)),
         sampling=sampling,
