@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from unsilent.evidence.timeline import AWARE
+from unsilent.report.incidents import AWARE
 from unsilent.findings import write_findings
 from unsilent.ledger import Ledger
 from unsilent.monitor import Monitor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -9,8 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unsilent.findings import Finding
-from unsilent.report.charts import BAR_WIDTH, LINE_HEIGHT, bar, graph, lines, scale
+from unsilent.report.charts import (
+    BAR_WIDTH,
+    GAP_X,
+    GAP_Y,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    bar,
+    graph,
+    scale,
+)
 from unsilent.report.source import Run
+from unsilent.taxonomy import CODES, INFLUENCES
 
 
 @given(st.lists(st.floats(-2, 2), min_size=1, max_size=9))
@@ -36,22 +47,43 @@ def test_a_mode_without_an_estimate_has_no_bar(run: Run) -> None:
     assert bar(run.findings.findings[5]) is None
 
 
-def test_a_line_has_its_band_around_it_and_larger_is_higher(run: Run) -> None:
-    chart = lines(run.findings)[0]
-    first, last = chart.dots
-    assert (first.round, last.round) == (1, 2)
-    assert last.y < chart.tolerance < chart.zero
-    assert first.x < last.x
-    for dot in chart.dots:
-        assert 0 <= dot.upper < dot.y < dot.lower <= LINE_HEIGHT
+def _ends(path: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Where a path of absolute commands starts and ends."""
+    x = y = 0.0
+    spots: list[tuple[float, float]] = []
+    for command, numbers in re.findall(r"([MLHV])([-\d.,]+)", path):
+        values = [float(number) for number in numbers.split(",")]
+        if command in "ML":
+            x, y = values
+        elif command == "H":
+            x = values[0]
+        else:
+            y = values[0]
+        spots.append((x, y))
+    return spots[0], spots[-1]
 
 
-def test_a_mode_that_was_not_planned_has_no_line(run: Run) -> None:
-    assert [chart.code for chart in lines(run.findings)] == [f"SF-{n}" for n in range(1, 6)]
+def _boxes() -> dict[str, tuple[float, float]]:
+    """The left upper corner of each tile: columns by layer, rows in the taxonomy's order."""
+    return {
+        code: (place // 2 * (TILE_WIDTH + GAP_X), place % 2 * (TILE_HEIGHT + GAP_Y))
+        for place, code in enumerate(CODES)
+    }
 
 
-def test_nodes_of_the_graph_stay_apart_and_inside(run: Run) -> None:
-    drawn = graph(run.findings)
-    places = {(node.x, node.y) for node in drawn.nodes}
-    assert len(places) == 6
-    assert all(39 <= x <= drawn.width - 39 and 20 <= y <= drawn.height - 20 for x, y in places)
+def test_each_arrow_starts_and_ends_on_the_edges_of_its_tiles() -> None:
+    boxes = _boxes()
+    for arrow in graph().arrows:
+        for (x, y), code in zip(_ends(arrow.path), (arrow.source, arrow.target), strict=True):
+            left, top = boxes[code]
+            inside = left <= x <= left + TILE_WIDTH and top <= y <= top + TILE_HEIGHT
+            edge = x in (left, left + TILE_WIDTH) or y in (top, top + TILE_HEIGHT)
+            assert inside, arrow
+            assert edge, arrow
+
+
+def test_the_graph_is_the_taxonomys() -> None:
+    drawn = [(a.source, a.target, a.kind) for a in graph().arrows]
+    assert drawn == [(i.source, i.target, i.kind) for i in INFLUENCES]
+    paths = [arrow.path for arrow in graph().arrows]
+    assert len(set(paths)) == len(paths)

@@ -93,11 +93,13 @@ def test_every_estimate_stands_with_its_interval(run: Run) -> None:
         ("−1.2", "[−6.2, 3.8]"),
     ):
         assert f"{effect} {interval}" in text
+        assert f"{effect} points {interval}" in text
 
 
 def test_the_six_modes_have_a_tile_each_with_word_and_symbol(run: Run) -> None:
     html = page(run)
-    assert html.count('<article class="tile') == 6
+    assert html.count('<a class="tile') == 6
+    assert html.count('<section class="mode"') == 6
     for shown in ("✖ FAILURE", "? UNDETERMINED", "✔ HEALTHY", "∅ NOT PLANNED"):
         assert f">{shown}<" in html
 
@@ -105,6 +107,7 @@ def test_the_six_modes_have_a_tile_each_with_word_and_symbol(run: Run) -> None:
 def test_a_chart_is_named_in_words(run: Run) -> None:
     html = page(run)
     assert "effect +21.4 points, interval 14.4 to 28.4, tolerance 10.0" in html
+    assert "75% of the interval&#39;s variance is privacy noise (sd 2.1)" in html
     assert html.count('role="img"') == html.count("aria-label=") - 1
 
 
@@ -155,9 +158,10 @@ def test_truth_is_marked_as_simulation_and_absent_without_one(
 def test_history_is_drawn_only_from_two_rounds_on(
     run: Run, findings_with: Callable[..., Findings], rounds: int
 ) -> None:
-    assert "Over the monitoring rounds" in page(run)
+    drawn = "always-valid band after each monitoring round"
+    assert page(run).count(drawn) == 5
     short = findings_with(rounds=run.findings.rounds[-1:][:rounds])
-    assert "Over the monitoring rounds" not in page(Run(run.plan, short))
+    assert drawn not in page(Run(run.plan, short))
 
 
 def test_plan_privacy_and_limits_are_there(run: Run) -> None:

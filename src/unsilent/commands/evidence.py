@@ -99,8 +99,8 @@ def aware(
 ) -> None:
     """Record in the ledger that a person knows of a run's findings, for the incident timeline."""
     from unsilent.errors import InputError
-    from unsilent.evidence.timeline import AWARE
     from unsilent.ledger import Ledger
+    from unsilent.report.incidents import AWARE
     from unsilent.report.source import LEDGER_FILE
 
     if not by.strip() or not note.strip():

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from unsilent.evidence.field_map import field_map, field_map_words
-from unsilent.evidence.timeline import Incident, incidents
+from unsilent.report.incidents import Incident, incidents
+from unsilent.report.record import attendance
 from unsilent.findings import Findings
 from unsilent.ledger import Entry
 from unsilent.plan import MonitoringPlan
@@ -65,13 +67,7 @@ def _cohort(plan: MonitoringPlan, entries: Sequence[Entry]) -> dict[str, Any]:
         "asked_each_round": plan.taking_part,
         "min_cohort": plan.monitor.min_cohort,
         "planned_rounds": list(plan.monitoring_rounds),
-        "rounds": [
-            {"round": e.payload["round"], "clients": e.payload["clients"], "missed": None}
-            if e.kind == "sum"
-            else {"round": e.payload["round"], "clients": None, "missed": e.payload["reason"]}
-            for e in entries
-            if e.kind in ("sum", "missed")
-        ],
+        "rounds": [asdict(each) for each in attendance(entries)],
     }
 
 

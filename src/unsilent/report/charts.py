@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unsilent.findings import Finding, Findings, HistoryEntry
-from unsilent.report.view import VERDICTS, points
+from unsilent.findings import Finding
+from unsilent.report.view import points
 from unsilent.taxonomy import INFLUENCES, SILENT_FAILURES
 
 BAR_WIDTH, BAR_HEIGHT = 320.0, 74.0
-LINE_WIDTH, LINE_HEIGHT = 320.0, 150.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 10.0, 12.0, 24.0
 
 
 @dataclass(frozen=True)
@@ -93,155 +92,89 @@ def _mark(x: float, label: str, half: float) -> Mark:
     return Mark(x, label, anchor)
 
 
-@dataclass(frozen=True)
-class Dot:
-    """One round in a history chart."""
-
-    x: float
-    y: float
-    lower: float
-    upper: float
-    round: int
-    words: str
-    symbol: str
-    key: str
-
-
-@dataclass(frozen=True)
-class Line:
-    """One mode over the monitoring rounds: a line, its band, and the tolerance."""
-
-    code: str
-    dots: tuple[Dot, ...]
-    path: str
-    band: str
-    tolerance: float
-    zero: float
-    ticks: tuple[tuple[float, str], ...]
-
-
-def lines(findings: Findings) -> tuple[Line, ...]:
-    """A chart for each mode with estimates in at least two monitoring rounds."""
-    charts: list[Line] = []
-    for index, finding in enumerate(findings.findings):
-        past = [(each.round, each.findings[index]) for each in findings.rounds]
-        known = [(number, entry) for number, entry in past if entry.effect is not None]
-        if len(known) >= 2 and finding.tolerance is not None:
-            charts.append(_line(finding.code, finding.tolerance, known))
-    return tuple(charts)
-
-
-def _line(code: str, tolerance: float, known: Sequence[tuple[int, HistoryEntry]]) -> Line:
-    values = [0.0, tolerance]
-    for _, entry in known:
-        values += [entry.effect or 0.0, *(entry.interval or ())]
-    y = scale(values, LINE_HEIGHT - _BOTTOM, _TOP)
-    first, last = known[0][0], known[-1][0]
-    x = Scale(first, last, _LEFT + 8.0, LINE_WIDTH - _RIGHT - 8.0)
-    dots = tuple(_dot(number, entry, x, y) for number, entry in known)
-    outline = [(d.x, d.upper) for d in dots] + [(d.x, d.lower) for d in reversed(dots)]
-    return Line(
-        code=code,
-        dots=dots,
-        path=" ".join(f"{d.x},{d.y}" for d in dots),
-        band=" ".join(f"{px},{py}" for px, py in outline),
-        tolerance=y(tolerance),
-        zero=y(0.0),
-        ticks=tuple((y(v), points(v)) for v in (min(values), max(values))),
-    )
-
-
-def _dot(number: int, entry: HistoryEntry, x: Scale, y: Scale) -> Dot:
-    effect = entry.effect or 0.0
-    lower, upper = entry.interval or (effect, effect)
-    shown = VERDICTS[entry.verdict]
-    return Dot(
-        x=x(number),
-        y=y(effect),
-        lower=y(lower),
-        upper=y(upper),
-        round=number,
-        words=f"round {number}: {points(effect, sign=True)} [{points(lower)}, {points(upper)}] "
-        f"{shown.word}",
-        symbol=shown.symbol,
-        key=shown.key,
-    )
-
-
-@dataclass(frozen=True)
-class Node:
-    """A mode in the influence graph, at its centre."""
-
-    code: str
-    x: float
-    y: float
-    key: str
-    symbol: str
-    word: str
+TILE_WIDTH, TILE_HEIGHT = 340.0, 236.0
+GAP_X, GAP_Y = 64.0, 56.0
+_LANE = 11.0
 
 
 @dataclass(frozen=True)
 class Arrow:
-    """An influence, from the edge of one node to the edge of another."""
+    """An influence, from the edge of one tile to the edge of another."""
 
-    path: str
+    source: str
+    target: str
     kind: str
-    words: str
+    path: str
 
 
 @dataclass(frozen=True)
 class Graph:
-    """The paper's influence graph, nodes coloured by verdict, one column for each layer."""
+    """The paper's influence graph behind the tiles: one column for each layer."""
 
     width: float
     height: float
-    columns: tuple[tuple[float, str], ...]
-    nodes: tuple[Node, ...]
     arrows: tuple[Arrow, ...]
 
 
-NODE_WIDTH, NODE_HEIGHT = 78.0, 40.0
-_COLUMN, _ROW = 150.0, 100.0
+def graph() -> Graph:
+    """The arrows between tiles that stand in columns by layer, in the taxonomy's order.
 
-
-def graph(findings: Findings) -> Graph:
-    """The graph, laid out by layer in the taxonomy's order."""
+    Arrows run in the gaps: straight between neighbours, else along the gap between the rows.
+    """
     layers = list(dict.fromkeys(failure.layer for failure in SILENT_FAILURES))
     filled = dict.fromkeys(layers, 0)
-    verdicts = {finding.code: VERDICTS[finding.verdict] for finding in findings.findings}
-    nodes: dict[str, Node] = {}
+    spots: dict[str, tuple[int, int]] = {}
     for failure in SILENT_FAILURES:
-        x = 50.0 + _COLUMN * layers.index(failure.layer)
-        y = 64.0 + _ROW * filled[failure.layer]
+        spots[failure.code] = (layers.index(failure.layer), filled[failure.layer])
         filled[failure.layer] += 1
-        shown = verdicts[failure.code]
-        nodes[failure.code] = Node(failure.code, x, y, shown.key, shown.symbol, shown.word)
-    arrows = tuple(
+    rows = max(filled.values())
+    far = [i for i in INFLUENCES if abs(spots[i.source][0] - spots[i.target][0]) > 1]
+    arrows = [
         Arrow(
-            _arrow(nodes[each.source], nodes[each.target]),
+            each.source,
+            each.target,
             each.kind,
-            f"{each.source} influences {each.target} ({each.kind})",
+            _route(
+                spots[each.source],
+                spots[each.target],
+                _LANE * (2 * far.index(each) - 1) if each in far else 0.0,
+            ),
         )
         for each in INFLUENCES
-    )
+    ]
     return Graph(
-        width=100.0 + _COLUMN * (len(layers) - 1),
-        height=104.0 + _ROW * (max(filled.values()) - 1),
-        columns=tuple((50.0 + _COLUMN * i, layer) for i, layer in enumerate(layers)),
-        nodes=tuple(nodes.values()),
-        arrows=arrows,
+        width=len(layers) * TILE_WIDTH + (len(layers) - 1) * GAP_X,
+        height=rows * TILE_HEIGHT + (rows - 1) * GAP_Y,
+        arrows=tuple(arrows),
     )
 
 
-def _arrow(source: Node, target: Node) -> str:
-    """A straight path between two nodes' borders, with a gap for the arrow's head."""
-    dx, dy = target.x - source.x, target.y - source.y
-    # The share of the way at which the line leaves a node's box.
-    ways = [half / abs(d) for half, d in ((NODE_WIDTH / 2, dx), (NODE_HEIGHT / 2, dy)) if d]
-    leave = min(ways)
-    gap = 5.0 / (dx**2 + dy**2) ** 0.5
-    start, end = leave, 1 - leave - gap
+def _route(source: tuple[int, int], target: tuple[int, int], lane: float) -> str:
+    """An SVG path between two tiles, by column and row; ``lane`` keeps far ones apart."""
+    left, top = (place * (size + gap) for place, size, gap in _sizes(source))
+    to_left, to_top = (place * (size + gap) for place, size, gap in _sizes(target))
+    across, down = target[0] - source[0], target[1] - source[1]
+    if across == 0:
+        x = left + TILE_WIDTH / 2
+        ends = (top + TILE_HEIGHT, to_top) if down > 0 else (top, to_top + TILE_HEIGHT)
+        return f"M{x:g},{ends[0]:g} V{ends[1]:g}"
+    right = across > 0
+    start = left + TILE_WIDTH if right else left
+    end = to_left if right else to_left + TILE_WIDTH
+    middle, to_middle = top + TILE_HEIGHT / 2, to_top + TILE_HEIGHT / 2
+    if abs(across) == 1:
+        # A quarter of the height apart from straight neighbours.
+        shift = TILE_HEIGHT / 4 if down else 0.0
+        y, to_y = middle + math.copysign(shift, down), to_middle - math.copysign(shift, down)
+        return f"M{start:g},{y:g} L{end:g},{to_y:g}"
+    side = math.copysign(GAP_X / 2, across)
+    between = min(top, to_top) + TILE_HEIGHT + GAP_Y / 2 + lane
+    turn = math.copysign(TILE_HEIGHT / 4, down)
     return (
-        f"M{source.x + start * dx:.1f},{source.y + start * dy:.1f} "
-        f"L{source.x + end * dx:.1f},{source.y + end * dy:.1f}"
+        f"M{start:g},{middle + turn:g} H{start + side - lane:g} V{between:g} "
+        f"H{end - side + lane:g} V{to_middle - turn:g} H{end:g}"
     )
+
+
+def _sizes(spot: tuple[int, int]) -> tuple[tuple[int, float, float], tuple[int, float, float]]:
+    return (spot[0], TILE_WIDTH, GAP_X), (spot[1], TILE_HEIGHT, GAP_Y)

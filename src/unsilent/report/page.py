@@ -12,7 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from unsilent import __version__
 from unsilent.contract import contract
 from unsilent.files import write_whole
-from unsilent.report import charts, view
+from unsilent.findings import Finding
+from unsilent.report import charts, figures, view
 from unsilent.report.source import REPORT_FILE, Run, read_run
 from unsilent.taxonomy import by_code
 
@@ -29,30 +30,38 @@ def write_page(folder: Path) -> Path:
 
 def page(run: Run) -> str:
     """The page as HTML. Everything that is not markup of ours is escaped."""
-    found = run.findings
+    found, record = run.findings, run.record
     return _template().render(
         findings=found,
         plan=run.plan,
+        record=record,
         timing=run.timing,
         rows=tuple(_rows(run.plan.to_json())),
         contract=contract(run.plan),
-        tiles=[
-            {
-                "finding": finding,
-                "entry": by_code(finding.code),
-                "shown": view.verdict(finding),
-                "bar": charts.bar(finding),
-            }
-            for finding in found.findings
-        ],
-        lines=charts.lines(found),
-        graph=charts.graph(found),
+        tiles=[_tile(run, finding) for finding in found.findings],
+        graph=charts.graph(),
+        budget=figures.budget(record.epsilons, found.privacy.epsilon) if record else None,
         simulated=any(finding.oracle is not None for finding in found.findings),
         reproduce=_reproduce(run),
         version=__version__,
         charts=charts,
         view=view,
     )
+
+
+def _tile(run: Run, finding: Finding) -> dict[str, Any]:
+    """What the templates show of one mode."""
+    spread = run.record.spreads.get(finding.code) if run.record else None
+    return {
+        "finding": finding,
+        "entry": by_code(finding.code),
+        "shown": view.verdict(finding),
+        "bar": charts.bar(finding),
+        "figure": figures.over_rounds(run.findings, finding.code),
+        "leads": view.leads(finding.code),
+        "width": view.width(finding),
+        "clients": view.clients(finding, run.plan, spread),
+    }
 
 
 def _reproduce(run: Run) -> str:

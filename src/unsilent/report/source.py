@@ -10,6 +10,7 @@ from typing import cast
 from unsilent.errors import InputError
 from unsilent.findings import Findings, read_findings
 from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.report.record import Record, read_record
 from unsilent.report.timing import Timing, read_timing
 
 PLAN_FILE = "plan.json"
@@ -22,12 +23,15 @@ REPORT_FILE = "report.html"
 class Run:
     """What reports are made of: the plan that was declared, what was found, and what it cost.
 
+    ``record`` is what the run's ledger adds, None where it is not at hand.
+
     Raises InputError if the findings belong to another plan.
     """
 
     plan: MonitoringPlan
     findings: Findings
     timing: Timing | None = None
+    record: Record | None = None
 
     def __post_init__(self) -> None:
         if self.findings.plan != self.plan.digest:
@@ -47,7 +51,13 @@ def read_run(folder: Path) -> Run:
             remedy="`unsilent demo` makes one in runs/demo, `unsilent run PLAN` another.",
         )
     findings = read_findings(folder / FINDINGS_FILE)
-    return Run(_read_plan(folder / PLAN_FILE), findings, read_timing(folder))
+    plan = _read_plan(folder / PLAN_FILE)
+    return Run(
+        plan,
+        findings,
+        read_timing(folder),
+        read_record(folder / LEDGER_FILE, plan, findings) if findings.plan == plan.digest else None,
+    )
 
 
 def _read_plan(path: Path) -> MonitoringPlan:

@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from unsilent.findings import Finding, Findings, Interval, Trend
+from unsilent.plan import MonitoringPlan
+from unsilent.report.record import Spread
+from unsilent.taxonomy import INFLUENCES
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,13 @@ VISIBILITIES: Mapping[str, str] = {
     "loud": "LOUD: the system metrics show a loss too",
     "undetermined": "visibility undetermined: the system metrics prove neither loss nor none",
 }
+
+BADGES: Mapping[str, str] = {
+    "silent": "SILENT",
+    "loud": "LOUD",
+    "undetermined": "SILENT OR LOUD?",
+}
+"""A visibility in short; that it is not known must not look like a verdict."""
 
 VIEWS: Mapping[str, str] = {
     "server": "global adapter on public probes, at the server",
@@ -138,6 +148,53 @@ def change(trend: Trend) -> str | None:
     if trend.first is None or trend.last is None:
         return None
     return f"{trend.first:.3f} → {trend.last:.3f}"
+
+
+def leads(code: str) -> str:
+    """Where a mode's arrows lead: "can lead to SF-2 and SF-3"."""
+    kinds = {"primary": "can lead to", "feedback": "can feed back into"}
+    parts: list[str] = []
+    for kind, words in kinds.items():
+        targets = [each.target for each in INFLUENCES if (each.source, each.kind) == (code, kind)]
+        if targets:
+            parts.append(f"{words} {' and '.join(targets)}")
+    return "; ".join(parts) or "leads to no other mode"
+
+
+@dataclass(frozen=True)
+class Width:
+    """What an interval's width is made of: the part of its variance that is privacy noise, in %."""
+
+    privacy: int
+    words: str
+
+
+def width(finding: Finding) -> Width | None:
+    """The part of a finding's variance that is privacy noise, or None without estimate."""
+    if finding.privacy_sd is None or finding.sampling_sd is None:
+        return None
+    noise, sampling = finding.privacy_sd**2, finding.sampling_sd**2
+    share = round(100 * noise / (noise + sampling)) if noise + sampling else 0
+    return Width(
+        share,
+        f"{share}% of the interval's variance is privacy noise (sd {points(finding.privacy_sd)}), "
+        f"the rest sampling (sd {points(finding.sampling_sd)})",
+    )
+
+
+def clients(finding: Finding, plan: MonitoringPlan, spread: Spread | None) -> str:
+    """How the clients are spread around the mean, as far as it was released."""
+    whom = f"mean over {finding.clients} clients"
+    if finding.range[0] == 0:
+        return f"{whom} of 0 or 1: the share of clients that are left behind"
+    if spread is None:
+        return (
+            f"{whom}, each within [{points(finding.range[0])}, {points(finding.range[1])}]; how "
+            "far they differ was not released under this plan"
+        )
+    if spread.sd is None:
+        return f"{whom}; they differ by less than the privacy noise lets one see"
+    return f"{whom}; between clients a standard deviation of about {points(spread.sd)}, noise out"
 
 
 def headline(findings: Findings) -> str:

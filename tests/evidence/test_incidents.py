@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from unsilent.evidence.timeline import incidents
 from unsilent.findings import read_findings
 from unsilent.ledger import Ledger
+from unsilent.report.incidents import incidents
 
 
 def test_a_failure_is_an_incident_from_onset_to_the_person_who_knows(run_folder: Path) -> None:
