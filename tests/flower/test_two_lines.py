@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ from flwr.serverapp.strategy import (
 )
 
 from tests.flower.in_process import InProcess, enter_run
+from unsilent.errors import ItemError
 from unsilent.flower import monitor_client, monitor_strategy
-from unsilent.flower.messages import OBSERVE
+from unsilent.flower.messages import ANSWER, OBSERVE
 from unsilent.items import Item, ItemSet, write_items
 from unsilent.ledger import Ledger
 from unsilent.plan import MonitoringPlan, parse_plan
@@ -172,3 +174,172 @@ def test_training_goes_on_as_it_did_under_a_secure_sum(tmp_path: Path) -> None:
     strategy = monitor_strategy(FedAvg(), declared, out=tmp_path / "run")
     assert run(grid, strategy) == unmonitored(tmp_path)
     assert judged(tmp_path / "run") == [1, 3]
+
+
+def raises(items: ItemSet, arrays: ArrayRecord | None, context: Context) -> list[list[float]]:
+    random.random()
+    raise ValueError(SECRET)
+
+
+def ends(items: ItemSet, arrays: ArrayRecord | None, context: Context) -> list[list[float]]:
+    raise SystemExit(SECRET)
+
+
+def hangs(items: ItemSet, arrays: ArrayRecord | None, context: Context) -> list[list[float]]:
+    time.sleep(60)
+    return []
+
+
+def nonsense(items: ItemSet, arrays: ArrayRecord | None, context: Context) -> Any:
+    return [[0.2, float("nan")] for _ in items]
+
+
+def leaks(items: ItemSet, arrays: ArrayRecord | None, context: Context) -> Any:
+    raise ItemError(SECRET)
+
+
+FAULTY = {
+    "raises": (raises, "the app's score function failed"),
+    "leaks": (leaks, "the app's score function failed"),
+    "ends": (ends, "the app's score function failed"),
+    "hangs": (hangs, "took longer than 0.5 seconds"),
+    "nonsense": (nonsense, "16 of 16 rows are not probabilities"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTY)
+def test_a_scorer_that_fails_costs_the_round_and_nothing_else(name: str, tmp_path: Path) -> None:
+    faulty, reason = FAULTY[name]
+    waits = 0.5 if name == "hangs" else 20.0
+    rounds = [1] if name == "hangs" else [1, 3]
+    declared = plan(tmp_path, monitor={"timeout": waits, "rounds": rounds})
+    grid = InProcess(monitor_client(app(), faulty), NODES, tmp_path / "nodes")
+    strategy = monitor_strategy(FedAvg(), declared, out=tmp_path / "run")
+    assert run(grid, strategy) == unmonitored(tmp_path)
+    assert list(missed(tmp_path / "run")) == rounds
+    assert reason in missed(tmp_path / "run")[1]
+    travelled = repr([message.content for message in grid.received])
+    assert SECRET not in travelled and "ValueError" not in travelled
+    assert SECRET not in (tmp_path / "run" / "ledger.sqlite").read_bytes().decode("latin-1")
+    if name in ("raises", "leaks", "ends"):
+        assert SECRET in (tmp_path / "nodes" / "1" / "error.log").read_text()
+
+
+def hostile(kind: str, node: int, reply: Message) -> Message | None:
+    """Whatever comes back to monitoring's questions is not what was asked for."""
+    if "unsilent" not in kind:
+        return reply
+    told: dict[int, dict[str, Any]] = {
+        1: {"client": "one", "identity": 7, "body": 9},
+        2: {"client": 1, "identity": b"\0" * 16, "body": b"\xff"},
+        3: {"failed": "x\x1b[2J" * 999, "exit_code": "0"},
+    }
+    reply.content.clear()
+    if node in told:
+        reply.content[ANSWER] = ConfigRecord(told[node])
+    return reply
+
+
+def silent(kind: str, node: int, reply: Message) -> Message | None:
+    return None if kind == OBSERVE else reply
+
+
+@pytest.mark.parametrize("aggregation", ["plain", "secure-sum"])
+@pytest.mark.parametrize("tap", [hostile, silent])
+def test_replies_that_are_hostile_or_never_come_cost_the_round_and_nothing_else(
+    tap: Any, aggregation: str, tmp_path: Path
+) -> None:
+    declared = plan(
+        tmp_path, monitor={"timeout": 0.3}, privacy={"aggregation": aggregation, "dropout": 0.25}
+    )
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes", tap=tap)
+    strategy = monitor_strategy(FedAvg(), declared, out=tmp_path / "run")
+    assert run(grid, strategy) == unmonitored(tmp_path)
+    assert list(missed(tmp_path / "run")) == [1, 3]
+    assert all(reason.isprintable() for reason in missed(tmp_path / "run").values())
+
+
+def test_one_release_that_cannot_be_read_costs_that_clients_part(tmp_path: Path) -> None:
+    def one(kind: str, node: int, reply: Message) -> Message:
+        if kind == OBSERVE and node == 2:
+            reply.content[ANSWER] = ConfigRecord({"body": b"\xff"})
+        return reply
+
+    declared = plan(tmp_path, privacy={"aggregation": "plain", "dropout": 0.25})
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes", tap=one)
+    run(grid, monitor_strategy(FedAvg(), declared, out=tmp_path / "run"))
+    assert missed(tmp_path / "run") == {}
+    sums = Ledger(tmp_path / "run" / "ledger.sqlite").entries("sum")
+    assert [entry.payload["clients"] for entry in sums] == [NODES - 1] * 2
+
+
+@pytest.mark.parametrize("text", [None, "federation = 1", "\x00", "modes = {}"])
+def test_a_plan_that_cannot_be_read_leaves_the_run_alone(text: str | None, tmp_path: Path) -> None:
+    declared = tmp_path / "plan.toml"
+    if text is not None:
+        declared.write_text(text)
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes")
+    strategy = monitor_strategy(FedAvg(), declared, out=tmp_path / "run")
+    assert run(grid, strategy) == unmonitored(tmp_path)
+    assert str(declared) in (tmp_path / "run" / "not-monitored.txt").read_text()
+    assert not any("unsilent" in kind for kind, _ in grid.asked)
+
+
+def test_a_run_folder_that_is_a_file_leaves_the_run_alone(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes")
+    strategy = monitor_strategy(FedAvg(), plan(tmp_path), out=tmp_path / "run")
+    assert run(grid, strategy) == unmonitored(tmp_path)
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+def test_clients_that_are_not_monitored_cost_the_round_and_nothing_else(tmp_path: Path) -> None:
+    """An app without its line answers as Flower does, with an error."""
+    grid = InProcess(app(), NODES, tmp_path / "nodes")
+    strategy = monitor_strategy(FedAvg(), plan(tmp_path), out=tmp_path / "run")
+    assert run(grid, strategy) == unmonitored(tmp_path)
+    assert "Flower error 2" in missed(tmp_path / "run")[1]
+
+
+def test_a_client_without_a_folder_says_how_to_give_it_one(tmp_path: Path) -> None:
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes")
+    for context in grid.contexts.values():
+        del context.node_config["store"]
+    strategy = monitor_strategy(FedAvg(), plan(tmp_path), out=tmp_path / "run")
+    assert run(grid, strategy) == unmonitored(tmp_path)
+    assert "no folder of its own" in missed(tmp_path / "run")[1]
+
+
+def test_a_node_that_joins_late_is_asked_from_then_on(tmp_path: Path) -> None:
+    declared = plan(tmp_path, privacy={"aggregation": "plain", "dropout": 0.25})
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes")
+    late = grid.contexts.pop(NODES)
+
+    class Joins(FedAvg):
+        def configure_train(self, server_round: int, *rest: Any) -> Iterable[Message]:
+            if server_round == 2:
+                grid.contexts[NODES] = late
+            return super().configure_train(server_round, *rest)
+
+    run(grid, monitor_strategy(Joins(), declared, out=tmp_path / "run"))
+    sums = Ledger(tmp_path / "run" / "ledger.sqlite").entries("sum")
+    assert [entry.payload["clients"] for entry in sums] == [NODES - 1, NODES]
+
+
+def test_two_nodes_with_one_folder_count_as_one_client(tmp_path: Path) -> None:
+    declared = plan(tmp_path, privacy={"aggregation": "plain", "dropout": 0.25})
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes")
+    grid.contexts[2].node_config |= grid.contexts[1].node_config
+    run(grid, monitor_strategy(FedAvg(), declared, out=tmp_path / "run"))
+    sums = Ledger(tmp_path / "run" / "ledger.sqlite").entries("sum")
+    assert [entry.payload["clients"] for entry in sums] == [NODES - 1] * 2
+
+
+def test_a_second_run_of_a_plan_is_refused_by_its_clients(tmp_path: Path) -> None:
+    """What they released for the first would pass for what the second measured."""
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes")
+    run(grid, monitor_strategy(FedAvg(), plan(tmp_path), out=tmp_path / "run"))
+    run(grid, monitor_strategy(FedAvg(), plan(tmp_path), out=tmp_path / "run"))
+    assert judged(tmp_path / "run.1") == [1, 3]
+    assert judged(tmp_path / "run") == []
+    assert "another run of the same plan" in missed(tmp_path / "run")[1]

@@ -11,11 +11,12 @@ from typing import Any, Protocol
 
 from flwr.app import Message
 
-from unsilent.errors import ReleaseError
+from unsilent.errors import ReleaseError, RunError
 from unsilent.flower import messages
 from unsilent.flower.exchange import Answers
 from unsilent.monitor import Monitor
 from unsilent.release import Release
+from unsilent.release.noise import needed_releases
 
 Ask = Callable[[str, Mapping[int, dict[str, Any]], str], Answers]
 """Asks nodes, each with its own values, by message type; the last argument names the stage."""
@@ -45,11 +46,20 @@ class PlainSum:
         """Nothing to agree on."""
 
     def collect(self, round_number: int, measure: Measure) -> Release:
-        """The sum of what arrived."""
+        """The sum of what arrived. Raises RunError, with a client's reason, if too little did."""
         answers = measure()
         if not answers.good:
             raise answers.failure()
-        return self._monitor.sum(round_number, _readable(answers.good.values()))
+        total = self._monitor.sum(round_number, _readable(answers.good.values()))
+        needed = needed_releases(self._monitor.plan)
+        if total.clients < needed and answers.reasons:
+            raise RunError(
+                f"{total.clients} of {needed} needed releases arrived in round {round_number} "
+                f"({answers.reasons[0].rstrip('.')})",
+                where="monitoring",
+                remedy="Allow for drop-outs in privacy.dropout.",
+            )
+        return total
 
 
 def _readable(replies: Iterable[Message]) -> Iterator[Release]:

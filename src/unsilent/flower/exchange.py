@@ -67,6 +67,7 @@ def ask(
         arrived = {
             asked[reply.metadata.reply_to_message_id]: reply
             for reply in grid.pull_messages(waiting)
+            if reply.metadata.reply_to_message_id in asked
         }
         if arrived:
             replies |= arrived

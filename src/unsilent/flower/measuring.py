@@ -104,10 +104,12 @@ def measure(
     return statistics, system_change(evidence)
 
 
-def personalized(functions: Functions, aggregated: ArrayRecord, context: Context) -> ArrayRecord:
-    """The client's own arrays from the app's function. Raises RunError as ``measure``."""
+def personalized(
+    functions: Functions, aggregated: ArrayRecord, context: Context
+) -> ArrayRecord | None:
+    """The client's own arrays from the app's function, None without one. Raises as ``measure``."""
     if functions.personalize is None:
-        return aggregated
+        return None
     with _own("personalize"):
         own = functions.personalize(aggregated, context)
     if not isinstance(own, ArrayRecord):

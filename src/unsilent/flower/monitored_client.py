@@ -71,7 +71,7 @@ class MonitoredClientApp(ClientApp):
         handle = self._handler(kind)
         if handle is not None:
             with undisturbed():
-                return messages.guarded(_limited(handle), log_of)(message, context)
+                return messages.guarded(handle, log_of)(message, context)
         if kind.partition(".")[0] != "train":
             return self._app(message, context)
         # Read before the app does: it may put its results into the same record.
@@ -112,34 +112,23 @@ class MonitoredClientApp(ClientApp):
         order = message.content.config_records[ORDER]
         text, round_number = str(order["plan"]), int(str(order["round"]))
         plan = plan_of(text)
-        answering.check_run(message, context, plan)
         folder = folder_of(context)
         aggregated = message.content.array_records[ADAPTER]
-        local = load_arrays(folder / _LOCAL)
-        own = self._functions.personalize is not None
         adapters: dict[AdapterRole, ArrayRecord | None] = {
             "reference": message.content.array_records.get(REFERENCE),
             "start": load_arrays(folder / _START),
-            "local": local,
+            "local": load_arrays(folder / _LOCAL),
             "global": aggregated,
-            "personalized": measuring.personalized(self._functions, aggregated, context)
-            if own
-            else local,
         }
-        statistics, system = measuring.measure(self._functions, text, adapters, context)
+        # A function that hangs would hold up training after the server has gone on.
+        with time_limit(plan.monitor.timeout):
+            own = measuring.personalized(self._functions, aggregated, context)
+            adapters["personalized"] = adapters["local"] if own is None else own
+            statistics, system = measuring.measure(self._functions, text, adapters, context)
+        # Last, so that a run in which nothing could be measured may be begun again.
+        answering.check_run(message, context, plan)
         made = answering.release(context, plan, round_number, statistics, system)
         return answering.sent(message, context, plan, made)
-
-
-def _limited(handle: Handler) -> Handler:
-    """The handler, ended when the server waits no more: a hung one would hold up training."""
-
-    def run(message: Message, context: Context) -> Message:
-        plan = plan_of(str(message.content.config_records[ORDER]["plan"]))
-        with time_limit(plan.monitor.timeout):
-            return handle(message, context)
-
-    return run
 
 
 def _model_of(content: RecordDict) -> ArrayRecord | None:

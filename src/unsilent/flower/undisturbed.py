@@ -15,6 +15,8 @@ import numpy as np
 
 from unsilent.errors import RunError
 
+_AGAIN_S = 0.1
+
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
@@ -35,8 +37,9 @@ def undisturbed() -> Iterator[None]:
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise RunError inside after so many seconds, where the system has an alarm clock.
 
-    In another thread than the main one, or without such a clock, nothing is limited. An alarm of
-    the surrounding program goes on.
+    In another thread than the main one, or without such a clock, nothing is limited. An import is
+    let finish: half a module would break whoever imports it next. An alarm of the surrounding
+    program goes on.
     """
     clock = getattr(signal, "setitimer", None)
     if clock is None or threading.current_thread() is not threading.main_thread():
@@ -44,6 +47,9 @@ def time_limit(seconds: float) -> Iterator[None]:
         return
 
     def ring(number: int, frame: FrameType | None) -> None:
+        if _importing(frame):
+            clock(signal.ITIMER_REAL, _AGAIN_S)
+            return
         raise RunError(
             f"the client took longer than {seconds:g} seconds",
             where="monitor.timeout",
@@ -57,6 +63,14 @@ def time_limit(seconds: float) -> Iterator[None]:
     finally:
         clock(signal.ITIMER_REAL, left, interval)
         signal.signal(signal.SIGALRM, before)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _torch_states() -> tuple[Any, list[Any]] | None:
