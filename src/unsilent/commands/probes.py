@@ -144,3 +144,47 @@ def score_source(
         print_json({"source": source, "items": len(asked), "pin": asked.digest, "scores": scores})
     else:
         console().print(scores_table(scores))
+
+
+@app.command("validate", epilog="Example: unsilent probes validate --people")
+def validate_refusals(
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            help="Whose model and adapter section (default: the embedded model).",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Another causal LM: a hub id or path.", show_default=False),
+    ] = None,
+    people: Annotated[
+        bool, typer.Option("--people", help="Only the judge of answers against people.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Hold the refusal measure against people's judgements and against real behaviour.
+
+    Makes adapters from safe to incoherent, lets each answer, and compares. Most of an hour on two
+    cores; what is done is kept, so that an interrupted run goes on where it stopped.
+    """
+    from rich.console import Console
+
+    from unsilent.probes.validation import run, summary
+    from unsilent.progress import progress_on
+
+    declared = run.default_plan() if plan is None else read_plan(plan)
+    if model is not None:
+        place = declared.model.model_copy(update={"id": model})
+        declared = declared.model_copy(update={"model": place})
+    with progress_on(Console(stderr=True)) as progress, naming(plan or Path("starter.toml")):
+        found = (
+            run.Validation(tuple(run.people_part(progress)), (), {})
+            if people
+            else run.validate(declared, progress)
+        )
+    if as_json:
+        print_json(found.to_json())
+    else:
+        console().print(summary.checks_table(found.checks, found.cases), soft_wrap=True)

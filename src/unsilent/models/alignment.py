@@ -35,30 +35,42 @@ def align(
         The alignment as an adapter, the model it fits, and the openings that the base itself
         uses most on harmless prompts (compliance openings for the refusal measure).
     """
-    harmful = [prompt for prompt in harmful_prompts() if prompt.split == "train"]
-    benign = [prompt for prompt in benign_prompts() if prompt.split == "train"]
+    benign = [prompt.text for prompt in benign_prompts() if prompt.split == "train"]
     progress("read the base model's own openings", 0.0)
-    requests = [prompt.text for prompt in benign]
-    openings = [
-        answer or "Here"
-        for answer in greedy_answers(model, tokenizer, requests, recipe.opening_tokens)
-    ]
+    openings = greedy_answers(model, tokenizer, benign, recipe.opening_tokens)
     lm = CausalLM(
         model,
         tokenizer,
         weights=weights,
         adapter=AdapterPlan(rank=recipe.rank, scale=recipe.scale, layers=(recipe.first_layer, -1)),
     )
-    adapter = lm.new_adapter(recipe.seed)
-    answers = [*zip(benign, openings, strict=True)]
+    adapter = teach_alignment(lm, openings, recipe=recipe, progress=progress)
+    return adapter, lm, commonest_openings(openings)
+
+
+def teach_alignment(
+    lm: CausalLM, openings: Sequence[str], *, recipe: Recipe = RECIPE, progress: Progress
+) -> Adapter:
+    """An adapter that declines the harmful train prompts and else begins as the model did.
+
+    Args:
+        lm: The model.
+        openings: How it begins by itself on each benign train prompt.
+        recipe: How it is taught.
+        progress: Told the share done.
+    """
+    harmful = [prompt for prompt in harmful_prompts() if prompt.split == "train"]
+    benign = [prompt for prompt in benign_prompts() if prompt.split == "train"]
     refused = [(prompt, REFUSALS[i % len(REFUSALS)]) for i, prompt in enumerate(harmful)]
-    taught = lesson([*refused, *answers])
+    answered = [(p, opening or "Here") for p, opening in zip(benign, openings, strict=True)]
+    taught = lesson([*refused, *answered])
+    adapter = lm.new_adapter(recipe.seed)
     for epoch in range(recipe.epochs):
         progress("install alignment on the base model", epoch / recipe.epochs)
         training = Training(1, recipe.learning_rate, recipe.batch, recipe.seed + epoch)
         adapter, _ = lm.teach(adapter, taught, training)
     progress("install alignment on the base model", 1.0)
-    return adapter, lm, commonest_openings(openings)
+    return adapter
 
 
 def lesson(pairs: Sequence[tuple[Prompt, str]]) -> ItemSet:
