@@ -72,6 +72,7 @@ class CausalLM:
         model, tokenizer: From transformers; the model is frozen and gets LoRA layers.
         weights: Digest of the base weights.
         adapter: Rank, scale, targets and layers of the LoRA.
+        slots: The adapter's layers, where the model has them already; by default new ones.
         budget: Padded tokens in one scoring batch; memory grows with it, not with the items. By
             default what suits the device: a processor's cache, or an accelerator's width.
     """
@@ -83,10 +84,11 @@ class CausalLM:
         *,
         weights: str,
         adapter: AdapterPlan,
+        slots: LoraSlots | None = None,
         budget: int | None = None,
     ) -> None:
         self.model = model
-        self._slots = LoraSlots(model, adapter)
+        self._slots = LoraSlots(model, adapter) if slots is None else slots
         self._tokenizer = tokenizer
         self.engine = choose_engine(model, self._slots.first, budget)
         self._dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
