@@ -17,9 +17,11 @@ import click
 import typer
 
 from unsilent import __version__
+from unsilent.commands import alerts as alerting
 from unsilent.commands import bench, category, evidence, gate, landscape, privacy, probes
 from unsilent.commands.common import (
     Json,
+    LedgerUrl,
     PlanFile,
     RunFolder,
     Underpowered,
@@ -57,6 +59,7 @@ app.add_typer(privacy.app, name="privacy")
 app.add_typer(probes.app, name="probes")
 app.add_typer(bench.app, name="bench")
 app.add_typer(gate.app, name="gate")
+app.add_typer(alerting.app, name="alerts")
 app.command(epilog="Example: unsilent landscape --format html --out landscape.html")(
     landscape.landscape
 )
@@ -135,6 +138,8 @@ def run(
         Path | None,
         typer.Option(help="Where the run is kept (default: runs/ and the plan's name)."),
     ] = None,
+    ledger: LedgerUrl = None,
+    alerts: alerting.AlertsPath = None,
     accept_underpowered: Underpowered = False,
     as_json: Json = False,
 ) -> None:
@@ -149,7 +154,8 @@ def run(
 
         with naming(plan):
             refuse_underpowered(declared)
-    _federation(declared, out or Path("runs") / declared.name, None, as_json)
+    kept = out or Path("runs") / declared.name
+    _federation(declared, kept, None, as_json, ledger=ledger, alerts=alerts)
 
 
 @plans.command("init", epilog="Example: unsilent plan init plan.toml")
@@ -282,7 +288,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _federation(plan: MonitoringPlan, out: Path, scenario: str | None, as_json: bool) -> None:
+def _federation(
+    plan: MonitoringPlan,
+    out: Path,
+    scenario: str | None,
+    as_json: bool,
+    *,
+    ledger: str | None = None,
+    alerts: Path | None = None,
+) -> None:
     """Run a federation, print what was found and where it lies."""
     from rich.console import Console
 
@@ -296,7 +310,9 @@ def _federation(plan: MonitoringPlan, out: Path, scenario: str | None, as_json: 
     from unsilent.report.timing import read_timing
 
     with progress_on(Console(stderr=True)) as progress:
-        found = run_plan(plan, out, scenario=scenario, progress=progress)
+        found = run_plan(
+            plan, out, scenario=scenario, progress=progress, ledger=ledger, alerts=alerts
+        )
     page = write_page(out)
     _print_findings(found, as_json=as_json, timing=read_timing(out))
     if not as_json:

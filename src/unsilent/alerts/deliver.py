@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from unsilent.alerts.config import AlertsFile, Sink, Word
+from unsilent.alerts.config import AlertsFile, Sink, Word, read_alerts
 from unsilent.alerts.state import TOLD, Event, event_of
 from unsilent.errors import InputError, UnsilentError
 from unsilent.files import write_whole
@@ -117,6 +118,16 @@ class Delivery:
                 remedy="Remove it to tell all events again.",
             )
         return cast("dict[str, int]", data)
+
+
+def alerting(config: Path | None, ledger: Ledger, folder: Path) -> AbstractContextManager[object]:
+    """Deliver in the background while a run goes on; nothing without an alerts file.
+
+    Raises InputError if the file or one of its channels is not usable.
+    """
+    if config is None:
+        return nullcontext()
+    return BackgroundDelivery(Delivery(ledger, folder, channels_of(read_alerts(config))))
 
 
 class BackgroundDelivery:

@@ -8,15 +8,22 @@ estimate has no effect series, not a 0. ``unsilent_last_judged_round`` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from unsilent.alerts.extras import need
 from unsilent.alerts.state import STATUSES, Event, RunState
+from unsilent.errors import InputError
 from unsilent.files import write_whole
 
 with need("prometheus"):
-    from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+    from prometheus_client import (
+        CONTENT_TYPE_LATEST,
+        CollectorRegistry,
+        generate_latest,
+        start_http_server,
+    )
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
     from prometheus_client.registry import Collector
 
@@ -67,6 +74,32 @@ def exposition(state: RunState) -> bytes:
     registry = CollectorRegistry()
     registry.register(RunCollector(lambda: state))
     return generate_latest(registry)
+
+
+@contextmanager
+def serve(
+    state: Callable[[], RunState], port: int, address: str = "127.0.0.1"
+) -> Generator[str, None, None]:
+    """Serve the metrics of one run while the context lasts; its URL.
+
+    Raises InputError if the port cannot be had.
+    """
+    registry = CollectorRegistry()
+    registry.register(RunCollector(state))
+    try:
+        server, thread = start_http_server(port, address, registry)
+    except OSError as error:
+        raise InputError(
+            f"cannot listen ({error.strerror})",
+            where=f"{address}:{port}",
+            remedy="Choose another --port.",
+        ) from None
+    try:
+        yield f"http://{address}:{server.server_port}/metrics"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 class TextFile:

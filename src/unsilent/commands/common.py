@@ -30,6 +30,17 @@ RunFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run folder, as runs/demo.", show_default=False)
 ]
 
+LedgerUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--ledger",
+        envvar="UNSILENT_LEDGER",
+        help="Keep the ledger in a database: postgresql://HOST/DATABASE?schema=NAME, the password "
+        "in ~/.pgpass or PGPASSWORD (default: a file in the run's folder).",
+        show_default=False,
+    ),
+]
+
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:

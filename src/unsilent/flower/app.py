@@ -11,12 +11,13 @@ from pathlib import Path
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
+from unsilent.alerts.deliver import alerting
 from unsilent.errors import PlanError
 from unsilent.findings import write_findings
 from unsilent.flower.client import app as client
 from unsilent.flower.server import federate
 from unsilent.inference.advice import refuse_underpowered
-from unsilent.ledger import Ledger
+from unsilent.ledger_place import open_ledger
 from unsilent.monitor import Monitor
 from unsilent.plan import read_plan
 
@@ -38,6 +39,9 @@ def main(grid: Grid, context: Context) -> None:
         refuse_underpowered(plan)
     out = Path(str(context.run_config.get("out", "runs/flower"))).absolute()
     out.mkdir(parents=True, exist_ok=True)
-    monitor = Monitor(plan, Ledger(out / "ledger.sqlite"))
-    federate(grid, plan, monitor, out, report=lambda *_: None)
+    ledger = open_ledger(out, str(context.run_config.get("ledger", "")) or None)
+    alerts = str(context.run_config.get("alerts", ""))
+    with alerting(Path(alerts) if alerts else None, ledger, out):
+        monitor = Monitor(plan, ledger)
+        federate(grid, plan, monitor, out, report=lambda *_: None)
     write_findings(out / "findings.json", monitor.findings())

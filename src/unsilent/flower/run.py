@@ -17,6 +17,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 from flwr.simulation import run_simulation
 
+from unsilent.alerts.deliver import alerting
 from unsilent.errors import InputError, RunError
 from unsilent.findings import Finding, Findings, write_findings
 from unsilent.flower.client import SIMULATION
@@ -25,7 +26,7 @@ from unsilent.flower.records import client_records
 from unsilent.flower.run_folder import open_folder
 from unsilent.flower.server import federate
 from unsilent.items import ItemSet
-from unsilent.ledger import Ledger
+from unsilent.ledger_place import open_ledger
 from unsilent.models import prepare_model
 from unsilent.monitor import Monitor
 from unsilent.plan import MonitoringPlan
@@ -41,11 +42,16 @@ def run_plan(
     *,
     scenario: str | None = None,
     progress: Progress | None = None,
+    ledger: str | None = None,
+    alerts: Path | None = None,
 ) -> Findings:
     """Train, monitor and judge; ``out`` then holds plan, ledger, findings and adapters.
 
     A run of the same plan that was cut short goes on after its last whole round. A finished run,
     or one of another plan, is kept: its folder is renamed to ``OUT.1``, ``OUT.2`` and so on.
+
+    ``ledger`` is the URL of a database for a new run's ledger, by default a file in ``out``;
+    ``alerts`` an alerts file, whose channels are told from a thread of their own.
 
     Raises:
         InputError: ``out`` is a folder of something else, or what the plan names is unusable.
@@ -73,9 +79,11 @@ def run_plan(
         open_folder(plan, out)
         probes = load_probes(plan)
         sets = chain(probes.values(), _all_records(plan))
-        prepare_model(plan, sets, lambda stage, done: shown.update(stage, done, 1.0))
-        monitor = Monitor(plan, Ledger(out / "ledger.sqlite"), scenario=scenario)
-        _simulate(plan, monitor, out, shown)
+        kept = open_ledger(out, ledger)
+        with alerting(alerts, kept, out):
+            prepare_model(plan, sets, lambda stage, done: shown.update(stage, done, 1.0))
+            monitor = Monitor(plan, kept, scenario=scenario)
+            _simulate(plan, monitor, out, shown)
         found = _with_oracle(monitor.findings(), out)
         write_findings(out / "findings.json", found)
         lock.release()

@@ -1,0 +1,81 @@
+"""How a run stands is read from its ledger, as of any entry."""
+
+import pytest
+
+from tests.alerts.conftest import judge, miss
+from unsilent.alerts.state import TOLD, event_of, read_state
+from unsilent.errors import AlertError
+from unsilent.ledger import Ledger
+from unsilent.release.accountant import epsilon
+from unsilent.release.noise import planned_event
+
+
+def status(state):
+    return {mode.code: mode.status for mode in state.modes}
+
+
+def test_before_the_first_round_no_mode_is_healthy(ledger):
+    state = read_state(ledger)
+    assert status(state) == {
+        **dict.fromkeys(("SF-1", "SF-2", "SF-3", "SF-4", "SF-5"), "not_judged"),
+        "SF-6": "not_planned",
+    }
+    assert (state.judged, state.missed, state.judged_round, state.missed_round) == (
+        0,
+        0,
+        None,
+        None,
+    )
+    assert (state.epsilon_spent, state.planned) == (0.0, 4)
+    assert all(mode.numbers() == {} for mode in state.modes)
+
+
+def test_after_a_judged_and_a_missed_round(ledger, plan):
+    judge(ledger, plan, 1)
+    miss(ledger, 2)
+    state = read_state(ledger)
+    assert status(state) == {
+        "SF-1": "failure",
+        "SF-2": "failure",
+        "SF-3": "undetermined",
+        "SF-4": "healthy",
+        "SF-5": "healthy",
+        "SF-6": "not_planned",
+    }
+    assert (state.judged, state.missed, state.judged_round, state.missed_round) == (1, 1, 1, 2)
+    assert state.epsilon_spent == epsilon([planned_event(plan, 1)], plan.privacy.delta)
+    assert state.epsilon_left == plan.privacy.epsilon - state.epsilon_spent
+    assert state.modes[0].numbers() == {
+        "effect": 0.214,
+        "lower": pytest.approx(0.144),
+        "upper": pytest.approx(0.284),
+        "tolerance": 0.1,
+    }
+
+
+def test_an_event_tells_how_the_run_stood_then(ledger, plan):
+    for number in (1, 2):
+        judge(ledger, plan, number)
+        miss(ledger, number)
+    events = [event_of(ledger, e) for e in ledger.entries() if e.kind in TOLD]
+    assert [e.happening for e in events] == ["judged", "missed", "judged", "missed"]
+    assert [(e.state.judged, e.state.missed) for e in events] == [(1, 0), (1, 1), (2, 1), (2, 2)]
+    assert events[0].state.epsilon_spent < events[2].state.epsilon_spent
+    assert events[0].words == {
+        "judged",
+        "failure",
+        "undetermined",
+        "healthy",
+        "not_planned",
+    }
+    assert events[1].words == {"missed"}
+    assert events[1].to_json()["reason"] == "7 of 10 needed releases arrived"
+    assert [f["verdict"] for f in events[0].to_json()["findings"]][2:4] == [
+        "undetermined",
+        "healthy",
+    ]
+
+
+def test_a_ledger_without_a_run(tmp_path):
+    with pytest.raises(AlertError, match="no run has begun"):
+        read_state(Ledger(tmp_path / "ledger.db"))
