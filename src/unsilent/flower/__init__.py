@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unsilent.flower.monitored_client import monitor_client
     from unsilent.flower.monitored_strategy import monitor_strategy
+    from unsilent.flower.peft_score import PeftScore
 
-__all__ = ["monitor_client", "monitor_strategy"]
+__all__ = ["PeftScore", "monitor_client", "monitor_strategy"]
 
 _HOMES = {
+    "PeftScore": "unsilent.flower.peft_score",
     "monitor_client": "unsilent.flower.monitored_client",
     "monitor_strategy": "unsilent.flower.monitored_strategy",
 }
