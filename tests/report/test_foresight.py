@@ -119,3 +119,11 @@ def test_an_impossible_secure_sum_is_refused_with_the_nearest_plan() -> None:
     with pytest.raises(PlanError, match="no secure sum") as caught:
         foresee(plan(privacy={"aggregation": "secure-sum", "dropout": 0.4, "collusion": 0.4}))
     assert caught.value.remedy
+
+
+def test_it_says_how_many_probes_would_be_enough() -> None:
+    declared = plan(probes={"items": 20})
+    # sd 0.3 over items: 0.3 / sqrt(n) <= 0.25 * 0.1 at n = 144; the other mode asks no probes.
+    assert foresee(declared).to_json()["probes"] == {"items": 20, "enough": {"SF-1": 144}}
+    assert "20 of each set are asked" in shown(declared)
+    assert "from so many on: SF-1 144." in shown(declared)

@@ -15,6 +15,7 @@ from unsilent.inference.advice import Advice, advise, refuse_underpowered
 from unsilent.inference.bands import FAILURE_SHARE
 from unsilent.inference.delay import Course, Delay, default_courses, delays
 from unsilent.inference.power import PowerRow, power_table
+from unsilent.inference.probe_sizes import SHARE, items_for
 from unsilent.plan import MonitoringPlan
 from unsilent.report.view import points
 from unsilent.taxonomy import by_code
@@ -24,6 +25,7 @@ VIEWS = {
     "client_public": "client, public probes",
     "client_private": "client, private records",
 }
+_ON_PROBES = frozenset({"server", "client_public"})
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Foresight:
         rows: ``power_table``.
         delays: ``delays``.
         advice: ``advise``.
+        probes: By mode on public probes, how many of each set keep their choice a small part of
+            the error; see ``inference.probe_sizes``.
         secure_sum: Clients, degree, threshold and least number of the secure sum; None if
             aggregation is plain.
     """
@@ -43,6 +47,7 @@ class Foresight:
     rows: tuple[PowerRow, ...]
     delays: tuple[Delay, ...]
     advice: tuple[Advice, ...]
+    probes: dict[str, int]
     secure_sum: dict[str, Any] | None
 
     def refuse_underpowered(self) -> None:
@@ -59,6 +64,7 @@ class Foresight:
             "false_alarms": false_alarms(self.plan),
             "delays": [asdict(delay) for delay in self.delays],
             "advice": [asdict(each) for each in self.advice],
+            "probes": {"items": self.plan.probes.items, "enough": self.probes},
             "secure_sum": self.secure_sum,
         }
 
@@ -68,6 +74,8 @@ class Foresight:
         parts: list[RenderableType] = [self._head(), _power(self.rows, several=several)]
         parts.append(_notes(self.rows))
         parts += [_delays(self.plan, self.delays), Text("\n" + _alarms(self.plan))]
+        if self.probes:
+            parts.append(Text(_probes(self.plan.probes.items, self.probes)))
         if self.secure_sum is not None:
             parts.append(Text(_masking(self.secure_sum)))
         if self.advice:
@@ -100,6 +108,7 @@ def foresee(plan: MonitoringPlan) -> Foresight:
         rows=rows,
         delays=delays(plan),
         advice=advise(plan, rows),
+        probes={row.code: items_for(plan, row.code) for row in rows if row.view in _ON_PROBES},
         secure_sum=_secure_sum(plan),
     )
 
@@ -255,6 +264,15 @@ def _advice(advice: Sequence[Advice]) -> Group:
             "\nClients enrolled, epsilon for all rounds, monitoring rounds, held-out records a "
             "client: the smallest change of each. The cheapest has the smallest relative increase."
         ),
+    )
+
+
+def _probes(items: int, enough: dict[str, int]) -> str:
+    """How many probes would be enough, in words."""
+    each = ", ".join(f"{code} {count:,}" for code, count in enough.items())
+    return (
+        f"\nProbes: {items} of each set are asked. Their choice is less than {SHARE:.0%} of the "
+        f"tolerance, by the assumed spread, from so many on: {each}."
     )
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from unsilent.errors import PlanError
 from unsilent.inference.power import power_table
+from unsilent.inference.probe_sizes import items_for
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.probes.sizes import items_for
 
 
 def plan(tolerance: float, **more: Any) -> MonitoringPlan:
