@@ -1,0 +1,31 @@
+"""The benchmark's scenarios, by name. A further one is one more file and one more entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from unsilent.bench.scenarios.base import Scenario
+from unsilent.bench.scenarios.false_ability import FalseAbility
+from unsilent.bench.scenarios.group_skew import GroupSkew
+from unsilent.bench.scenarios.obedience import Obedience
+from unsilent.bench.scenarios.one_sided_homes import OneSidedHomes
+from unsilent.bench.scenarios.opposed_camps import OpposedCamps
+from unsilent.bench.scenarios.repeated_texts import RepeatedTexts
+
+_IN_ORDER: tuple[Scenario, ...] = (
+    GroupSkew(),
+    RepeatedTexts(),
+    OpposedCamps(),
+    FalseAbility(),
+    OneSidedHomes(),
+    Obedience(),
+)
+
+SCENARIOS: Mapping[str, Scenario] = MappingProxyType({each.name: each for each in _IN_ORDER})
+"""Name to scenario; the six main ones first, in the taxonomy's order."""
+
+MAIN: tuple[str, ...] = tuple(each.name for each in _IN_ORDER if each.main)
+"""The scenario of each mode that all doses and sizes are recorded of."""
+
+__all__ = ["MAIN", "SCENARIOS", "Scenario"]

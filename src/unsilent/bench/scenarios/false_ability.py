@@ -1,0 +1,36 @@
+"""SF-4: local tuning unlearns an ability that nobody monitors at home."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from unsilent.bench.scenarios.base import Client, Scenario, Settings, plain_records
+from unsilent.bench.scenarios.requests import domain_questions
+from unsilent.items import Item
+from unsilent.probes.sentiment import Text
+
+_QUESTIONS = 12
+
+
+class FalseAbility(Scenario):
+    """Each client's records of a second task are false in a way of its own."""
+
+    name = "false-ability"
+    code = "SF-4"
+    cause = "questions of a second task among the records, answered falsely, each client its way"
+    look_alike = "the same questions with true answers"
+    source = "Catastrophic forgetting in tuning: Luo et al. 2023"
+    doses = (0.0, 0.34, 0.67, 1.0)
+    tiers = ("fleet",)
+    main = True
+
+    def train(
+        self, client: Client, texts: Sequence[Text], moment: int, strength: float
+    ) -> tuple[Item, ...]:
+        """The client's texts, and public ones to be told by domain."""
+        asked = domain_questions(client, _QUESTIONS, moment, strength)
+        return (*plain_records(client.style, texts), *asked)
+
+    def settings(self, strength: float) -> Settings:
+        """The second task is in the records, so nothing else rehearses it."""
+        return Settings(rehearsal=0)
