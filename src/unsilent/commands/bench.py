@@ -106,6 +106,49 @@ def bench_replay(
         console().print(replay.summary(found.rows))
 
 
+@app.command("report", epilog="Example: unsilent bench report --replay replay.json")
+def bench_report(
+    replayed: Annotated[
+        Path | None,
+        typer.Option(
+            "--replay",
+            metavar="FILE",
+            help="JSON of a replay, as `unsilent bench replay --out` writes it; else it is run.",
+            show_default=False,
+        ),
+    ] = None,
+    traces: TracesFolder = None,
+    seed: Seed = 1,
+    out: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("bench.html"),
+) -> None:
+    """Write the benchmark's page: one HTML file with every number, its seeds and its interval."""
+    import json
+
+    from rich.console import Console
+
+    from unsilent.bench.page import page
+    from unsilent.bench.replay import SCHEMA, replay
+    from unsilent.bench.traces import read
+    from unsilent.progress import progress_on
+
+    if replayed is None:
+        with progress_on(Console(stderr=True)) as progress:
+            found = replay(read(traces), seed=seed, progress=progress).to_json()
+    else:
+        try:
+            found = json.loads(replayed.read_bytes())
+        except (OSError, ValueError):
+            found = None
+        if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+            raise InputError(
+                "is not the JSON of a replay",
+                where=str(replayed),
+                remedy="`unsilent bench replay --out FILE` writes one.",
+            )
+    _write(out, page(found))
+    typer.echo(f"Wrote {out}")
+
+
 def _budget(text: str) -> float | None:
     """An epsilon above 0; None for ``inf``."""
     try:

@@ -25,6 +25,7 @@ from unsilent.errors import InputError
 from unsilent.plan import MonitoringPlan
 from unsilent.progress import Progress, SilentProgress
 
+SCHEMA = "unsilent/replay/1"
 METHODS: tuple[Method, ...] = (
     Unsilent(),
     SystemMean(),
@@ -66,7 +67,7 @@ class Replay:
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data."""
         return {
-            "schema": "unsilent/replay/1",
+            "schema": SCHEMA,
             "seed": self.seed,
             "split": self.split,
             "federations": self.federations,
