@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -75,7 +75,9 @@ _ALLOW = {
 
 def round_of(payload: object) -> int | None:
     """The training round that a payload names: its ``round``, where that is an integer."""
-    named = payload.get("round") if isinstance(payload, Mapping) else None
+    if not isinstance(payload, Mapping):
+        return None
+    named = cast("Mapping[str, Any]", payload).get("round")
     whole = isinstance(named, int) and not isinstance(named, bool)
     return named if whole and abs(named) < 2**63 else None
 

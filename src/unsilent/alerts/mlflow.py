@@ -10,14 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from unsilent.alerts.extras import need
+from unsilent.alerts.extras import missing
 from unsilent.alerts.state import STATUSES, Event
 from unsilent.errors import AlertError
 
-with need("mlflow"):
+try:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, RunTag
     from mlflow.exceptions import MlflowException
+except ModuleNotFoundError as error:
+    raise missing("mlflow", error) from None
 
 _PLAN = "unsilent.plan"
 

@@ -7,11 +7,11 @@ The metrics are those of ``alerts.prometheus`` by the names of OpenTelemetry:
 from __future__ import annotations
 
 from unsilent import __version__
-from unsilent.alerts.extras import need
+from unsilent.alerts.extras import missing
 from unsilent.alerts.state import STATUSES, Event, ModeState, RunState
 from unsilent.errors import AlertError
 
-with need("otel"):
+try:
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.metrics import Meter
@@ -31,6 +31,8 @@ with need("otel"):
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
     from opentelemetry.trace import StatusCode
     from opentelemetry.util.types import AttributeValue
+except ModuleNotFoundError as error:
+    raise missing("otel", error) from None
 
 _TIMEOUT_S = 10
 _SCOPE = "unsilent"

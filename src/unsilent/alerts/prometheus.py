@@ -12,12 +12,12 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from unsilent.alerts.extras import need
+from unsilent.alerts.extras import missing
 from unsilent.alerts.state import STATUSES, Event, RunState
 from unsilent.errors import InputError
 from unsilent.files import write_whole
 
-with need("prometheus"):
+try:
     from prometheus_client import (
         CONTENT_TYPE_LATEST,
         CollectorRegistry,
@@ -26,6 +26,8 @@ with need("prometheus"):
     )
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
     from prometheus_client.registry import Collector
+except ModuleNotFoundError as error:
+    raise missing("prometheus", error) from None
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 """Of what ``exposition`` returns, for the HTTP header."""

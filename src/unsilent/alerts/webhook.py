@@ -67,14 +67,13 @@ class Webhook:
         a receiver's Retry-After is kept to within the same bound.
         """
         body = json.dumps(event.to_json(), ensure_ascii=False, allow_nan=False).encode()
-        for attempt in range(1, ATTEMPTS + 1):
+        for wait in (*_waits(), None):
             fault, asked = self._post(event, body)
             if fault is None:
                 return
-            if attempt < ATTEMPTS:
-                doubled = _FIRST_WAIT_S * 2 ** (attempt - 1) * random.uniform(1.0, 1.5)
-                self.wait(min(_LONGEST_WAIT_S, max(doubled, asked)))
-        raise AlertError(f"not delivered in {ATTEMPTS} attempts: {fault}", where="webhook")
+            if wait is None:
+                raise AlertError(f"not delivered in {ATTEMPTS} attempts: {fault}", where="webhook")
+            self.wait(min(_LONGEST_WAIT_S, max(wait, asked)))
 
     def _post(self, event: Event, body: bytes) -> tuple[str | None, float]:
         """What went wrong, None if nothing did, and how many seconds the receiver asks for."""
@@ -109,6 +108,11 @@ class Webhook:
 def sign(secret: bytes, timestamp: str, body: bytes) -> str:
     """The signature of a body sent at a time (Unix seconds as text), in hexadecimal."""
     return hmac.new(secret, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def _waits() -> list[float]:
+    """Seconds between the attempts; drawn, so that many senders do not return at once."""
+    return [_FIRST_WAIT_S * 2**n * random.uniform(1.0, 1.5) for n in range(ATTEMPTS - 1)]
 
 
 def _seconds(retry_after: str | None) -> float:
