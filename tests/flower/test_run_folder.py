@@ -12,7 +12,6 @@ import pytest
 from unsilent.errors import InputError, RunError
 from unsilent.flower.run import run_plan
 from unsilent.flower.run_folder import open_folder
-from unsilent.ledger import Ledger
 from unsilent.plan import MonitoringPlan, parse_plan
 
 
@@ -46,20 +45,6 @@ def test_an_unfinished_run_of_the_same_plan_goes_on(out: Path) -> None:
     assert listed(out) == {"plan.json", "state.json", "ledger.sqlite"}
     assert (out / "ledger.sqlite").read_text() == "kept"
     assert listed(out.parent) == {"run"}
-
-
-def test_a_run_that_was_killed_after_its_first_findings_goes_on(out: Path) -> None:
-    of = plan()
-    last = of.monitoring_rounds[-1]
-    open_folder(of, out)
-    ledger = Ledger(out / "ledger.sqlite")
-    ledger.append("findings", {"round": 1})
-    (out / "findings.json").write_text("{}")
-    open_folder(of, out)
-    assert listed(out.parent) == {"run"}
-    ledger.append("missed", {"round": last, "reason": "nobody came"})
-    open_folder(of, out)
-    assert listed(out.parent) == {"run", "run.1"}
 
 
 def test_a_finished_run_is_kept_beside(out: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from unsilent.errors import InputError
 from unsilent.files import write_whole
-from unsilent.ledger import Ledger
 from unsilent.plan import MonitoringPlan
 
 
@@ -30,22 +29,10 @@ def open_folder(plan: MonitoringPlan, out: Path) -> None:
     text = json.dumps(plan.to_json(), indent=2) + "\n"
     if declared.is_file():
         same = declared.read_text(encoding="utf-8") == text
-        if not same or _finished(plan, out):
+        if not same or (out / "findings.json").is_file():
             number = 1
             while (beside := out.with_name(f"{out.name}.{number}")).exists():
                 number += 1
             out.rename(beside)
     out.mkdir(exist_ok=True)
     write_whole(declared, text.encode())
-
-
-def _finished(plan: MonitoringPlan, out: Path) -> bool:
-    """Whether it is known what became of the last monitoring round, in a run that has findings."""
-    if not (out / "findings.json").is_file():
-        return False
-    path = out / "ledger.sqlite"
-    if not path.is_file():
-        return True
-    ledger, last = Ledger(path), plan.monitoring_rounds[-1]
-    known = (*ledger.entries("findings"), *ledger.entries("missed"))
-    return any(entry.payload["round"] == last for entry in known)
