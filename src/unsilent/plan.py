@@ -35,7 +35,7 @@ class ModelPlan(_Section):
     """Which foundation model is personalized, and where it runs.
 
     ``id`` is ``embedded`` (the default model of the kind, from a package registry), a hub id,
-    or a local path.
+    a local path, or ``hook:MODULE:FUNCTION``, which scores and cannot be trained.
     """
 
     kind: Literal["causal_lm", "encoder"] = "causal_lm"
@@ -208,8 +208,9 @@ class ProbesPlan(_Section):
 
     A path is of a file in the item schema (JSONL, CSV or YAML). A known set is
     ``known:NAME[:FROM][?KEY=VALUE&…]``, as in ``known:bbq:data/bbq?category=Age,Religion``; see
-    ``unsilent probes list``. ``lm-eval:TASK`` is a task of lm-evaluation-harness. Each may end in
-    ``#sha256=…``, which pins the items.
+    ``unsilent probes list``. ``lm-eval:TASK`` is a task of lm-evaluation-harness,
+    ``counterfactuals`` (bias) the own pairs in several wordings. Each may end in ``#sha256=…``,
+    which pins the items.
     """
 
     bias: str = "embedded"

@@ -11,7 +11,7 @@ import pytest
 
 from unsilent.errors import ModelError, OutcomeError
 from unsilent.items import Item, ItemSet
-from unsilent.models import hook
+from unsilent.models import hook, load_model
 from unsilent.models.base import Adapter, PersonalModel, Training
 from unsilent.models.hook import ScoreHook, checked, evidence_with, score_with
 from unsilent.modes import MODES
@@ -122,3 +122,28 @@ def test_hooks_feed_the_observer(tmp_path: Path) -> None:
 def test_a_job_that_nothing_scores_is_named() -> None:
     with pytest.raises(OutcomeError, match="bias items under the personalized adapter"):
         evidence_with({"reference": lambda items: []}, {"bias": ITEMS}, ["SF-1"])
+
+
+def test_a_plan_names_a_function_to_score_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_endpoint.py").write_text(
+        "def score(items):\n    return [[0.25, 0.75] for _ in items]\nnumber = 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    modes = {"amplified_bias": {"tolerance": 0.1}}
+
+    def model(place: str) -> PersonalModel:
+        raw = {"schema": "unsilent/plan/1", "model": {"id": place}, "modes": modes}
+        return load_model(parse_plan(raw))
+
+    found = model("hook:own_endpoint:score")
+    assert found.score(ItemSet("one", ITEMS.items[:1]), None).tolist() == [[0.25, 0.75]]
+    assert found.digest == ScoreHook(lambda items: [], name="hook:own_endpoint:score").digest
+    with pytest.raises(ModelError, match="cannot be trained"):
+        found.train(found.new_adapter(0), ITEMS, Training(1, 1e-3, 1, 0))
+    for wrong in ("hook:own_endpoint:missing", "hook:no_such_module:score", "hook:", "hook:a"):
+        with pytest.raises(ModelError, match="no function to score with"):
+            model(wrong)
+    with pytest.raises(ModelError, match="cannot be called"):
+        model("hook:own_endpoint:number")

@@ -7,9 +7,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from unsilent.errors import ItemError
-from unsilent.items import ItemSet, Outcomes
+from unsilent.errors import ItemError, PlanError
+from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.modes.sf1_amplified_bias import disparities
+from unsilent.plan import parse_plan
+from unsilent.probes import load_probes
 from unsilent.probes.counterfactuals import CONTRASTS, DOMAINS, counterfactual_pairs
 from unsilent.probes.names import PROBE, TRAIN
 from unsilent.probes.scoring import consistency
@@ -71,3 +73,39 @@ def test_what_there_is_not_is_refused() -> None:
         counterfactual_pairs(25, seed=0, domains=("age",))
     with pytest.raises(ItemError, match="5 wordings"):
         counterfactual_pairs(4, seed=0, wordings=5)
+
+
+def test_a_plan_asks_a_question_in_all_wordings_as_one_unit() -> None:
+    declared = parse_plan(
+        {
+            "schema": "unsilent/plan/1",
+            "modes": {"amplified_bias": {"tolerance": 0.1}},
+            "probes": {"bias": "counterfactuals", "items": 12},
+        }
+    )
+    items = load_probes(declared, roles=["bias"])["bias"]
+    units: dict[str | None, list[Item]] = {}
+    for item in items:
+        units.setdefault(item.pair, []).append(item)
+    assert len(units) == 12
+    assert {len(unit) for unit in units.values()} == {8}
+    for unit in units.values():
+        assert len({item.choices for item in unit}) == 1
+        assert len({item.prompt for item in unit}) == 8
+
+
+@pytest.mark.parametrize(
+    ("probes", "kind"),
+    [({"harmful": "counterfactuals"}, "causal_lm"), ({"bias": "counterfactuals"}, "encoder")],
+)
+def test_a_plan_asks_them_of_a_language_model_for_bias_alone(
+    probes: dict[str, str], kind: str
+) -> None:
+    raw = {
+        "schema": "unsilent/plan/1",
+        "model": {"kind": kind},
+        "modes": {"amplified_bias": {"tolerance": 0.1}},
+        "probes": probes,
+    }
+    with pytest.raises(PlanError):
+        load_probes(parse_plan(raw), roles=["bias"])

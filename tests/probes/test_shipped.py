@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from unsilent.cli import app
 from unsilent.errors import ItemError, PlanError
 from unsilent.items import Item, ItemSet
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.probes import check
+from unsilent.probes import check, load_probes
 from unsilent.probes.check import check_shipped, pin_of
 from unsilent.release.secure_sum.terms import Terms
 
@@ -87,3 +90,27 @@ def test_nonsense_is_one_error(raw: bytes) -> None:
 def test_plans_with_different_pins_share_no_secure_sum() -> None:
     one, two = pinned(), pinned(ItemSet("general", ITEMS.items[::-1]))
     assert Terms.from_plan(one).digest != Terms.from_plan(two).digest
+
+
+def test_a_plans_probes_take_what_the_server_ships_only_under_its_pin() -> None:
+    shipped = {"general": data(ITEMS)}
+    # The file that the plan names does not exist here: the server's copy stands for it.
+    loaded = load_probes(pinned(), roles=["general"], shipped=shipped)
+    assert loaded["general"].items == ITEMS.items
+    with pytest.raises(PlanError, match="pins no hash"):
+        load_probes(plan("general.jsonl"), roles=["general"], shipped=shipped)
+
+
+def test_the_command_takes_a_servers_file_only_under_the_plans_pin(tmp_path: Path) -> None:
+    file, declared = tmp_path / "general.jsonl", tmp_path / "plan.toml"
+    file.write_bytes(data(ITEMS))
+    head = 'schema = "unsilent/plan/1"\n[modes.amplified_bias]\ntolerance = 0.1\n[probes]\n'
+
+    def ask(pin: str) -> int:
+        declared.write_text(f'{head}general = "general.jsonl{pin}"\n')
+        asked = ["probes", "check", str(file), "--shipped-under", str(declared)]
+        return CliRunner().invoke(app, [*asked, "--role", "general"]).exit_code
+
+    assert ask(pin_of(ITEMS)) == 0
+    assert ask("") != 0
+    assert ask("#sha256=" + "0" * 64) != 0

@@ -77,6 +77,18 @@ def check_own(
             show_default=False,
         ),
     ],
+    shipped_under: Annotated[
+        Path | None,
+        typer.Option(
+            "--shipped-under",
+            metavar="PLAN",
+            help="Take FILE as a server's: its items have to be those that PLAN pins.",
+            show_default=False,
+        ),
+    ] = None,
+    role: Annotated[
+        ProbeRole, typer.Option(help="What it is to probe, with --shipped-under.")
+    ] = "bias",
     as_json: Json = False,
 ) -> None:
     """Check FILE, a probe file of your own, line by line.
@@ -84,9 +96,12 @@ def check_own(
     Names line and field of what is wrong, items that ask the same, the roles that it can have,
     and the pin for a plan. Exits with 2 if the file cannot be used.
     """
-    from unsilent.probes.check import check_file
+    from unsilent.probes.check import check_file, check_shipped
+    from unsilent.probes.formats import read_bytes
     from unsilent.probes.show import check_text
 
+    if shipped_under is not None:
+        check_shipped(read_plan(shipped_under), role, read_bytes(file))
     result = check_file(file)
     if as_json:
         print_json(result.to_json())

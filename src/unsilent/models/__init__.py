@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from unsilent.assets import cache_root
 from unsilent.items import ItemSet
 from unsilent.models.base import Adapter, PersonalModel, Training, TrainingReport, average
+from unsilent.models.hook import HOOK, hook_of
 from unsilent.models.recipe import aligned_ready
 from unsilent.plan import MonitoringPlan
 
@@ -29,7 +30,7 @@ Progress = Callable[[str, float], None]
 
 
 def load_model(plan: MonitoringPlan, probes: Iterable[ItemSet] = ()) -> PersonalModel:
-    """The plan's model, from the cache, the hub or a path.
+    """The plan's model, from the cache, the hub, a path, or a function behind a hook.
 
     What can be computed once for the public ``probes`` is kept in the user's cache.
 
@@ -37,6 +38,8 @@ def load_model(plan: MonitoringPlan, probes: Iterable[ItemSet] = ()) -> Personal
         ModelError: It cannot be used; names what and where.
         AssetError: The embedded model could not be had.
     """
+    if plan.model.id.startswith(HOOK):
+        return hook_of(plan.model.id)
     if plan.model.kind == "encoder":
         from unsilent.models.load_encoder import load_encoder
 
@@ -56,7 +59,9 @@ def prepare_model(plan: MonitoringPlan, sets: Iterable[ItemSet], progress: Progr
         sets: All items that will be trained on or scored, for an encoder; consumed only then.
         progress: Told the stage and the share done.
     """
-    if plan.model.kind == "encoder":
+    if plan.model.id.startswith(HOOK):
+        hook_of(plan.model.id)
+    elif plan.model.kind == "encoder":
         from unsilent.models.load_encoder import load_encoder
 
         progress("embed texts", 0.0)

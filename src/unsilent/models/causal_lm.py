@@ -28,6 +28,7 @@ from unsilent.models.memory import in_parts
 from unsilent.models.recent import Recent
 from unsilent.models.tree import Row, TokenPath, batches
 from unsilent.plan import AdapterPlan
+from unsilent.probes.catalog import refuse_as_training
 
 _CACHE_BYTES = 768 * 2**20
 _SCORE_BYTES = 64 * 2**20
@@ -131,6 +132,7 @@ class CausalLM:
     def _fit(
         self, adapter: Adapter, records: ItemSet, training: Training, *, as_text: bool
     ) -> tuple[Adapter, TrainingReport]:
+        refuse_as_training(records.name)
         self._check(adapter)
         self._slots.load(adapter.tensors)
         # Rows stay whole: a prefix's keys and values would need gradients of their own.

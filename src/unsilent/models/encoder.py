@@ -30,6 +30,7 @@ from unsilent.models.residual import (
 )
 from unsilent.models.vectors import VectorStore
 from unsilent.plan import AdapterPlan
+from unsilent.probes.catalog import refuse_as_training
 
 TRAINED = "sentiment"
 """The task whose head is trained with the adapter; all other heads are frozen."""
@@ -153,6 +154,7 @@ class Encoder:
         Raises:
             ModelError: An adapter of another base, or a record without an answer.
         """
+        refuse_as_training(records.name)
         self._check(adapter)
         points = self._framed(records)
         answers = self._classes_of_answers(records)

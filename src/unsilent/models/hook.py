@@ -7,6 +7,7 @@ it; time-outs and retries are the function's own.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -21,6 +22,9 @@ from unsilent.modes.base import AdapterRole, Evidence, ItemRole
 
 Score = Callable[[ItemSet], Sequence[Sequence[float]] | NDArray[np.floating]]
 """Items in, one row of probabilities an item out: one number a choice, padded with 0 or not."""
+
+HOOK = "hook:"
+"""Before module and function in ``model.id``."""
 
 SLACK = 1e-3
 """How far a row's sum may lie from 1: what rounding to a few digits does, and no more."""
@@ -157,6 +161,33 @@ class ScoreHook:
                 remedy="Give one function for each adapter.",
             )
         return checked(items, self._score(items))
+
+
+def hook_of(place: str) -> ScoreHook:
+    """The model that a plan names as ``hook:MODULE:FUNCTION``; the function is a ``Score``.
+
+    The module is imported, so that it has to be installed, or to lie on the path on which Python
+    finds modules; it runs with all rights of the process.
+
+    Raises:
+        ModelError: The module or the function is not there; names both.
+    """
+    module, _, function = place.removeprefix(HOOK).partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, SyntaxError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"no function to score with ({type(error).__name__})",
+            where=f"model.id {place}",
+            remedy="Write it as hook:MODULE:FUNCTION, and put the module on PYTHONPATH.",
+        ) from None
+    if not callable(found):
+        raise ModelError(
+            "what is named here cannot be called",
+            where=f"model.id {place}",
+            remedy="Name a function from items to rows of probabilities.",
+        )
+    return ScoreHook(found, name=place)
 
 
 def _numbers(row: object) -> NDArray[np.float64] | None:

@@ -9,14 +9,14 @@ et al. 2002) expect of men and women, young and old, rich and poor.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from unsilent.errors import ItemError
 from unsilent.items import Item, ItemSet
 from unsilent.probes.names import PROBE, Names
-from unsilent.probes.templates import check_wordings, deal, paraphrase
+from unsilent.probes.templates import PARAPHRASE_OF, check_wordings, deal, paraphrase
 
 Words = tuple[tuple[str, str], ...]
 """Pairs of words: what is expected of the first person, and of the second."""
@@ -173,6 +173,16 @@ def counterfactual_pairs(
                 prompt = CONTRASTS[domain].wordings[wording]
                 items += _pair(question, wording, prompt, people, words, domain)
     return ItemSet("counterfactuals", tuple(items))
+
+
+def one_unit_a_question(items: ItemSet) -> ItemSet:
+    """The same items with a question's pairs joined to one, as a mean over questions needs it.
+
+    The wordings of a question are no independent questions: counted apart they would make the
+    spread over questions look smaller than it is.
+    """
+    joined = tuple(replace(item, pair=item.attributes[PARAPHRASE_OF]) for item in items)
+    return ItemSet(items.name, joined)
 
 
 def _questions(

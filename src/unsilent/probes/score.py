@@ -17,15 +17,13 @@ from unsilent.models import Adapter, PersonalModel
 from unsilent.probes.counterfactuals import counterfactual_pairs
 from unsilent.probes.formats import read_probe_file
 from unsilent.probes.known.load import draw
-from unsilent.probes.known.spec import parse_source
+from unsilent.probes.known.spec import OWN, parse_source
 from unsilent.probes.lm_eval_tasks import lm_eval_task
 from unsilent.probes.scoring import accuracy, outcomes_of, score_sheet
 from unsilent.probes.sources import PROBE_SEED, read_known
 
 HARNESS = "lm-eval:"
 """Before the name or path of a task of lm-evaluation-harness."""
-OWN = "counterfactuals"
-"""The own counterfactual pairs, in all their wordings."""
 _OWN_QUESTIONS = 48
 
 

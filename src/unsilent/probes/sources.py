@@ -13,7 +13,8 @@ from unsilent.items import ItemSet
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
-from unsilent.probes.check import check_pin
+from unsilent.probes.check import check_pin, check_shipped
+from unsilent.probes.counterfactuals import counterfactual_pairs, one_unit_a_question
 from unsilent.probes.formats import read_probe_file
 from unsilent.probes.general import general_items
 from unsilent.probes.harmful import words_of
@@ -49,6 +50,7 @@ def load_probes(
     base: Path | None = None,
     progress: Progress | None = None,
     roles: Sequence[ItemRole] = PROBE_ROLES,
+    shipped: Mapping[ItemRole, bytes] | None = None,
 ) -> dict[ItemRole, ItemSet]:
     """The item set of every public role of the plan.
 
@@ -58,6 +60,8 @@ def load_probes(
         base: Folder that relative paths start from; the current one by default.
         progress: Told about downloads.
         roles: Those that are wanted, if not all: what the planned modes need at least.
+        shipped: By role, what the server sent in place of the plan's source; asked only if it is
+            what the plan pins, see ``check_shipped``.
 
     Raises:
         ItemError: A file is missing or wrong (names file, line and item), its items are not the
@@ -73,6 +77,10 @@ def load_probes(
 
     def load(role: ItemRole, openings: Sequence[str]) -> ItemSet:
         source = sources[role]
+        if shipped is not None and role in shipped:
+            return check_shipped(plan, role, shipped[role])
+        if source.own:
+            return _own_pairs(plan, style)
         if source.embedded:
             return embedded_probes(plan, role, compliance=openings, progress=progress)
         if source.path is not None and not source.drawn:
@@ -88,13 +96,25 @@ def load_probes(
         return items if same else _only(load(role, COMPLIANCE_OPENINGS), items)
 
     loaded: dict[ItemRole, ItemSet] = {role: load(role, compliance) for role in roles}
-    probes = _drawn(plan, sources, loaded, progress)
-    for role, source in sources.items():
+    here = {role: source for role, source in sources.items() if role not in (shipped or ())}
+    probes = {**loaded, **_drawn(plan, here, {role: loaded[role] for role in here}, progress)}
+    for role, source in here.items():
         check_role(role, probes[role], where=source.text)
         if source.pin is not None:
             check_pin(standard(role, probes[role]), source.pin, where=source.text)
     check_subgroups(plan, probes)
     return probes
+
+
+def _own_pairs(plan: MonitoringPlan, style: Style) -> ItemSet:
+    """Own counterfactual questions, each in all its wordings, which are one unit together."""
+    if style.name == "encoder":
+        raise PlanError(
+            "an encoder has no head that answers the own counterfactual pairs",
+            where="probes.bias",
+            remedy="Use embedded probes, or a causal_lm.",
+        )
+    return one_unit_a_question(counterfactual_pairs(plan.probes.items, PROBE_SEED))
 
 
 def _harness_items(task: str, style: Style, base: Path | None) -> ItemSet:

@@ -1,7 +1,8 @@
 """How a plan names its probes.
 
-``embedded``, a path of a file in the item schema (JSONL, CSV or YAML), a known set, or a
-multiple-choice task of lm-evaluation-harness by its name or its YAML file::
+``embedded``, ``counterfactuals`` (own pairs in several wordings, for bias), a path of a file in
+the item schema (JSONL, CSV or YAML), a known set, or a multiple-choice task of
+lm-evaluation-harness by its name or its YAML file::
 
     known:NAME[:FROM][?KEY=VALUE&…]
     lm-eval:TASK[?items=N]
@@ -11,7 +12,7 @@ package that holds the set; the default where there is one), ``hub`` or ``hub:ID
 is ``items`` (how many are drawn, or ``all``; by default ``probes.items``) or an attribute by which
 the set can be cut, with one or more values: ``known:medmcqa?specialty=Anatomy,Surgery``.
 
-Each of the four may end in a pin, ``#sha256=`` and 64 hexadecimal digits: the SHA-256 of the
+Each of them may end in a pin, ``#sha256=`` and 64 hexadecimal digits: the SHA-256 of the
 items as they are asked. Loading other items is then refused.
 """
 
@@ -28,6 +29,7 @@ from unsilent.probes.catalog import find
 from unsilent.probes.known.base import KnownSet
 
 EMBEDDED = "embedded"
+OWN = "counterfactuals"
 _KNOWN = "known:"
 _HARNESS = "lm-eval:"
 _PIN = re.compile(r"#sha256=([^#]*)\Z")
@@ -63,7 +65,12 @@ class ProbeSource:
     @property
     def embedded(self) -> bool:
         """Whether the embedded set is meant."""
-        return not self.drawn and self.path is None
+        return not self.drawn and not self.own and self.path is None
+
+    @property
+    def own(self) -> bool:
+        """Whether the own counterfactual pairs are meant."""
+        return self.text.partition("#")[0] == OWN
 
     @property
     def drawn(self) -> bool:
@@ -85,6 +92,10 @@ def parse_source(text: str, role: ItemRole | None = None) -> ProbeSource:
     if not bare or "\0" in bare:
         raise PlanError("no probe source", remedy="Give 'embedded', a path, or 'known:NAME'.")
     if bare == EMBEDDED:
+        return ProbeSource(text, pin)
+    if bare == OWN:
+        if role not in (None, "bias"):
+            raise PlanError(f"{OWN} cannot be probes.{role}", remedy="It can be: probes.bias.")
         return ProbeSource(text, pin)
     if bare.startswith(_HARNESS):
         return _task(text, bare.removeprefix(_HARNESS), pin)
