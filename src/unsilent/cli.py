@@ -19,6 +19,7 @@ import typer
 from unsilent import __version__
 from unsilent.commands import alerts as alerting
 from unsilent.commands import bench, category, evidence, gate, landscape, privacy, probes
+from unsilent.commands import local as own
 from unsilent.commands.common import (
     Json,
     LedgerUrl,
@@ -60,6 +61,7 @@ app.add_typer(probes.app, name="probes")
 app.add_typer(bench.app, name="bench")
 app.add_typer(gate.app, name="gate")
 app.add_typer(alerting.app, name="alerts")
+app.command(epilog="Example: unsilent local store/client-3 --json")(own.local)
 app.command(epilog="Example: unsilent landscape --format html --out landscape.html")(
     landscape.landscape
 )

@@ -16,6 +16,7 @@ from pathlib import Path
 from unsilent.errors import BudgetError, BudgetSpentError, OutcomeError, PlanError, ReleaseError
 from unsilent.files import write_whole
 from unsilent.modes.base import Statistic
+from unsilent.own_statistics import keep_own
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent, epsilon
 from unsilent.release.budget import BudgetFile, Spent, locked, sync_folder
@@ -133,6 +134,14 @@ class Observer:
                 self._limit.write(limit)
                 self._budget.write(())
             release = Release(self.layout.digest, round_number, 1, vector, float(self._variance))
+            keep_own(
+                self._folder,
+                self.plan.digest,
+                round_number,
+                statistics,
+                system.loss,
+                system.accuracy,
+            )
             write_whole(path, release.to_bytes())
         made = Spent(self.plan.digest, event, _digest(release.to_bytes()))
         self._budget.write((*spent, made))
