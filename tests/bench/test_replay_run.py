@@ -136,7 +136,7 @@ def test_the_command_prints_the_rows_and_writes_them(
     assert rows == json.loads(out.read_text())["rows"]
     assert {row["epsilon"] for row in rows} == {None}
     people = CliRunner().invoke(app, base)
-    assert "cause of SF-6" in people.stdout
+    assert "obedience" in people.stdout
     bad = CliRunner().invoke(app, ["bench", "replay", "--epsilon", "much"])
     assert isinstance(bad.exception, InputError)
     assert bad.exception.exit_code == 2

@@ -23,14 +23,13 @@ def blank() -> dict[str, np.ndarray]:
     return {
         "failure": np.zeros(shape, bool),
         "healthy": np.zeros(shape, bool),
-        "false_health": np.zeros(shape, bool),
     }
 
 
 def scored(onset: int = 4, **flags: np.ndarray):
     (batch,) = batches([federation("SF-1", onset=onset)], {"fleet": PLAN})
     score = np.zeros((1, 1, MODES))
-    (found,) = scores(batch, Said(about=batch.truth[:, None], score=score, **flags)).values()
+    (found,) = scores(batch, Said(about=truth, score=score, guarded=truth, **flags)).values()
     return found
 
 
@@ -61,10 +60,25 @@ def test_an_alarm_in_another_mode_that_is_not_true_is_false() -> None:
     assert scored(**flags).false_alarm[0]
 
 
+def test_a_truth_within_two_of_its_errors_of_the_tolerance_is_not_clearly_on_either_side() -> None:
+    flags = blank()
+    flags["failure"][0, 0, 0, 2] = True
+    made = federation("SF-1")
+    for error, clearly in ((0.04, True), (0.06, False)):
+        # The truth of SF-3 is .05, its tolerance .15.
+        odd = replace(made, truth_se=np.full_like(made.truth, error))
+        (batch,) = batches([odd], {"fleet": PLAN})
+        said = Said(about=batch.truth[:, None], score=np.zeros((1, 1, MODES)), **flags)
+        (found,) = scores(batch, said).values()
+        assert found.wrong[0]
+        assert found.clearly[0] == clearly
+
+
 def test_undue_health_is_wrong_and_no_false_alarm() -> None:
     flags = blank()
-    flags["healthy"][0, 0, 9, 0] = flags["false_health"][0, 0, 9, 0] = True
+    flags["healthy"][0, 0, 9, 0] = True
     found = scored(**flags)
+    assert found.clearly[0]
     assert found.wrong[0]
     assert not found.false_alarm[0]
     assert found.last is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from unsilent.bench.scenarios import MAIN
 from unsilent.bench.traces import Federation
 from unsilent.bench.traces.federation import CLIENT_COLUMNS
 from unsilent.taxonomy import CODES
@@ -27,6 +28,7 @@ def federation(
     tier: str = "fleet",
     training: str = "plain",
     personalization: str = "fine-tune",
+    scenario: str | None = None,
 ) -> Federation:
     """A federation whose ``code`` is beyond its level by the dose from a round on."""
     generator = np.random.default_rng((seed, CODES.index(code), clients))
@@ -58,7 +60,7 @@ def federation(
     return Federation(
         federation=f"{tier}-{code}-{dose}-{clients}-{training}-{personalization}-{seed}",
         tier=tier,  # type: ignore[arg-type]
-        scenario=f"cause of {code}",
+        scenario=scenario or MAIN[CODES.index(code)],
         code=code,
         dose=dose,  # type: ignore[arg-type]
         strength=SIZES[dose],

@@ -112,7 +112,7 @@ def _summary(rows: Sequence[Data]) -> list[dict[str, Any]]:
     strong = [
         row
         for row in _strong(rows)
-        if row["tier"] == "fleet" and row["personalization"] == "fine-tune"
+        if row["tier"] == "fleet" and row["personalization"] == "fine-tune" and row["main"]
     ]
     tiles: list[dict[str, Any]] = []
     for epsilon in (8.0, 2.0):

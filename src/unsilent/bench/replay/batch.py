@@ -68,6 +68,12 @@ class Batch:
         codes = [CODES.index(code) for code in self.plan.planned]
         return np.stack([each.truth[:, codes] for each in self.federations])
 
+    @cached_property
+    def truth_se(self) -> Array:
+        """(federations, modes) the largest standard error of the truth in any round."""
+        codes = [CODES.index(code) for code in self.plan.planned]
+        return np.stack([each.truth_se[:, codes].max(axis=0) for each in self.federations])
+
     def column(self, name: str) -> Array:
         """(federations, rounds, clients) a recorded number; NaN for those who took no part."""
         return np.stack([each.numbers[name] for each in self.federations]).astype(np.float64)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from unsilent.bench.replay.batch import Batch
 from unsilent.bench.replay.rows import ALL, Cell
+from unsilent.bench.scenarios import MAIN
 from unsilent.bench.traces import Federation
 from unsilent.bench.traces.federation import DOSES
 from unsilent.taxonomy import by_code
@@ -19,7 +20,7 @@ def cells(batches: Sequence[Batch]) -> tuple[Cell, ...]:
     """
     plans = {each.federation: batch.plan for batch in batches for each in batch.federations}
     everyone = [each for batch in batches for each in batch.federations]
-    everyone.sort(key=lambda f: (f.tier, f.clients, f.code, f.scenario))
+    everyone.sort(key=lambda f: (f.tier, f.clients, f.code, f.scenario not in MAIN, f.scenario))
     found: list[Cell] = []
     for group in _grouped(everyone):
         some = group[0]
@@ -53,12 +54,14 @@ def cells(batches: Sequence[Batch]) -> tuple[Cell, ...]:
 
 
 def _grouped(federations: Iterable[Federation]) -> Iterable[list[Federation]]:
-    """By tier, clients, scenario and personalization; fine-tuning, the usual one, first."""
+    """By tier, clients, scenario and personalization; what is usual comes first in each."""
     groups: dict[tuple[object, ...], list[Federation]] = {}
     for each in federations:
         key = (each.tier, each.clients, each.code, each.scenario, each.personalization)
         groups.setdefault(key, []).append(each)
     return [
         groups[key]
-        for key in sorted(groups, key=lambda key: (*key[:3], key[4] != "fine-tune", *key[3:]))
+        for key in sorted(
+            groups, key=lambda k: (*k[:3], k[3] not in MAIN, k[3], k[4] != "fine-tune", k[4])
+        )
     ]

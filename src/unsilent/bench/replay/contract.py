@@ -25,7 +25,7 @@ class Said:
         score: (federations, draws, modes) the most that spoke for a failure in any round; larger
             is worse.
         healthy: As ``failure`` for HEALTHY; None if the method never says so.
-        false_health: Whether a HEALTHY is wrong of the rounds that it is about.
+        guarded: As ``about`` for a HEALTHY: the worst truth of the windows that it rests on.
         visibility: (federations, draws, modes) of a FAILURE in the last round: 1 silent, -1
             loud, 0 undetermined; None if the method does not say.
     """
@@ -34,7 +34,7 @@ class Said:
     about: Array
     score: Array
     healthy: Flags | None = None
-    false_health: Flags | None = None
+    guarded: Array | None = None
     visibility: NDArray[np.int64] | None = None
 
 

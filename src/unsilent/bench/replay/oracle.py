@@ -24,5 +24,5 @@ class Oracle:
             about=truth,
             score=truth.max(axis=2),
             healthy=~beyond,
-            false_health=beyond & ~beyond,
+            guarded=truth,
         )

@@ -12,7 +12,6 @@ from unsilent.bench.replay.contract import Said
 from unsilent.bench.verdicts.ours import first, series_of
 from unsilent.bench.verdicts.people import Array
 from unsilent.bench.verdicts.rivals import tolerances
-from unsilent.bench.verdicts.rows import EDGE
 from unsilent.bench.verdicts.world import Simulation
 from unsilent.inference.bands import bands, bands_with, decide
 from unsilent.inference.judge import VISIBILITY_ERROR
@@ -138,8 +137,9 @@ def said(
     """
     plan, source = simulation.plan, source or (lambda code: series_of(simulation, code))
     shape = (len(batch.federations), draws, *batch.truth.shape[1:])
-    failure, healthy, false_health = (np.zeros(shape, dtype=np.bool_) for _ in range(3))
+    failure, healthy = (np.zeros(shape, dtype=np.bool_) for _ in range(2))
     about = np.repeat(batch.truth[:, None], draws, axis=1)
+    guarded = about.copy()
     score = np.full((*shape[:2], shape[3]), -np.inf)
     visibility = np.zeros((*shape[:2], shape[3]), dtype=np.int64)
     silent = _visibilities(simulation)
@@ -158,14 +158,13 @@ def said(
             here = (slice(None), slice(None), at, position)
             failure[here], healthy[here] = sign > 0, sign < 0
             about[here] = np.take_along_axis(truth.T, shown, axis=1)
-            unwell = truth[:_GUARDS].max(axis=0) > tolerance + EDGE
-            false_health[here] = healthy[here] & unwell[:, None]
+            guarded[here] = truth[:_GUARDS].max(axis=0)[:, None]
             highest = np.max([band.lower for band in found], axis=0).reshape(shape[:2]) - tolerance
             score[..., position] = np.maximum(score[..., position], highest)
             if look == len(whole.rounds):
                 seen = silent.reshape(len(found), *shape[:2])
                 visibility[..., position] = np.take_along_axis(seen, shown[None], axis=0)[0]
-    return Said(failure, about, score, healthy, false_health, visibility)
+    return Said(failure, about, score, healthy, guarded, visibility)
 
 
 def _visibilities(simulation: Simulation) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 
 from unsilent.bench.replay.intervals import Interval, area, mean, share
 from unsilent.bench.replay.score import Score, Threshold
+from unsilent.bench.scenarios import MAIN
 from unsilent.bench.traces import Federation
 
 ALL = "all"
@@ -24,6 +25,7 @@ class Row:
         method, tier: Which.
         mode: Code of the mode that the scenario aims at, or ``all``.
         scenario, personalization: Which cause, and how clients personalize.
+        main: Whether it is the mode's main cause, which all doses and sizes are recorded of.
         dose: ``none`` is the look-alike.
         clients: Enrolled.
         epsilon: For all rounds together; None without noise, and for methods that have none.
@@ -32,7 +34,8 @@ class Row:
         false_alarms: Share of runs of the scenario's look-alikes with a FAILURE in any mode that
             is not true of its window; ``false_alarms_interval`` as ``interval``.
         wrong: Share of this row's own runs with any wrong verdict at any round: FAILURE where the
-            truth is inside the tolerance, HEALTHY where it is beyond.
+            truth is inside the tolerance, HEALTHY where it is beyond; ``clearly_wrong`` those
+            where the truth is so by more than two of its own standard errors.
         delay: Mean rounds from the truth's passing of the tolerance to the first true FAILURE, of
             the runs that were found; its interval is a bootstrap over federations.
         auc: Area under the ROC of the method's own score, against the look-alikes.
@@ -53,6 +56,7 @@ class Row:
     mode: str
     scenario: str
     personalization: str
+    main: bool
     dose: str
     clients: int
     epsilon: float | None
@@ -62,6 +66,7 @@ class Row:
     false_alarms_interval: Interval | None
     wrong: float | None
     wrong_interval: Interval | None
+    clearly_wrong: float | None
     delay: float | None
     delay_interval: Interval | None
     auc: float | None
@@ -155,6 +160,7 @@ def row_of(
         mode=cell.mode,
         scenario=cell.scenario,
         personalization=cell.personalization,
+        main=cell.scenario in MAIN,
         dose=cell.dose,
         clients=cell.clients,
         epsilon=epsilon,
@@ -164,6 +170,7 @@ def row_of(
         false_alarms_interval=false_alarms[1],
         wrong=wrong[0],
         wrong_interval=wrong[1],
+        clearly_wrong=float(_each(each.clearly for each in own).mean()),
         delay=delay[0],
         delay_interval=delay[1],
         auc=auc[0],

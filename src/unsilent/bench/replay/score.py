@@ -15,6 +15,7 @@ from unsilent.bench.verdicts.rivals import tolerances
 
 ALLOWED = 0.05
 """Most false alarms that a threshold in hindsight may have on the look-alikes."""
+_SURE = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class Score:
         by_round: (draws, rounds, modes) whether a true FAILURE was said by that round.
         false_alarm: (draws,) whether some FAILURE in any mode was not true.
         wrong: (draws,) that, or some HEALTHY that was not true.
+        clearly: (draws,) wrong by more than two standard errors of the truth.
         score: (draws, modes) for the ROC.
         last: (draws, modes) verdict of the last round: 1 failure, -1 healthy, 0 undetermined;
             None if the method does not say HEALTHY.
@@ -39,6 +41,7 @@ class Score:
     by_round: Flags
     false_alarm: Flags
     wrong: Flags
+    clearly: Flags
     score: Array
     last: Array | None = None
     visibility: Array | None = None
@@ -57,7 +60,11 @@ def scores(batch: Batch, said: Said) -> dict[str, Score]:
     tolerance = tolerances(batch.plan)
     true = said.failure & (said.about > tolerance)
     untrue = _ever(said.failure & ~(said.about > tolerance))
-    wrong = untrue if said.false_health is None else untrue | _ever(said.false_health)
+    error = _SURE * batch.truth_se[:, None, None]
+    wrong, clearly = untrue, _ever(said.failure & (said.about < tolerance - error))
+    if said.healthy is not None and said.guarded is not None:
+        wrong = wrong | _ever(said.healthy & (said.guarded > tolerance))
+        clearly = clearly | _ever(said.healthy & (said.guarded > tolerance + error))
     last = None
     if said.healthy is not None:
         last = said.failure[:, :, -1].astype(int) - said.healthy[:, :, -1].astype(int)
@@ -69,6 +76,7 @@ def scores(batch: Batch, said: Said) -> dict[str, Score]:
             by_round=np.logical_or.accumulate(true[at], axis=1),
             false_alarm=untrue[at],
             wrong=wrong[at],
+            clearly=clearly[at],
             score=said.score[at],
             last=None if last is None else last[at],
             visibility=None if said.visibility is None else said.visibility[at],
@@ -116,6 +124,7 @@ def in_hindsight(
             by_round=heard[None],
             false_alarm=false_alarm,
             wrong=false_alarm,
+            clearly=false_alarm,
             score=np.full((1, beyond[each].shape[1]), values.max()),
         )
     return found, threshold

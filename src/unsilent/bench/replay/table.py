@@ -62,6 +62,8 @@ def summary(rows: Sequence[Row]) -> Text:
         for row in ours
         if row.dose == "strong"
         and row.tier == "fleet"
+        and row.main
+        and row.personalization == "fine-tune"
         and row.detection is not None
         and row.epsilon in (8.0, 2.0)
     ]
