@@ -28,7 +28,7 @@ def blank() -> dict[str, np.ndarray]:
 
 def scored(onset: int = 4, **flags: np.ndarray):
     (batch,) = batches([federation("SF-1", onset=onset)], {"fleet": PLAN})
-    score = np.zeros((1, 1, MODES))
+    score, truth = np.zeros((1, 1, MODES)), batch.truth[:, None]
     (found,) = scores(batch, Said(about=truth, score=score, guarded=truth, **flags)).values()
     return found
 
