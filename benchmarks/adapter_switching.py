@@ -9,6 +9,7 @@ what a switch takes on top of it. Adapters lie in memory as arrays, as they arri
 
 from __future__ import annotations
 
+import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -111,15 +112,20 @@ def of_peft(wrapped: Any, config: LoraConfig) -> dict[str, Switch]:
 
 
 def of_unsilent(lm: CausalLM, adapters: Sequence[Adapter], device: str) -> Rows:
-    """Our two ways; the merged one right after its bare arithmetic, adapter by adapter."""
+    """Our two ways; the merged one beside its bare arithmetic, adapter by adapter.
+
+    Bare, whole, whole, bare: a machine that grows slower or faster meanwhile changes both alike.
+    """
     switch, arithmetic = ours(lm)
     switch(adapters[0])
     arithmetic(adapters[0])
     before = resident_mb()
     whole, bare = [], []
     for adapter in adapters:
-        bare.append(timed([adapter], arithmetic, device, warm=False)["ms"])
-        whole.append(timed([adapter], switch, device, warm=False)["ms"])
+        turns = (arithmetic, switch, switch, arithmetic)
+        first, *both, last = (timed([adapter], way, device, warm=False)["ms"] for way in turns)
+        bare.append((first + last) / 2)
+        whole.append(sum(both) / 2)
     beyond = [both - merge for both, merge in zip(whole, bare, strict=True)]
     return [
         {
@@ -128,12 +134,21 @@ def of_unsilent(lm: CausalLM, adapters: Sequence[Adapter], device: str) -> Rows:
             "mb_each": (resident_mb() - before) / len(adapters),
             "merge_ms": median(bare),
             "beyond_merge_ms": median(beyond),
+            "beyond_error_ms": median_error(beyond),
         },
         {
             "way": "unsilent, into resident tensors",
             **timed(adapters, lambda adapter: lm._slots.load(adapter.tensors), device),
         },
     ]
+
+
+def median_error(values: Sequence[float]) -> float:
+    """Half of a 95% interval around the median, from the quartiles (McGill et al. 1978)."""
+    if len(values) < 2:
+        return float("inf")
+    lower, _, upper = statistics.quantiles(values, n=4)
+    return 1.57 * (upper - lower) / len(values) ** 0.5
 
 
 def main() -> None:

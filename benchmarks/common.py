@@ -181,6 +181,15 @@ def use_threads(threads: int | None) -> int:
     return torch.get_num_threads()
 
 
+def tokenizer_of(place: str) -> Any:
+    """The tokenizer of a causal LM: a folder, a hub id, or the embedded one."""
+    from transformers import AutoTokenizer
+
+    from unsilent.models.embedded import embedded_base
+
+    return AutoTokenizer.from_pretrained(str(embedded_base()) if place == "embedded" else place)
+
+
 def load_base(place: str, dtype: str, device: str) -> tuple[Mapping[str, Any], Any]:
     """``{"model": …, "tokenizer": …}`` of a causal LM, and torch's dtype."""
     import torch

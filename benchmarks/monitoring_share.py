@@ -1,9 +1,16 @@
 """Monitoring's share of a client's time, for a round of so many trained tokens and scored items.
 
-The language model's reference federation, with as many records as give the wanted tokens, each
-epoch counted. Shares of rounds after the first are what a federation pays for long; the first pays
-for frozen layers and the reference. What all clients of a process share, such as the scores of the
-adapter that a round starts from, is paid once: more clients, a smaller share.
+The language model's reference federation, with as many records as give the wanted tokens.
+
+Counted as trained is each token of each record, answer included, every time that local training
+goes over it: a record of 30 tokens in three epochs is 90. What personalization trains after that
+comes on top and is not in ``trained_tokens``; its time is the client's own work, as training is,
+and ``share_if_personalized_to_measure`` is what the share would be were it done for monitoring
+alone. Counted as scored is each probe once, under however many adapters the modes ask for it.
+
+Shares of rounds after the first are what a federation pays for long; the first pays for frozen
+layers and the reference. What all clients of a process share, such as the scores of the adapter
+that a round starts from, is paid once: more clients, a smaller share.
 
     python benchmarks/monitoring_share.py --tokens 20000 --items 300
 """
@@ -12,11 +19,24 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from common import arguments, median, peak_mb, show, use_threads
-from round_cost import lm_plan, rounds_of
+from common import Rows, arguments, median, peak_mb, show, tokenizer_of, use_threads
+from round_cost import lm_plan, record_tokens, rounds_of
 
-_PILOT = 32
+from unsilent.plan import MonitoringPlan
+
+
+def plan_for(tokens: int, clients: int, place: str, **wanted: Any) -> MonitoringPlan:
+    """A plan whose records give the clients, on average, no fewer trained tokens than asked."""
+    tokenizer = tokenizer_of(place)
+    records = 32
+    while True:
+        plan = lm_plan(records=records, valence=[0.1, 4.0], **wanted)
+        trained = record_tokens(plan, clients, tokenizer) * plan.federation.epochs
+        if trained >= tokens:
+            return plan
+        records = max(records + 1, round(records * tokens / trained))
 
 
 def main() -> None:
@@ -29,35 +49,36 @@ def main() -> None:
     given = parser.parse_args()
     threads = use_threads(given.threads)
     held_out = max(4, given.items // 12)
-    # Of five planned roles four are asked, and counterfactuals come in pairs.
-    probes = -(-(given.items - held_out) // 5)
+    plan = plan_for(
+        given.tokens,
+        given.clients,
+        given.model,
+        model=given.model,
+        rounds=given.rounds,
+        device=given.device,
+        # Of five planned roles four are asked, and counterfactuals come in pairs.
+        items=-(-(given.items - held_out) // 5),
+        held_out=held_out,
+    )
     with tempfile.TemporaryDirectory() as name:
-        sized = lm_plan(
-            rounds=1, device=given.device, items=10, records=_PILOT, held_out=held_out, epochs=1
-        )
-        _, pilot = rounds_of(sized, 1, Path(name) / "pilot")
-        each = pilot["trained_tokens"] / _PILOT * sized.federation.epochs
-        epochs = lm_plan(rounds=1).federation.epochs
-        plan = lm_plan(
-            rounds=given.rounds,
-            device=given.device,
-            items=probes,
-            records=round(given.tokens / (each * epochs)),
-            valence=[0.1, 4.0],
-            held_out=held_out,
-        )
-        rows, work = rounds_of(plan, given.clients, Path(name) / "run")
-    later = [row["monitoring_share"] for row in rows[1:]] or [rows[0]["monitoring_share"]]
+        rows, work = rounds_of(plan, given.clients, Path(name))
     show(
         "Monitoring's share of a client's round",
         rows,
         as_json=given.json,
         **work,
-        share=median(later),
+        clients=given.clients,
+        share=later(rows, "monitoring_share"),
+        share_if_personalized_to_measure=later(rows, "share_if_personalized_to_measure"),
         peak_mb=peak_mb(),
         device=given.device,
         threads=threads,
     )
+
+
+def later(rows: Rows, name: str) -> float:
+    """The median over the rounds after the first, or the first where there is no other."""
+    return median([row[name] for row in rows[1:] or rows])
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Any
 from common import Rows, arguments, peak_mb, show, use_threads
 
 from unsilent.flower import worker
+from unsilent.flower.records import client_records
 from unsilent.flower.worker import Client
 from unsilent.models import average
 from unsilent.models.encode import token_paths
@@ -30,11 +31,16 @@ TRAIN, PERSONALIZE, SCORE, REST = "train", "personalize", "score", "release"
 
 
 def lm_plan(
-    *, rounds: int, device: str = "cpu", items: int | None = None, **federation: Any
+    *,
+    rounds: int,
+    model: str = "embedded",
+    device: str = "cpu",
+    items: int | None = None,
+    **federation: Any,
 ) -> MonitoringPlan:
     """The LM reference federation's plan, monitored every round."""
     data = demo_plan("skewed", "lm").to_json()
-    data["model"]["device"] = device
+    data["model"] |= {"id": model, "device": device}
     data["federation"] |= {"rounds": rounds, **federation}
     data["monitor"]["rounds"] = "every"
     if items is not None:
@@ -61,6 +67,16 @@ class Clock:
         return timed
 
 
+def record_tokens(plan: MonitoringPlan, clients: int, tokenizer: Any) -> float:
+    """Mean over the first clients of the tokens of their records, answers included."""
+    total = 0
+    for index in range(clients):
+        records = client_records(plan, index).train
+        for record, paths in zip(records, token_paths(tokenizer, records.items), strict=True):
+            total += len(paths[record.answer or 0].tokens)
+    return total / clients
+
+
 def rounds_of(plan: MonitoringPlan, clients: int, folder: Path) -> tuple[Rows, dict[str, float]]:
     """Seconds a client by round and part, and the tokens and items they were spent on."""
     text = json.dumps(plan.to_json())
@@ -82,18 +98,17 @@ def rounds_of(plan: MonitoringPlan, clients: int, folder: Path) -> tuple[Rows, d
         whole = time.perf_counter() - start
         spent = {part: clock.seconds[part] / clients for part in (TRAIN, PERSONALIZE, SCORE)}
         spent[REST] = whole / clients - sum(spent.values())
+        each = whole / clients
         monitoring = spent[SCORE] + spent[REST]
         rows.append(
             {
                 "round": number,
                 **{f"{part}_s": seconds for part, seconds in spent.items()},
-                "monitoring_share": monitoring / (whole / clients),
+                "monitoring_share": monitoring / each,
+                "share_if_personalized_to_measure": (monitoring + spent[PERSONALIZE]) / each,
             }
         )
-    records = members[0]._own.train
-    paths = token_paths(model._tokenizer, records.items)
-    answers = [item.answer for item in records]
-    tokens = sum(len(group[a or 0].tokens) for group, a in zip(paths, answers, strict=True))
+    tokens = record_tokens(plan, clients, model._tokenizer)
     asked = {need.items for code in plan.planned for need in MODES[code].needs} - {"records"}
     probes = sum(len(resident.probes[role]) for role in asked)
     return rows, {
@@ -110,7 +125,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=2)
     given = parser.parse_args()
     threads = use_threads(given.threads)
-    plan = lm_plan(rounds=given.rounds, device=given.device)
+    plan = lm_plan(rounds=given.rounds, model=given.model, device=given.device)
     with tempfile.TemporaryDirectory() as name:
         rows, work = rounds_of(plan, given.clients, Path(name))
     show(

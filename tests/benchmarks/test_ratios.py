@@ -15,6 +15,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from unsilent.inference import judge_rounds
 from unsilent.items import Item, ItemSet
 from unsilent.ledger import Ledger
 from unsilent.models.base import Adapter
@@ -23,7 +24,7 @@ from unsilent.models.plain import Plain
 from unsilent.monitor import Monitor
 from unsilent.plan import AdapterPlan, MonitoringPlan, parse_plan
 from unsilent.plans import demo_plan
-from unsilent.release import Release
+from unsilent.release import Layout, Release
 
 VOCABULARY = 2048
 
@@ -134,6 +135,23 @@ def test_layers_below_the_adapter_are_not_run_again(lm: CausalLM) -> None:
     assert cpu(first) / cpu(again) > 1.5
 
 
+def test_the_last_layer_works_for_what_is_asked_alone(lm: CausalLM) -> None:
+    """One node of forty is asked, and the only adapted layer is the last."""
+    asked = items("asked", "so it was said, and nobody asked why: ", 2)
+    lm.log_likelihoods(asked, None)
+    spared = lm.engine._by_node
+
+    def score() -> None:
+        lm.log_likelihoods(asked, None)
+
+    fast = cpu(score, runs=5)
+    try:
+        lm.engine._by_node = []
+        assert cpu(score, runs=5) / fast > 1.3
+    finally:
+        lm.engine._by_node = spared
+
+
 def test_switching_costs_little_beyond_the_merge(lm: CausalLM) -> None:
     adapter = lm.new_adapter(1)
     slots = lm._slots
@@ -171,6 +189,26 @@ def plan_of(clients: int) -> MonitoringPlan:
     data["federation"]["clients"] = clients
     data["privacy"]["aggregation"] = "plain"
     return parse_plan(data)
+
+
+def test_judging_a_round_does_not_slow_down_with_history() -> None:
+    """Eight times the rounds; what grows is a few numbers a round."""
+    data = demo_plan("healthy", "fleet").to_json()
+    data["federation"] |= {"clients": 128, "rounds": 100}
+    data["monitor"] |= {"rounds": "every", "min_cohort": 100}
+    plan = parse_plan(data)
+    layout = Layout.from_plan(plan)
+    random = np.random.default_rng(0)
+    size = len(layout.coordinates)
+    totals = [
+        Release(layout.digest, number, 128, random.integers(-99999, 99999, size), 1e9)
+        for number in range(1, 97)
+    ]
+
+    def judged(rounds: int) -> float:
+        return cpu(lambda: judge_rounds(plan, layout, totals[:rounds]))
+
+    assert judged(96) < 2.5 * judged(12)
 
 
 def test_memory_and_time_of_a_sum_do_not_grow_faster_than_the_clients(tmp_path: Any) -> None:
