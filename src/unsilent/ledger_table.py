@@ -78,8 +78,9 @@ def round_of(payload: object) -> int | None:
     if not isinstance(payload, Mapping):
         return None
     named = cast("Mapping[str, Any]", payload).get("round")
-    whole = isinstance(named, int) and not isinstance(named, bool)
-    return named if whole and abs(named) < 2**63 else None
+    if not isinstance(named, int) or isinstance(named, bool):
+        return None
+    return named if abs(named) < 2**63 else None
 
 
 def version_of(connection: Connection) -> int:
