@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import Any
 
 from unsilent.errors import PlanError
-from unsilent.probes.known import bias, question_sets, requests
+from unsilent.probes.known import bias_sets, question_sets, requests
 from unsilent.probes.known.base import KnownSet
 
 KNOWN: Mapping[str, KnownSet] = MappingProxyType(
-    {known.name: known for known in (*bias.SETS, *question_sets.SETS, *requests.SETS)}
+    {known.name: known for known in (*bias_sets.SETS, *question_sets.SETS, *requests.SETS)}
 )
 """Every known set, by its name."""
 

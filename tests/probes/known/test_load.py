@@ -20,7 +20,8 @@ from unsilent.probes.check import pin_of
 from unsilent.probes.harmful import harmful_prompts, words_of
 from unsilent.probes.known.base import Asked
 from unsilent.probes.known.load import draw, load_known
-from unsilent.probes.known.read import Part, rows
+from unsilent.probes.known.read import rows
+from unsilent.probes.known.row import Part
 from unsilent.probes.known.spec import parse_source
 from unsilent.probes.templates import ENCODER
 
@@ -194,9 +195,9 @@ def test_parquet_of_the_hub_names_its_classes(tmp_path: Path) -> None:
 def test_an_unpacked_flood_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import gzip
 
-    from unsilent.probes.known import read
+    from unsilent.probes.known import unpack
 
-    monkeypatch.setattr(read, "MAX_BYTES", 1000)
+    monkeypatch.setattr(unpack, "MAX_BYTES", 1000)
     (tmp_path / "test.jsonl.gz").write_bytes(gzip.compress(b" " * 100_000))
     with pytest.raises(ItemError, match="once unpacked"):
         load_known(parse_source(f"known:openbookqa:{tmp_path}"))

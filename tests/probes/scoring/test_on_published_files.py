@@ -14,7 +14,7 @@ import pytest
 from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.probes.catalog import find
 from unsilent.probes.known.base import Asked
-from unsilent.probes.known.read import open_files
+from unsilent.probes.known.unpack import open_files
 from unsilent.probes.scoring import bbq_scores, crows_pairs_scores, score_sheet
 
 DATA = Path(__file__).parents[4] / "shared" / "data"

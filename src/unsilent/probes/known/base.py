@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from unsilent.assets import Package
 from unsilent.items import Item
 from unsilent.modes.base import ItemRole
-from unsilent.probes.known.read import Files, Row
+from unsilent.probes.known.row import Row
+from unsilent.probes.known.unpack import Files
 from unsilent.probes.openings import COMPLIANCE_OPENINGS
 from unsilent.probes.refusal import Prompt, refusal_items
 from unsilent.probes.templates import CAUSAL_LM, Style

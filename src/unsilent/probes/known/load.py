@@ -16,8 +16,9 @@ from unsilent.probes.harmful import hash_order
 from unsilent.probes.known.base import Asked, KnownSet, Skipped
 from unsilent.probes.known.hub import hub_folder
 from unsilent.probes.known.packages import FOLDERS
-from unsilent.probes.known.read import Files, Part, open_files
+from unsilent.probes.known.row import Part
 from unsilent.probes.known.spec import ProbeSource
+from unsilent.probes.known.unpack import Files, open_files
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from unsilent.items import Item
 from unsilent.probes.general import split_options
 from unsilent.probes.known.base import Asked, Reader, Skipped, letter_index, question_item
-from unsilent.probes.known.read import Files, Row, decoded, rows
+from unsilent.probes.known.read import decoded, rows
+from unsilent.probes.known.row import Row
+from unsilent.probes.known.unpack import Files
 
 LETTERS = "ABCDEFGHIJ"
 PLAIN = "Question: {question}\nAnswer:"

@@ -17,7 +17,9 @@ from unsilent.probes.known.base import (
     question_item,
     request_item,
 )
-from unsilent.probes.known.read import Files, Part, Row, rows, whole_of
+from unsilent.probes.known.read import rows, whole_of
+from unsilent.probes.known.row import Part, Row
+from unsilent.probes.known.unpack import Files
 
 OUT_OF_SCOPE = "oos"
 _BY_LABEL: Mapping[ItemRole, tuple[str, str]] = {
