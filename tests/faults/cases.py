@@ -71,6 +71,14 @@ def run_case(case: Case, folder: Path) -> dict[str, Any]:
     }
 
 
+def warm_up(folder: Path) -> None:
+    """Run both servers here, so that what they import and compute is there in all forks."""
+    for server, aggregation in (("strategy", "secure-sum"), ("federation", "plain")):
+        own = folder / server
+        own.mkdir(parents=True)
+        _serve(Case("warm-up", Fault(), server, aggregation), own, None, monitored=True)
+
+
 def _steps(case: Case, folder: Path) -> int:
     """The steps of the process that a fault kills; the same for any point and client."""
     case = replace(case, fault=replace(case.fault, point=0.0))

@@ -14,6 +14,7 @@ from typing import Any
 
 from unsilent.ledger import Entry, Ledger
 
+_PLAIN = Ledger.append
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -24,6 +25,8 @@ class _Watch:
     left: int | None = None
     seen = 0
     mark: Path | None = None
+    acknowledged = Path()
+    installed = False
 
 
 def watch(folder: Path, left: int | None, mark: Path) -> None:
@@ -62,16 +65,18 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 
 def install(acknowledged: Path) -> None:
     """Count in this process and those it forks; ledger entries that were confirmed are noted."""
-    sys.addaudithook(_hook)
-    plain = Ledger.append
+    _Watch.acknowledged = acknowledged
+    if not _Watch.installed:
+        _Watch.installed = True
+        sys.addaudithook(_hook)
+        Ledger.append = _append  # type: ignore[method-assign]
 
-    def append(self: Ledger, kind: str, payload: Any) -> Entry:
-        step()
-        entry = plain(self, kind, payload)
-        handle = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.write(handle, f"{entry.hash}\n".encode())
-        os.close(handle)
-        step()
-        return entry
 
-    Ledger.append = append  # type: ignore[method-assign]
+def _append(self: Ledger, kind: str, payload: Any) -> Entry:
+    step()
+    entry = _PLAIN(self, kind, payload)
+    handle = os.open(_Watch.acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(handle, f"{entry.hash}\n".encode())
+    os.close(handle)
+    step()
+    return entry

@@ -1,6 +1,6 @@
-"""Runs cases: ``python -m tests.faults.run SEED COUNT OUT [PART]``; their processes are its forks.
+"""Runs cases: ``python -m tests.faults.run SEED COUNT OUT [PART PARTS]``, forking their processes.
 
-Prints one line of JSON for each case. With PART, 0 or 1, every second one.
+Prints one line of JSON for each case; with PART 1 and PARTS 3 for every third from the second on.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.faults.cases import run_case, suite
+from tests.faults.cases import run_case, suite, warm_up
 
 
-def main(seed: int, count: int, out: Path, part: int | None = None) -> None:
+def main(seed: int, count: int, out: Path, part: int = 0, parts: int = 1) -> None:
     """Run so many cases in folders under ``out``; those of cases that kept all promises go."""
+    warm_up(out / f"warm-up-{part}")
     for number, case in enumerate(suite(seed, count)):
-        if part is not None and number % 2 != part:
+        if number % parts != part:
             continue
         folder = out / str(number)
         found = run_case(case, folder)

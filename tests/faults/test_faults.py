@@ -32,7 +32,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
     out = tmp_path_factory.mktemp("faults")
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.run", str(SEED), str(COUNT), str(out), str(part)],
+            [
+                sys.executable,
+                "-m",
+                "tests.faults.run",
+                str(SEED),
+                str(COUNT),
+                str(out),
+                str(part),
+                "2",
+            ],
             cwd=root,
             env={**os.environ, "PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,

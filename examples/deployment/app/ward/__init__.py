@@ -1,0 +1,1 @@
+"""A federation of wards: logistic regression on a few numbers about each stay."""
