@@ -60,7 +60,7 @@ def run_case(case: Case, folder: Path) -> dict[str, Any]:
     whole = folder / "whole"
     whole.mkdir()
     deaths = _server(case, whole, left=left)
-    broken = list(_broken(case, whole, deaths, _expected(case, folder, left)))
+    broken = list(broken_promises(case, whole, deaths, _expected(case, folder, left)))
     ledger = Ledger(whole / "run" / "ledger.sqlite")
     return {
         "case": case.to_json(),
@@ -101,7 +101,7 @@ def _expected(case: Case, folder: Path, left: int | None) -> Any:
         bare = folder / "expected"
         bare.mkdir()
         _server(same, bare, left=known[1], monitored=monitored)
-        _EXPECTED[known] = _trained(bare)
+        _EXPECTED[known] = trained(bare)
     return _EXPECTED[known]
 
 
@@ -174,7 +174,7 @@ def _fast_clock() -> None:
     exchange.time = SimpleNamespace(monotonic=lambda: now[0], sleep=sleep)  # type: ignore[assignment]
 
 
-def _trained(folder: Path) -> Any:
+def trained(folder: Path) -> Any:
     """What training gave, byte for byte."""
     path = folder / "trained.json"
     if path.is_file():
@@ -184,7 +184,7 @@ def _trained(folder: Path) -> Any:
     return models, [entry.payload for entry in ledger.entries("system")]
 
 
-def _broken(case: Case, folder: Path, deaths: int, expected: Any) -> Iterator[str]:
+def broken_promises(case: Case, folder: Path, deaths: int, expected: Any) -> Iterator[str]:
     """The promises that this run broke."""
     ledger = Ledger(folder / "run" / "ledger.sqlite")
     ledger.verify()
@@ -193,7 +193,7 @@ def _broken(case: Case, folder: Path, deaths: int, expected: Any) -> Iterator[st
         yield "the fault never happened"
     if (deaths > 0) != (case.fault.what == "server"):
         yield f"the server died {deaths} times"
-    if _trained(folder) != expected:
+    if trained(folder) != expected:
         yield "training gave something else"
     acknowledged = (folder / "acknowledged").read_text().split()
     kept = [Ledger(path) for path in folder.glob("run*/ledger.sqlite")]
