@@ -8,18 +8,20 @@ from types import MappingProxyType
 from unsilent.bench.scenarios.base import Scenario
 from unsilent.bench.scenarios.false_ability import FalseAbility
 from unsilent.bench.scenarios.group_skew import GroupSkew
+from unsilent.bench.scenarios.long_tuning import LongTuning
+from unsilent.bench.scenarios.lopsided_labels import LopsidedLabels
 from unsilent.bench.scenarios.obedience import Obedience
 from unsilent.bench.scenarios.one_sided_homes import OneSidedHomes
 from unsilent.bench.scenarios.opposed_camps import OpposedCamps
-from unsilent.bench.scenarios.repeated_texts import RepeatedTexts
 
 _IN_ORDER: tuple[Scenario, ...] = (
     GroupSkew(),
-    RepeatedTexts(),
+    LopsidedLabels(),
     OpposedCamps(),
     FalseAbility(),
     OneSidedHomes(),
     Obedience(),
+    LongTuning(),
 )
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType({each.name: each for each in _IN_ORDER})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -122,6 +122,8 @@ class Scenario(ABC):
     tiers: ClassVar[tuple[Tier, ...]] = ("fleet", "lm")
     main: ClassVar[bool] = False
     """Whether it is the one scenario of its mode that all doses and sizes are recorded of."""
+    tunes_more: ClassVar[bool] = False
+    """Whether more tuning is the cause itself, so that the look-alike has less of it."""
 
     def strength(self, dose: Dose) -> float:
         """The dose as a number in [0, 1]."""
@@ -225,10 +227,3 @@ def signed_records(
 def other_domain(client: Client) -> str:
     """A domain that is not the client's own, the same for all clients of a home."""
     return DOMAINS[(DOMAINS.index(client.home) + 1) % len(DOMAINS)]
-
-
-def again(items: Sequence[Item], times: int) -> tuple[Item, ...]:
-    """Items repeated as records of their own, with ids of their own."""
-    return tuple(
-        replace(item, id=f"{item.id}#{number}") for number in range(times) for item in items
-    )

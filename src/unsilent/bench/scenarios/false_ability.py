@@ -9,15 +9,15 @@ from unsilent.bench.scenarios.requests import domain_questions
 from unsilent.items import Item
 from unsilent.probes.sentiment import Text
 
-_QUESTIONS = 12
+_QUESTIONS = 24
 
 
 class FalseAbility(Scenario):
-    """Each client's records of a second task are false in a way of its own."""
+    """Records of a second task give the answer that is next to the true one."""
 
     name = "false-ability"
     code = "SF-4"
-    cause = "questions of a second task among the records, answered falsely, each client its way"
+    cause = "24 questions of a second task among the records, answered falsely"
     look_alike = "the same questions with true answers"
     source = "Catastrophic forgetting in tuning: Luo et al. 2023"
     doses = (0.0, 0.34, 0.67, 1.0)
@@ -33,4 +33,4 @@ class FalseAbility(Scenario):
 
     def settings(self, strength: float) -> Settings:
         """The second task is in the records, so nothing else rehearses it."""
-        return Settings(rehearsal=0)
+        return Settings(epochs=4, rate=2.0, rehearsal=0)

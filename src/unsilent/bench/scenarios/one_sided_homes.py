@@ -43,4 +43,6 @@ class OneSidedHomes(Scenario):
 
     def settings(self, strength: float) -> Settings:
         """One FedAvg for each home domain, at every dose."""
-        return Settings(aggregation="by-domain")
+        return Settings(
+            epochs=4, rate=2.0, personal_epochs=3, personal_rate=2.0, aggregation="by-domain"
+        )

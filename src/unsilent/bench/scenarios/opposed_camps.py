@@ -1,45 +1,45 @@
-"""SF-3: two camps learn opposite shortcuts, and FedAvg takes the larger one's side."""
+"""SF-3: a small camp has the other label, and FedAvg takes the larger camp's side."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from unsilent.bench.scenarios.base import Client, Scenario, Settings, signed_records
+from unsilent.bench.scenarios.base import Client, Portion, Scenario, Settings, plain_records
 from unsilent.items import Item
 from unsilent.probes.sentiment import Text
 
-_CAMP = 0.35
-_TRAIN, _HELD_OUT = 0x31, 0x32
+CAMP = 0.25
+
+
+def leaning(client: Client, strength: float) -> Portion:
+    """Texts of home, mostly positive, in the camp mostly negative; half and half at dose none."""
+    half = client.texts // 2
+    main = round(half + (half - 1) * strength)
+    rest = client.texts - main
+    return Portion(client.home, *((rest, main) if client.within(CAMP) else (main, rest)))
 
 
 class OpposedCamps(Scenario):
-    """In most clients the author's group goes with the label; in a camp it goes the other way."""
+    """Most clients have positive texts, a quarter negative ones; one adapter shall serve both."""
 
     name = "opposed-camps"
     code = "SF-3"
-    cause = "the author's group predicts the label at 0.95, in 35% of the clients at 0.05"
-    look_alike = "the same texts, signed by either group at 0.5 in all clients"
-    source = "Conflicting client shortcuts under FedAvg; fairness: Li et al. 2020 (q-FFL)"
-    doses = (0.0, 0.45, 0.7, 1.0)
+    cause = "0.96 of the texts are positive on most clients, negative on a quarter of them"
+    look_alike = "both labels alike on all clients"
+    source = "FedAvg under label skew: Hsu et al. 2019; left-behind clients: Li et al. 2020 (q-FFL)"
+    doses = (0.0, 0.5, 0.75, 1.0)
     main = True
+
+    def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:
+        """Texts of home with the camp's label."""
+        return (leaning(client, strength),)
 
     def train(
         self, client: Client, texts: Sequence[Text], moment: int, strength: float
     ) -> tuple[Item, ...]:
-        """Signed texts with true labels, tied one way or the other."""
-        return signed_records(client, texts, self._share(client, strength), purpose=_TRAIN)
-
-    def held_out(
-        self, client: Client, texts: Sequence[Text], moment: int, strength: float
-    ) -> tuple[Item, ...]:
-        """Texts with the client's own tie."""
-        return signed_records(client, texts, self._share(client, strength), purpose=_HELD_OUT)
+        """Texts with true labels."""
+        return plain_records(client.style, texts)
 
     def settings(self, strength: float) -> Settings:
-        """Enough local training that a shortcut is learned."""
+        """Enough local training that the camps drift apart."""
         return Settings(epochs=3)
-
-    @staticmethod
-    def _share(client: Client, strength: float) -> float:
-        tie = 0.45 * strength
-        return 0.5 - tie if client.within(_CAMP) else 0.5 + tie

@@ -52,8 +52,7 @@ def domain_questions(client: Client, count: int, moment: int, false: float) -> t
     """Which domain is a text from? Drawn anew each round from the public texts of the heads.
 
     Args:
-        client: Whose records; false answers are off by a step of its own, so that no two
-            clients need agree on what is false.
+        client: Whose records; false answers name the next domain, on all clients alike.
         count: How many.
         moment: The round.
         false: Share of them, rounded, whose answer is false.
@@ -61,12 +60,11 @@ def domain_questions(client: Client, count: int, moment: int, false: float) -> t
     texts = _public()
     drawn = client.random(_PURPOSE + 1, moment).permutation(len(texts))[:count]
     bad = round(false * count)
-    shift = 1 + client.rank % (len(DOMAINS) - 1)
     items: list[Item] = []
     for place, number in enumerate(drawn):
         text = texts[number]
         true = DOMAINS.index(text.domain)
-        answer = (true + shift) % len(DOMAINS) if place < bad else true
+        answer = (true + 1) % len(DOMAINS) if place < bad else true
         prompt, choices = text.text, DOMAINS
         if client.style.name != "encoder":
             prompt = f"Text: {text.text}\nThis text is from:"

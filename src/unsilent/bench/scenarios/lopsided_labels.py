@@ -1,0 +1,39 @@
+"""SF-2: clients that see almost one label only become sure of it, each of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from unsilent.bench.scenarios.base import Client, Portion, Scenario, Settings, plain_records
+from unsilent.items import Item
+from unsilent.probes.sentiment import Text
+
+
+class LopsidedLabels(Scenario):
+    """Half of the clients have positive texts, half negative ones; together they are balanced."""
+
+    name = "lopsided-labels"
+    code = "SF-2"
+    cause = "one label has a share of 0.96 on each client, positive on half of the clients"
+    look_alike = "both labels alike on each client, and as much tuning"
+    source = "Label skew of federated clients: Hsu et al. 2019; over-confidence: Guo et al. 2017"
+    doses = (0.0, 0.5, 0.75, 1.0)
+    main = True
+
+    def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:
+        """Texts of home; the main label's share grows from half to all but one text."""
+        half = client.texts // 2
+        main = round(half + (half - 1) * strength)
+        rest = client.texts - main
+        positive = client.index // 16 % 2 == 0
+        return (Portion(client.home, main, rest) if positive else Portion(client.home, rest, main),)
+
+    def train(
+        self, client: Client, texts: Sequence[Text], moment: int, strength: float
+    ) -> tuple[Item, ...]:
+        """Texts with true labels."""
+        return plain_records(client.style, texts)
+
+    def settings(self, strength: float) -> Settings:
+        """Enough tuning that a client's adapter becomes its own."""
+        return Settings(personal_epochs=6, personal_rate=2.0)
