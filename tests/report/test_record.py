@@ -40,7 +40,7 @@ def _record(folder: Path, population: str) -> Record:
     monitor.judge(1, Release(layout.digest, 1, CLIENTS, total, 1.0))
     monitor.spend(2)
     monitor.miss(2, "nobody answered")
-    found = read_record(folder / "ledger.sqlite", plan, monitor.findings())
+    found = read_record(folder, plan, monitor.findings())
     assert found is not None
     return found
 
@@ -74,4 +74,4 @@ def test_no_ledger_no_record(tmp_path: Path) -> None:
     plan = _plan("enrolled")
     _record(tmp_path, "enrolled")
     monitor = Monitor(plan, Ledger(tmp_path / "ledger.sqlite"))
-    assert read_record(tmp_path / "none.sqlite", plan, monitor.findings()) is None
+    assert read_record(tmp_path / "none", plan, monitor.findings()) is None

@@ -99,16 +99,13 @@ def aware(
 ) -> None:
     """Record in the ledger that a person knows of a run's findings, for the incident timeline."""
     from unsilent.errors import InputError
-    from unsilent.ledger import Ledger
+    from unsilent.ledger_place import ledger_of, open_ledger
     from unsilent.report.incidents import AWARE
-    from unsilent.report.source import LEDGER_FILE
 
     if not by.strip() or not note.strip():
         raise InputError("a name and a note are needed", where="aware")
-    path = run / LEDGER_FILE
-    if not path.is_file():
-        raise InputError("no ledger here", where=str(path), remedy="Name a run's folder.")
-    ledger = Ledger(path)
+    ledger_of(run)
+    ledger = open_ledger(run)
     entry = ledger.append(AWARE, {"by": by.strip(), "note": note.strip(), "head": ledger.head})
     if as_json:
         print_json({"entry": entry.index, "time": entry.time, "hash": entry.hash})

@@ -11,13 +11,13 @@ from dataclasses import asdict
 from typing import Any
 
 from unsilent.evidence.field_map import field_map, field_map_words
-from unsilent.report.incidents import Incident, incidents
-from unsilent.report.record import attendance
 from unsilent.findings import Findings
 from unsilent.ledger import Entry
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PRIVACY_EVENT, PrivacyEvent, epsilon
 from unsilent.report import view
+from unsilent.report.incidents import Incident, incidents
+from unsilent.report.record import attendance
 from unsilent.taxonomy import by_code
 
 

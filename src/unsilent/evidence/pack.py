@@ -11,15 +11,15 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from unsilent.errors import InputError
 from unsilent.evidence import container, facts
 from unsilent.evidence.derived import derived
 from unsilent.evidence.entries import to_lines
 from unsilent.evidence.keys import public_hex, sign
 from unsilent.files import write_whole
 from unsilent.ledger import GENESIS, Ledger
+from unsilent.ledger_place import ledger_of
 from unsilent.report.page import page
-from unsilent.report.source import LEDGER_FILE, Run, read_run
+from unsilent.report.source import Run, read_run
 
 SCHEMA = "unsilent/evidence/1"
 MANIFEST, SIGNATURE = "manifest.json", "signature.json"
@@ -38,11 +38,8 @@ def write_pack(folder: Path, out: Path, key: Ed25519PrivateKey) -> Path:
         InputError, FindingsError, LedgerError: Names the file of the run that is missing, damaged,
             or not of this run.
     """
-    ledger_path = folder / LEDGER_FILE
     run = read_run(folder)
-    if not ledger_path.is_file():
-        raise InputError("no ledger beside the findings", where=str(ledger_path))
-    ledger = Ledger(ledger_path)
+    ledger = ledger_of(folder)
     ledger.verify()
     write_whole(out, pack_bytes(run, ledger, folder, key, made=datetime.now(UTC)))
     return out

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unsilent.errors import InputError
 from unsilent.findings import Findings
 from unsilent.inference.shares import dispersion_of
-from unsilent.ledger import Entry, Ledger
+from unsilent.ledger import Entry
+from unsilent.ledger_place import ledger_of
 from unsilent.monitor import total_of
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Layout, PrivacyEvent, epsilon
@@ -65,11 +67,12 @@ class Record:
     entries: int
 
 
-def read_record(path: Path, plan: MonitoringPlan, findings: Findings) -> Record | None:
-    """The record in a run's ledger, or None if there is no such file. Raises LedgerError."""
-    if not path.is_file():
+def read_record(folder: Path, plan: MonitoringPlan, findings: Findings) -> Record | None:
+    """The record in the ledger of a run's folder, None if it has none. Raises LedgerError."""
+    try:
+        ledger = ledger_of(folder)
+    except InputError:
         return None
-    ledger = Ledger(path)
     return record_of(plan, findings, ledger.entries())
 
 

@@ -56,7 +56,7 @@ def read_run(folder: Path) -> Run:
         plan,
         findings,
         read_timing(folder),
-        read_record(folder / LEDGER_FILE, plan, findings) if findings.plan == plan.digest else None,
+        read_record(folder, plan, findings) if findings.plan == plan.digest else None,
     )
 
 
