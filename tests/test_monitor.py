@@ -229,6 +229,25 @@ def test_a_run_in_two_halves_ends_like_a_run_in_one(tmp_path: Path) -> None:
     assert found[0] == found[1]
 
 
+def test_a_server_killed_between_sum_and_findings_judges_every_round(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    of = plan()
+    given = {number: releases(tmp_path / "c", of, number) for number in (1, 3)}
+    whole = Monitor(of, Ledger(tmp_path / "whole.sqlite"))
+    for number in (1, 3):
+        run_round(whole, number, given[number])
+    run_round(Monitor(of, Ledger(tmp_path / "first.sqlite")), 1, given[1])
+    for entry in Ledger(tmp_path / "first.sqlite").entries()[:-1]:
+        ledger.append(entry.kind, entry.payload)
+    assert kinds(ledger)[-1] == "sum"
+    again = Monitor(of, ledger)
+    for number in (1, 3):
+        run_round(again, number, given[number])
+    again = Monitor(of, ledger)
+    assert again.findings().text() == whole.findings().text()
+
+
 def test_a_system_round_told_twice_is_written_once(ledger: Ledger, tmp_path: Path) -> None:
     monitor = Monitor(plan(), ledger)
     monitor.system(1, 0.6, 0.7)

@@ -69,7 +69,11 @@ class Monitor:
         self._history: list[HistoryRound] = []
         self._trends: list[tuple[float, float]] = []
         self._clients = 0
-        self._totals = [total_of(entry.payload) for entry in ledger.entries("sum")]
+        # Of a round that was summed twice, by a server killed before it judged, the last.
+        self._totals = {
+            total.round: total
+            for total in map(total_of, (e.payload for e in ledger.entries("sum")))
+        }
         for entry in ledger.entries("system"):
             self._note(entry.payload["round"], entry.payload["loss"], entry.payload["accuracy"])
         judged = ledger.entries("findings")
@@ -188,7 +192,10 @@ class Monitor:
                 remedy="Allow for drop-outs in privacy.dropout.",
             )
         alarms = {f.code: f.first_alarm_round for f in self._findings if f.first_alarm_round}
-        totals = [*(past for past in self._totals if past.round < round_number), total]
+        totals = [
+            *(self._totals[past] for past in sorted(self._totals) if past < round_number),
+            total,
+        ]
         found = judge_rounds(self.plan, self.layout, totals, first_alarms=alarms)
         self._ledger.append(
             "sum",
@@ -208,7 +215,7 @@ class Monitor:
                 "findings": [finding.to_json() for finding in found],
             },
         )
-        self._totals.append(total)
+        self._totals[round_number] = total
         self._keep(round_number, total.clients, found)
         return found
 

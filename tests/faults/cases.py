@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -114,6 +115,8 @@ def _server(case: Case, folder: Path, *, left: int | None, monitored: bool = Tru
             try:
                 _serve(case, folder, left if deaths == 0 else None, monitored)
                 code = 0
+            except Exception:
+                traceback.print_exc()
             finally:
                 os._exit(code)
         deadline = time.monotonic() + PATIENCE_S
