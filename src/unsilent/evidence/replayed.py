@@ -54,7 +54,11 @@ def replayed_faults(
         where = f"ledger entry {entry.index}"
         try:
             if entry.kind == "sum":
-                totals.append(total_of(entry.payload))
+                total = total_of(entry.payload)
+                # A server that was killed before it judged a round has summed it again.
+                if totals and totals[-1].round == total.round:
+                    totals.pop()
+                totals.append(total)
             elif entry.kind == "findings":
                 told = entry.payload
                 if not totals or totals[-1].round != told["round"]:
