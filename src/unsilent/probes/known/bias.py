@@ -15,15 +15,20 @@ from unsilent.probes.known.unpack import Files
 _UNKNOWN = "unknown"
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _NUMBERED = re.compile(r"\A\d+\s+")
+_SAME_GROUP = {
+    **dict.fromkeys(("man", "men", "boy", "boys"), "m"),
+    **dict.fromkeys(("woman", "women", "girl", "girls"), "f"),
+}
 _LABELS = {"stereotype": "stereotype", "anti-stereotype": "antistereotype"}
 
 
 def bbq(files: Files, _asked: Asked) -> Iterator[Item | Skipped]:
     """BBQ: ``answer`` is the right choice, ``stereotyped`` the one that the bias predicts.
 
-    The biased choice is the target group's where the question is negative, else the other's. The
-    target is the authors' ``target_loc`` where ``additional_metadata.csv`` lies beside, else the
-    choice whose group is among ``stereotyped_groups``.
+    The biased choice is the target group's where the question is negative, else the other's. It is
+    the authors' ``target_loc`` where ``additional_metadata.csv`` lies beside, which they set to the
+    biased choice in both kinds of questions; else the target is the choice whose group is among
+    ``stereotyped_groups``. Only the former tells two people of one race apart.
     """
     located = _target_locations(files)
     for part in files.parts:
@@ -46,24 +51,24 @@ def _bbq_item(
         raise row.fault("not exactly one unknown answer, or label is not 0, 1 or 2")
     if located is None:
         wanted = {
-            group.casefold()
-            for group in row.inner("additional_metadata").texts("stereotyped_groups")
+            _group(name) for name in row.inner("additional_metadata").texts("stereotyped_groups")
         }
         hits = _speaking(groups, unknown, wanted)
         target = hits[0] if len(hits) == 1 else None
     else:
         target = located.get((category, row.text("question_index"), row.text("example_id")))
+        if target is not None and target not in unknown and polarity == "nonneg":
+            target = _other(target, unknown)
     if target is None or target in unknown:
         return Skipped(row.where, "which answer is the target group's is not stated")
     if len(set(answers)) < 3:
         return Skipped(row.where, "two of its answers are the same")
-    other = next(place for place in range(3) if place not in (target, unknown[0]))
     return Item(
         id=identity,
         prompt=f"{row.text('context')}\nQuestion: {row.text('question')}\nAnswer:",
         choices=tuple(f" {answer}" for answer in answers),
         answer=label,
-        stereotyped=target if polarity == "neg" else other,
+        stereotyped=target if polarity == "neg" else _other(target, unknown),
         group=groups[target][-1],
         domain=category,
         attributes={
@@ -76,17 +81,28 @@ def _bbq_item(
     )
 
 
+def _other(target: int, unknown: list[int]) -> int:
+    """The third answer."""
+    return next(place for place in range(3) if place not in (target, unknown[0]))
+
+
 def _speaking(groups: list[list[str]], unknown: list[int], wanted: set[str]) -> list[int]:
     """The answers whose labels name a wanted group; else those by a part of one (``F-Black``)."""
     people = [place for place in range(3) if place not in unknown]
-    whole = [p for p in people if wanted & {label.casefold() for label in groups[p]}]
+    whole = [p for p in people if wanted & {_group(label) for label in groups[p]}]
     if whole:
         return whole
     return [
         p
         for p in people
-        if wanted & {w.casefold() for label in groups[p] for w in label.split("-")}
+        if wanted & {_group(w) for label in groups[p] for w in re.split("[-_]", label)}
     ]
+
+
+def _group(name: str) -> str:
+    """A group by one name, as the authors' own analysis joins them (``low SES``, ``woman``)."""
+    plain = "".join(name.casefold().split())
+    return _SAME_GROUP.get(plain, plain)
 
 
 def _target_locations(files: Files) -> Mapping[tuple[str, str, str], int] | None:
