@@ -20,7 +20,7 @@ from unsilent.release.accountant import noise_multiplier
 from unsilent.release.layout import ACCURACY, LOSS
 from unsilent.release.noise import smallest_cohort, sum_sigma
 
-DRAWS = 40
+DRAWS = 100
 """Runs of each federation with noise of its own. Many federations count for more than many draws:
 intervals are over federations."""
 

@@ -22,7 +22,7 @@ from unsilent.plan import MonitoringPlan
 
 ENOUGH = 0.95
 SIZES = (16, 32, 64, 128, 256, 512, 1024, 2048)
-DRAWS = 20
+DRAWS = 40
 _MOST = 64
 """Largest multiple of the recorded clients that is looked at."""
 _HALVINGS = 3
