@@ -56,6 +56,7 @@ def to_json(known: KnownSet) -> dict[str, Any]:
         "rows_by_part": dict(known.rows),
         "rows_source": known.rows_source,
         "licence": known.licence,
+        "licence_seen": known.licence_seen or None,
         "citation": known.citation,
         "home": known.home,
         "files": list(known.files),

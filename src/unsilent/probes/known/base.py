@@ -51,6 +51,8 @@ class KnownSet:
         title: As its authors do.
         roles: What it can probe, the usual one first.
         licence: SPDX expression, or the authors' words.
+        licence_seen: Where the licence was read; empty where that could not be done, so that it
+            is to be checked before a set is passed on.
         citation: Whom to cite.
         home: Where its authors publish it.
         files: Names of its files, ``*`` for any text; of these patterns the first that fits.
@@ -87,6 +89,7 @@ class KnownSet:
     hub: str | None = None
     hub_files: tuple[str, ...] = ("*.parquet",)
     package: Package | None = None
+    licence_seen: str = ""
 
     @property
     def requests(self) -> bool:

@@ -12,6 +12,7 @@ SETS: tuple[KnownSet, ...] = (
         title="BBQ: Bias Benchmark for QA",
         roles=("bias", "general", "task"),
         licence="CC-BY-4.0",
+        licence_seen="the authors' LICENSE at bea11bd",
         citation="Parrish et al., BBQ, Findings of ACL 2022, arXiv:2110.08193",
         home="github.com/nyu-mll/BBQ, data/*.jsonl",
         files=("*.jsonl", "*.parquet", "*.json"),
