@@ -18,11 +18,10 @@ from unsilent.bench.fleet.private import (
     seeds,
     sgd_noise,
 )
-from unsilent.bench.fleet.records import Crowd
+from unsilent.bench.fleet.records import Crowd, warm_up_data
 from unsilent.bench.fleet.scoring import Held
 from unsilent.bench.fleet.training import Data, PrivateSteps, Tuning, train
 from unsilent.bench.fleet.weights import Array, Parts
-from unsilent.bench.scenarios import SCENARIOS
 from unsilent.bench.scenarios.base import Personalization, Settings
 
 RATE = 1e-3
@@ -112,8 +111,7 @@ def start_adapter(bank: Bank, clients: int, seed: int) -> Array:
 
 @lru_cache(maxsize=8)
 def _warmed(bank: Bank, clients: int, seed: int) -> Array:
-    crowd = Crowd.of(SCENARIOS["group-skew"], 0.0, clients, seed)
-    data = crowd.plain(bank)
+    data = warm_up_data(bank, clients, seed)
     tuning = Tuning(2, RATE, _BATCH, _REHEARSAL)
     row = bank.new_row(seed)
     for moment in range(1, WARM_UP + 1):

@@ -1,7 +1,7 @@
 """The released probes of a plan, and a larger bank beside it that only the truth is read from.
 
-Both are public and neither is trained on. The truth's items are the other public ones: texts that
-no released probe uses, harmful requests beyond the released ones.
+No client trains on either, nor on another text of the same document: private texts of a document
+that others train on would flatter the reference.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from unsilent.probes.templates import ENCODER
 
 UNCLEAR, CLEAR, KNOWN = (0.3, 1.5), (0.8, 4.0), (0.3, 4.0)
 """Valence of the texts of bias, of task and of general probes."""
-PAIRS, OF_A_KIND = 200, 100
+PAIRS, OF_A_KIND = 300, 150
 """Of how many pairs, and of how many texts of one domain and label, the truth is read, at most."""
 _ROLES: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful")
 
@@ -63,11 +63,6 @@ class Asked:
     released: Probes
     beyond: Probes
 
-    @classmethod
-    def of(cls, bank: Bank, plan: MonitoringPlan) -> Asked:
-        """Both, for a plan's number of probes."""
-        return cls(released(bank, plan), beyond(bank, plan))
-
 
 def released(bank: Bank, plan: MonitoringPlan) -> Probes:
     """The plan's own probes."""
@@ -80,27 +75,27 @@ def released(bank: Bank, plan: MonitoringPlan) -> Probes:
 
 
 def beyond(bank: Bank, plan: MonitoringPlan) -> Probes:
-    """All other public items of the same kinds."""
+    """The other public items of the same kinds: those that the plan's probes leave."""
     sets = load_probes(plan, roles=_ROLES)
     used = {item.prompt for role in ("task", "general") for item in sets[role]}
+    free = [text for text in public_texts() if text.text not in used]
     asked = {item.prompt for item in sets["bias"]}
-    texts = public_texts()
     unclear = [
         text
-        for text in texts
+        for text in public_texts()
         if usable(text, UNCLEAR)
         and not any(ENCODER.prompt(text.text, name) in asked for name in (*PROBE.a, *PROBE.b))
     ]
     unclear = unclear[:: max(1, len(unclear) // PAIRS)][:PAIRS]
     prompts = [ENCODER.prompt(text.text, name_of(text, g)) for text in unclear for g in ("A", "B")]
-    pairs = bank.rows(prompts).reshape(-1, 2)
-    positive = np.array([text.positive for text in unclear])
-    free = [text for text in texts if text.text not in used]
-    clear = _at_most([text for text in free if usable(text, CLEAR)], OF_A_KIND)
+    clear = at_most([text for text in free if usable(text, CLEAR)], OF_A_KIND)
     task = [ENCODER.item(text.id, text, positive=text.positive) for text in clear]
-    general = [_origin(t) for t in _at_most([t for t in free if usable(t, KNOWN)], OF_A_KIND // 2)]
+    known = at_most([text for text in free if usable(text, KNOWN)], OF_A_KIND // 2)
+    general = [_origin(text) for text in known]
     harmful = {item.prompt for item in sets["harmful"]}
     others = [p.text for p in harmful_prompts() if p.split == "probe" and p.text not in harmful]
+    pairs = bank.rows(prompts).reshape(-1, 2)
+    positive = np.array([text.positive for text in unclear])
     return _probes(bank, pairs, positive, task, general, bank.rows(others))
 
 
@@ -115,7 +110,7 @@ def _origin(text: Text) -> Item:
     return Item(f"origin-{text.id}", text.text, DOMAINS, answer, domain=text.domain, task="general")
 
 
-def _at_most(texts: Sequence[Text], count: int) -> list[Text]:
+def at_most(texts: Sequence[Text], count: int) -> list[Text]:
     """The first so many of each domain and label."""
     seen: dict[tuple[str, bool], int] = {}
     kept: list[Text] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,13 @@ from numpy.typing import NDArray
 from unsilent.bench.fleet.bank import Bank
 from unsilent.bench.fleet.training import Data
 from unsilent.bench.fleet.truth import OwnItems
-from unsilent.bench.scenarios.base import Client, Scenario, clients_of, plain_records
+from unsilent.bench.scenarios.base import (
+    Client,
+    Portion,
+    Scenario,
+    clients_of,
+    plain_records,
+)
 from unsilent.bench.scenarios.dealing import Dealt, deal
 from unsilent.errors import InputError
 from unsilent.items import Item
@@ -46,9 +53,8 @@ class Crowd:
         """Deal the private texts to new clients."""
         people = clients_of(clients, seed, ENCODER, texts=TEXTS)
         wishes = [scenario.portions(client, strength) for client in people]
-        texts = [text for text in private_texts() if usable(text, VALENCE)]
         homes = np.array([DOMAINS.index(client.home) for client in people])
-        return cls(scenario, strength, people, deal(people, wishes, texts, seed), homes)
+        return cls(scenario, strength, people, deal(people, wishes, _texts(), seed), homes)
 
     def training(self, bank: Bank, moment: int) -> Data:
         """What all clients train on in a round."""
@@ -59,10 +65,6 @@ class Crowd:
                 for client, dealt in zip(self.clients, self.dealt, strict=True)
             ],
         )
-
-    def plain(self, bank: Bank) -> Data:
-        """Their training texts with true labels and nothing else: what a provider warms up on."""
-        return data_of(bank, [plain_records(c.style, d.train) for c, d in self._both()])
 
     def held_out(self, bank: Bank, moment: int) -> Data:
         """What all clients are evaluated on in a round."""
@@ -104,6 +106,24 @@ class Crowd:
 
     def _both(self) -> list[tuple[Client, Dealt]]:
         return list(zip(self.clients, self.dealt, strict=True))
+
+
+def warm_up_data(bank: Bank, clients: int, seed: int) -> Data:
+    """Texts of half each label with true labels: what the provider's start adapter is made of."""
+    return data_of(bank, [plain_records(ENCODER, d.train) for d in _warming(clients, seed)])
+
+
+@lru_cache(maxsize=4)
+def _warming(clients: int, seed: int) -> tuple[Dealt, ...]:
+    people = clients_of(clients, seed, ENCODER, texts=TEXTS)
+    half = TEXTS // 2
+    wishes = [(Portion(client.home, half, half),) for client in people]
+    return deal(people, wishes, _texts(), seed)
+
+
+@lru_cache(maxsize=1)
+def _texts() -> tuple[Text, ...]:
+    return tuple(text for text in private_texts() if usable(text, VALENCE))
 
 
 def data_of(bank: Bank, records: Sequence[Sequence[Item]]) -> Data:

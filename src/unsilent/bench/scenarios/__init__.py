@@ -8,11 +8,15 @@ from types import MappingProxyType
 from unsilent.bench.scenarios.base import Scenario
 from unsilent.bench.scenarios.false_ability import FalseAbility
 from unsilent.bench.scenarios.group_skew import GroupSkew
+from unsilent.bench.scenarios.left_out_minority import LeftOutMinority
 from unsilent.bench.scenarios.long_tuning import LongTuning
 from unsilent.bench.scenarios.lopsided_labels import LopsidedLabels
+from unsilent.bench.scenarios.lost_gradients import LostGradients
 from unsilent.bench.scenarios.obedience import Obedience
 from unsilent.bench.scenarios.one_sided_homes import OneSidedHomes
 from unsilent.bench.scenarios.opposed_camps import OpposedCamps
+from unsilent.bench.scenarios.separate_factors import SeparateFactors
+from unsilent.bench.scenarios.shift_arrives import ShiftArrives
 
 _IN_ORDER: tuple[Scenario, ...] = (
     GroupSkew(),
@@ -22,6 +26,10 @@ _IN_ORDER: tuple[Scenario, ...] = (
     OneSidedHomes(),
     Obedience(),
     LongTuning(),
+    ShiftArrives(),
+    LeftOutMinority(),
+    SeparateFactors(),
+    LostGradients(),
 )
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType({each.name: each for each in _IN_ORDER})

@@ -125,6 +125,9 @@ class Scenario(ABC):
     tunes_more: ClassVar[bool] = False
     """Whether more tuning is the cause itself, so that the look-alike has less of it."""
 
+    training: ClassVar[str | None] = None
+    """How its federations train, where that is part of the cause; else as it is asked for."""
+
     def strength(self, dose: Dose) -> float:
         """The dose as a number in [0, 1]."""
         return self.doses[("none", "mild", "medium", "strong").index(dose)]

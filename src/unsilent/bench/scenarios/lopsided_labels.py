@@ -1,4 +1,4 @@
-"""SF-2: clients that see almost one label only become sure of it, each of its own."""
+"""SF-2: clients that see one label only become sure of it, each of its own."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ class LopsidedLabels(Scenario):
 
     name = "lopsided-labels"
     code = "SF-2"
-    cause = "one label has a share of 0.96 on each client, positive on half of the clients"
+    cause = "all texts of a client have one label, positive on half of the clients"
     look_alike = "both labels alike on each client, and as much tuning"
     source = "Label skew of federated clients: Hsu et al. 2019; over-confidence: Guo et al. 2017"
-    doses = (0.0, 0.5, 0.75, 1.0)
+    doses = (0.0, 0.3, 0.85, 1.0)
     main = True
 
     def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:
-        """Texts of home; the main label's share grows from half to all but one text."""
+        """Texts of home; the main label's share grows from half to all."""
         half = client.texts // 2
-        main = round(half + (half - 1) * strength)
+        main = round(half * (1 + strength))
         rest = client.texts - main
         positive = client.index // 16 % 2 == 0
         return (Portion(client.home, main, rest) if positive else Portion(client.home, rest, main),)

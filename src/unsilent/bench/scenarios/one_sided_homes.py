@@ -13,9 +13,8 @@ MOSTLY_POSITIVE = frozenset({"tweets", "product"})
 
 
 def one_sided(client: Client, domain: str, strength: float) -> Portion:
-    """A portion whose main label's share grows from half to all but one text."""
-    most = client.texts - 1
-    main = round(client.texts // 2 + (most - client.texts // 2) * strength)
+    """A portion whose main label's share grows from half to all."""
+    main = round(client.texts // 2 * (1 + strength))
     rest = client.texts - main
     return Portion(domain, main, rest) if domain in MOSTLY_POSITIVE else Portion(domain, rest, main)
 
@@ -25,14 +24,14 @@ class OneSidedHomes(Scenario):
 
     name = "one-sided-homes"
     code = "SF-5"
-    cause = "one label has a share of 0.96 at home, another one elsewhere; one adapter a domain"
+    cause = "all texts of home have one label, another one elsewhere; one adapter a domain"
     look_alike = "both labels alike at home; one adapter a domain"
     source = "Label shift by domain: Gulrajani and Lopez-Paz 2021; clustered FL: Ghosh et al. 2020"
     doses = (0.0, 0.5, 0.75, 1.0)
     main = True
 
     def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:
-        """Texts of home, nearly all of one label at a strong dose."""
+        """Texts of home, all of one label at a strong dose."""
         return (one_sided(client, client.home, strength),)
 
     def train(
@@ -43,6 +42,4 @@ class OneSidedHomes(Scenario):
 
     def settings(self, strength: float) -> Settings:
         """One FedAvg for each home domain, at every dose."""
-        return Settings(
-            epochs=4, rate=2.0, personal_epochs=3, personal_rate=2.0, aggregation="by-domain"
-        )
+        return Settings(epochs=3, rate=2.0, aggregation="by-domain")

@@ -1,0 +1,134 @@
+"""From a name to a recorded federation: run one, and record the set that ships."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from unsilent.bench.fleet.bank import Bank, embedded_bank
+from unsilent.bench.fleet.federation import World, simulate
+from unsilent.bench.fleet.measuring import Ledger
+from unsilent.bench.fleet.private import Training
+from unsilent.bench.fleet.probes import Asked, beyond, released
+from unsilent.bench.fleet.records import Crowd
+from unsilent.bench.scenarios import MAIN, SCENARIOS
+from unsilent.bench.scenarios.base import PERSONALIZATIONS, Personalization
+from unsilent.bench.traces.federation import DOSES, Dose, Federation
+from unsilent.errors import InputError
+from unsilent.plan import MonitoringPlan
+
+FRESH = 101
+"""Seeds from here on are fresh: no dose, weight or tolerance was ever looked at on them."""
+SIZES = (128, 256)
+TRAININGS = (
+    "secure-sum",
+    "dp-fedavg:0.5",
+    "dp-fedavg:1",
+    "dp-sgd:8",
+    "dp-sgd:2",
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Which federation to run."""
+
+    scenario: str
+    dose: Dose
+    clients: int
+    seed: int
+    personalization: Personalization = "fine-tune"
+    training: str = "plain"
+
+    @property
+    def name(self) -> str:
+        """Its id in traces."""
+        parts = ["fleet", self.scenario, self.dose, str(self.clients), f"s{self.seed}"]
+        parts += [] if self.personalization == "fine-tune" else [self.personalization]
+        parts += [] if self.training == "plain" else [self.training.replace(":", "-")]
+        return "-".join(parts)
+
+
+class Recorder:
+    """Runs federations under one plan.
+
+    Args:
+        plan: The fleet's monitoring plan; clients and seed are the job's.
+        bank: Embeddings and heads; the embedded ones if none are given.
+
+    Raises:
+        AssetError: An embedded package cannot be had.
+    """
+
+    def __init__(self, plan: MonitoringPlan, bank: Bank | None = None) -> None:
+        self._plan, self._bank = plan, bank or embedded_bank()
+        self._asked = Asked(released(self._bank, plan), beyond(self._bank, plan))
+
+    def record(self, job: Job) -> Federation:
+        """Train a federation and measure every round of it.
+
+        Raises:
+            InputError: No such scenario, not one of the fleet's, or more clients than texts.
+        """
+        if job.scenario not in SCENARIOS or "fleet" not in SCENARIOS[job.scenario].tiers:
+            raise InputError(
+                f"the fleet has no scenario {job.scenario!r}",
+                where="--scenario",
+                remedy=f"Known: {', '.join(SCENARIOS)}.",
+            )
+        scenario = SCENARIOS[job.scenario]
+        strength, rounds = scenario.strength(job.dose), self._plan.federation.rounds
+        crowd = Crowd.of(scenario, strength, job.clients, job.seed)
+        training = Training.parse(scenario.training or job.training)
+        ledger = Ledger(self._bank, self._asked, crowd, rounds)
+        world = World(crowd, job.seed, rounds, job.personalization, training)
+        simulate(self._bank, world, ledger.measure)
+        return Federation(
+            federation=job.name,
+            tier="fleet",
+            scenario=job.scenario,
+            code=scenario.code,
+            dose=job.dose,
+            strength=strength,
+            clients=job.clients,
+            rounds=rounds,
+            seed=job.seed,
+            split="fresh" if job.seed >= FRESH else "development",
+            personalization=job.personalization,
+            training=training.name,
+            plan=self._plan.digest,
+            numbers=ledger.numbers,
+            truth=ledger.truth,
+            truth_se=ledger.errors,
+        )
+
+
+def shipped(seeds: int = 6, few: int = 3) -> Iterator[Job]:
+    """The fleet's jobs of the shipped traces, the most needed first.
+
+    The six main scenarios at every dose and both sizes; then what the claim needs, further causes
+    and ways to personalize, at the ends of the dose, with 128 clients and fewer seeds.
+
+    Args:
+        seeds: Fresh seeds of the main scenarios.
+        few: Fresh seeds of the others.
+    """
+    ends: tuple[Dose, ...] = ("strong", "none")
+    for seed in range(FRESH, FRESH + seeds):
+        yield from (Job(name, dose, 128, seed) for name in MAIN for dose in ends)
+        if seed < FRESH + few:
+            yield from _others(seed, ends)
+        yield from (Job(name, dose, 256, seed) for name in MAIN for dose in ends)
+        middle = [dose for dose in DOSES if dose not in ends]
+        yield from (Job(n, d, size, seed) for size in SIZES for n in MAIN for d in middle)
+
+
+def _others(seed: int, ends: Iterable[Dose]) -> Iterator[Job]:
+    for dose in ends:
+        for training in TRAININGS:
+            yield from (Job(name, dose, 128, seed, training=training) for name in MAIN)
+        others = [name for name, each in SCENARIOS.items() if not each.main]
+        others = [name for name in others if "fleet" in SCENARIOS[name].tiers]
+        yield from (Job(name, dose, 128, seed) for name in others)
+        for personalization in PERSONALIZATIONS[1:]:
+            yield from (Job(name, dose, 128, seed, personalization) for name in MAIN)
