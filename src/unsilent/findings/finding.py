@@ -1,48 +1,15 @@
-"""Findings: the one thing that all outputs are made of, and their published JSON form.
-
-``findings.json`` follows ``schema/findings-1.json`` (JSON Schema, draft 2020-12), which ships with
-the package. It holds no timestamp and its numbers are rounded, so that the same seed and the same
-plan give the same bytes.
-"""
+"""One finding: effect, interval, verdict and visibility of one mode at one monitoring round."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, cast
 
 from unsilent.errors import FindingsError
-from unsilent.files import write_whole
-from unsilent.schema import check_shape, validate
+from unsilent.schema import check_shape
 
-__all__ = [
-    "DIGITS",
-    "FINDINGS_SCHEMA",
-    "Finding",
-    "Findings",
-    "HistoryEntry",
-    "HistoryRound",
-    "Influence",
-    "Interval",
-    "Onset",
-    "Oracle",
-    "PrivacySummary",
-    "Slope",
-    "Subgroup",
-    "SystemMetrics",
-    "Trend",
-    "Verdict",
-    "Visibility",
-    "Window",
-    "read_findings",
-    "validate",
-    "write_findings",
-]
-
-FINDINGS_SCHEMA = "unsilent/findings/1"
 DIGITS = 6
 """Significant digits of every number in the JSON."""
 
@@ -210,215 +177,44 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """The finding as JSON-ready data, numbers rounded. Raises FindingsError for NaN."""
-        data: dict[str, Any] = _plain(asdict(self), f"finding {self.code}")
+        data: dict[str, Any] = plain(asdict(self), f"finding {self.code}")
         return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Finding:
         """Read one finding. Raises FindingsError if it does not follow the schema."""
         check_shape(data, "finding")
-        return cls._from_valid(data)
+        return cls.from_valid(data)
 
     @classmethod
-    def _from_valid(cls, data: Mapping[str, Any]) -> Finding:
-        fields = _with_interval(data)
+    def from_valid(cls, data: Mapping[str, Any]) -> Finding:
+        """Read one that was checked already, as part of something larger."""
+        fields = with_interval(data)
         fields["range"] = tuple(data["range"])
         for name in ("window", "worst_case"):
             if data[name] is not None:
                 fields[name] = (data[name][0], data[name][1])
-        fields["windows"] = tuple(Window(**_with_interval(each)) for each in data["windows"])
+        fields["windows"] = tuple(Window(**with_interval(each)) for each in data["windows"])
         if data["onset"] is not None:
             onset = data["onset"]
             sudden = None if onset["sudden"] is None else tuple(onset["sudden"])
             fields["onset"] = Onset(onset["first"], onset["last"], sudden)
         if data["slope"] is not None:
-            fields["slope"] = Slope(**_with_interval(data["slope"]))
+            fields["slope"] = Slope(**with_interval(data["slope"]))
         if data["oracle"] is not None:
             fields["oracle"] = Oracle(**data["oracle"])
-        fields["subgroups"] = tuple(
-            Subgroup(**_with_interval(group)) for group in data["subgroups"]
-        )
-        fields["views"] = tuple(cls._from_valid(view) for view in data["views"])
+        fields["subgroups"] = tuple(Subgroup(**with_interval(group)) for group in data["subgroups"])
+        fields["views"] = tuple(cls.from_valid(view) for view in data["views"])
         return cls(**fields)
 
 
-@dataclass(frozen=True)
-class HistoryEntry:
-    """What one earlier monitoring round found for one mode."""
-
-    code: str
-    effect: float | None
-    interval: Interval | None
-    verdict: Verdict | None
-
-
-@dataclass(frozen=True)
-class HistoryRound:
-    """One monitoring round in short: all six modes, in the taxonomy's order."""
-
-    round: int
-    findings: tuple[HistoryEntry, ...]
-
-    @classmethod
-    def of(cls, round_number: int, findings: Sequence[Finding]) -> HistoryRound:
-        """The short form of a round's findings."""
-        return cls(
-            round_number,
-            tuple(HistoryEntry(f.code, f.effect, f.interval, f.verdict) for f in findings),
-        )
-
-    @classmethod
-    def from_json(cls, round_number: int, findings: Sequence[Mapping[str, Any]]) -> HistoryRound:
-        """The short form of a round's findings as JSON; nothing else of them is read or checked."""
-        return cls(
-            round_number,
-            tuple(
-                HistoryEntry(
-                    data["code"],
-                    data["effect"],
-                    None if data["interval"] is None else tuple(data["interval"]),
-                    data["verdict"],
-                )
-                for data in findings
-            ),
-        )
-
-
-@dataclass(frozen=True)
-class PrivacySummary:
-    """What the releases so far cost, and what the plan allows.
-
-    Attributes:
-        unit, adjacency: What the guarantee is about.
-        epsilon_spent: Derived from the events so far.
-        epsilon, delta: The plan's budget.
-        aggregation: ``plain`` or ``secure-sum``.
-        releases: How many releases were made.
-        noise_sd: Standard deviation of the noise guaranteed in one sum, in units of the joint
-            clip.
-        statement: The same in plain words.
-    """
-
-    unit: str
-    adjacency: str
-    epsilon_spent: float
-    epsilon: float
-    delta: float
-    aggregation: str
-    releases: int
-    noise_sd: float
-    statement: str
-
-
-@dataclass(frozen=True)
-class Trend:
-    """A system metric, mean over the clients, in the first and in the last round."""
-
-    first: float | None
-    last: float | None
-
-
-@dataclass(frozen=True)
-class SystemMetrics:
-    """What a federated run shows today; ``alarm`` if it would have raised one."""
-
-    loss: Trend
-    accuracy: Trend
-    alarm: bool
-
-
-@dataclass(frozen=True)
-class Findings:
-    """All six findings of the last monitoring round, with what is needed to read them.
-
-    Attributes:
-        name: The plan's name.
-        scenario: The simulated scenario, if any.
-        plan: The plan's digest.
-        round: The monitoring round of ``findings``.
-        clients: How many clients are in its sum.
-        privacy, system_metrics: See there.
-        findings: All six modes in the taxonomy's order; one that is not planned has no verdict.
-        rounds: All monitoring rounds so far in short, this one included.
-        influence: The arrows between failing modes, read by when these began.
-    """
-
-    name: str
-    scenario: str | None
-    plan: str
-    round: int
-    clients: int
-    privacy: PrivacySummary
-    system_metrics: SystemMetrics
-    findings: tuple[Finding, ...]
-    rounds: tuple[HistoryRound, ...] = ()
-    influence: tuple[Influence, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The published form, numbers rounded, keys in a fixed order."""
-        return {"schema": FINDINGS_SCHEMA, **_plain(asdict(self), "findings")}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Findings:
-        """Read the published form. Raises FindingsError if it does not follow the schema."""
-        validate(data)
-        metrics = data["system_metrics"]
-        return cls(
-            plan=data["plan"],
-            name=data["name"],
-            scenario=data["scenario"],
-            round=data["round"],
-            clients=data["clients"],
-            privacy=PrivacySummary(**data["privacy"]),
-            system_metrics=SystemMetrics(
-                Trend(**metrics["loss"]), Trend(**metrics["accuracy"]), metrics["alarm"]
-            ),
-            findings=tuple(Finding.from_json(finding) for finding in data["findings"]),
-            rounds=tuple(
-                HistoryRound(
-                    past["round"],
-                    tuple(HistoryEntry(**_with_interval(entry)) for entry in past["findings"]),
-                )
-                for past in data["rounds"]
-            ),
-            influence=tuple(Influence(**each) for each in data["influence"]),
-        )
-
-    def text(self) -> str:
-        """The published form as text: validated, the same bytes for equal findings."""
-        data = self.to_json()
-        validate(data)
-        return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def write_findings(path: Path, findings: Findings) -> None:
-    """Write ``findings.json``, whole or not at all. Raises FindingsError if it is not valid."""
-    write_whole(path, findings.text().encode())
-
-
-def read_findings(path: Path) -> Findings:
-    """Read ``findings.json``; raises FindingsError naming file and field."""
-    remedy = "Give the folder of a finished run, or run it again."
-    try:
-        data = json.loads(path.read_bytes().decode("utf-8"))
-    except FileNotFoundError:
-        raise FindingsError("no findings here", where=str(path), remedy=remedy) from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        raise FindingsError("not readable JSON", where=str(path), remedy=remedy) from None
-    try:
-        return Findings.from_json(data)
-    except FindingsError as error:
-        where = f"{path}: {error.where}"
-        raise FindingsError(error.what, where=where, remedy=error.remedy) from None
-
-
-def _plain(value: Any, where: str) -> Any:
+def plain(value: Any, where: str) -> Any:
     """Nested data with tuples as lists and floats rounded to DIGITS significant digits."""
     if isinstance(value, dict):
         entries = cast("dict[str, Any]", value)
-        return {key: _plain(entry, where) for key, entry in entries.items()}
+        return {key: plain(entry, where) for key, entry in entries.items()}
     if isinstance(value, (tuple, list)):
-        return [_plain(entry, where) for entry in cast("Sequence[Any]", value)]
+        return [plain(entry, where) for entry in cast("Sequence[Any]", value)]
     if not isinstance(value, float):
         return value
     if not math.isfinite(value):
@@ -427,6 +223,7 @@ def _plain(value: Any, where: str) -> Any:
     return float(f"{value:.{DIGITS}g}") + 0.0
 
 
-def _with_interval(data: Mapping[str, Any]) -> dict[str, Any]:
+def with_interval(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data with its interval as a tuple, or None."""
     interval = data["interval"]
     return {**data, "interval": None if interval is None else (interval[0], interval[1])}

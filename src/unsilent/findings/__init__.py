@@ -1,0 +1,56 @@
+"""Findings: the one thing that all outputs are made of, and their published JSON form.
+
+``findings.json`` follows ``schema/findings-1.json`` (JSON Schema, draft 2020-12), which ships with
+the package. It holds no timestamp and its numbers are rounded, so that the same seed and the same
+plan give the same bytes.
+"""
+
+from unsilent.findings.finding import (
+    DIGITS,
+    Finding,
+    Influence,
+    Interval,
+    Onset,
+    Oracle,
+    Slope,
+    Subgroup,
+    Verdict,
+    Visibility,
+    Window,
+)
+from unsilent.findings.whole import (
+    FINDINGS_SCHEMA,
+    Findings,
+    HistoryEntry,
+    HistoryRound,
+    PrivacySummary,
+    SystemMetrics,
+    Trend,
+    read_findings,
+    write_findings,
+)
+from unsilent.schema import validate
+
+__all__ = [
+    "DIGITS",
+    "FINDINGS_SCHEMA",
+    "Finding",
+    "Findings",
+    "HistoryEntry",
+    "HistoryRound",
+    "Influence",
+    "Interval",
+    "Onset",
+    "Oracle",
+    "PrivacySummary",
+    "Slope",
+    "Subgroup",
+    "SystemMetrics",
+    "Trend",
+    "Verdict",
+    "Visibility",
+    "Window",
+    "read_findings",
+    "validate",
+    "write_findings",
+]

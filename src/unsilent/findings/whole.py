@@ -1,0 +1,193 @@
+"""All findings of a run's last monitoring round, and their file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from unsilent.errors import FindingsError
+from unsilent.files import write_whole
+from unsilent.findings.finding import (
+    Finding,
+    Influence,
+    Interval,
+    Verdict,
+    plain,
+    with_interval,
+)
+from unsilent.schema import validate
+
+FINDINGS_SCHEMA = "unsilent/findings/1"
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """What one earlier monitoring round found for one mode."""
+
+    code: str
+    effect: float | None
+    interval: Interval | None
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True)
+class HistoryRound:
+    """One monitoring round in short: all six modes, in the taxonomy's order."""
+
+    round: int
+    findings: tuple[HistoryEntry, ...]
+
+    @classmethod
+    def of(cls, round_number: int, findings: Sequence[Finding]) -> HistoryRound:
+        """The short form of a round's findings."""
+        return cls(
+            round_number,
+            tuple(HistoryEntry(f.code, f.effect, f.interval, f.verdict) for f in findings),
+        )
+
+    @classmethod
+    def from_json(cls, round_number: int, findings: Sequence[Mapping[str, Any]]) -> HistoryRound:
+        """The short form of a round's findings as JSON; nothing else of them is read or checked."""
+        return cls(
+            round_number,
+            tuple(
+                HistoryEntry(
+                    data["code"],
+                    data["effect"],
+                    None if data["interval"] is None else tuple(data["interval"]),
+                    data["verdict"],
+                )
+                for data in findings
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class PrivacySummary:
+    """What the releases so far cost, and what the plan allows.
+
+    Attributes:
+        unit, adjacency: What the guarantee is about.
+        epsilon_spent: Derived from the events so far.
+        epsilon, delta: The plan's budget.
+        aggregation: ``plain`` or ``secure-sum``.
+        releases: How many releases were made.
+        noise_sd: Standard deviation of the noise guaranteed in one sum, in units of the joint
+            clip.
+        statement: The same in plain words.
+    """
+
+    unit: str
+    adjacency: str
+    epsilon_spent: float
+    epsilon: float
+    delta: float
+    aggregation: str
+    releases: int
+    noise_sd: float
+    statement: str
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A system metric, mean over the clients, in the first and in the last round."""
+
+    first: float | None
+    last: float | None
+
+
+@dataclass(frozen=True)
+class SystemMetrics:
+    """What a federated run shows today; ``alarm`` if it would have raised one."""
+
+    loss: Trend
+    accuracy: Trend
+    alarm: bool
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All six findings of the last monitoring round, with what is needed to read them.
+
+    Attributes:
+        name: The plan's name.
+        scenario: The simulated scenario, if any.
+        plan: The plan's digest.
+        round: The monitoring round of ``findings``.
+        clients: How many clients are in its sum.
+        privacy, system_metrics: See there.
+        findings: All six modes in the taxonomy's order; one that is not planned has no verdict.
+        rounds: All monitoring rounds so far in short, this one included.
+        influence: The arrows between failing modes, read by when these began.
+    """
+
+    name: str
+    scenario: str | None
+    plan: str
+    round: int
+    clients: int
+    privacy: PrivacySummary
+    system_metrics: SystemMetrics
+    findings: tuple[Finding, ...]
+    rounds: tuple[HistoryRound, ...] = ()
+    influence: tuple[Influence, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The published form, numbers rounded, keys in a fixed order."""
+        return {"schema": FINDINGS_SCHEMA, **plain(asdict(self), "findings")}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Findings:
+        """Read the published form. Raises FindingsError if it does not follow the schema."""
+        validate(data)
+        metrics = data["system_metrics"]
+        return cls(
+            plan=data["plan"],
+            name=data["name"],
+            scenario=data["scenario"],
+            round=data["round"],
+            clients=data["clients"],
+            privacy=PrivacySummary(**data["privacy"]),
+            system_metrics=SystemMetrics(
+                Trend(**metrics["loss"]), Trend(**metrics["accuracy"]), metrics["alarm"]
+            ),
+            findings=tuple(Finding.from_json(finding) for finding in data["findings"]),
+            rounds=tuple(
+                HistoryRound(
+                    past["round"],
+                    tuple(HistoryEntry(**with_interval(entry)) for entry in past["findings"]),
+                )
+                for past in data["rounds"]
+            ),
+            influence=tuple(Influence(**each) for each in data["influence"]),
+        )
+
+    def text(self) -> str:
+        """The published form as text: validated, the same bytes for equal findings."""
+        data = self.to_json()
+        validate(data)
+        return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_findings(path: Path, findings: Findings) -> None:
+    """Write ``findings.json``, whole or not at all. Raises FindingsError if it is not valid."""
+    write_whole(path, findings.text().encode())
+
+
+def read_findings(path: Path) -> Findings:
+    """Read ``findings.json``; raises FindingsError naming file and field."""
+    remedy = "Give the folder of a finished run, or run it again."
+    try:
+        data = json.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        raise FindingsError("no findings here", where=str(path), remedy=remedy) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        raise FindingsError("not readable JSON", where=str(path), remedy=remedy) from None
+    try:
+        return Findings.from_json(data)
+    except FindingsError as error:
+        where = f"{path}: {error.where}"
+        raise FindingsError(error.what, where=where, remedy=error.remedy) from None
