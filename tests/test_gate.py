@@ -13,6 +13,7 @@ from unsilent.errors import PlanError
 from unsilent.findings import Verdict
 from unsilent.gate import Cause, Decision, Overrule, Reading, decide, overruled, starts_from
 from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.plans import demo_plan
 
 MODES = {"amplified_bias": {"tolerance": 0.1}, "alignment_erosion": {"tolerance": 0.1}}
 LETTERS: dict[str, tuple[Verdict, Verdict] | None] = {
@@ -179,3 +180,9 @@ def test_a_plan_without_a_gate_keeps_its_digest() -> None:
     assert "gate" not in without.to_json()
     assert observing.digest == without.digest != plan().digest
     assert parse_plan(plan().to_json()) == plan()
+
+
+def test_the_demo_has_the_gate_that_is_asked_for() -> None:
+    gated, plain = demo_plan("skewed", "fleet", gate="rollback"), demo_plan("skewed", "fleet")
+    assert (gated.gate.action, plain.gate.action) == ("rollback", "observe")
+    assert "gate" not in plain.to_json()
