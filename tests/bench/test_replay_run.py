@@ -107,6 +107,18 @@ def test_private_training_is_compared_by_the_truth() -> None:
     assert {r.federations for r in found.rows if r.mode == "SF-1"} == {3}
 
 
+def test_a_cause_that_is_a_way_of_training_is_in_the_table() -> None:
+    made = [
+        federation("SF-1", dose, training="dp-sgd:8", scenario="lost-gradients", clients=12)
+        for dose in ("none", "strong")
+    ]
+    found = replay(Traces(tuple(made), "here"), plans=PLANS, epsilons=(None,))
+    assert {(r.scenario, r.main) for r in found.rows if r.mode != "all"} == {
+        ("lost-gradients", False)
+    }
+    assert found.claim == ()
+
+
 def test_onsets_follow_truth_and_alarm_over_rounds() -> None:
     made = [federation("SF-1", dose, onset=5) for dose in ("none", "strong")]
     (course,) = replay(Traces(tuple(made), "here"), plans=PLANS, epsilons=(8.0,)).onsets

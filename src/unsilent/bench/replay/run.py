@@ -118,8 +118,7 @@ def replay(
             where=traces.where,
             remedy="Try --split all, or leave --clients out.",
         )
-    plain = [each for each in chosen if each.training == "plain"]
-    groups = batches(plain, plans)
+    groups = batches(_usually_trained(chosen), plans)
     table = cells(groups)
     truth = _truth(groups)
     rows: list[Row] = []
@@ -147,6 +146,12 @@ def replay(
         plans={tier: plan.digest for tier, plan in plans.items()},
         federations=len(chosen),
     )
+
+
+def _usually_trained(federations: Sequence[Federation]) -> list[Federation]:
+    """Those trained plainly; all of a cause that is itself a way of training."""
+    plain = {each.scenario for each in federations if each.training == "plain"}
+    return [each for each in federations if each.training == "plain" or each.scenario not in plain]
 
 
 def _rows(
