@@ -26,6 +26,7 @@ from unsilent.observer import SystemChange
 from unsilent.plan import MonitoringPlan
 from unsilent.probes import load_probes
 from unsilent.probes.known.spec import parse_source
+from unsilent.probes.roles import PROBE_ROLES
 from unsilent.release.record_unit import SMALLEST_PROBABILITY
 
 Rows = Sequence[Sequence[float]] | NDArray[np.floating]
@@ -136,13 +137,13 @@ def system_change(evidence: Evidence) -> SystemChange:
 
 
 def find(path: str | Path) -> Path:
-    """A file of the app: as named if it is there, else beside the app's modules.
+    """A file of the app: beside the app's modules, else in the current folder.
 
     An installed Flower app runs in whatever folder its process was started in, with its own folder
-    on the path on which modules are found.
+    first on the path on which modules are found.
     """
     given = Path(path).expanduser()
-    for folder in (Path(), *map(Path, sys.path)):
+    for folder in (*map(Path, sys.path), Path()):
         if (folder / given).is_file():
             return (folder / given).absolute()
     return given
@@ -176,8 +177,8 @@ def _home(records: ItemSet | None) -> str | None:
 def _probes(plan_text: str) -> Mapping[ItemRole, ItemSet]:
     """The public items that the planned modes are asked."""
     plan = plan_of(plan_text)
-    needed = {need.items for code in plan.planned for need in MODES[code].needs} - {"records"}
-    roles: list[ItemRole] = sorted(needed)
+    needed = {need.items for code in plan.planned for need in MODES[code].needs}
+    roles: list[ItemRole] = [role for role in PROBE_ROLES if role in needed]
     return load_probes(plan, roles=roles, base=_base(plan, roles)) if roles else {}
 
 

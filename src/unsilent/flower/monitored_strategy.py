@@ -50,7 +50,7 @@ def monitor_strategy(
     Args:
         strategy: Any of Flower's Message-API strategies, or a subclass or wrapper of one. Its
             rounds, arrays, metrics and random numbers are what they were.
-        plan: A plan file, looked for in the current folder and beside the app's modules, or a plan.
+        plan: A plan file, looked for beside the app's modules and in the current folder, or a plan.
         out: The run's folder, ``runs/NAME`` of the plan by default: ledger and findings.
         loss: Name of the aggregated loss that the run shows today; by default the first metric
             that contains ``loss``, evaluation's before training's.

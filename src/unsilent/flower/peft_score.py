@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from flwr.app import ArrayRecord, Context
@@ -18,6 +18,7 @@ from unsilent.plan import AdapterPlan
 
 if TYPE_CHECKING:
     from unsilent.models.causal_lm import CausalLM
+    from unsilent.models.lora import LoraSlots
 
 Load = Callable[[Context], tuple[Any, Any]]
 """The client's peft model and its tokenizer. A top-level function: workers keep what it loaded."""
@@ -159,7 +160,8 @@ def _resident(load: Load, context: Context) -> tuple[PeftSlots, CausalLM]:
                 tokenizer,
                 weights=getattr(load, "__qualname__", "peft"),
                 adapter=AdapterPlan(),
-                slots=slots,
+                # All that scoring asks of adapter layers; nothing is trained through it.
+                slots=cast("LoraSlots", slots),
             )
         _held[:] = [(load, slots, made)]
     return _held[0][1], _held[0][2]

@@ -34,5 +34,5 @@ def open_folder(plan: MonitoringPlan, out: Path) -> None:
             while (beside := out.with_name(f"{out.name}.{number}")).exists():
                 number += 1
             out.rename(beside)
-    out.mkdir(exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     write_whole(declared, text.encode())

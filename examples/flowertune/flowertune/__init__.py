@@ -1,0 +1,1 @@
+"""A FlowerTune-style app: a language model tuned with LoRA on the headlines of each client."""

@@ -1,0 +1,1 @@
+"""A client_fn app of before the Message API: is a tumour benign?"""

@@ -1,0 +1,1 @@
+"""Flower's scikit-learn quickstart, recreated: a logistic regression on the irises."""
