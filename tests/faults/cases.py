@@ -315,7 +315,8 @@ def _drawn(draw: random.Random) -> Case:
         fault = Fault("server", point=draw.random())
         return Case(f"server of a {server}, {aggregation}", fault, server, aggregation)
     stages = STAGES if aggregation == "secure-sum" else ("train", NAME, OBSERVE)
-    stage = draw.choice(stages)
+    # The reference federation begins when all have said who they are.
+    stage = draw.choice([each for each in stages if (server, each) != ("federation", NAME)])
     first = stage in (NAME, KEYS, SHARES, BOXES)
     number = 1 if first else draw.randint(1, ROUNDS)
     case = _case(what, stage, number, draw, draw.random())
