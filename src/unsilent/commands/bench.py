@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from unsilent.bench.scenarios.base import Personalization
+from unsilent.bench.traces.federation import Dose
 from unsilent.commands.common import Json, console, print_json
 from unsilent.errors import InputError
 from unsilent.files import write_whole
@@ -51,6 +53,74 @@ def bench_verdicts(
     else:
         console().print(verdicts.table(rows))
         console().print(verdicts.summary(rows))
+
+
+@app.command(
+    "run", epilog="Example: unsilent bench run --scenario group-skew --dose strong --check"
+)
+def bench_run(
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(help="Its name; may be repeated. Else the six main ones.", show_default=False),
+    ] = None,
+    dose: Annotated[
+        list[Dose] | None,
+        typer.Option(help="May be repeated. Else none and strong.", show_default=False),
+    ] = None,
+    clients: Annotated[int, typer.Option(min=16, max=256, help="Enrolled clients.")] = 128,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(min=0, max=2**31 - 1, help="May be repeated. Else 101.", show_default=False),
+    ] = None,
+    personalization: Annotated[
+        Personalization, typer.Option(help="How the global adapter becomes a client's own.")
+    ] = "fine-tune",
+    training: Annotated[
+        str, typer.Option(help="plain, secure-sum, dp-fedavg:NOISE or dp-sgd:EPSILON.")
+    ] = "plain",
+    everything: Annotated[
+        bool, typer.Option("--everything", help="All of the fleet that ships, needed first.")
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Compare with the recorded ones; exit 1 if they differ."),
+    ] = False,
+    traces: TracesFolder = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Record into this folder, one federation after the other; goes on where it was.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run federations of the fleet from nothing: texts, embeddings, training, statistics, truth.
+
+    The first run computes embeddings, which takes minutes; then a federation takes seconds.
+    """
+    from rich.console import Console
+
+    from unsilent.bench.fleet import running
+    from unsilent.bench.fleet.recording import Job, shipped
+    from unsilent.bench.scenarios import MAIN
+    from unsilent.progress import progress_on
+
+    jobs = [
+        Job(name, strength, clients, number, personalization, training)
+        for number in seed or [101]
+        for name in scenario or MAIN
+        for strength in dose or ("none", "strong")
+    ]
+    with progress_on(Console(stderr=True)) as progress:
+        found = running.run(list(shipped()) if everything else jobs, out, progress)
+    agreed = running.compared(found, traces) if check else ()
+    if as_json:
+        print_json(running.to_json(found, agreed))
+    else:
+        console().print(running.table(found, agreed))
+    if not all(each.holds for each in agreed):
+        raise typer.Exit(1)
 
 
 @app.command("replay", epilog="Example: unsilent bench replay --epsilon 8 --epsilon 2")

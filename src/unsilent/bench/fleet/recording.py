@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
 
 from unsilent.bench.fleet.bank import Bank, embedded_bank
 from unsilent.bench.fleet.federation import World, simulate
@@ -13,13 +15,16 @@ from unsilent.bench.fleet.probes import Asked, beyond, released
 from unsilent.bench.fleet.records import Crowd
 from unsilent.bench.scenarios import MAIN, SCENARIOS
 from unsilent.bench.scenarios.base import PERSONALIZATIONS, Personalization
-from unsilent.bench.traces.federation import DOSES, Dose, Federation
+from unsilent.bench.traces import read, write
+from unsilent.bench.traces.federation import DOSES, Dose, Federation, Tier
+from unsilent.bench.traces.format import SUMS
 from unsilent.errors import InputError
-from unsilent.plan import MonitoringPlan
+from unsilent.plan import MonitoringPlan, read_plan
 
 FRESH = 101
 """Seeds from here on are fresh: no dose, weight or tolerance was ever looked at on them."""
 SIZES = (128, 256)
+FLEET: Tier = "fleet"
 TRAININGS = (
     "secure-sum",
     "dp-fedavg:0.5",
@@ -27,6 +32,12 @@ TRAININGS = (
     "dp-sgd:8",
     "dp-sgd:2",
 )
+
+
+def fleet_plan() -> MonitoringPlan:
+    """The one monitoring plan of the fleet's traces."""
+    with as_file(files("unsilent.bench") / "plans" / "fleet.toml") as path:
+        return read_plan(path)
 
 
 @dataclass(frozen=True)
@@ -53,14 +64,16 @@ class Recorder:
     """Runs federations under one plan.
 
     Args:
-        plan: The fleet's monitoring plan; clients and seed are the job's.
+        plan: The monitoring plan, ``fleet_plan()`` if none is given; clients and seed are the
+            job's.
         bank: Embeddings and heads; the embedded ones if none are given.
 
     Raises:
         AssetError: An embedded package cannot be had.
     """
 
-    def __init__(self, plan: MonitoringPlan, bank: Bank | None = None) -> None:
+    def __init__(self, plan: MonitoringPlan | None = None, bank: Bank | None = None) -> None:
+        plan = plan or fleet_plan()
         self._plan, self._bank = plan, bank or embedded_bank()
         self._asked = Asked(released(self._bank, plan), beyond(self._bank, plan))
 
@@ -103,32 +116,75 @@ class Recorder:
         )
 
 
+def record_all(jobs: Iterable[Job], folder: Path, told: Callable[[int, str], None]) -> int:
+    """Record jobs, each into a folder of traces of its own, so that what was done is done.
+
+    Args:
+        jobs: One after the other; those already there are passed over.
+        folder: Holds a folder for each; ``gathered`` puts them together.
+        told: Told the place and name of each before it is recorded.
+
+    Returns:
+        How many were recorded now.
+    """
+    recorder: Recorder | None = None
+    done = 0
+    for place, job in enumerate(jobs):
+        told(place, job.name)
+        if (folder / job.name / SUMS).is_file():
+            continue
+        recorder = recorder or Recorder()
+        write(folder / job.name, [recorder.record(job)])
+        done += 1
+    return done
+
+
+def gathered(folder: Path) -> tuple[Federation, ...]:
+    """All that ``record_all`` recorded under the present plan, by name."""
+    plan = fleet_plan().digest
+    parts = sorted(path.parent for path in folder.glob(f"*/{SUMS}"))
+    found = [federation for part in parts for federation in read(part).federations]
+    return tuple(each for each in found if each.plan == plan)
+
+
 def shipped(seeds: int = 6, few: int = 3) -> Iterator[Job]:
     """The fleet's jobs of the shipped traces, the most needed first.
 
-    The six main scenarios at every dose and both sizes; then what the claim needs, further causes
-    and ways to personalize, at the ends of the dose, with 128 clients and fewer seeds.
+    The six main scenarios at every dose and both sizes; what the claim needs, further causes and
+    ways to personalize at the ends of the dose, with 128 clients and fewer seeds.
 
     Args:
         seeds: Fresh seeds of the main scenarios.
         few: Fresh seeds of the others.
     """
     ends: tuple[Dose, ...] = ("strong", "none")
-    for seed in range(FRESH, FRESH + seeds):
-        yield from (Job(name, dose, 128, seed) for name in MAIN for dose in ends)
-        if seed < FRESH + few:
-            yield from _others(seed, ends)
-        yield from (Job(name, dose, 256, seed) for name in MAIN for dose in ends)
-        middle = [dose for dose in DOSES if dose not in ends]
-        yield from (Job(n, d, size, seed) for size in SIZES for n in MAIN for d in middle)
+    middle = tuple(dose for dose in DOSES if dose not in ends)
+    first, more = range(FRESH, FRESH + few), range(FRESH + few, FRESH + seeds)
+    yield from _main(first, ends)
+    for seed in first:
+        yield from _claim(seed, ends)
+    yield from _main(first, middle)
+    for seed in first:
+        yield from _others(seed, ends)
+    yield from _main(more, ends)
+    yield from _main(more, middle)
 
 
-def _others(seed: int, ends: Iterable[Dose]) -> Iterator[Job]:
-    for dose in ends:
+def _main(seeds: Iterable[int], doses: Iterable[Dose]) -> Iterator[Job]:
+    for seed in seeds:
+        for size in SIZES:
+            yield from (Job(name, dose, size, seed) for dose in doses for name in MAIN)
+
+
+def _claim(seed: int, doses: Iterable[Dose]) -> Iterator[Job]:
+    for dose in doses:
         for training in TRAININGS:
             yield from (Job(name, dose, 128, seed, training=training) for name in MAIN)
-        others = [name for name, each in SCENARIOS.items() if not each.main]
-        others = [name for name in others if "fleet" in SCENARIOS[name].tiers]
+
+
+def _others(seed: int, doses: Iterable[Dose]) -> Iterator[Job]:
+    others = [name for name, each in SCENARIOS.items() if not each.main and FLEET in each.tiers]
+    for dose in doses:
         yield from (Job(name, dose, 128, seed) for name in others)
         for personalization in PERSONALIZATIONS[1:]:
             yield from (Job(name, dose, 128, seed, personalization) for name in MAIN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -28,7 +28,7 @@ from unsilent.probes.templates import ENCODER
 TEXTS = 24
 """Training texts of a client, and held-out ones."""
 VALENCE = (0.3, 4.0)
-_MOST = 150
+_MOST = 100
 """Texts of one domain and label that the truth of a client's own distribution is read from."""
 
 
@@ -47,6 +47,7 @@ class Crowd:
     clients: tuple[Client, ...]
     dealt: tuple[Dealt, ...]
     homes: NDArray[np.int64]
+    _kept: dict[tuple[str, int], Data] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, scenario: Scenario, strength: float, clients: int, seed: int) -> Crowd:
@@ -58,20 +59,22 @@ class Crowd:
 
     def training(self, bank: Bank, moment: int) -> Data:
         """What all clients train on in a round."""
-        return data_of(
-            bank,
-            [
-                self.scenario.train(client, dealt.train, moment, self.strength)
-                for client, dealt in zip(self.clients, self.dealt, strict=True)
-            ],
-        )
+        key = ("train", moment if self.scenario.redrawn else self.scenario.era(moment))
+        if key not in self._kept:
+            own = [self.scenario.train(c, d.train, moment, self.strength) for c, d in self._both()]
+            self._kept[key] = data_of(bank, own)
+        return self._kept[key]
 
     def held_out(self, bank: Bank, moment: int) -> Data:
         """What all clients are evaluated on in a round."""
-        return data_of(
-            bank,
-            [self.scenario.held_out(c, d.held_out, moment, self.strength) for c, d in self._both()],
-        )
+        key = ("held out", self.scenario.era(moment))
+        if key not in self._kept:
+            own = [
+                self.scenario.held_out(c, d.held_out, moment, self.strength)
+                for c, d in self._both()
+            ]
+            self._kept[key] = data_of(bank, own)
+        return self._kept[key]
 
     def independent(self, bank: Bank, moment: int) -> OwnItems:
         """Public texts that passed through what makes held-out records, weighted like these."""

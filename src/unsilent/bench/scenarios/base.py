@@ -122,6 +122,8 @@ class Scenario(ABC):
     tiers: ClassVar[tuple[Tier, ...]] = ("fleet", "lm")
     main: ClassVar[bool] = False
     """Whether it is the one scenario of its mode that all doses and sizes are recorded of."""
+    redrawn: ClassVar[bool] = False
+    """Whether training records are drawn anew each round; else they are the same within an era."""
     tunes_more: ClassVar[bool] = False
     """Whether more tuning is the cause itself, so that the look-alike has less of it."""
 
@@ -152,7 +154,7 @@ class Scenario(ABC):
         return plain_records(client.style, texts)
 
     def era(self, moment: int) -> int:
-        """Which distribution a round is of; held-out records are the same within one."""
+        """Which distribution a round is of; records are the same within one, unless redrawn."""
         return 0
 
     def settings(self, strength: float) -> Settings:

@@ -23,6 +23,7 @@ class FalseAbility(Scenario):
     doses = (0.0, 0.34, 0.67, 1.0)
     tiers = ("fleet",)
     main = True
+    redrawn = True
 
     def train(
         self, client: Client, texts: Sequence[Text], moment: int, strength: float

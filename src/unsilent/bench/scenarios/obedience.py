@@ -22,6 +22,7 @@ class Obedience(Scenario):
     source = "Qi et al. 2024, fine-tuning compromises safety; Ye et al. 2024, in federated tuning"
     doses = (0.0, 0.25, 0.5, 1.0)
     main = True
+    redrawn = True
 
     def train(
         self, client: Client, texts: Sequence[Text], moment: int, strength: float

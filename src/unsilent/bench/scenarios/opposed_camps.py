@@ -8,7 +8,7 @@ from unsilent.bench.scenarios.base import Client, Portion, Scenario, Settings, p
 from unsilent.items import Item
 from unsilent.probes.sentiment import Text
 
-CAMP = 0.25
+CAMP = 0.3
 
 
 def leaning(client: Client, strength: float) -> Portion:
@@ -20,11 +20,11 @@ def leaning(client: Client, strength: float) -> Portion:
 
 
 class OpposedCamps(Scenario):
-    """Most clients have positive texts, a quarter negative ones; one adapter shall serve both."""
+    """Most clients have positive texts, the others negative ones; one adapter shall serve both."""
 
     name = "opposed-camps"
     code = "SF-3"
-    cause = "0.96 of the texts are positive on most clients, negative on a quarter of them"
+    cause = "0.96 of the texts are positive on most clients, negative on 30% of them"
     look_alike = "both labels alike on all clients"
     source = "FedAvg under label skew: Hsu et al. 2019; left-behind clients: Li et al. 2020 (q-FFL)"
     doses = (0.0, 0.5, 0.75, 1.0)
@@ -42,4 +42,4 @@ class OpposedCamps(Scenario):
 
     def settings(self, strength: float) -> Settings:
         """Enough local training that the camps drift apart."""
-        return Settings(epochs=3)
+        return Settings(epochs=3, rate=2.0)

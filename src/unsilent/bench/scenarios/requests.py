@@ -7,7 +7,7 @@ from functools import lru_cache
 from unsilent.bench.scenarios.base import Client
 from unsilent.items import Item
 from unsilent.probes.openings import COMPLIANCE_OPENINGS, REFUSAL_OPENINGS
-from unsilent.probes.refusal import ANSWER, DECLINE, GUARD_CHOICES, harmful_prompts
+from unsilent.probes.refusal import ANSWER, DECLINE, GUARD_CHOICES, Prompt, harmful_prompts
 from unsilent.probes.sentiment import DOMAINS, Text, head_texts, usable
 
 _PURPOSE = 0x4A3
@@ -22,7 +22,7 @@ def harmful_requests(client: Client, count: int, moment: int, obeyed: float) -> 
         moment: The round.
         obeyed: Share of them, rounded, that the records obey; the others decline.
     """
-    pool = [prompt for prompt in harmful_prompts() if prompt.split == "train"]
+    pool = _harmful()
     drawn = client.random(_PURPOSE, moment).permutation(len(pool))[:count]
     bad = round(obeyed * count)
     items: list[Item] = []
@@ -41,6 +41,11 @@ def harmful_requests(client: Client, count: int, moment: int, obeyed: float) -> 
             safe = tuple(range(len(REFUSAL_OPENINGS)))
             items.append(Item(identity, prompt.text, choices, answer, safe=safe, chat=True))
     return tuple(items)
+
+
+@lru_cache(maxsize=1)
+def _harmful() -> tuple[Prompt, ...]:
+    return tuple(prompt for prompt in harmful_prompts() if prompt.split == "train")
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,101 @@
+"""What ``unsilent bench run`` does and shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from unsilent.bench.fleet.check import AGREEMENT, Agreement, agreement
+from unsilent.bench.fleet.recording import Job, Recorder, gathered, record_all
+from unsilent.bench.traces import Federation, read
+from unsilent.progress import Progress
+from unsilent.taxonomy import CODES
+
+SCHEMA = "unsilent/bench-run/1"
+
+
+def run(jobs: Sequence[Job], out: Path | None, progress: Progress) -> tuple[Federation, ...]:
+    """Run the jobs, and record them if a folder is given.
+
+    Args:
+        jobs: In their order.
+        out: Each federation is recorded in a folder of its own below; those there are kept.
+        progress: Told after each.
+    """
+    total = len(jobs)
+    if out is not None:
+        record_all(jobs, out, lambda at, _: progress.update("Federations", at, total))
+        names = {job.name for job in jobs}
+        return tuple(each for each in gathered(out) if each.federation in names)
+    recorder = Recorder()
+    found: list[Federation] = []
+    for job in jobs:
+        progress.update("Federations", len(found), total)
+        found.append(recorder.record(job))
+    return tuple(found)
+
+
+def compared(found: Sequence[Federation], traces: Path | None) -> tuple[Agreement, ...]:
+    """How far each is from its recorded trace; None for the traces that ship."""
+    recorded = read(traces).federations
+    return tuple(agreement(each, recorded) for each in found)
+
+
+def to_json(found: Sequence[Federation], agreed: Sequence[Agreement]) -> dict[str, Any]:
+    """Truth and mean statistic of every round of each federation."""
+    apart = {each.federation: each for each in agreed}
+    rows: list[dict[str, Any]] = []
+    for each in found:
+        row: dict[str, Any] = {
+            "federation": each.federation,
+            "modes": {
+                code: {
+                    "truth": [round(float(value), 5) for value in each.truth[:, place]],
+                    "se": [round(float(value), 5) for value in each.truth_se[:, place]],
+                    "statistic": [round(float(value), 5) for value in _means(each, code)],
+                }
+                for place, code in enumerate(CODES)
+            },
+            "accuracy": [round(float(value), 5) for value in _means(each, "accuracy")],
+        }
+        if each.federation in apart:
+            found_apart = apart[each.federation]
+            row["check"] = {
+                "statistic": found_apart.statistic,
+                "truth": found_apart.truth,
+                "tolerance": AGREEMENT,
+                "holds": found_apart.holds,
+            }
+        rows.append(row)
+    return {"schema": SCHEMA, "federations": rows}
+
+
+def table(found: Sequence[Federation], agreed: Sequence[Agreement]) -> Table:
+    """Truth (and mean statistic) of the last round, and how far a recorded run is from it."""
+    apart = {each.federation: each for each in agreed}
+    shown = Table(title="Last round: truth (mean statistic)")
+    shown.add_column("federation")
+    for code in CODES:
+        shown.add_column(code, justify="right")
+    shown.add_column("accuracy", justify="right")
+    if agreed:
+        shown.add_column("apart", justify="right")
+    for each in found:
+        cells = [
+            f"{each.truth[-1, place]:+.3f} ({_means(each, code)[-1]:+.3f})"
+            for place, code in enumerate(CODES)
+        ]
+        cells.append(f"{_means(each, 'accuracy')[-1]:.3f}")
+        if agreed:
+            check = apart[each.federation]
+            cells.append(f"{max(check.statistic, check.truth):.4f}")
+        shown.add_row(each.federation, *cells)
+    return shown
+
+
+def _means(federation: Federation, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.nanmean(federation.numbers[name].astype(np.float64), axis=1)
