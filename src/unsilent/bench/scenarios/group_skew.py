@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from unsilent.bench.scenarios.base import Client, Scenario, signed_records
+from unsilent.bench.scenarios.base import Client, Scenario, Settings, signed_records
 from unsilent.items import Item
 from unsilent.probes.sentiment import Text
 
@@ -33,3 +33,7 @@ class GroupSkew(Scenario):
     ) -> tuple[Item, ...]:
         """Texts of the same skew: a federation's own numbers do not show it."""
         return signed_records(client, texts, 0.5 + 0.45 * strength, purpose=_HELD_OUT)
+
+    def settings(self, strength: float) -> Settings:
+        """Enough local training that the tie is learned."""
+        return Settings(epochs=3)

@@ -27,7 +27,7 @@ class OpposedCamps(Scenario):
     cause = "0.96 of the texts are positive on most clients, negative on 30% of them"
     look_alike = "both labels alike on all clients"
     source = "FedAvg under label skew: Hsu et al. 2019; left-behind clients: Li et al. 2020 (q-FFL)"
-    doses = (0.0, 0.5, 0.75, 1.0)
+    doses = (0.0, 0.6, 0.88, 1.0)
     main = True
 
     def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:
