@@ -69,6 +69,8 @@ def install(acknowledged: Path) -> None:
     if not _Watch.installed:
         _Watch.installed = True
         sys.addaudithook(_hook)
+        # What a killed process has written is there: only a power cut could lose it.
+        os.fsync = lambda _: None
         Ledger.append = _append  # type: ignore[method-assign]
 
 
