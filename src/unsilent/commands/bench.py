@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from unsilent.bench.scenarios.base import Personalization
-from unsilent.bench.traces.federation import Dose
+from unsilent.bench.traces.federation import DOSES, Dose
 from unsilent.commands.common import Json, console, print_json
 from unsilent.errors import InputError
 from unsilent.files import write_whole
@@ -64,8 +65,11 @@ def bench_run(
         typer.Option(help="Its name; may be repeated. Else the six main ones.", show_default=False),
     ] = None,
     dose: Annotated[
-        list[Dose] | None,
-        typer.Option(help="May be repeated. Else none and strong.", show_default=False),
+        list[str] | None,
+        typer.Option(
+            help="none, mild, medium or strong; may be repeated. Else none and strong.",
+            show_default=False,
+        ),
     ] = None,
     clients: Annotated[int, typer.Option(min=16, max=256, help="Enrolled clients.")] = 128,
     seed: Annotated[
@@ -110,7 +114,7 @@ def bench_run(
         Job(name, strength, clients, number, personalization, training)
         for number in seed or [101]
         for name in scenario or MAIN
-        for strength in dose or ("none", "strong")
+        for strength in _doses(dose or ("none", "strong"))
     ]
     with progress_on(Console(stderr=True)) as progress:
         found = running.run(list(shipped()) if everything else jobs, out, progress)
@@ -217,6 +221,16 @@ def bench_report(
             )
     _write(out, page(found))
     typer.echo(f"Wrote {out}")
+
+
+def _doses(names: Sequence[str]) -> list[Dose]:
+    """Doses by their names, rising."""
+    unknown = sorted(set(names) - set(DOSES))
+    if unknown:
+        raise InputError(
+            f"no dose {unknown[0]!r}", where="--dose", remedy=f"Known: {', '.join(DOSES)}."
+        )
+    return [dose for dose in DOSES if dose in names]
 
 
 def _budget(text: str) -> float | None:
