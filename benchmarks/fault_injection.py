@@ -78,9 +78,8 @@ def deployments() -> list[Deployed]:
         here.start_node(1)
 
     def kill_app(here: Any) -> None:
-        """The processes that the SuperNode started, and not itself."""
-        for child in _children(here.nodes[1].pid):
-            os.kill(child, 9)
+        for process in _running("flwr-clientapp", here.nodes[1].pid):
+            os.kill(process, 9)
 
     def restart_superlink(here: Any) -> None:
         here.kill(here.superlink)
@@ -148,9 +147,18 @@ def _example() -> Any:
     return module
 
 
-def _children(process: int) -> list[int]:
-    path = Path(f"/proc/{process}/task/{process}/children")
-    return [int(word) for word in path.read_text().split()]
+def _running(name: str, session: int) -> list[int]:
+    """Processes of a session that run a program of this name."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        here = any(Path(os.fsdecode(word)).name == name for word in words[:2])
+        if here and os.getsid(int(path.name)) == session:
+            found.append(int(path.name))
+    return found
 
 
 def _wait(there: Callable[[], bool], run: subprocess.Popen[str]) -> None:

@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -113,8 +114,9 @@ class Deployment:
         )
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
-        """``kill -9`` a process and what it started."""
-        if process.poll() is None:
+        """``kill -9`` a process and all that it started."""
+        # Those that it started may outlive it.
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
@@ -142,15 +144,14 @@ class Deployment:
 
     def stop(self) -> None:
         """End the processes that were started here."""
-        for process in [*self.nodes.values(), *filter(None, [self.superlink])]:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
+        running = [*self.nodes.values(), *filter(None, [self.superlink])]
+        for process in running:
+            process.terminate()
         deadline = time.monotonic() + 10
-        for process in [*self.nodes.values(), *filter(None, [self.superlink])]:
-            try:
+        for process in running:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                self.kill(process)
+            self.kill(process)
 
     def _start(self, name: str, tool: str, *arguments: object) -> subprocess.Popen[bytes]:
         with (self.work / f"{name}.log").open("ab") as log:
