@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from flwr.app import Context, RecordDict
@@ -96,8 +97,9 @@ def run(app: Path, nodes: int, monkeypatch: pytest.MonkeyPatch, **changes: Any) 
             module, _, name = declared["components"][kind].partition(":")
             parts.append(getattr(import_module(module), name))
         client, server = parts
-        # Flower draws the order of nodes from here, and sums are of floats.
+        # Flower draws the order of nodes, whose floats it sums, and scikit-learn its examples.
         random.seed(0)
+        np.random.seed(0)
         grid = InProcess(client, nodes, where / "nodes", config=config)
         server(grid, Context(1, 0, {}, RecordDict(), config))
     return where
