@@ -20,6 +20,7 @@ from unsilent import __version__
 from unsilent.commands import alerts as alerting
 from unsilent.commands import bench, category, evidence, gate, landscape, privacy, probes
 from unsilent.commands import local as own
+from unsilent.commands import serve as dashboard
 from unsilent.commands.common import (
     Json,
     LedgerUrl,
@@ -61,6 +62,7 @@ app.add_typer(probes.app, name="probes")
 app.add_typer(bench.app, name="bench")
 app.add_typer(gate.app, name="gate")
 app.add_typer(alerting.app, name="alerts")
+app.command(epilog="Example: unsilent serve runs")(dashboard.serve)
 app.command(epilog="Example: unsilent local store/client-3 --json")(own.local)
 app.command(epilog="Example: unsilent landscape --format html --out landscape.html")(
     landscape.landscape

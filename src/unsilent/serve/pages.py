@@ -1,0 +1,267 @@
+"""The pages: what each address answers. Only ``overrule`` changes anything, by adding an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from unsilent.errors import InputError, UnsilentError
+from unsilent.report import charts
+from unsilent.report.gating import overrule_run
+from unsilent.serve import drawing
+from unsilent.serve.access import SESSION_SECONDS, Access, Sessions
+from unsilent.serve.compare import differences, flat, plan_differences
+from unsilent.serve.places import Places
+from unsilent.serve.reading import RunReader, RunState
+from unsilent.serve.rendering import render
+from unsilent.taxonomy import by_code
+
+PAGE = 50
+_NEWEST = 8
+_FIELDS = ("round", "reason", "by")
+_LONGEST = {"reason": 2000, "by": 120}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A run in the list: what there is to show of it, or why nothing can be."""
+
+    key: str
+    folder: str
+    state: RunState | None
+    fault: str | None
+
+
+def overview(request: Request) -> Response:
+    """All runs, the one with the newest entry first, those that cannot be read last."""
+    places: Places = request.app.state.places
+    mark = places.state()
+    listed = [_listed(key, reader) for key, reader in places.runs().items()]
+    listed.sort(key=_newest_first)
+    return render(
+        request,
+        "overview.html.j2",
+        runs=listed,
+        mark=mark,
+        keys=[],
+        budget_bar=drawing.budget_bar,
+    )
+
+
+def run(request: Request) -> Response:
+    """One run."""
+    return _run_page(request, dict.fromkeys(_FIELDS, ""), {}, 200)
+
+
+def run_findings(request: Request) -> Response:
+    """The newest findings of a run as JSON, for programs."""
+    _, state = _read(request)
+    if state.findings is None:
+        raise HTTPException(404, "No monitoring round has been judged yet.")
+    return Response(state.findings.text(), media_type="application/json")
+
+
+def overrule(request: Request) -> Response:
+    """Overrule a run's gate, by name and with a reason; back to the run's page."""
+    key, reader = _reader(request)
+    form: Mapping[str, str] = request.state.form
+    given = {name: form.get(name, "").strip() for name in _FIELDS}
+    faults = {
+        name: f"At most {most} characters."
+        for name, most in _LONGEST.items()
+        if len(given[name]) > most
+    }
+    faults |= {
+        name: what
+        for name, what in (("reason", "Say why."), ("by", "Say who you are."))
+        if not given[name]
+    }
+    if not given["round"].isascii() or not given["round"].isdecimal():
+        faults["round"] = "Choose a round."
+    if not faults:
+        try:
+            overrule_run(reader.folder, int(given["round"]), reason=given["reason"], by=given["by"])
+        except InputError as error:
+            faults["round"] = f"{error.what}. {error.remedy}"
+    if faults:
+        return _run_page(request, given, faults, 422)
+    return RedirectResponse(f"/runs/{key}#gate", status_code=303)
+
+
+def ledger(request: Request) -> Response:
+    """A page of a run's ledger, newest first, by kind and by round."""
+    key, reader = _reader(request)
+    places: Places = request.app.state.places
+    query = request.query_params
+    kind = query.get("kind") or None
+    number, before = _number(query.get("round")), _number(query.get("before"))
+    mark = places.state([key])
+    state = reader.state()
+    found = reader.ledger.page(before, PAGE + 1, kind=kind, round=number)
+    return render(
+        request,
+        "ledger.html.j2",
+        key=key,
+        keys=[key],
+        state=state,
+        mark=mark,
+        entries=found[:PAGE],
+        kinds=reader.ledger.kinds(),
+        kind=kind,
+        number=number,
+        before=before,
+        older=_address(key, kind, number, found[PAGE - 1].index) if len(found) > PAGE else None,
+        newest=_address(key, kind, number, None) if before else None,
+        chain=reader.check(),
+    )
+
+
+def entry(request: Request) -> Response:
+    """One entry of a run's ledger, whole."""
+    key, reader = _reader(request)
+    index = int(request.path_params["index"])
+    state = reader.state()
+    found = reader.ledger.entries(since=index - 1, limit=1) if 0 < index <= state.size else []
+    if not found or found[0].index != index:
+        raise HTTPException(404, f"The ledger has no entry {index}.")
+    return render(request, "entry.html.j2", key=key, state=state, entry=found[0])
+
+
+def compare(request: Request) -> Response:
+    """Two runs side by side; without two in ``?run=``, a form to choose them."""
+    places: Places = request.app.state.places
+    runs = places.runs()
+    keys = [key for key in dict.fromkeys(request.query_params.getlist("run")) if key in runs][:2]
+    mark = places.state(keys)
+    listed = [_listed(key, runs[key]) for key in keys]
+    chosen = [each.state for each in listed if each.state is not None]
+    both = len(chosen) == 2
+    return render(
+        request,
+        "compare.html.j2",
+        mark=mark,
+        keys=keys,
+        listed=listed,
+        known=[_listed(key, reader) for key, reader in runs.items()],
+        both=both,
+        differences=differences(*chosen) if both else (),
+        plans=plan_differences(chosen[0].plan, chosen[1].plan) if both else [],
+        charts=charts,
+        by_code=by_code,
+    )
+
+
+def login(request: Request) -> Response:
+    """The form to sign in, and its answer."""
+    access: Access = request.app.state.access
+    sessions: Sessions = request.app.state.sessions
+    if access.token is None:
+        return RedirectResponse("/", status_code=303)
+    if request.method != "POST":
+        return render(request, "login.html.j2", fault=None)
+    if not access.admits(request.state.form.get("token", "").strip()):
+        return render(request, "login.html.j2", status=401, fault="This is not the token.")
+    answer = RedirectResponse("/", status_code=303)
+    answer.set_cookie(
+        access.cookie_name,
+        sessions.begin(),
+        max_age=SESSION_SECONDS,
+        path="/",
+        secure=access.secure,
+        httponly=True,
+        samesite="strict",
+    )
+    return answer
+
+
+def logout(request: Request) -> Response:
+    """End the session."""
+    access: Access = request.app.state.access
+    request.app.state.sessions.end(request.state.session)
+    answer = RedirectResponse("/login", status_code=303)
+    answer.delete_cookie(
+        access.cookie_name, path="/", secure=access.secure, httponly=True, samesite="strict"
+    )
+    return answer
+
+
+def _run_page(
+    request: Request, given: Mapping[str, str], faults: Mapping[str, str], status: int
+) -> Response:
+    key, reader = _reader(request)
+    places: Places = request.app.state.places
+    mark = places.state([key])
+    state = reader.state()
+    found = state.findings
+    return render(
+        request,
+        "run.html.j2",
+        status=status,
+        key=key,
+        keys=[key],
+        folder=reader.folder.name,
+        state=state,
+        mark=mark,
+        found=found,
+        bars={each.code: charts.bar(each) for each in found.findings} if found else {},
+        lines=drawing.lines(found) if found else {},
+        graph=charts.graph(),
+        loss=drawing.metric_line([(number, loss) for number, loss, _ in state.metrics]),
+        accuracy=drawing.metric_line([(number, accuracy) for number, _, accuracy in state.metrics]),
+        budget=drawing.budget_bar(state.privacy),
+        newest=reader.ledger.page(limit=_NEWEST),
+        chain=reader.check(),
+        plan=list(flat(state.plan.to_json())),
+        given=given,
+        faults=faults,
+        charts=charts,
+        drawing=drawing,
+        by_code=by_code,
+    )
+
+
+def _reader(request: Request) -> tuple[str, RunReader]:
+    places: Places = request.app.state.places
+    key = str(request.path_params["key"])
+    reader = places.runs().get(key)
+    if reader is None:
+        raise HTTPException(404, "There is no such run.")
+    return key, reader
+
+
+def _read(request: Request) -> tuple[str, RunState]:
+    key, reader = _reader(request)
+    return key, reader.state()
+
+
+def _listed(key: str, reader: RunReader) -> Listed:
+    try:
+        return Listed(key, reader.folder.name, reader.state(), None)
+    except UnsilentError as error:
+        return Listed(key, reader.folder.name, None, error.what)
+
+
+def _address(key: str, kind: str | None, number: int | None, before: int | None) -> str:
+    """Where a page of a ledger is."""
+    given = {"kind": kind, "round": number, "before": before}
+    query = urlencode({name: value for name, value in given.items() if value is not None})
+    return f"/runs/{key}/ledger?{query}" if query else f"/runs/{key}/ledger"
+
+
+def _newest_first(each: Listed) -> float:
+    return -each.state.changed.timestamp() if each.state else 0.0
+
+
+def _number(text: Any) -> int | None:
+    """A number from an address; None where there is none that could be an index or a round."""
+    if not text:
+        return None
+    if not (str(text).isascii() and str(text).isdecimal() and len(str(text)) <= 15):
+        raise HTTPException(400, "A round is a whole number.")
+    return int(text)

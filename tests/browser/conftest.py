@@ -1,0 +1,117 @@
+"""A real browser on pages as people have them: two widths, two colour schemes, and what went wrong.
+
+``open_page`` opens a page and watches it. ``serving`` serves runs for as long as a test lasts.
+Where there is no Chromium, or Playwright is not installed, these tests are skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+WIDTHS = {"phone": 390, "desktop": 1280}
+SCHEMES = ("light", "dark")
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+_PATIENCE_MS = 20_000
+
+
+@dataclass
+class Watched:
+    """A page with what it did wrong: console errors, and requests to other hosts than its own."""
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+    def accessibility_faults(self) -> list[str]:
+        """What axe finds serious or critical, each with the markup that it is about."""
+        # Run in the page's own world, which a security policy of the page's does not bar.
+        self.page.evaluate(_axe())
+        found = self.page.evaluate("axe.run()")
+        return [
+            f"{each['impact']}: {each['id']}: {each['nodes'][0]['html'][:200]}"
+            for each in found["violations"]
+            if each["impact"] in ("serious", "critical")
+        ]
+
+    def is_wider_than_its_window(self) -> bool:
+        """Whether one would have to scroll sideways."""
+        return bool(self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, started once."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
+    if path is None:
+        pytest.skip("no Chromium found; name one in the environment variable CHROMIUM")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=list(_OPTIONS))
+        yield started
+        started.close()
+
+
+OpenPage = Callable[..., Watched]
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Open an address at a width and in a scheme: ``open_page(url, "phone", "dark")``."""
+    contexts: list[Any] = []
+
+    def make(url: str, width: str = "desktop", scheme: str = "light", **options: Any) -> Watched:
+        context = browser.new_context(
+            viewport={"width": WIDTHS[width], "height": 900},
+            color_scheme="dark" if scheme == "dark" else "light",
+            reduced_motion="reduce",
+            **options,
+        )
+        context.set_default_timeout(_PATIENCE_MS)
+        contexts.append(context)
+        watched = Watched(context.new_page())
+        own = urlsplit(url).netloc
+
+        def on_request(request: Any) -> None:
+            target = urlsplit(request.url)
+            if target.scheme not in ("data", "blob") and target.netloc != own:
+                watched.elsewhere.append(request.url)
+
+        def on_console(message: Any) -> None:
+            if message.type in ("error", "warning"):
+                watched.errors.append(message.text)
+
+        watched.page.on("request", on_request)
+        watched.page.on("console", on_console)
+        watched.page.on("pageerror", lambda error: watched.errors.append(str(error)))
+        watched.page.goto(url)
+        return watched
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def _axe() -> str:
+    pytest.importorskip("axe_playwright_python", reason="axe is not installed")
+    return (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
