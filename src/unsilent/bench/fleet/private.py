@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +103,7 @@ def sgd_epsilon(noise: float, share: float, steps: int) -> float:
     return float(accountant.get_epsilon(TARGET_DELTA))
 
 
+@lru_cache(maxsize=32)
 def sgd_noise(epsilon: float, share: float, steps: int) -> float:
     """The least noise multiplier, within 1%, that keeps ``sgd_epsilon`` at most ``epsilon``."""
     low, high = 0.1, 0.2
