@@ -47,6 +47,14 @@ def test_an_unfinished_run_of_the_same_plan_goes_on(out: Path) -> None:
     assert listed(out.parent) == {"run"}
 
 
+def test_what_a_run_that_never_began_left_is_no_obstacle(out: Path) -> None:
+    out.mkdir()
+    (out / ".plan.json.123.part").write_text("{")
+    (out / "not-monitored.txt").write_text("no such plan")
+    open_folder(plan(), out)
+    assert json.loads((out / "plan.json").read_text()) == plan().to_json()
+
+
 def test_a_finished_run_is_kept_beside(out: Path) -> None:
     for number in (1, 2, 3):
         open_folder(plan(), out)

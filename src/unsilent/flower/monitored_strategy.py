@@ -22,7 +22,7 @@ from unsilent.findings import write_findings
 from unsilent.flower.arrays import load_arrays, save_arrays
 from unsilent.flower.measuring import find
 from unsilent.flower.monitoring import Monitoring
-from unsilent.flower.run_folder import open_folder
+from unsilent.flower.run_folder import NOT_MONITORED, open_folder
 from unsilent.flower.undisturbed import undisturbed
 from unsilent.gate_keeper import Gate
 from unsilent.ledger import Ledger
@@ -250,7 +250,7 @@ class _Watch:
                 self._run.monitor.miss(self._round, reason)
             else:
                 folder = Path(self._wanted or "runs").absolute()
-                write_whole(folder / "not-monitored.txt", f"{reason}\n".encode())
+                write_whole(folder / NOT_MONITORED, f"{reason}\n".encode())
         except (UnsilentError, OSError) as error:
             _LOG.warning("nor can that be recorded (%s)", type(error).__name__)
 

@@ -9,6 +9,9 @@ from unsilent.errors import InputError
 from unsilent.files import write_whole
 from unsilent.plan import MonitoringPlan
 
+NOT_MONITORED = "not-monitored.txt"
+"""Says in a run's folder why there is no run in it."""
+
 
 def open_folder(plan: MonitoringPlan, out: Path) -> None:
     """Make the folder and declare the plan in it.
@@ -22,7 +25,7 @@ def open_folder(plan: MonitoringPlan, out: Path) -> None:
     declared = out / "plan.json"
     if out.exists() and not out.is_dir():
         raise InputError("not a folder", where=str(out), remedy="Give --out a folder.")
-    if out.is_dir() and any(out.iterdir()) and not declared.is_file():
+    if out.is_dir() and any(map(_counts, out.iterdir())) and not declared.is_file():
         raise InputError(
             "the folder is not empty and holds no run", where=str(out), remedy="Use another --out."
         )
@@ -36,3 +39,8 @@ def open_folder(plan: MonitoringPlan, out: Path) -> None:
             out.rename(beside)
     out.mkdir(parents=True, exist_ok=True)
     write_whole(declared, text.encode())
+
+
+def _counts(path: Path) -> bool:
+    """Whether a file makes a folder one of something else: not what a run that never began left."""
+    return path.suffix != ".part" and path.name != NOT_MONITORED
