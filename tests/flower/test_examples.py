@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import shutil
@@ -51,7 +52,7 @@ def copied(name: str, to: Path, *, monitored: bool) -> Path:
     if not monitored:
         # Away from any checkout, or git looks for the files in its index.
         command = ["git", "apply", "--reverse", "two-lines.patch"]
-        quiet = {"GIT_CEILING_DIRECTORIES": str(to), "PATH": "/usr/bin:/bin:/usr/local/bin"}
+        quiet = {"GIT_CEILING_DIRECTORIES": str(to), "PATH": os.environ["PATH"]}
         subprocess.run(command, cwd=app, check=True, env=quiet, capture_output=True)
         (app / "plan.toml").unlink()
         (app / "two-lines.patch").unlink()
