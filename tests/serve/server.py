@@ -26,7 +26,7 @@ def served(*places: Path, token: str | None = None) -> Iterator[str]:
         Places(places), Access(HOSTS, token), closing=lambda: bool(holder and holder[0].should_exit)
     )
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_level="warning", ws="none", timeout_graceful_shutdown=3
+        app, host="127.0.0.1", port=0, log_config=None, ws="none", timeout_graceful_shutdown=3
     )
     server = uvicorn.Server(config)
     holder.append(server)

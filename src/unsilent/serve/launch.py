@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from ssl import SSLError
 
@@ -98,7 +99,7 @@ def serve(
             http="h11",
             ws="none",
             lifespan="on",
-            log_level="warning",
+            log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
@@ -115,7 +116,9 @@ def serve(
             ) from None
         server = uvicorn.Server(config)
         announce(f"{'https' if secure else 'http'}://{_shown(host)}:{bound}")
-        server.run(sockets=[listening])
+        # The server has stopped in good order when it passes the interrupt on.
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -126,6 +129,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind(address)
+            # Who hears the address may come at once, and waits in line until the server is up.
+            listening.listen()
         except OSError:
             listening.close()
             raise
