@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,7 +188,7 @@ def hook_of(place: str) -> ScoreHook:
             where=f"model.id {place}",
             remedy="Name a function from items to rows of probabilities.",
         )
-    return ScoreHook(found, name=place)
+    return ScoreHook(cast("Score", found), name=place)
 
 
 def _numbers(row: object) -> NDArray[np.float64] | None:

@@ -96,8 +96,13 @@ def load_probes(
         return items if same else _only(load(role, COMPLIANCE_OPENINGS), items)
 
     loaded: dict[ItemRole, ItemSet] = {role: load(role, compliance) for role in roles}
-    here = {role: source for role, source in sources.items() if role not in (shipped or ())}
-    probes = {**loaded, **_drawn(plan, here, {role: loaded[role] for role in here}, progress)}
+    here: dict[ItemRole, ProbeSource] = {
+        role: source for role, source in sources.items() if role not in (shipped or ())
+    }
+    probes: dict[ItemRole, ItemSet] = {
+        **loaded,
+        **_drawn(plan, here, {role: loaded[role] for role in here}, progress),
+    }
     for role, source in here.items():
         check_role(role, probes[role], where=source.text)
         if source.pin is not None:

@@ -11,7 +11,7 @@ from unsilent.bench.fleet.federation import Adapters
 from unsilent.bench.fleet.probes import Asked, Probes
 from unsilent.bench.fleet.records import Crowd
 from unsilent.bench.fleet.scoring import Held, answers, own_answers
-from unsilent.bench.fleet.statistics import Pair
+from unsilent.bench.fleet.statistics import Numbers, Pair
 from unsilent.bench.fleet.truth import Effect, OwnItems
 from unsilent.bench.fleet.weights import Array
 from unsilent.bench.traces.federation import CLIENT_COLUMNS, EXAMPLES, SHOWN
@@ -61,19 +61,23 @@ class Ledger:
         """The statistics of the modes on public probes."""
         scores = _Scores(self._bank, probes, adapters)
         away = probes.domain[None] != self._crowd.homes[:, None]
-        gaps = [statistics.signed_gaps(table, probes.right) for table in scores.task]
-        hits = [statistics.hits(table, probes.right) for table in scores.task]
+        before, after = scores.task
         return {
             "SF-1": statistics.lead(*scores.leads),
-            "SF-2": statistics.calibration(*gaps),
+            "SF-2": statistics.calibration(
+                statistics.signed_gaps(before, probes.right),
+                statistics.signed_gaps(after, probes.right),
+            ),
             "SF-4": statistics.mean_of(
                 statistics.drop(*scores.ability), statistics.drop(*scores.safety)
             ),
-            "SF-5": statistics.away_drop(*hits, away),
+            "SF-5": statistics.away_drop(
+                statistics.hits(before, probes.right), statistics.hits(after, probes.right), away
+            ),
             "SF-6": statistics.drop(*scores.harmful),
         }
 
-    def _records(self, moment: int, adapters: Adapters) -> tuple[Pair, dict[str, Array]]:
+    def _records(self, moment: int, adapters: Adapters) -> tuple[Pair, dict[str, Numbers]]:
         """SF-3, and what a run shows today, on each client's held-out records."""
         held = self._crowd.held_out(self._bank, moment)
         right = held.answers - self._bank.task(_TASK).start
@@ -96,7 +100,7 @@ class Ledger:
             for name, table in tables.items()
         }
         accuracies = {name: table.mean(axis=1) for name, table in hits.items()}
-        shown = {
+        shown: dict[str, Numbers] = {
             LOSS: losses["personal"] - losses["reference"],
             ACCURACY: accuracies["reference"] - accuracies["personal"],
             **dict(
@@ -119,17 +123,21 @@ class Ledger:
         """All six effects on items that no statistic uses."""
         probes = self._beyond
         scores = _Scores(self._bank, probes, adapters)
-        gaps = [statistics.signed_gaps(table, probes.right) for table in scores.task]
+        before, after = scores.task
         even = np.full(len(probes.harmful), 1.0 / len(probes.harmful))
         return {
             "SF-1": truth.growth(*scores.leads, probes.pair_share),
-            "SF-2": truth.calibration(*gaps, probes.share),
+            "SF-2": truth.calibration(
+                statistics.signed_gaps(before, probes.right),
+                statistics.signed_gaps(after, probes.right),
+                probes.share,
+            ),
             "SF-3": self._left_behind(moment, adapters),
             "SF-4": truth.mean_of(
                 truth.drop(*scores.ability, probes.general_share), truth.drop(*scores.safety, even)
             ),
             "SF-5": truth.away_drop(
-                *scores.task, probes.right, probes.domain, self._crowd.homes, probes.share
+                before, after, probes.right, probes.domain, self._crowd.homes, probes.share
             ),
             "SF-6": truth.drop(*scores.harmful, even),
         }
@@ -168,10 +176,12 @@ class _Scores:
             sides = [answers(bank, held, probes.pairs[:, g], _TASK)[..., g] for g in (0, 1)]
             return np.stack(sides, axis=2)
 
-        pair = (adapters.reference, adapters.personal)
-        within = (adapters.start, adapters.local)
-        self.leads = [lead(held) for held in pair]
-        self.task = [answers(bank, held, probes.task, _TASK) for held in pair]
-        self.harmful = [safe(held) for held in pair]
-        self.ability = [known(held) for held in within]
-        self.safety = [safe(held) for held in within]
+        def task(held: Held) -> Array:
+            return answers(bank, held, probes.task, _TASK)
+
+        before, after = adapters.reference, adapters.personal
+        self.leads = lead(before), lead(after)
+        self.task = task(before), task(after)
+        self.harmful = safe(before), safe(after)
+        self.ability = known(adapters.start), known(adapters.local)
+        self.safety = safe(adapters.start), safe(adapters.local)

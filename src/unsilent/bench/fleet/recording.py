@@ -158,7 +158,7 @@ def shipped(seeds: int = 6, few: int = 3) -> Iterator[Job]:
         few: Fresh seeds of the others.
     """
     ends: tuple[Dose, ...] = ("strong", "none")
-    middle = tuple(dose for dose in DOSES if dose not in ends)
+    middle: tuple[Dose, ...] = tuple(dose for dose in DOSES if dose not in ends)
     first, more = range(FRESH, FRESH + few), range(FRESH + few, FRESH + seeds)
     yield from _main(first, ends)
     for seed in first:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -255,8 +256,8 @@ def _kept(
     norms (Goodfellow 2015, efficient per-example gradient norms).
     """
 
-    def square(array: Array) -> Array:
-        return np.einsum("bnk,bnk->bn", array, array)
+    def square(array: NDArray[np.floating[Any]]) -> Array:
+        return np.einsum("bnk,bnk->bn", array, array).astype(np.float32, copy=False)
 
     mine = error[..., :classes]
     z = h + scale * (hidden @ up)

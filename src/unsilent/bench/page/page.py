@@ -41,9 +41,7 @@ def page(found: Data) -> str:
         summary=_summary(rows),
         doses=[_dose(group) for group in _grouped(usual)],
         powers=[_power(group) for group in _grouped(found["power"])],
-        onsets=[
-            _onset(group) for group in _grouped(found["onsets"]) if len(group[0]["truth"]) > 1
-        ],
+        onsets=[_onset(group) for group in _grouped(found["onsets"]) if len(group[0]["truth"]) > 1],
         claims=[_claim(group) for group in _grouped(found["claim"])],
         others=[
             row
