@@ -28,6 +28,7 @@ from unsilent.flower import monitor_client, monitor_strategy
 from unsilent.flower.messages import ANSWER, OBSERVE
 from unsilent.items import Item, ItemSet, write_items
 from unsilent.ledger import Ledger
+from unsilent.local import local_view
 from unsilent.plan import MonitoringPlan, parse_plan
 
 NODES, ROUNDS = 4, 3
@@ -343,3 +344,17 @@ def test_a_second_run_of_a_plan_is_refused_by_its_clients(tmp_path: Path) -> Non
     assert judged(tmp_path / "run.1") == [1, 3]
     assert judged(tmp_path / "run") == []
     assert "another run of the same plan" in missed(tmp_path / "run")[1]
+
+
+def test_a_client_sees_where_it_stood_in_the_round_before(tmp_path: Path) -> None:
+    """From its own folder alone: the server sends what it published with the next round."""
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes")
+    run(grid, monitor_strategy(FedAvg(), plan(tmp_path), out=tmp_path / "run"))
+    published = Ledger(tmp_path / "run" / "ledger.sqlite").entries("findings")[0].payload
+    for context in grid.contexts.values():
+        view = local_view(Path(str(context.node_config["store"])))
+        standing = view.modes[0].standing
+        assert standing is not None
+        assert standing.round == published["round"] == 1
+        effects = {f["code"]: f["effect"] for f in published["findings"]}
+        assert standing.effect == pytest.approx(effects[view.modes[0].code], rel=1e-5)

@@ -11,13 +11,14 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flwr.app import Context, Message
 
-from unsilent.errors import BudgetError, RunError, SecureSumError
+from unsilent.errors import BudgetError, RunError, SecureSumError, UnsilentError
 from unsilent.files import write_whole
 from unsilent.flower import messages
 from unsilent.flower.messages import AGREE, BOXES, KEYS, SHARES, UNMASK
@@ -169,6 +170,21 @@ def check_run(message: Message, context: Context, plan: MonitoringPlan) -> None:
             remedy="Give the new run a plan with another name, or go on with the first run's "
             "folder on the server.",
         )
+
+
+def keep_findings(message: Message, context: Context) -> None:
+    """Keep the findings that came with a message, for the client's own view of where it stands.
+
+    What is none is passed over: a round does not depend on it.
+    """
+    # Not before a message brings some: the exchanges of a secure sum load no schema.
+    from unsilent.findings import Findings
+    from unsilent.local import receive_findings
+
+    told = _order(message).get("findings")
+    if isinstance(told, str):
+        with suppress(UnsilentError, ValueError, RecursionError, OSError):
+            receive_findings(folder_of(context), Findings.from_json(json.loads(told)))
 
 
 def _order(message: Message) -> Any:

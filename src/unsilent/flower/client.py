@@ -61,6 +61,7 @@ def observe_client(message: Message, context: Context) -> Message:
     client, round_number, aggregated = _client(message, context)
     reference = messages.reference_of(message.content, aggregated.base)
     answering.check_run(message, context, client.plan)
+    answering.keep_findings(message, context)
     release = client.observe(round_number, aggregated, reference)
     return answering.sent(message, context, client.plan, release)
 

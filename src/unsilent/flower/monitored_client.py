@@ -127,6 +127,7 @@ class MonitoredClientApp(ClientApp):
             statistics, system = measuring.measure(self._functions, text, adapters, context)
         # Last, so that a run in which nothing could be measured may be begun again.
         answering.check_run(message, context, plan)
+        answering.keep_findings(message, context)
         made = answering.release(context, plan, round_number, statistics, system)
         return answering.sent(message, context, plan, made)
 

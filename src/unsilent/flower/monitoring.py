@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -163,8 +163,9 @@ class Monitoring:
         adapter: Adapter | ArrayRecord,
         reference: Adapter | ArrayRecord | None,
     ) -> Answers:
+        order = {**self.order, **self._published()}
         requests = {
-            node: messages.request(node, OBSERVE, self.order, round_number, adapter, reference)
+            node: messages.request(node, OBSERVE, order, round_number, adapter, reference)
             for node in nodes
         }
         answers = self.ask(requests, f"round {round_number}: measure", self.plan.monitor.timeout)
@@ -172,6 +173,14 @@ class Monitoring:
             raise answers.failure()
         self._check_budgets(answers, len(nodes))
         return answers
+
+    def _published(self) -> dict[str, str]:
+        """The newest findings, by which a client sees where it stands; earlier rounds left out."""
+        try:
+            found = self.monitor.findings()
+        except RunError:
+            return {}
+        return {"findings": replace(found, rounds=found.rounds[-1:]).text()}
 
     def _check_budgets(self, answers: Answers, asked: int) -> None:
         """Raise BudgetSpentError if too few clients have budget left for any later sum."""
