@@ -171,7 +171,7 @@ def _route(source: tuple[int, int], target: tuple[int, int], lane: float) -> str
     between = min(top, to_top) + TILE_HEIGHT + GAP_Y / 2 + lane
     turn = math.copysign(TILE_HEIGHT / 4, down)
     return (
-        f"M{start:g},{middle + turn:g} H{start + side - lane:g} V{between:g} "
+        f"M{start:g},{middle + turn:g} H{start + side + lane:g} V{between:g} "
         f"H{end - side + lane:g} V{to_middle - turn:g} H{end:g}"
     )
 
