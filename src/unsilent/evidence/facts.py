@@ -11,6 +11,7 @@ from typing import Any
 
 from unsilent import __version__
 from unsilent.assets.packages import PACKAGES
+from unsilent.errors import InputError
 from unsilent.plan import MonitoringPlan
 
 _LIBRARIES = (
@@ -79,35 +80,28 @@ def data_cards(plan: MonitoringPlan) -> dict[str, Any]:
 
 
 def validation(plan: MonitoringPlan) -> dict[str, Any]:
-    """What the benchmark showed of injected failures at this plan's clients and epsilon.
+    """What this plan would have said of recorded federations with injected failures.
 
-    From the results that ship with this version, at the nearest number of clients and epsilon that
-    were tried; ``rows`` is empty, with a reason, if there are none.
+    The plan's own layout, tolerances, boundary and budget, with its number of clients, on the
+    benchmark's traces of its kind of model that ship with this version. ``rows`` is empty, with a
+    reason, where there are none.
     """
-    from unsilent.landscape.own import shipped_rows
-
     tier = "lm" if plan.model.kind == "causal_lm" else "fleet"
-    rows = [
-        row
-        for row in shipped_rows() or ()
-        if row["method"] == "unsilent" and row["tier"] == tier and row["epsilon"] is not None
-    ]
     asked = {"tier": tier, "clients": plan.federation.clients, "epsilon": plan.privacy.epsilon}
-    if not rows:
-        return {
-            "asked": asked,
-            "rows": [],
-            "reason": "no results of the benchmark ship with this version for this kind of model",
-        }
-    clients = min({r["clients"] for r in rows}, key=lambda n: abs(n - plan.federation.clients))
-    epsilon = min({r["epsilon"] for r in rows}, key=lambda e: abs(e - plan.privacy.epsilon))
-    nearest = [r for r in rows if (r["clients"], r["epsilon"]) == (clients, epsilon)]
-    return {
-        "asked": asked,
-        "nearest": {"clients": clients, "epsilon": epsilon},
-        "rows": nearest,
-        "reason": None,
-    }
+    try:
+        # Only here: the benchmark's traces need an extra of their own.
+        from unsilent.bench.replay.validation import validation as judged
+        from unsilent.bench.traces import Traces, read
+
+        traces = read()
+        own = tuple(each for each in traces.federations if each.tier == tier)
+        if own:
+            rows = [each.to_json() for each in judged(plan, Traces(own, traces.where))]
+            return {"asked": asked, "rows": rows, "reason": None}
+        reason = "no traces of this kind of model ship with this version"
+    except (InputError, ImportError) as error:
+        reason = error.line() if isinstance(error, InputError) else "unsilent[bench] is missing"
+    return {"asked": asked, "rows": [], "reason": reason}
 
 
 def dumps(data: object) -> bytes:

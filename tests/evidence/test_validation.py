@@ -1,0 +1,24 @@
+"""What the benchmark showed of injected failures, at the pack's own plan."""
+
+from unsilent.evidence.facts import validation
+from unsilent.plans import demo_plan
+from unsilent.taxonomy import CODES
+
+
+def test_every_mode_is_validated_on_federations_of_the_plans_kind() -> None:
+    plan = demo_plan("healthy", "fleet")
+    found = validation(plan)
+    assert found["reason"] is None
+    assert {row["mode"] for row in found["rows"]} == set(CODES)
+    assert {row["dose"] for row in found["rows"]} >= {"none", "strong"}
+    for row in found["rows"]:
+        assert (row["clients"], row["epsilon"]) == (plan.federation.clients, 8.0)
+        low, high = row["interval"]
+        assert low <= row["detection"] <= high
+        assert row["seeds"] >= 1
+
+
+def test_where_nothing_was_recorded_that_is_said() -> None:
+    found = validation(demo_plan("healthy", "lm"))
+    assert found["rows"] == []
+    assert "no traces of this kind of model" in found["reason"]
