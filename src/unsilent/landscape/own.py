@@ -53,6 +53,7 @@ def _cell(code: str, rows: Sequence[Mapping[str, Any]]) -> Cell:
         row
         for row in rows
         if (row["method"], row["tier"], row["mode"], row["dose"]) == (METHOD, "fleet", code, DOSE)
+        and row.get("main", True)
         and row["detection"] is not None
         and row["epsilon"] is not None
         and row["epsilon"] >= 2
