@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -134,7 +135,10 @@ class Deployment:
     def start_run(self, app: Path, config: str) -> subprocess.Popen[str]:
         """Start the app with a run config; its log is streamed to the process's output."""
         return subprocess.Popen(
-            [_tool("flwr"), "run", str(app.absolute()), "here", "--stream", "--run-config", config],
+            [
+                *(_tool("flwr"), "run", str(app.absolute()), "here", "--stream"),
+                *(("--run-config", config) if config else ()),
+            ],
             env=self._env(),
             cwd=self.work,
             stdout=subprocess.PIPE,
@@ -266,7 +270,10 @@ def main() -> int:
     parser.add_argument("--run-config", default="")
     given = parser.parse_args()
     with Deployment(given.work, given.nodes) as here:
-        config = f'out="{here.work / "run"}" {given.run_config}'.strip()
+        # An override is for keys that an app has; one without ``out`` writes where its server runs.
+        own = tomllib.loads((given.app / "pyproject.toml").read_text(encoding="utf-8"))
+        out = f'out="{here.work / "run"}"' if "out" in own["tool"]["flwr"]["app"]["config"] else ""
+        config = f"{out} {given.run_config}".strip()
         run = here.start_run(given.app, config)
         if run.stdout is not None:
             for line in run.stdout:
