@@ -111,7 +111,8 @@ class Deployment:
             *("--superlink", f"{HOST}:{self.port}"),
             *("--host", HOST, "--port", _free_port()),
             *("--auth-supernode-private-key", self.work / f"node-{number}.key"),
-            *("--node-config", f'partition-id={client} store="{own}"'),
+            # Flower's own quickstarts read both numbers; Flower sets them in a simulation alone.
+            *("--node-config", f'partition-id={client} num-partitions={self.count} store="{own}"'),
         )
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
