@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from unsilent.cli import main
+from unsilent.errors import LedgerError
 from unsilent.gate_keeper import Gate
 from unsilent.ledger import Ledger
+from unsilent.ledger_place import open_ledger
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.report.gating import gating, overrule_run
 
@@ -20,9 +23,9 @@ def plan(action: str = "hold", **changes: object) -> MonitoringPlan:
     return parse_plan({**data, **changes})
 
 
-def run(folder: Path, of: MonitoringPlan, verdicts: str) -> Path:
+def run(folder: Path, of: MonitoringPlan, verdicts: str, url: str | None = None) -> Path:
     """A simulated run: H healthy, F failure in SF-1, whose true effects are 0.05 and 0.3."""
-    ledger = Ledger(folder / "ledger.sqlite")
+    ledger = open_ledger(folder, url)
     ledger.append("plan", {"digest": of.digest, "plan": of.to_json()})
     gate = Gate(of, ledger)
     for number, letter in enumerate(verdicts, start=1):
@@ -104,6 +107,22 @@ def test_in_a_run_that_has_ended_it_takes_effect_at_once(tmp_path: Path) -> None
     assert gating(folder).standing.promoted_round == 2
 
 
+def test_a_run_with_its_ledger_elsewhere(tmp_path: Path) -> None:
+    folder = run(tmp_path / "run", plan(), "HF", f"sqlite:///{tmp_path}/elsewhere.db")
+    said = overrule_run(folder, 2, reason="wrong probes", by="Ada")
+    assert gating(folder).pending == (said,)
+    assert not (folder / "ledger.sqlite").exists()
+
+
+def test_a_damaged_ledger_is_not_shown(tmp_path: Path) -> None:
+    folder = run(tmp_path, plan(), "H")
+    with sqlite3.connect(folder / "ledger.sqlite") as database:
+        database.execute("DROP TRIGGER unsilent_ledger_delete")
+        database.execute("DELETE FROM unsilent_ledger WHERE position = 2")
+    with pytest.raises(LedgerError, match="entry 2"):
+        gating(folder)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -123,4 +142,4 @@ def test_a_folder_without_a_run_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["gate", str(tmp_path), "--json"]) == 2
-    assert "no ledger here" in capsys.readouterr().err
+    assert "no such file" in capsys.readouterr().err

@@ -22,8 +22,9 @@ from unsilent.errors import InputError
 from unsilent.gate import START, Decision, Overrule
 from unsilent.gate_keeper import Gate, decisions, overrule, overrules
 from unsilent.ledger import Ledger
+from unsilent.ledger_place import ledger_of, open_ledger
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.report.source import FINDINGS_FILE, LEDGER_FILE
+from unsilent.report.source import FINDINGS_FILE
 from unsilent.report.view import points
 from unsilent.taxonomy import by_code
 
@@ -107,7 +108,9 @@ class Gating:
 
 def gating(folder: Path) -> Gating:
     """Read a run's gate. Raises InputError or LedgerError if the ledger is missing or damaged."""
-    ledger, plan = _opened(folder)
+    ledger = ledger_of(folder)
+    ledger.verify()
+    plan = _plan(ledger)
     made, said = decisions(ledger), overrules(ledger)
     taken = {cause.entry for each in made for cause in each.caused_by}
     promoted = made[-1].promoted_round if made else START.promoted_round
@@ -123,29 +126,26 @@ def gating(folder: Path) -> Gating:
 def overrule_run(folder: Path, round_number: int, *, reason: str, by: str) -> Overrule:
     """Overrule the gate of a run; where the run has ended it takes effect at once.
 
+    The chain is verified by whoever reads it, not here: a person does not wait for that.
+
     Raises:
         InputError: There is no such run or round, or reason or name is empty.
-        LedgerError: The ledger is damaged.
+        LedgerError: The ledger cannot be written to.
     """
-    ledger, plan = _opened(folder)
+    # Reading first: opening to write would make a ledger where there is none.
+    plan = _plan(ledger_of(folder))
+    ledger = open_ledger(folder)
     said = overrule(ledger, round_number, reason=reason, by=by)
     if (folder / FINDINGS_FILE).is_file():
         Gate(plan, ledger).begin(plan.federation.rounds + 1)
     return said
 
 
-def _opened(folder: Path) -> tuple[Ledger, MonitoringPlan]:
-    path = folder / LEDGER_FILE
-    if not path.is_file():
-        raise InputError(
-            "no ledger here", where=str(path), remedy="Give the folder of a run, as runs/demo."
-        )
-    ledger = Ledger(path)
-    ledger.verify()
+def _plan(ledger: Ledger) -> MonitoringPlan:
     declared = ledger.entries("plan")
     if not declared:
-        raise InputError("a ledger without a plan", where=str(path), remedy="Give another folder.")
-    return ledger, parse_plan(dict(declared[0].payload["plan"]), where=str(path))
+        raise InputError("a ledger without a plan", where=ledger.where, remedy="Give another run.")
+    return parse_plan(dict(declared[0].payload["plan"]), where=ledger.where)
 
 
 def _oracle(plan: MonitoringPlan, folder: Path, promoted: int) -> tuple[Truth, ...]:
