@@ -127,3 +127,20 @@ def test_it_says_how_many_probes_would_be_enough() -> None:
     assert foresee(declared).to_json()["probes"] == {"items": 20, "enough": {"SF-1": 144}}
     assert "20 of each set are asked" in shown(declared)
     assert "from so many on: SF-1 144." in shown(declared)
+
+
+@pytest.mark.parametrize(
+    ("gate", "codes"),
+    [
+        ({"action": "hold"}, ("SF-3",)),
+        ({"action": "hold", "modes": ["amplified_bias"]}, ()),
+        ({"action": "hold", "undetermined": "promote"}, ()),
+        ({"action": "observe"}, ()),
+    ],
+)
+def test_a_gate_that_waits_for_a_verdict_out_of_reach(
+    gate: dict[str, object], codes: tuple[str, ...]
+) -> None:
+    declared = plan(gate=gate)
+    assert foresee(declared).never_promotes_for == codes
+    assert ("would promote nothing" in shown(declared)) == bool(codes)

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from unsilent.inference.advice import Advice, advise, refuse_underpowered
 from unsilent.inference.bands import FAILURE_SHARE
-from unsilent.inference.delay import Course, Delay, default_courses, delays
+from unsilent.inference.delay import Delay, delays
 from unsilent.inference.power import PowerRow, power_table
-from unsilent.inference.probe_sizes import SHARE, items_for
+from unsilent.inference.probe_sizes import items_for
 from unsilent.plan import MonitoringPlan
-from unsilent.report.view import points
-from unsilent.taxonomy import by_code
+from unsilent.report import foresight_tables as tables
 
-VIEWS = {
-    "server": "server, public probes",
-    "client_public": "client, public probes",
-    "client_private": "client, private records",
-}
 _ON_PROBES = frozenset({"server", "client_public"})
 
 
@@ -50,6 +41,21 @@ class Foresight:
     probes: dict[str, int]
     secure_sum: dict[str, Any] | None
 
+    @property
+    def never_promotes_for(self) -> tuple[str, ...]:
+        """Codes of modes for which the gate holds every adapter back.
+
+        It waits for HEALTHY in all modes that count, and these do not reach it by the end of the
+        plan even without an effect.
+        """
+        gate = self.plan.gate
+        if gate.action == "observe" or gate.undetermined == "promote":
+            return ()
+        count = gate.codes(self.plan.planned)
+        return tuple(
+            row.code for row in self.rows if row.code in count and not row.healthy_reachable
+        )
+
     def refuse_underpowered(self) -> None:
         """Raises PlanError if no mode can reach a verdict; see ``inference.advice``."""
         refuse_underpowered(self.plan, self.rows, self.advice)
@@ -65,25 +71,28 @@ class Foresight:
             "delays": [asdict(delay) for delay in self.delays],
             "advice": [asdict(each) for each in self.advice],
             "probes": {"items": self.plan.probes.items, "enough": self.probes},
+            "never_promotes_for": self.never_promotes_for,
             "secure_sum": self.secure_sum,
         }
 
     def render(self) -> RenderableType:
         """The same for people, in points."""
         several = len(self.plan.monitoring_rounds) > 1
-        parts: list[RenderableType] = [self._head(), _power(self.rows, several=several)]
-        parts.append(_notes(self.rows))
-        parts += [_delays(self.plan, self.delays), Text("\n" + _alarms(self.plan))]
+        parts: list[RenderableType] = [self._head(), tables.power(self.rows, several=several)]
+        parts.append(tables.notes(self.rows))
+        parts += [tables.delay_lines(self.plan, self.delays), Text("\n" + tables.alarms(self.plan))]
         if self.probes:
-            parts.append(Text(_probes(self.plan.probes.items, self.probes)))
+            parts.append(Text(tables.probes(self.plan.probes.items, self.probes)))
         if self.secure_sum is not None:
-            parts.append(Text(_masking(self.secure_sum)))
+            parts.append(Text(tables.masking(self.secure_sum)))
         if self.advice:
-            parts.append(_advice(self.advice))
+            parts.append(tables.advice_lines(self.advice))
         hopeless = [row.code for row in self.rows if row.only_undetermined]
         if hopeless:
             words = f"\nOnly UNDETERMINED is within reach for {', '.join(hopeless)}."
             parts.append(Text(words, "bold"))
+        if self.never_promotes_for:
+            parts.append(Text(tables.shut_gate(self.never_promotes_for), "bold"))
         return Group(*parts)
 
     def _head(self) -> Text:
@@ -126,7 +135,7 @@ def false_alarms(plan: MonitoringPlan) -> dict[str, Any]:
         "healthy": (1 - FAILURE_SHARE) * alpha,
         "control": plan.monitor.control,
         "rounds": len(plan.monitoring_rounds) if horizon else None,
-        "meaning": _alarms(plan),
+        "meaning": tables.alarms(plan),
     }
 
 
@@ -144,158 +153,3 @@ def _secure_sum(plan: MonitoringPlan) -> dict[str, Any] | None:
         "consistency": found.consistency,
         "withstands_lies": found.withstands_lies,
     }
-
-
-def _alarms(plan: MonitoringPlan) -> str:
-    """The error as designed and what it means in a year, in words."""
-    failure = FAILURE_SHARE * plan.monitor.alpha
-    healthy = (1 - FAILURE_SHARE) * plan.monitor.alpha
-    over = f"all {len(plan.planned)} modes" if len(plan.planned) > 1 else "its one mode"
-    if plan.monitor.control == "open-ended":
-        return (
-            f"False alarms: with a probability of at most {failure:.2g} this plan ever calls a "
-            f"FAILURE that is none, over {over} and all rounds there will ever be, and with at "
-            f"most {healthy:.2g} a HEALTHY. A year of rounds, or ten, costs no more than that."
-        )
-    number = len(plan.monitoring_rounds)
-    rounds = f"all {number} monitoring rounds" if number > 1 else "its monitoring round"
-    monthly = 1 - (1 - failure) ** 12
-    return (
-        f"False alarms: a run of this plan calls a FAILURE that is none with a probability of at "
-        f"most {failure:.2g}, over {over} and {rounds} together, and a HEALTHY that is none with "
-        f"at most {healthy:.2g}. Run once a year, that is one false FAILURE in {1 / failure:.0f} "
-        f"years at most; run every month, a year with one has a probability of at most "
-        f"{monthly:.0%}."
-    )
-
-
-def _power(rows: Sequence[PowerRow], *, several: bool) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
-    table.add_column("mode", min_width=15, max_width=30)
-    names = ["tolerance", "MDE", "finds from", "half-width"]
-    if several:
-        names.append(f"MDE r. {rows[0].first.round}")
-    names += ["sampling", "privacy", "probes"]
-    for name in names:
-        table.add_column(f"  {name}", justify="right", no_wrap=True)
-    table.add_column("  within reach")
-    for row in rows:
-        cells = [
-            points(row.tolerance),
-            points(row.minimal_detectable_effect),
-            points(row.tolerance + row.minimal_detectable_effect),
-            points(row.half_width),
-        ]
-        if several:
-            cells.append(points(row.first.minimal_detectable_effect))
-        cells += [points(row.sampling_sd), points(row.privacy_sd), points(row.item_sd)]
-        table.add_row(f"{row.code} {by_code(row.code).title}", *cells, f"  {_within_reach(row)}")
-    return table
-
-
-def _notes(rows: Sequence[PowerRow]) -> Text:
-    assumed = "; ".join(
-        f"{words} ({', '.join(row.code for row in rows if row.assumption == words)})"
-        for words in dict.fromkeys(row.assumption for row in rows)
-    )
-    seen = "; ".join(
-        f"{VIEWS[view]} ({', '.join(row.code for row in rows if row.view == view)})"
-        for view in dict.fromkeys(row.view for row in rows)
-    )
-    return Text(
-        "\nIn points (hundredths), after the last monitoring round; MDE r.: after the first. MDE: "
-        "the excess over the tolerance that is found with probability 0.8; an effect is found from "
-        "tolerance plus MDE on. Half-width: of the interval upwards; HEALTHY needs it below the "
-        "tolerance. Sampling, privacy, probes: parts of the effect's sd; the choice of public "
-        f"probes is not in the interval. Seen from: {seen}. Assumed: {assumed}.\n"
-    )
-
-
-def _delays(plan: MonitoringPlan, found: Sequence[Delay]) -> Group:
-    onset = found[0].onset
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
-    table.add_column("rounds until FAILURE", min_width=15, max_width=30)
-    courses = default_courses()
-    for course in courses:
-        table.add_column(f"  {_course(course)}", justify="right", no_wrap=True)
-    for code in plan.planned:
-        by_course = {delay.course: delay for delay in found if delay.code == code}
-        cells = [_delay(by_course[course]) for course in courses]
-        table.add_row(f"{code} {by_code(code).title}", *cells)
-    return Group(
-        table,
-        Text(
-            f"\nMedian, in training rounds, for a failure that begins in round {onset}: a drift "
-            "beyond the tolerance by so many points a round, or a step from 0 to the tolerance "
-            "and once or twice as much again. A share in brackets: how often it is found by "
-            "the end of the plan, where that is not half the time."
-        ),
-    )
-
-
-def _course(course: Course) -> str:
-    if course.kind == "drift":
-        return f"{100 * course.size:+g}/round"
-    return f"step +{course.size:g} tol."
-
-
-def _delay(delay: Delay) -> str:
-    return f"{delay.rounds:g}" if delay.rounds is not None else f"({delay.found:.0%})"
-
-
-def _advice(advice: Sequence[Advice]) -> Group:
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
-    table.add_column("never within reach", min_width=15, max_width=40)
-    for name in ("clients", "epsilon", "rounds", "records"):
-        table.add_column(f"  {name}", justify="right", no_wrap=True)
-    table.add_column("  cheapest change")
-    for each in advice:
-        alone = each.alone
-        values = (alone.clients, alone.epsilon, alone.rounds, alone.records)
-        table.add_row(
-            f"{each.verdict.upper()} {each.code} {by_code(each.code).title}",
-            *("–" if value is None else f"{value:g}" for value in values),
-            f"  {each.cheapest.words() if each.cheapest else 'none: raise tolerance or clip'}",
-        )
-    return Group(
-        Text("\nVerdicts that this plan can never reach, and what alone would bring each back:\n"),
-        table,
-        Text(
-            "\nClients enrolled, epsilon for all rounds, monitoring rounds, held-out records a "
-            "client: the smallest change of each. The cheapest has the smallest relative increase."
-        ),
-    )
-
-
-def _probes(items: int, enough: dict[str, int]) -> str:
-    """How many probes would be enough, in words."""
-    each = ", ".join(f"{code} {count:,}" for code, count in enough.items())
-    return (
-        f"\nProbes: {items} of each set are asked. Their choice is less than {SHARE:.0%} of the "
-        f"tolerance, by the assumed spread, from so many on: {each}."
-    )
-
-
-def _masking(found: dict[str, Any]) -> str:
-    """The secure sum's parameters, in words."""
-    lies = (
-        "A server that tells clients different things still learns one sum only."
-        if found["withstands_lies"]
-        else "It does not withstand a server that tells clients different things."
-    )
-    return (
-        f"\nSecure sum: {found['clients']} clients with {found['degree']} neighbours each, "
-        f"{found['threshold']} shares give a secret, no sum of fewer than {found['least']}. {lies}"
-    )
-
-
-def _within_reach(row: PowerRow) -> str:
-    reach = [
-        word
-        for word, reachable in (
-            ("FAILURE", row.failure_reachable),
-            ("HEALTHY", row.healthy_reachable),
-        )
-        if reachable
-    ]
-    return " or ".join(reach) if reach else "only UNDETERMINED"

@@ -1,0 +1,194 @@
+"""A plan's foresight for people: its tables and sentences, in points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from unsilent.inference.advice import Advice
+from unsilent.inference.bands import FAILURE_SHARE
+from unsilent.inference.delay import Course, Delay, default_courses
+from unsilent.inference.power import PowerRow
+from unsilent.inference.probe_sizes import SHARE
+from unsilent.plan import MonitoringPlan
+from unsilent.report.view import points
+from unsilent.taxonomy import by_code
+
+VIEWS = {
+    "server": "server, public probes",
+    "client_public": "client, public probes",
+    "client_private": "client, private records",
+}
+
+
+def shut_gate(codes: tuple[str, ...]) -> str:
+    """That the gate waits for what cannot come, and what to do."""
+    names = ", ".join(codes)
+    return (
+        f"\nThe gate would promote nothing: it waits for HEALTHY in {names}, which is out of "
+        "reach. List in gate.modes those that should count, or set gate.undetermined to promote."
+    )
+
+
+def alarms(plan: MonitoringPlan) -> str:
+    """The error as designed and what it means in a year, in words."""
+    failure = FAILURE_SHARE * plan.monitor.alpha
+    healthy = (1 - FAILURE_SHARE) * plan.monitor.alpha
+    over = f"all {len(plan.planned)} modes" if len(plan.planned) > 1 else "its one mode"
+    if plan.monitor.control == "open-ended":
+        return (
+            f"False alarms: with a probability of at most {failure:.2g} this plan ever calls a "
+            f"FAILURE that is none, over {over} and all rounds there will ever be, and with at "
+            f"most {healthy:.2g} a HEALTHY. A year of rounds, or ten, costs no more than that."
+        )
+    number = len(plan.monitoring_rounds)
+    rounds = f"all {number} monitoring rounds" if number > 1 else "its monitoring round"
+    monthly = 1 - (1 - failure) ** 12
+    return (
+        f"False alarms: a run of this plan calls a FAILURE that is none with a probability of at "
+        f"most {failure:.2g}, over {over} and {rounds} together, and a HEALTHY that is none with "
+        f"at most {healthy:.2g}. Run once a year, that is one false FAILURE in {1 / failure:.0f} "
+        f"years at most; run every month, a year with one has a probability of at most "
+        f"{monthly:.0%}."
+    )
+
+
+def power(rows: Sequence[PowerRow], *, several: bool) -> Table:
+    """What each mode can show by the end, and in the first round if there are several."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    table.add_column("mode", min_width=15, max_width=30)
+    names = ["tolerance", "MDE", "finds from", "half-width"]
+    if several:
+        names.append(f"MDE r. {rows[0].first.round}")
+    names += ["sampling", "privacy", "probes"]
+    for name in names:
+        table.add_column(f"  {name}", justify="right", no_wrap=True)
+    table.add_column("  within reach")
+    for row in rows:
+        cells = [
+            points(row.tolerance),
+            points(row.minimal_detectable_effect),
+            points(row.tolerance + row.minimal_detectable_effect),
+            points(row.half_width),
+        ]
+        if several:
+            cells.append(points(row.first.minimal_detectable_effect))
+        cells += [points(row.sampling_sd), points(row.privacy_sd), points(row.item_sd)]
+        table.add_row(f"{row.code} {by_code(row.code).title}", *cells, f"  {_within_reach(row)}")
+    return table
+
+
+def notes(rows: Sequence[PowerRow]) -> Text:
+    """What the power table rests on."""
+    assumed = "; ".join(
+        f"{words} ({', '.join(row.code for row in rows if row.assumption == words)})"
+        for words in dict.fromkeys(row.assumption for row in rows)
+    )
+    seen = "; ".join(
+        f"{VIEWS[view]} ({', '.join(row.code for row in rows if row.view == view)})"
+        for view in dict.fromkeys(row.view for row in rows)
+    )
+    return Text(
+        "\nIn points (hundredths), after the last monitoring round; MDE r.: after the first. MDE: "
+        "the excess over the tolerance that is found with probability 0.8; an effect is found from "
+        "tolerance plus MDE on. Half-width: of the interval upwards; HEALTHY needs it below the "
+        "tolerance. Sampling, privacy, probes: parts of the effect's sd; the choice of public "
+        f"probes is not in the interval. Seen from: {seen}. Assumed: {assumed}.\n"
+    )
+
+
+def delay_lines(plan: MonitoringPlan, found: Sequence[Delay]) -> Group:
+    """After how many rounds a failure is found, by its course."""
+    onset = found[0].onset
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    table.add_column("rounds until FAILURE", min_width=15, max_width=30)
+    courses = default_courses()
+    for course in courses:
+        table.add_column(f"  {_course(course)}", justify="right", no_wrap=True)
+    for code in plan.planned:
+        by_course = {delay.course: delay for delay in found if delay.code == code}
+        cells = [_delay(by_course[course]) for course in courses]
+        table.add_row(f"{code} {by_code(code).title}", *cells)
+    return Group(
+        table,
+        Text(
+            f"\nMedian, in training rounds, for a failure that begins in round {onset}: a drift "
+            "beyond the tolerance by so many points a round, or a step from 0 to the tolerance "
+            "and once or twice as much again. A share in brackets: how often it is found by "
+            "the end of the plan, where that is not half the time."
+        ),
+    )
+
+
+def _course(course: Course) -> str:
+    if course.kind == "drift":
+        return f"{100 * course.size:+g}/round"
+    return f"step +{course.size:g} tol."
+
+
+def _delay(delay: Delay) -> str:
+    return f"{delay.rounds:g}" if delay.rounds is not None else f"({delay.found:.0%})"
+
+
+def advice_lines(advice: Sequence[Advice]) -> Group:
+    """What would bring each verdict that is out of reach within it."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    table.add_column("never within reach", min_width=15, max_width=40)
+    for name in ("clients", "epsilon", "rounds", "records"):
+        table.add_column(f"  {name}", justify="right", no_wrap=True)
+    table.add_column("  cheapest change")
+    for each in advice:
+        alone = each.alone
+        values = (alone.clients, alone.epsilon, alone.rounds, alone.records)
+        table.add_row(
+            f"{each.verdict.upper()} {each.code} {by_code(each.code).title}",
+            *("–" if value is None else f"{value:g}" for value in values),
+            f"  {each.cheapest.words() if each.cheapest else 'none: raise tolerance or clip'}",
+        )
+    return Group(
+        Text("\nVerdicts that this plan can never reach, and what alone would bring each back:\n"),
+        table,
+        Text(
+            "\nClients enrolled, epsilon for all rounds, monitoring rounds, held-out records a "
+            "client: the smallest change of each. The cheapest has the smallest relative increase."
+        ),
+    )
+
+
+def probes(items: int, enough: dict[str, int]) -> str:
+    """How many probes would be enough, in words."""
+    each = ", ".join(f"{code} {count:,}" for code, count in enough.items())
+    return (
+        f"\nProbes: {items} of each set are asked. Their choice is less than {SHARE:.0%} of the "
+        f"tolerance, by the assumed spread, from so many on: {each}."
+    )
+
+
+def masking(found: dict[str, Any]) -> str:
+    """The secure sum's parameters, in words."""
+    lies = (
+        "A server that tells clients different things still learns one sum only."
+        if found["withstands_lies"]
+        else "It does not withstand a server that tells clients different things."
+    )
+    return (
+        f"\nSecure sum: {found['clients']} clients with {found['degree']} neighbours each, "
+        f"{found['threshold']} shares give a secret, no sum of fewer than {found['least']}. {lies}"
+    )
+
+
+def _within_reach(row: PowerRow) -> str:
+    reach = [
+        word
+        for word, reachable in (
+            ("FAILURE", row.failure_reachable),
+            ("HEALTHY", row.healthy_reachable),
+        )
+        if reachable
+    ]
+    return " or ".join(reach) if reach else "only UNDETERMINED"
