@@ -4,6 +4,8 @@ Each pair of runs scores one part of the items, first one way and then the other
 harness with its best batch size of several. It is handed the tokens, so its time is of scoring
 alone; unsilent's is from the text. A ratio over 1 says how many times faster unsilent is; how far
 it can go depends on how much the choices of an item share, so every set has a row of its own.
+Where the two differ most, both are held against the same weights in float64: ``error`` and
+``harness_error``.
 
     pip install "lm-eval==0.4.13"
     python benchmarks/score_vs_lm_eval.py --items 100 --runs 5
@@ -11,6 +13,7 @@ it can go depends on how much the choices of an item share, so every set has a r
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from common import (
     SETS,
     Rows,
@@ -47,6 +51,8 @@ T = TypeVar("T")
 
 PROBES = "probes"
 """The embedded plan's own: what a monitoring round asks."""
+CHECKED = 12
+"""So many choices are scored in float64: those in which the two differ most."""
 
 
 class Harness:
@@ -77,8 +83,28 @@ class Harness:
         return [found[0] for found in self._lm._loglikelihood_tokens(requests, disable_tqdm=True)]
 
 
+class Exact:
+    """The same weights in float64, one sequence at a time: what both should say."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = copy.deepcopy(model).double()
+
+    def score(self, request: Any) -> float:
+        """The log-likelihood of one of the harness's requests."""
+        _, context, continuation = request
+        tokens = torch.tensor([context + continuation], device=self._model.device)
+        with torch.inference_mode():
+            logits = self._model(tokens[:, :-1]).logits[0, len(context) - 1 :]
+        wanted = tokens[0, len(context) :, None]
+        return float(logits.log_softmax(-1).gather(1, wanted).sum())
+
+
 def compare(
-    parts: Sequence[Sequence[Item]], ours: CausalLM, harness: Harness, sizes: Sequence[int]
+    parts: Sequence[Sequence[Item]],
+    ours: CausalLM,
+    harness: Harness,
+    exact: Exact,
+    sizes: Sequence[int],
 ) -> dict[str, Any]:
     """One row of the table: ratios, agreement, and the share of the matrix rate."""
     device = str(ours.engine.device)
@@ -97,7 +123,8 @@ def compare(
     best = min(speed, key=lambda size: speed[size])
     mine: list[Spent] = []
     theirs: list[Spent] = []
-    same, worst = 0, 0.0
+    same = 0
+    apart: list[tuple[float, float, float, Any]] = []
     for number, part in enumerate(parts):
         asked, requests = item_set(part), harness.requests(part)
         if number % 2:
@@ -108,12 +135,17 @@ def compare(
             logs, spent = timed(lambda r=requests: harness.score(r, best))
         mine.append(own)
         theirs.append(spent)
-        found = iter(logs)
+        found, asks = iter(logs), iter(requests)
         for row, item in zip(table, part, strict=True):
             other = np.array([next(found) for _ in item.choices])
             same += int(np.argmax(row[: len(other)])) == int(np.argmax(other))
-            worst = max(worst, float(np.abs(row[: len(other)] - other).max()))
+            apart += [
+                (abs(one - two), one, two, next(asks))
+                for one, two in zip(row[: len(other)].tolist(), other.tolist(), strict=True)
+            ]
     items = sum(len(part) for part in parts)
+    apart.sort(key=lambda pair: pair[0], reverse=True)
+    true = [exact.score(request) for *_, request in apart[:CHECKED]]
     return {
         "items": items,
         "runs": len(parts),
@@ -123,7 +155,9 @@ def compare(
         "items_per_s": items / sum(m.wall for m in mine),
         "harness_items_per_s": items / sum(t.wall for t in theirs),
         "agree": same / items,
-        "largest_difference": worst,
+        "largest_difference": apart[0][0],
+        "error": max(abs(one - t) for (_, one, _, _), t in zip(apart, true, strict=False)),
+        "harness_error": max(abs(two - t) for (_, _, two, _), t in zip(apart, true, strict=False)),
     }
 
 
@@ -164,6 +198,7 @@ def main() -> None:
         # One wrapped module, so that the harness runs the same model at its own speed.
         plan = AdapterPlan(rank=1, targets=("q_proj",), layers=(0, 0))
         ours = CausalLM(**loaded, weights=given.model, adapter=plan, budget=given.budget)
+        exact = Exact(loaded["model"])
         harness = Harness(loaded["model"], loaded["tokenizer"], given.device)
         rate = matmul_rate(given.device, kind)
         with ours.merged(None):
@@ -173,7 +208,7 @@ def main() -> None:
                 asked = with_shots(pick(name, given.items * given.runs + shots), shots)
                 size = -(-len(asked) // given.runs)
                 parts = [asked[start : start + size] for start in range(0, len(asked), size)]
-                row = compare(parts, ours, harness, given.batch_sizes)
+                row = compare(parts, ours, harness, exact, given.batch_sizes)
                 speed = work_of(ours, parts) / row["items"] * row["items_per_s"]
                 rows.append(
                     {"dtype": dtype, "shots": shots, "set": name, **row, "of_matmul": speed / rate}

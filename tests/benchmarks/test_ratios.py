@@ -135,6 +135,23 @@ def test_layers_below_the_adapter_are_not_run_again(lm: CausalLM) -> None:
     assert cpu(first) / cpu(again) > 1.5
 
 
+def test_the_last_layer_works_for_what_is_asked_alone(lm: CausalLM) -> None:
+    """A few nodes of a hundred are asked, and the only adapted layer is the last."""
+    own = [Item(f"{n}", f"{n:02d} {LONG * 2}", (" no", " yes")) for n in range(16)]
+    asked = ItemSet("own", tuple(own))
+    spared = lm.engine._by_node
+
+    def score() -> None:
+        lm.log_likelihoods(asked, None)
+
+    fast = cpu(score, runs=5)
+    try:
+        lm.engine._by_node = []
+        assert cpu(score, runs=5) / fast > 1.3
+    finally:
+        lm.engine._by_node = spared
+
+
 def test_switching_costs_little_beyond_the_merge(lm: CausalLM) -> None:
     adapter = lm.new_adapter(1)
     slots = lm._slots
