@@ -29,10 +29,12 @@ from unsilent.ledger import Ledger
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 2
+WAIT = 90.0
+"""Seconds that training waits: Flower starts nothing more on a node whose ClientApp was killed."""
 PLAN = """
 name = "deployed"
 federation = { clients = 3, rounds = 2 }
-monitor = { rounds = "every", min_cohort = 2, timeout = 150 }
+monitor = { rounds = "every", min_cohort = 2, timeout = 90 }
 privacy = { epsilon = 8.0, dropout = 0.34, aggregation = "plain" }
 probes.task = "ward/probes.jsonl"
 modes.confidence_miscalibration = { tolerance = 0.1, clip = 0.3 }
@@ -105,7 +107,7 @@ def deployed(fault: Deployed, work: Path) -> dict[str, Any]:
     plan = work / "plan.toml"
     plan.write_text(PLAN)
     app = ROOT / "examples" / "deployment" / "app"
-    config = f'out="{work / "run"}" plan="{plan}" rounds={ROUNDS}'
+    config = f'out="{work / "run"}" plan="{plan}" rounds={ROUNDS} timeout={WAIT}'
     with deploy.Deployment(work, nodes=3) as here:
         deploy.make_node_key(here.work, 3)
         here.register(3)

@@ -24,4 +24,5 @@ def main(grid: Grid, context: Context) -> None:
         grid,
         initial_arrays=ArrayRecord([np.zeros(FEATURES + 1)]),
         num_rounds=int(context.run_config["rounds"]),
+        timeout=float(context.run_config["timeout"]),
     )
