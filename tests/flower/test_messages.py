@@ -125,3 +125,13 @@ def test_where_a_clients_folder_lies_stays_on_the_client(
     answer = messages.guarded(handle, log)(question(), context())
     told = answer.content.config_records[messages.ANSWER][messages.FAILED]
     assert told == "the client's folder/budget.json: spent"
+
+
+def test_where_other_files_of_a_client_lie_stays_there_too(log: Callable[..., Path]) -> None:
+    def handle(message: Message, context: Context) -> Message:
+        path = "/home/ada/wards/probes.jsonl:7"
+        raise InputError("no answer", where=path, remedy=f"Mend {path}.")
+
+    answer = messages.guarded(handle, log)(question(), context())
+    told = answer.content.config_records[messages.ANSWER][messages.FAILED]
+    assert told == "probes.jsonl:7: no answer. Mend probes.jsonl:7."

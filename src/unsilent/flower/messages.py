@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,9 +143,10 @@ def _note(context: Context, log: Callable[[Context], Path]) -> Path | None:
 
 
 def _told(error: UnsilentError, context: Context, log: Callable[[Context], Path]) -> str:
-    """The error's line, without where on the client's machine its folder lies."""
-    try:
-        folder = log(context).parent
-    except UnsilentError:
-        return error.line()
-    return error.line().replace(str(folder), "the client's folder")
+    """The error's line, without where on the client's machine anything lies."""
+    line = error.line()
+    with suppress(UnsilentError):
+        line = line.replace(str(log(context).parent), "the client's folder")
+    if Path(error.where).is_absolute():
+        line = line.replace(error.where, Path(error.where).name)
+    return line
