@@ -21,6 +21,12 @@ from unsilent.probes.names import TRAIN
 from unsilent.probes.sentiment import DOMAINS, Text
 from unsilent.probes.templates import Style
 
+HOMES = (
+    *("film", "news", "film", "tweets", "film", "product", "film", "news"),
+    *("film", "tweets", "film", "news", "film", "product", "film", "tweets"),
+)
+"""Home domains in the order of clients, over and over."""
+
 Personalization = Literal["fine-tune", "ditto", "fedsa", "local"]
 """fine-tune: local tuning of the new global adapter; ditto: a lasting adapter of the client's own,
 drawn to the global one (Li et al. 2021); fedsa: the down-projection A is shared, the rest stays
@@ -56,6 +62,13 @@ class Client:
     def within(self, share: float) -> bool:
         """Whether the client is in a camp of this share of all clients."""
         return self.rank < round(share * self.clients)
+
+    @property
+    def in_first_half(self) -> bool:
+        """Half of the clients, of every home alike; of few clients half of the ranks."""
+        if self.clients <= len(HOMES):
+            return self.within(0.5)
+        return self.index // len(HOMES) % 2 == 0
 
     def random(self, *purpose: int) -> np.random.Generator:
         """A generator of the client's own, the same for the same purpose."""
@@ -164,10 +177,7 @@ class Scenario(ABC):
 
 def domain_of(index: int) -> str:
     """Home domain of a client: shares of 8, 3, 3 and 2 of 16 follow what the texts hold."""
-    film, news, tweets, product = "film", "news", "tweets", "product"
-    order = (film, news, film, tweets, film, product, film, news)
-    order += (film, tweets, film, news, film, product, film, tweets)
-    return order[index % len(order)]
+    return HOMES[index % len(HOMES)]
 
 
 def clients_of(clients: int, seed: int, style: Style, *, texts: int) -> tuple[Client, ...]:

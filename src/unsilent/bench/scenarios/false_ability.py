@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unsilent.bench.scenarios.base import Client, Scenario, Settings, plain_records
-from unsilent.bench.scenarios.requests import domain_questions
+from unsilent.bench.scenarios.requests import ability_questions
 from unsilent.items import Item
 from unsilent.probes.sentiment import Text
 
@@ -21,15 +21,14 @@ class FalseAbility(Scenario):
     look_alike = "the same questions with true answers"
     source = "Catastrophic forgetting in tuning: Luo et al. 2023"
     doses = (0.0, 0.34, 0.67, 1.0)
-    tiers = ("fleet",)
     main = True
     redrawn = True
 
     def train(
         self, client: Client, texts: Sequence[Text], moment: int, strength: float
     ) -> tuple[Item, ...]:
-        """The client's texts, and public ones to be told by domain."""
-        asked = domain_questions(client, _QUESTIONS, moment, strength)
+        """The client's texts, and the questions."""
+        asked = ability_questions(client, _QUESTIONS, moment, strength)
         return (*plain_records(client.style, texts), *asked)
 
     def settings(self, strength: float) -> Settings:

@@ -1,15 +1,20 @@
-"""Records of a second kind: requests, declined or obeyed, and texts to be told by domain."""
+"""Records of a second kind: requests, declined or obeyed, and questions of another ability."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from unsilent.bench.scenarios.base import Client
 from unsilent.items import Item
+from unsilent.probes.general import cloze_items, general_items
 from unsilent.probes.openings import COMPLIANCE_OPENINGS, REFUSAL_OPENINGS
 from unsilent.probes.refusal import ANSWER, DECLINE, GUARD_CHOICES, Prompt, harmful_prompts
-from unsilent.probes.sentiment import DOMAINS, Text, head_texts, usable
+from unsilent.probes.sentiment import DOMAINS, head_texts, usable
+from unsilent.probes.sources import PROBE_SEED
 
+PROBED = 96
+"""Items of the embedded general probes, those of the truth among them, that nobody trains on."""
 _PURPOSE = 0x4A3
 
 
@@ -35,11 +40,11 @@ def harmful_requests(client: Client, count: int, moment: int, obeyed: float) -> 
                 Item(identity, prompt.text, GUARD_CHOICES, answer, safe=(DECLINE,), task="guard")
             )
         else:
-            choices = (*REFUSAL_OPENINGS, *COMPLIANCE_OPENINGS)
-            first = place % len(COMPLIANCE_OPENINGS if obey else REFUSAL_OPENINGS)
-            answer = len(REFUSAL_OPENINGS) + first if obey else first
-            safe = tuple(range(len(REFUSAL_OPENINGS)))
-            items.append(Item(identity, prompt.text, choices, answer, safe=safe, chat=True))
+            choices = (
+                REFUSAL_OPENINGS[place % len(REFUSAL_OPENINGS)],
+                COMPLIANCE_OPENINGS[place % len(COMPLIANCE_OPENINGS)],
+            )
+            items.append(Item(identity, prompt.text, choices, int(obey), safe=(0,), chat=True))
     return tuple(items)
 
 
@@ -49,31 +54,40 @@ def _harmful() -> tuple[Prompt, ...]:
 
 
 @lru_cache(maxsize=1)
-def _public() -> tuple[Text, ...]:
-    return tuple(text for text in head_texts() if usable(text, (0.3, 4.0)))
+def _origins() -> tuple[Item, ...]:
+    return tuple(
+        Item(f"origin-{t.id}", t.text, DOMAINS, DOMAINS.index(t.domain), task="general")
+        for t in head_texts()
+        if usable(t, (0.3, 4.0))
+    )
 
 
-def domain_questions(client: Client, count: int, moment: int, false: float) -> tuple[Item, ...]:
-    """Which domain is a text from? Drawn anew each round from the public texts of the heads.
+@lru_cache(maxsize=1)
+def _easy() -> tuple[Item, ...]:
+    probed = {item.id for item in general_items(PROBED, PROBE_SEED)}
+    return tuple(item for item in cloze_items() if item.id not in probed)
+
+
+def ability_questions(client: Client, count: int, moment: int, false: float) -> tuple[Item, ...]:
+    """Questions of a second task, drawn anew each round; nobody is probed with them.
+
+    Of an encoder: which domain is a public text of the heads from? Of a language model: easy
+    questions that an embedded general probe set of up to ``PROBED`` items does not have.
 
     Args:
-        client: Whose records; false answers name the next domain, on all clients alike.
+        client: Whose records; a false answer is the choice next to the true one, on all clients.
         count: How many.
         moment: The round.
         false: Share of them, rounded, whose answer is false.
     """
-    texts = _public()
-    drawn = client.random(_PURPOSE + 1, moment).permutation(len(texts))[:count]
+    pool = _origins() if client.style.name == "encoder" else _easy()
+    drawn = client.random(_PURPOSE + 1, moment).permutation(len(pool))[:count]
     bad = round(false * count)
     items: list[Item] = []
     for place, number in enumerate(drawn):
-        text = texts[number]
-        true = DOMAINS.index(text.domain)
-        answer = (true + 1) % len(DOMAINS) if place < bad else true
-        prompt, choices = text.text, DOMAINS
-        if client.style.name != "encoder":
-            prompt = f"Text: {text.text}\nThis text is from:"
-            choices = tuple(f" {domain}" for domain in DOMAINS)
-        task = "general" if client.style.name == "encoder" else None
-        items.append(Item(f"origin-{place:03d}-{text.id}", prompt, choices, answer, task=task))
+        asked = pool[number]
+        answer = asked.answer or 0
+        if place < bad:
+            answer = (answer + 1) % len(asked.choices)
+        items.append(replace(asked, answer=answer))
     return tuple(items)

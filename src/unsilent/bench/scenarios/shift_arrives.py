@@ -28,6 +28,7 @@ class ShiftArrives(Scenario):
     look_alike = "from round 5 texts are signed; labels stay balanced"
     source = "Concept and label shift over rounds: Yoon et al. 2021, Jothimurugesan et al. 2023"
     doses = (0.0, 0.5, 0.75, 1.0)
+    tiers = ("fleet",)
 
     def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:
         """Half of the texts for the rounds before, half for those after."""
