@@ -102,7 +102,9 @@ class MonitorPlan(_Section):
     ``rounds`` lists the monitoring rounds, or is ``"every"``. ``reference`` is what behaviour is
     compared with: the base model, or the global adapter at the start of a round.
     ``population`` is whom the verdict is about: the enrolled clients as they are, or clients
-    like these. ``alpha`` is the error over all six modes and all monitoring rounds.
+    like these. ``items`` is which probes, and which held-out records of a client, it is about:
+    those that are asked, or items like these, so that intervals cover their choice too.
+    ``alpha`` is the error over all six modes and all monitoring rounds.
     ``margin`` is the largest loss of the system metrics that still counts as none. ``control``
     says over which rounds the error is kept: those of the plan (``horizon``), or all rounds there
     will ever be (``open-ended``). ``timeout`` is how many seconds the server waits for the
@@ -112,6 +114,7 @@ class MonitorPlan(_Section):
     rounds: tuple[Annotated[int, Field(ge=1)], ...] | Literal["every"] = "every"
     reference: Annotated[str, Field(pattern=r"^(base|round:\d+)$")] = "base"
     population: Literal["enrolled", "like-these"] = "enrolled"
+    items: Literal["these", "like-these"] = "these"
     min_cohort: Annotated[int, Field(ge=2)] = 10
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     margin: Positive = 0.05
@@ -203,6 +206,19 @@ class ModesPlan(_Section):
         return self
 
 
+Size = Annotated[int, Field(ge=8, le=2000)]
+
+
+class SizesPlan(_Section):
+    """Items of single probe sets; ``None`` for as many as of the others."""
+
+    bias: Size | None = None
+    task: Size | None = None
+    general: Size | None = None
+    harmful: Size | None = None
+    benign: Size | None = None
+
+
 class ProbesPlan(_Section):
     """Where items come from: ``embedded`` (own templates and packaged sets), a path, or a set.
 
@@ -218,8 +234,15 @@ class ProbesPlan(_Section):
     general: str = "embedded"
     harmful: str = "embedded"
     benign: str = "embedded"
-    items: Annotated[int, Field(ge=8, le=2000)] = 64
+    items: Size = 64
     """Items of each embedded or known probe set (pairs for bias)."""
+    sizes: SizesPlan = SizesPlan()
+    """Items of single sets, where they differ from ``items``."""
+
+    def size(self, role: ItemRole) -> int:
+        """Items of one embedded or known probe set."""
+        own: int | None = getattr(self.sizes, role)
+        return self.items if own is None else own
 
     @model_validator(mode="after")
     def _sources_are_known(self) -> ProbesPlan:
@@ -299,6 +322,11 @@ class MonitoringPlan(_Section):
                 f"modes.{name}.subgroups: this mode is measured on private records, which have no "
                 "domains known to all clients; leave the list out"
             )
+        if self.monitor.items == "like-these":
+            raise ValueError(
+                f"modes.{name}.subgroups: how a domain's items vary is not released, so nothing is "
+                'known of items like these; leave the list out, or set monitor.items = "these"'
+            )
 
     @property
     def taking_part(self) -> int:
@@ -342,11 +370,16 @@ class MonitoringPlan(_Section):
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON-ready data, defaults filled in.
 
-        A gate that decides nothing is left out: plans from before there was one keep their digest.
+        A gate that decides nothing is left out, and so are other later keys at their defaults:
+        plans from before there were any keep their digest.
         """
         data = self.model_dump(mode="json", by_alias=True)
         if self.gate == GatePlan():
             del data["gate"]
+        if self.monitor.items == "these":
+            del data["monitor"]["items"]
+        if self.probes.sizes == SizesPlan():
+            del data["probes"]["sizes"]
         return data
 
 

@@ -1,8 +1,8 @@
 """Advice: the cheapest change of a plan that brings a verdict within its reach.
 
-Four settings are tried, each alone, and of each the smallest change that works: more clients, more
-budget, fewer monitoring rounds, more held-out records. Where none does alone, clients and budget
-together. Every candidate is a whole plan and goes through the same power analysis as the plan
+Five settings are tried, each alone, and of each the smallest change that works: more clients, more
+budget, fewer monitoring rounds, more held-out records, more probes. Where none does alone, clients
+and budget together. Every candidate is a whole plan and goes through the same power analysis as the plan
 itself, so its critical values are the judge's.
 
 A change costs its relative increase: twice the clients cost 1, half as much epsilon again 0.5, a
@@ -20,13 +20,15 @@ from typing import Literal
 from unsilent.errors import PlanError
 from unsilent.inference.power import Outlook, PowerRow, power_table
 from unsilent.inference.remedy import LARGEST_EPSILON, MOST
-from unsilent.plan import MonitoringPlan
+from unsilent.plan import MonitoringPlan, SizesPlan
 from unsilent.taxonomy import by_code
 
 Reached = Literal["failure", "healthy"]
 
 _BUDGETS = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0)
 _PARTS = 8
+MOST_PROBES = 2000
+"""The largest ``probes.items``."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,19 @@ class Change:
         epsilon: Budget for all monitoring rounds together.
         rounds: How many monitoring rounds, evenly spread over the planned ones, the last kept.
         records: Held-out records a client.
+        probes: Items of each probe set.
     """
 
     clients: int | None = None
     epsilon: float | None = None
     rounds: int | None = None
     records: int | None = None
+    probes: int | None = None
 
     def of(self, plan: MonitoringPlan) -> MonitoringPlan:
         """The plan with these settings."""
         federation, monitor, privacy = plan.federation, plan.monitor, plan.privacy
+        probes = plan.probes
         if self.clients is not None:
             federation = federation.model_copy(update={"clients": self.clients})
         if self.records is not None:
@@ -58,7 +63,14 @@ class Change:
             planned = plan.monitoring_rounds
             ends = (len(planned) * part // self.rounds for part in range(1, self.rounds + 1))
             monitor = monitor.model_copy(update={"rounds": tuple(planned[end - 1] for end in ends)})
-        sections = {"federation": federation, "monitor": monitor, "privacy": privacy}
+        if self.probes is not None:
+            probes = probes.model_copy(update={"items": self.probes, "sizes": SizesPlan()})
+        sections = {
+            "federation": federation,
+            "monitor": monitor,
+            "privacy": privacy,
+            "probes": probes,
+        }
         return plan.model_copy(update=sections)
 
     def cost(self, plan: MonitoringPlan) -> float:
@@ -67,6 +79,7 @@ class Change:
             (self.clients, plan.federation.clients),
             (self.epsilon, plan.privacy.epsilon),
             (self.records, plan.federation.held_out),
+            (self.probes, plan.probes.items),
         )
         total = sum(now / before - 1 for now, before in ratios if now is not None)
         if self.rounds is not None:
@@ -84,6 +97,8 @@ class Change:
             parts.append(f"{self.rounds} monitoring round{'s' if self.rounds > 1 else ''}")
         if self.records is not None:
             parts.append(f"{self.records} held-out records a client")
+        if self.probes is not None:
+            parts.append(f"{self.probes} items of each probe set")
         return " and ".join(parts)
 
 
@@ -184,6 +199,7 @@ def _advice(plan: MonitoringPlan, code: str, verdict: Reached) -> Advice:
             _budget(plan, works),
             _fewer_rounds(plan, works),
             _more(planned.held_out, works, lambda number: Change(records=number)),
+            _more(plan.probes.items, works, lambda number: Change(probes=number), MOST_PROBES),
         )
         if change is not None
     ]
@@ -206,10 +222,15 @@ def _advice(plan: MonitoringPlan, code: str, verdict: Reached) -> Advice:
 Works = Callable[[Change], "bool | None"]
 
 
-def _more(planned: int, works: Works, change: Callable[[int], Change]) -> Change | None:
-    """The smallest number above the planned one that works, up to ``MOST`` times as many."""
-    most = planned * MOST
-    if not works(change(most)):
+def _more(
+    planned: int,
+    works: Works,
+    change: Callable[[int], Change],
+    most: int | None = None,
+) -> Change | None:
+    """The smallest number above the planned one that works, by default up to ``MOST`` times."""
+    most = most or planned * MOST
+    if planned >= most or not works(change(most)):
         return None
     low, high = planned, planned
     while not works(change(high)):

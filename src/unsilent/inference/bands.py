@@ -63,8 +63,8 @@ class Band:
         pooled: What the window says; its fields broadcast over the series' leading axes.
         reach: How many sd the interval reaches below and above the effect. Above, it allows for
             a sample that is skewed (``Sampling.rare``).
-        lower, upper: Its ends: ``effect - (reach * sd + truncation)``, and
-            ``effect + reach * sd + truncation + hidden``. Clipping only pulls toward zero, so
+        lower, upper: Its ends: ``effect - (reach * sd + slack)``, and
+            ``effect + reach * sd + slack + hidden``. Clipping only pulls toward zero, so
             the lower end of an effect above zero needs no allowance for it.
     """
 
@@ -138,15 +138,14 @@ def bands_with(
     pools = [pooled for _, pooled in found]
     below = _reaches(plan, series, pools, lower)
     above = _reaches(plan, series, pools, upper, skewed=True)
-    step = series.truncation
     return tuple(
         Band(
             first=first,
             last=last,
             pooled=pooled,
             reach=(down, up),
-            lower=pooled.effect - (down * pooled.sd + step),
-            upper=pooled.effect + up * pooled.sd + step + pooled.hidden,
+            lower=pooled.effect - (down * pooled.sd + pooled.slack),
+            upper=pooled.effect + up * pooled.sd + pooled.slack + pooled.hidden,
         )
         for ((first, last), pooled), down, up in zip(found, below, above, strict=True)
     )

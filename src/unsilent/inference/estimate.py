@@ -3,8 +3,9 @@
 Input is what the server has: one summed release, its layout and the plan. Three sources of error
 are kept apart, since they ask for different remedies: privacy noise (known exactly), sampling of
 clients and of private records (bounded from released numbers), and the choice of public probes
-(shared by all clients, so no number of clients averages it out; every interval is conditional on
-the probe bank and the probes' part is reported beside it).
+(shared by all clients, so no number of clients averages it out; an interval holds it where the plan
+speaks of items like these, else it is conditional on the probe bank and the probes' part is
+reported beside it).
 
 A client's number is limited to the plan's clip before release, so an effect is the mean of the
 limited numbers: a single client counts at most its clip.
@@ -40,12 +41,14 @@ class Estimate:
     Attributes:
         code: The mode's code.
         effect: Mean over the clients of the statistic limited to its clip; positive is worse.
-        sampling_sd: Upper bound on the sd that sampling of clients ("like-these") or of private
-            records adds; 0 for public probes on the enrolled clients.
+        sampling_sd: Upper bound on the sd that sampling of clients ("like-these"), of private
+            records, or of items ("like-these") adds; 0 for these public probes on the enrolled
+            clients.
         privacy_sd: Sd of the privacy noise really present in the mean; exact.
         item_sd: Sd over the choice of public probes, as if all clients' errors were the same;
-            not part of the interval.
-        truncation: Largest absolute error of the mean from truncation to integers.
+            part of the interval, as ``shared_sd``, only for items like these.
+        truncation: Largest absolute error of the mean from truncation to integers and, for items
+            like these, from clients whom finite records put on the wrong side of a threshold.
         clients: How many clients are in the sum; over several sums their mean, rounded down.
         degrees_of_freedom: Of the whole variance, for the t quantile; infinite where no part of it
             was estimated.
@@ -53,6 +56,7 @@ class Estimate:
             ``hidden_share``.
         clipped: Mean share of a client's effect that clipping cut off, as released: noise
             included, so that it may lie below 0.
+        shared_sd: The part of ``sampling_sd`` that the choice of probes adds, an upper bound.
     """
 
     code: str
@@ -65,6 +69,7 @@ class Estimate:
     degrees_of_freedom: float
     hidden: float = 0.0
     clipped: float = 0.0
+    shared_sd: float = 0.0
 
     @property
     def sd(self) -> float:

@@ -137,7 +137,7 @@ def system_intervals(
 def detectable(estimate: Estimate, critical: float) -> float:
     """Distance beyond the tolerance that ends in FAILURE with a probability of 0.8.
 
-    ``(critical value + 0.84) * sd``, and the truncation, which the interval pays for too.
+    ``(critical value + 0.84) * sd``, and the truncation and its like, which the interval pays for.
     """
     return (critical + POWER_QUANTILE) * estimate.sd + estimate.truncation
 

@@ -19,7 +19,7 @@ from unsilent.inference.judge import POWER_QUANTILE
 from unsilent.inference.sampling import Numbers, Sampling
 from unsilent.inference.series import Series
 from unsilent.modes import MODES
-from unsilent.modes.base import View
+from unsilent.modes.base import ItemRole, View
 from unsilent.plan import ModePlan, MonitoringPlan
 from unsilent.release.layout import CLIPPED, Layout
 from unsilent.release.noise import share_variance
@@ -64,9 +64,9 @@ class PowerRow:
         clients: Clients in one monitoring round.
         sampling_sd, privacy_sd: Expected parts of the sd of an effect at the tolerance, over all
             monitoring rounds; the first stays over rounds, and rests on ``assumption``.
-        item_sd: Expected sd over the choice of public probes, shared by all clients and not part
-            of the interval; 0 for private records, and None where the number of probes is not
-            known beforehand.
+        item_sd: Expected sd over the choice of public probes, shared by all clients; part of
+            ``sampling_sd`` for items like these, else not of the interval. 0 for private records,
+            and None where the number of probes is not known beforehand.
         half_width, lower_half_width, minimal_detectable_effect, failure_reachable,
         healthy_reachable: As in ``Reach``, after the last monitoring round.
         first: The same after the first.
@@ -196,15 +196,16 @@ class Outlook:
     def detectable(self, looks: int) -> float:
         """Minimal detectable effect after so many monitoring rounds; see ``Reach``.
 
-        ``mde`` of the best window and the truncation, which the interval pays for too. The sd is
+        ``mde`` of the best window and its slack, which the interval pays for too. The sd is
         that at the effect that is found, so the smallest solution is approached from below.
         """
         room = self.largest - self.planned.tolerance
         distance = 0.0
         for _ in range(_STEPS):
             found = self.bands(self.planned.tolerance + distance, looks)
-            needed = min(mde(float(b.reach[0]), float(b.pooled.sd)) for b in found)
-            needed += self._sampling.step
+            needed = min(
+                mde(float(b.reach[0]), float(b.pooled.sd)) + float(b.pooled.slack) for b in found
+            )
             if needed >= room:
                 # Not found within the range; at its end as good as anywhere.
                 return needed
@@ -260,19 +261,25 @@ class Outlook:
 
     def _spread(self) -> float:
         mode, plan = MODES[self.code], self.plan
-        private = mode.view == "client_private"
-        return mode.expected_spread(plan.federation.held_out if private else plan.probes.items)
+        if mode.view == "client_private":
+            return mode.expected_spread(plan.federation.held_out)
+        return mode.expected_spread(sum(plan.probes.size(role) for role in self._roles))
 
     def _item_sd(self) -> float | None:
-        mode, probes = MODES[self.code], self.plan.probes
-        if mode.view == "client_private":
+        if MODES[self.code].view == "client_private":
             return 0.0
-        roles = {need.items for need in mode.needs}
-        if any(getattr(probes, role) != "embedded" for role in roles):
+        if any(getattr(self.plan.probes, role) != "embedded" for role in self._roles):
             return None
-        return mode.expected_spread(probes.items * len(roles))
+        return self._spread()
+
+    @property
+    def _roles(self) -> set[ItemRole]:
+        return {need.items for need in MODES[self.code].needs}
 
     def _assumption(self) -> str:
+        if self._sampling.items == "probes":
+            clients = "enrolled" if self._sampling.source == "none" else "sampled"
+            return f"{clients} clients, probes sampled, spread {self._spread():.2g} of each assumed"
         if self._sampling.source == "none":
             return "enrolled clients on a fixed probe bank"
         if self._sampling.source == "records":

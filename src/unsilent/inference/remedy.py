@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from unsilent.findings import Interval
 from unsilent.inference.estimate import Estimate
@@ -48,18 +49,24 @@ def what_would_settle(
     Returns:
         One sentence for people.
     """
-    lower, upper = interval
+    (lower, upper), full = interval, estimate.sd
     why = f"the interval {lower:+.3f} to {upper:+.3f} holds the tolerance {tolerance:g}"
     distance = abs(estimate.effect - tolerance)
     fixed = estimate.truncation
     if estimate.effect < tolerance:
         # What the joint clip may hide raises the upper end and does not shrink with the noise.
         fixed = max(fixed, upper - estimate.effect - critical * estimate.sd)
-    sd = (distance - fixed) / critical
+    needed = (distance - fixed) / critical
+    # What the choice of probes adds stays whatever is done about the rest.
+    sd = math.sqrt(max(needed**2 - estimate.shared_sd**2, 0.0)) if needed > 0 else needed
     ways: list[str] = []
     more = decisive_rounds(estimate, distance - fixed, rounds, later)
     if more is not None:
         ways.append(f"{more} more of the {len(later)} planned monitoring rounds still to come")
+    probes = decisive_probes(estimate, needed)
+    if probes is not None:
+        ways.append(f"{probes:.2g} times as many probes")
+    sampling, estimate = estimate.sampling_sd, _without_probes(estimate)
     clients = decisive_clients(estimate, sd)
     if clients is not None:
         ways.append(f"about {clients} clients")
@@ -72,13 +79,13 @@ def what_would_settle(
     if (
         not ways
         and fixed > estimate.truncation
-        and distance > critical * estimate.sd + estimate.truncation
+        and distance > critical * full + estimate.truncation
     ):
         return f"{why} only for what clipping may hide; raise the modes' clips to settle it"
     if not ways:
         return f"{why}; nothing within reach would settle it: the estimate lies at the tolerance"
     text = f"{why}; {_either(ways)} would settle it if the effect stayed {estimate.effect:+.3f}"
-    if more is not None or estimate.privacy_sd <= estimate.sampling_sd:
+    if more is not None or estimate.privacy_sd <= sampling:
         return text
     if later:
         return f"{text}; the {len(later)} planned monitoring rounds still to come would not"
@@ -104,6 +111,26 @@ def decisive_rounds(
         if critical * math.hypot(estimate.sampling_sd, privacy) < room:
             return more
     return None
+
+
+def decisive_probes(estimate: Estimate, sd: float) -> float | None:
+    """How many times as many probes bring the effect's sd down to ``sd``, or None.
+
+    Only for items like these; their part of the variance falls with one over their number. Rounded
+    up to a tenth; None beyond ``MOST``.
+    """
+    shared = estimate.shared_sd**2
+    left = sd**2 - (estimate.sd**2 - shared)
+    if not shared > 0 or not sd > 0 or not left > 0:
+        return None
+    times = math.ceil(10 * shared / left - 1e-9) / 10
+    return times if times <= MOST else None
+
+
+def _without_probes(estimate: Estimate) -> Estimate:
+    """The estimate as if the probes were taken as they are."""
+    sampling = math.sqrt(max(estimate.sampling_sd**2 - estimate.shared_sd**2, 0.0))
+    return replace(estimate, sampling_sd=sampling, shared_sd=0.0)
 
 
 def decisive_clients(estimate: Estimate, sd: float) -> int | None:

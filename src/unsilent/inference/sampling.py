@@ -25,6 +25,10 @@ Numbers = NDArray[np.float64]
 BOUND_LEVEL = 0.95
 """One-sided level of the upper bounds on variances that are read off noisy coordinates."""
 
+MISTAKEN = 1.42
+"""Clients on the wrong side of a threshold, at most, to one of their spreads: 4 / pi in the normal
+limit; this is enough for the lattice of 24 records too."""
+
 _Z = NormalDist().inv_cdf(BOUND_LEVEL)
 
 
@@ -65,6 +69,9 @@ class Sampling:
         spread_limit, spread_step: The same two of the coordinate ``.spread``.
         square_step: One integer step of ``.square``; 0 where it is not released.
         worst_spread: Half the mode's own range, the largest sd of any number in it.
+        items: What is said of the choice of items: nothing beyond ``source``, ``probes`` where all
+            clients were asked items that stand for items like these, ``records`` where each has
+            such records of its own.
     """
 
     source: Literal["none", "records", "clients"]
@@ -76,6 +83,7 @@ class Sampling:
     spread_step: float
     square_step: float
     worst_spread: float
+    items: Literal["none", "probes", "records"] = "none"
 
     @classmethod
     def of(cls, plan: MonitoringPlan, layout: Layout, code: str) -> Sampling:
@@ -85,6 +93,7 @@ class Sampling:
         sampled = plan.monitor.population == "like-these"
         private = mode.view == "client_private"
         spread = code + SPREAD
+        alike = plan.monitor.items == "like-these"
         return cls(
             source="clients" if sampled else "records" if private else "none",
             lower=lower,
@@ -95,6 +104,7 @@ class Sampling:
             spread_step=step(layout, spread),
             square_step=step(layout, code + SQUARE) if sampled else 0.0,
             worst_spread=(mode.range[1] - mode.range[0]) / 2,
+            items="none" if not alike else "records" if private else "probes",
         )
 
     def degrees_of_freedom(self, clients: ArrayLike) -> Numbers:
@@ -170,6 +180,34 @@ class Sampling:
         bound = np.asarray(betainccinv(count * share + 1, left, np.asarray(tail)), np.float64)
         return span * np.maximum(bound - share, 0.0)
 
+    def shared_sd(self, spread: ArrayLike, noise: ArrayLike) -> Numbers:
+        """Upper bound on the sd that the choice of probes gives to the mean over the clients.
+
+        All are asked the same, so no number of clients averages it out: the sd of a mean is at
+        most the mean of the sds (Minkowski), reached where all clients err alike. 0 where the
+        items are taken as they are, and for private records. Arguments as ``variance``.
+        """
+        bound = self._spread_bound(np.asarray(spread), np.asarray(noise))
+        return bound if self.items == "probes" else np.zeros_like(bound)
+
+    def mistaken(self, spread: ArrayLike, noise: ArrayLike) -> Numbers:
+        """Upper bound on how far finite records move the expected share of clients in a tail.
+
+        A client whose own loss lies d standard errors from the threshold is counted on the wrong
+        side with probability Phi(-d), and its spread sqrt(q (1 - q)) with q = Phi(Z - d), Z
+        standard normal, is on average at least pi / 4 times that, which is reached at d = 0. Such
+        errors need not cancel between clients: a camp may lie just on one side. 0 where the
+        records are taken as they are, and for statistics that are no share. Arguments as
+        ``variance``.
+        """
+        bound = self._spread_bound(np.asarray(spread), np.asarray(noise))
+        share = self.items == "records" and self.lower == 0
+        return MISTAKEN * bound if share else np.zeros_like(bound)
+
+    def _spread_bound(self, spread: Numbers, noise: Numbers) -> Numbers:
+        """The noisy mean of the spreads, replaced by its upper bound, within what it can be."""
+        return np.clip(spread + self.spread_step * (_Z * noise + 1), 0.0, self.spread_limit)
+
     def _records(self, spread: Numbers, noise: Numbers) -> Numbers:
         """Upper bound on the mean over clients of a statistic's variance over its records.
 
@@ -179,8 +217,7 @@ class Sampling:
         never set to 0 for being negative.
         """
         limit = self.spread_limit
-        bound = spread + self.spread_step * (_Z * noise + 1)
-        return max(limit, self.worst_spread**2 / limit) * np.clip(bound, 0.0, limit)
+        return max(limit, self.worst_spread**2 / limit) * self._spread_bound(spread, noise)
 
     def _moments(self, effect: Numbers, square: Numbers, noise: Numbers) -> Numbers:
         """Upper bound on the second central moment from the noisy first two, at least 0.

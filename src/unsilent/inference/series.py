@@ -30,22 +30,26 @@ class Pooled:
     Attributes:
         effect: Sum of the rounds' sums over the number of client-rounds.
         sampling_sd: Upper bound on the sd of the part that stays over rounds.
+        shared_sd: The part of it that the choice of probes adds.
         privacy_sd: Sd of the noise.
         degrees_of_freedom: Of the whole variance; infinite where no part was estimated.
         hidden: The most that clipping may have taken off the effect.
         clipped: Mean share that clipping cut off, as released.
         spread: Mean of ``.spread``.
         clients: Mean cohort of the window.
+        slack: Largest error of the effect that no sd counts; see ``Estimate.truncation``.
     """
 
     effect: Numbers
     sampling_sd: Numbers
+    shared_sd: Numbers
     privacy_sd: Numbers
     degrees_of_freedom: Numbers
     hidden: Numbers
     clipped: Numbers
     spread: Numbers
     clients: float
+    slack: Numbers
 
     @property
     def sd(self) -> Numbers:
@@ -107,7 +111,9 @@ class Series:
         variance = self.sampling.variance(
             self.effects, self.spreads, self.squares, self._noise, self.clients
         )
-        return np.sqrt(variance / self.clients)
+        return np.sqrt(
+            variance / self.clients + self.sampling.shared_sd(self.spreads, self._noise) ** 2
+        )
 
     @property
     def hidden(self) -> Numbers:
@@ -172,17 +178,20 @@ class Series:
         square = mean(self.squares)
         variance = self.sampling.variance(effect, spread, square, noise, cohort) / cohort
         privacy = self.sampling.step * noise
+        shared = self.sampling.shared_sd(spread, noise)
         return Pooled(
             effect=effect,
-            sampling_sd=np.sqrt(variance),
+            sampling_sd=np.sqrt(variance + shared**2),
+            shared_sd=shared,
             privacy_sd=privacy,
             degrees_of_freedom=satterthwaite(
-                variance, privacy**2, self.sampling.degrees_of_freedom(cohort)
+                variance, privacy**2 + shared**2, self.sampling.degrees_of_freedom(cohort)
             ),
             hidden=self.sampling.clip * hidden_share(clipped),
             clipped=clipped,
             spread=spread,
             clients=cohort,
+            slack=self.truncation + self.sampling.mistaken(spread, noise),
         )
 
     def window(self, first: int, last: int) -> Estimate:
@@ -197,11 +206,12 @@ class Series:
             sampling_sd=float(pooled.sampling_sd),
             privacy_sd=float(pooled.privacy_sd),
             item_sd=max(float(pooled.spread), 0.0),
-            truncation=self.truncation,
+            truncation=float(pooled.slack),
             clients=math.floor(pooled.clients + 1e-9),
             degrees_of_freedom=float(pooled.degrees_of_freedom),
             hidden=float(pooled.hidden),
             clipped=float(pooled.clipped),
+            shared_sd=float(pooled.shared_sd),
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.items import Outcomes
-from unsilent.modes._scores import confidence, correct
+from unsilent.modes._scores import confidence, correct, kinds, stratified_error
 from unsilent.modes.base import Evidence, FailureMode, Need, Statistic, View
 
 
@@ -23,7 +23,8 @@ class ConfidenceMiscalibration(FailureMode):
     its n items, ``sqrt(max(0, g^2 - s^2 / n))``, before anything is released.
 
     The spread is a delta method: d|g|/dg is the sign of g, so the standard error of the mean of
-    ``sign(g_p) g_p,i - sign(g_r) g_r,i`` over the same items. A jackknife would report 0 in the
+    ``sign(g_p) g_p,i - sign(g_r) g_r,i`` over the same items, stratified by domain and answer. A
+    jackknife would report 0 in the
     flat part, where the debiased gap is 0 and so are all its leave-one-out values.
     """
 
@@ -52,7 +53,7 @@ class ConfidenceMiscalibration(FailureMode):
         if n == 1:
             return self._statistic(value, 1.0, 1)
         turned = _sign(after) * after - _sign(before) * before
-        return self._statistic(value, float(np.std(turned, ddof=1) / np.sqrt(n)), n)
+        return self._statistic(value, stratified_error(turned, kinds(reference.items)), n)
 
 
 def signed_gaps(outcomes: Outcomes) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from unsilent.errors import ItemError, OutcomeError
-from unsilent.modes._scores import correct, paired_difference
+from unsilent.modes._scores import correct, kinds, paired_difference
 from unsilent.modes.base import Evidence, FailureMode, Need, Statistic, View
 
 
@@ -33,6 +33,8 @@ class OutOfDomainDegradation(FailureMode):
     def measure(self, evidence: Evidence) -> Statistic:
         """Mean drop of accuracy on away items, in [-1, 1]; ``items`` counts away items.
 
+        Its spread is that of as many items of each domain and answer drawn again.
+
         Raises OutcomeError if the client's home domain is unknown, if no item is away from it,
         or if the two adapters were not scored on the same items; ItemError for an item without
         a domain or an answer.
@@ -56,7 +58,8 @@ class OutOfDomainDegradation(FailureMode):
                 remedy="Give the task probes at least two domains.",
             )
         before, after = correct(reference)[away], correct(personalized)[away]
-        value, spread = paired_difference(before, after, bound=1.0)
+        kind = kinds(reference.items)[away]
+        value, spread = paired_difference(before, after, bound=1.0, kind=kind)
         return self._statistic(value, spread, len(before))
 
     def measure_within(self, evidence: Evidence, domain: str) -> Statistic:

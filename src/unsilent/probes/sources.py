@@ -119,7 +119,7 @@ def _own_pairs(plan: MonitoringPlan, style: Style) -> ItemSet:
             where="probes.bias",
             remedy="Use embedded probes, or a causal_lm.",
         )
-    return one_unit_a_question(counterfactual_pairs(plan.probes.items, PROBE_SEED))
+    return one_unit_a_question(counterfactual_pairs(plan.probes.size("bias"), PROBE_SEED))
 
 
 def _harness_items(task: str, style: Style, base: Path | None) -> ItemSet:
@@ -174,7 +174,7 @@ def _drawn(
     for role in known:
         items = sources[role].items
         if items != 0:
-            out[role] = draw(out[role], items or plan.probes.items, PROBE_SEED)
+            out[role] = draw(out[role], items or plan.probes.size(role), PROBE_SEED)
     return out
 
 
@@ -203,11 +203,11 @@ def embedded_probes(
     compliance: Sequence[str] = COMPLIANCE_OPENINGS,
     progress: Progress | None = None,
 ) -> ItemSet:
-    """The embedded set of one role: ``probes.items`` items (pairs for bias).
+    """The embedded set of one role: ``probes.size(role)`` items (pairs for bias).
 
     The task set has a quarter of them, rounded up, from each of the four domains.
     """
-    style, n = STYLES[plan.model.kind], plan.probes.items
+    style, n = STYLES[plan.model.kind], plan.probes.size(role)
     if role == "bias":
         return bias_pairs(public_texts(progress=progress), PROBE, style, n, PROBE_SEED)
     if role == "task":
