@@ -2,102 +2,30 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from tests.bench.lm_maker import Hashing, small_plan
 from unsilent.bench.lm.federation import Run, federate
 from unsilent.bench.lm.probes import Probes, probes_of
 from unsilent.bench.scenarios import SCENARIOS
 from unsilent.bench.scenarios.base import Scenario, Settings
 from unsilent.bench.traces.federation import Dose
 from unsilent.errors import InputError
-from unsilent.items import Item, ItemSet
-from unsilent.models import Adapter, Training, TrainingReport
-from unsilent.plan import MonitoringPlan, parse_plan
-
-WIDTH = 64
-
-
-class Hashing:
-    """A model small enough for a test: logistic over hashed words, one weight vector a class pair.
-
-    It really learns: training moves the score of what it saw.
-    """
-
-    digest = "sha256:hashing"
-
-    def __init__(self) -> None:
-        self.scored: list[tuple[str, str | None]] = []
-
-    def new_adapter(self, seed: int) -> Adapter:
-        return Adapter(self.digest, {"w": np.zeros(WIDTH, np.float32)})
-
-    def train(
-        self, adapter: Adapter, records: ItemSet, training: Training
-    ) -> tuple[Adapter, TrainingReport]:
-        weights = adapter.tensors["w"].copy()
-        for _ in range(training.epochs):
-            for item in records:
-                assert item.answer is not None
-                for place, choice in enumerate(item.choices):
-                    sign = 1.0 if place == item.answer else -1.0 / len(item.choices)
-                    weights += 0.01 * sign * _features(item.prompt, choice)
-        return Adapter(self.digest, {"w": weights}), TrainingReport(0.0, 0.0, len(records))
-
-    def score(self, items: ItemSet, adapter: Adapter | None) -> NDArray[np.float64]:
-        self.scored.append((items.digest, adapter.digest if adapter else None))
-        weights = np.zeros(WIDTH) if adapter is None else adapter.tensors["w"].astype(float)
-        widest = max(len(item.choices) for item in items)
-        table = np.full((len(items), widest), -np.inf)
-        for row, item in enumerate(items):
-            scores = [float(weights @ _features(item.prompt, c)) for c in item.choices]
-            table[row, : len(scores)] = scores
-        found = np.exp(table - table.max(axis=1, keepdims=True))
-        return found / found.sum(axis=1, keepdims=True)
-
-
-def _features(prompt: str, choice: str) -> NDArray[np.float32]:
-    vector = np.zeros(WIDTH, np.float32)
-    for word in prompt.split():
-        vector[zlib.crc32(f"{word}|{choice}".encode()) % WIDTH] += 1.0
-    return vector / np.float32(max(np.linalg.norm(vector), 1.0))
+from unsilent.items import Item
+from unsilent.plan import MonitoringPlan
 
 
 @pytest.fixture(scope="module")
 def plan() -> MonitoringPlan:
-    modes = (
-        "amplified_bias",
-        "confidence_miscalibration",
-        "fairness_collapse",
-        "adaptation_misalignment",
-        "out_of_domain_degradation",
-        "alignment_erosion",
-    )
-    return parse_plan(
-        {
-            "name": "small",
-            "federation": {
-                "clients": 6,
-                "rounds": 2,
-                "records": 8,
-                "held_out": 8,
-                "epochs": 2,
-                "valence": [0.3, 4.0],
-            },
-            "monitor": {"rounds": [2], "min_cohort": 2},
-            "probes": {"items": 8},
-            "modes": {mode: {"tolerance": 0.1} for mode in modes},
-        }
-    )
+    return small_plan()
 
 
 @pytest.fixture(scope="module")
 def probes(plan: MonitoringPlan) -> Probes:
-    return probes_of(plan, beyond=1)
+    return probes_of(plan)
 
 
 def run_of(
@@ -140,8 +68,11 @@ def test_a_federation_is_a_trace_with_a_truth_of_its_own(
     scored = {digest for digest, _ in model.scored}
     for role in ("bias", "task", "general", "harmful"):
         assert {probes.released[role].digest, probes.beyond[role].digest} <= scored
-        released = {item.prompt for item in probes.released[role]}
-        assert not released & {item.prompt for item in probes.beyond[role]}
+        released, beyond = (
+            {item.prompt.splitlines()[0] for item in sets[role]}
+            for sets in (probes.released, probes.beyond)
+        )
+        assert not released & beyond
 
 
 def test_the_same_seed_gives_the_same_trace(plan: MonitoringPlan, probes: Probes) -> None:
@@ -182,3 +113,21 @@ def test_settings_of_the_other_tier_are_refused(plan: MonitoringPlan, probes: Pr
     for settings in (Settings(shuffled=0.5), Settings(aggregation="exact")):
         with pytest.raises(InputError, match="not of the language-model tier"):
             federate(run_of(plan, probes, Watched(settings), "none", Hashing()))
+
+
+def test_tuning_that_grows_with_the_dose_is_relative_to_the_look_alike(
+    plan: MonitoringPlan, probes: Probes
+) -> None:
+    class Tuned(Watched):
+        def settings(self, strength: float) -> Settings:
+            return Settings(epochs=4, personal_epochs=1 + round(2 * strength), rate=2.0)
+
+    def trained(dose: Dose) -> set[tuple[int, float]]:
+        model = Hashing()
+        federate(run_of(plan, probes, Tuned(Settings()), dose, model))
+        return {(each.epochs, each.learning_rate) for each in model.trained}
+
+    usual = plan.federation
+    local = (usual.epochs, usual.learning_rate)
+    assert trained("none") == {local, (usual.personal_epochs, usual.personal_learning_rate)}
+    assert trained("strong") == {local, (3 * usual.personal_epochs, usual.personal_learning_rate)}

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from unsilent.bench.scenarios.base import Personalization
-from unsilent.bench.traces.federation import DOSES, Dose
+from unsilent.bench.traces.federation import DOSES, Dose, Tier
 from unsilent.commands.common import Json, console, print_json
 from unsilent.errors import InputError
 from unsilent.files import write_whole
@@ -21,6 +21,8 @@ TracesFolder = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of all randomness.")]
+
+_FLEET = 128
 
 app = typer.Typer(help="Measure unsilent itself against known truth.", no_args_is_help=True)
 
@@ -60,6 +62,9 @@ def bench_verdicts(
     "run", epilog="Example: unsilent bench run --scenario group-skew --dose strong --check"
 )
 def bench_run(
+    tier: Annotated[
+        Tier, typer.Option(help="fleet (text encoder, seconds) or lm (language model, minutes).")
+    ] = "fleet",
     scenario: Annotated[
         list[str] | None,
         typer.Option(help="Its name; may be repeated. Else the six main ones.", show_default=False),
@@ -71,17 +76,24 @@ def bench_run(
             show_default=False,
         ),
     ] = None,
-    clients: Annotated[int, typer.Option(min=16, max=256, help="Enrolled clients.")] = 128,
+    clients: Annotated[
+        int, typer.Option(min=16, max=256, help="Enrolled clients, of the fleet.")
+    ] = _FLEET,
     seed: Annotated[
         list[int] | None,
         typer.Option(min=0, max=2**31 - 1, help="May be repeated. Else 101.", show_default=False),
     ] = None,
     personalization: Annotated[
-        Personalization, typer.Option(help="How the global adapter becomes a client's own.")
+        Personalization,
+        typer.Option(help="How the fleet's global adapter becomes a client's own."),
     ] = "fine-tune",
     training: Annotated[
-        str, typer.Option(help="plain, secure-sum, dp-fedavg:NOISE or dp-sgd:EPSILON.")
+        str,
+        typer.Option(help="Of the fleet: plain, secure-sum, dp-fedavg:NOISE or dp-sgd:EPSILON."),
     ] = "plain",
+    device: Annotated[
+        str, typer.Option(help="Where the language model lies, such as cuda.")
+    ] = "cpu",
     everything: Annotated[
         bool, typer.Option("--everything", help="All of the fleet that ships, needed first.")
     ] = False,
@@ -99,25 +111,40 @@ def bench_run(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run federations of the fleet from nothing: texts, embeddings, training, statistics, truth.
+    """Run federations from nothing: texts, training, statistics, truth.
 
-    The first run computes embeddings, which takes minutes; then a federation takes seconds.
+    The fleet's first run computes embeddings, which takes minutes; then a federation takes
+    seconds. One of the language model takes some minutes on a processor; its clients, rounds and
+    training are those of its plan.
     """
     from rich.console import Console
 
     from unsilent.bench.fleet import running
     from unsilent.bench.fleet.recording import Job, shipped
+    from unsilent.bench.lm import recording as lm
     from unsilent.bench.scenarios import MAIN
     from unsilent.progress import progress_on
 
-    jobs = [
-        Job(name, strength, clients, number, personalization, training)
+    unusual = (clients, personalization, training) != (_FLEET, "fine-tune", "plain")
+    if (unusual or everything) if tier == "lm" else device != "cpu":
+        raise InputError(
+            "an option is of the other tier alone",
+            where=f"--tier {tier}",
+            remedy="--clients, --personalization, --training and --everything are of the fleet, "
+            "--device is of lm.",
+        )
+    chosen = [
+        (name, strength, number)
         for number in seed or [101]
         for name in scenario or MAIN
         for strength in _doses(dose or ("none", "strong"))
     ]
     with progress_on(Console(stderr=True)) as progress:
-        found = running.run(list(shipped()) if everything else jobs, out, progress)
+        if tier == "lm":
+            found = lm.record([lm.Job(n, d, s) for n, d, s in chosen], out, progress, device=device)
+        else:
+            jobs = [Job(n, d, clients, s, personalization, training) for n, d, s in chosen]
+            found = running.run(list(shipped()) if everything else jobs, out, progress)
     agreed = running.compared(found, traces) if check else ()
     if as_json:
         print_json(running.to_json(found, agreed))

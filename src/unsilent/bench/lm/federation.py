@@ -6,7 +6,7 @@ a trace holds what each client measured before clip and noise, and beside it the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,13 +28,16 @@ from unsilent.probes.templates import CAUSAL_LM
 from unsilent.release.record_unit import SMALLEST_PROBABILITY
 from unsilent.taxonomy import CODES
 
-BASE = Settings()
-"""What a scenario's epochs and rates are relative to: the plan's are those of these settings."""
+WORDS = (5, 12)
+"""Shortest and longest text of a record, in words: a token costs as much wherever it stands."""
 _LOCAL, _PERSONAL = 0, 1
-_TRUE_RECORDS = 96
+_TRUE_RECORDS = 48
 """Held-out records a client that the truth of its own records is read from."""
+_SHOWN = tuple(Need(role, "records") for role in ("reference", "global", "personalized"))
+"""What system metrics are read from, beside what the modes need."""
 
-Told = Callable[[str], None]
+Told = Callable[[int, int], None]
+"""Told how many of how many steps are done."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Run:
     split: Split
 
 
-def federate(run: Run, *, told: Told = lambda words: None) -> Federation:
+def federate(run: Run, *, told: Told = lambda done, steps: None) -> Federation:
     """Train all rounds of a scenario, then measure every client and the truth.
 
     Raises InputError if the scenario's settings are not of this tier.
@@ -70,21 +73,24 @@ def federate(run: Run, *, told: Told = lambda words: None) -> Federation:
     clients = clients_of(
         plan.federation.clients, run.seed, CAUSAL_LM, texts=plan.federation.records
     )
-    texts = [text for text in private_texts() if usable(text, plan.federation.valence)]
+    texts = [text for text in private_texts() if usable(text, plan.federation.valence, WORDS)]
     dealt = deal(clients, [run.scenario.portions(c, strength) for c in clients], texts, run.seed)
     training = _Training(run, settings, strength, clients, dealt)
+    steps = len(clients) * (plan.federation.rounds + 1)
+    done = iter(range(1, steps + 1))
     start = run.model.new_adapter(run.seed)
     globals_: dict[str, Adapter] = dict.fromkeys({c.home for c in clients}, start)
     before, locals_ = dict(globals_), dict[int, Adapter]()
     for moment in range(1, plan.federation.rounds + 1):
         before = dict(globals_)
-        locals_ = {
-            client.index: training.local(client, moment, globals_[client.home])
-            for client in training.present(moment)
-        }
+        locals_ = {}
+        for client in training.present(moment):
+            locals_[client.index] = training.local(client, moment, globals_[client.home])
+            told(next(done), steps)
         globals_ = _aggregated(clients, settings, locals_, before)
-        told(f"round {moment} trained")
-    free = [text for text in texts if text.id not in {t.id for d in dealt for t in d.train}]
+    trained = {text.id for each in dealt for text in each.train}
+    order = np.random.default_rng([run.seed, 0x7077]).permutation(len(texts))
+    free = [texts[place] for place in order if texts[place].id not in trained]
     numbers = {name: np.full((1, len(clients)), np.nan, np.float32) for name in CLIENT_COLUMNS}
     truths = np.full((len(clients), len(CODES)), np.nan)
     errors = np.full((len(clients), len(CODES)), np.nan)
@@ -102,14 +108,16 @@ def federate(run: Run, *, told: Told = lambda words: None) -> Federation:
         moment = plan.federation.rounds
         held = run.scenario.held_out(client, dealt[client.index].held_out, moment, strength)
         own = ItemSet(f"client-{client.index}-held-out", held)
-        evidence, statistics = measured(run.model, run.probes.released, own, adapters, client.home)
+        evidence, statistics = measured(
+            run.model, run.probes.released, own, adapters, client.home, more=_SHOWN
+        )
         _note(numbers, client.index, evidence, statistics, len(held))
         more = _more_records(run.scenario, client, free, strength, moment)
         _, true = measured(run.model, run.probes.beyond, more, adapters, client.home)
         for place, statistic in enumerate(true):
             truths[client.index, place] = statistic.value
             errors[client.index, place] = statistic.spread
-        told(f"client {client.index} measured")
+        told(next(done), steps)
     return Federation(
         federation=f"lm-{run.scenario.name}-{run.dose}-{len(clients)}-s{run.seed}",
         tier="lm",
@@ -136,11 +144,12 @@ def measured(
     records: ItemSet,
     adapters: Mapping[AdapterRole, Adapter | None],
     home: str,
+    *,
+    more: Iterable[Need] = (),
 ) -> tuple[Evidence, list[Statistic]]:
-    """All outcomes of one client and its six statistics, in the taxonomy's order."""
+    """What one client's modes need (and ``more``), and its six statistics, in taxonomy order."""
     modes = [MODES[code] for code in CODES]
-    needs = {need for mode in modes for need in mode.needs}
-    needs |= {Need(role, "records") for role in ("reference", "global", "personalized")}
+    needs = {need for mode in modes for need in mode.needs} | set(more)
     sets = {**probes, "records": records}
     outcomes = {
         need: Outcomes(
@@ -155,7 +164,11 @@ def measured(
 
 
 class _Training:
-    """Local and personal training of a federation's clients."""
+    """Local and personal training of a federation's clients.
+
+    How much is the plan's, the same for all scenarios; what a dose changes of it is kept, relative
+    to the scenario's look-alike.
+    """
 
     def __init__(
         self,
@@ -166,6 +179,7 @@ class _Training:
         dealt: Sequence[Dealt],
     ) -> None:
         self._run, self._settings, self._strength = run, settings, strength
+        self._usual = run.scenario.settings(0.0)
         self._clients, self._dealt = clients, dealt
 
     def present(self, moment: int) -> list[Client]:
@@ -179,21 +193,21 @@ class _Training:
 
     def local(self, client: Client, moment: int, start: Adapter) -> Adapter:
         """The client's adapter after its local training."""
-        federation, settings = self._run.plan.federation, self._settings
+        federation, settings, usual = self._run.plan.federation, self._settings, self._usual
         return self._train(
             client,
             moment,
             start,
-            epochs=round(federation.epochs * settings.epochs / BASE.epochs),
-            rate=federation.learning_rate * settings.rate,
+            epochs=round(federation.epochs * settings.epochs / usual.epochs),
+            rate=federation.learning_rate * settings.rate / usual.rate,
             purpose=_LOCAL,
         )
 
     def personal(self, client: Client, start: Adapter) -> Adapter:
         """The client's own adapter, from the newly aggregated one."""
-        federation, settings = self._run.plan.federation, self._settings
-        share = settings.personal_epochs / BASE.personal_epochs
-        rate = settings.personal_rate / BASE.personal_rate
+        federation, settings, usual = self._run.plan.federation, self._settings, self._usual
+        share = settings.personal_epochs / max(1, usual.personal_epochs)
+        rate = settings.personal_rate / usual.personal_rate
         return self._train(
             client,
             federation.rounds,
@@ -249,16 +263,17 @@ def _aggregated(
 def _more_records(
     scenario: Scenario, client: Client, free: Sequence[Text], strength: float, moment: int
 ) -> ItemSet:
-    """Records that nobody trains on, in the client's own mix of domains and labels."""
-    random = client.random(0x7077)
+    """Records that nobody trains on, in the client's own mix of domains and labels.
+
+    The first of ``free`` that fit: clients alike share them, so that many cost little more.
+    """
     portions = scenario.portions(client, strength)
     total = sum(portion.positive + portion.negative for portion in portions)
     chosen: list[Text] = []
     for portion in portions:
         for positive, count in ((True, portion.positive), (False, portion.negative)):
             pile = [t for t in free if (t.domain, t.positive) == (portion.domain, positive)]
-            wanted = min(round(_TRUE_RECORDS * count / total), len(pile))
-            chosen += [pile[i] for i in random.permutation(len(pile))[:wanted]]
+            chosen += pile[: round(_TRUE_RECORDS * count / total)]
     items: tuple[Item, ...] = scenario.held_out(client, chosen, moment, strength)
     return ItemSet(f"client-{client.index}-beyond", items)
 

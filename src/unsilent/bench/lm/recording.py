@@ -1,4 +1,4 @@
-"""Record federations of the language-model tier, one after the other, and go on where it was."""
+"""From a name to a recorded federation of the language-model tier, one after the other."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from unsilent.bench.lm.federation import Run, federate
-from unsilent.bench.lm.probes import openings_of, probes_of
+from unsilent.bench.lm.kept import Kept
+from unsilent.bench.lm.probes import Probes, openings_of, probes_of
 from unsilent.bench.scenarios import SCENARIOS
 from unsilent.bench.traces import read, write
-from unsilent.bench.traces.federation import Dose, Federation
+from unsilent.bench.traces.federation import Dose, Federation, Split
 from unsilent.bench.traces.format import SUMS
 from unsilent.errors import InputError
-from unsilent.models import load_model
+from unsilent.models import PersonalModel, load_model
 from unsilent.plan import MonitoringPlan, read_plan
 from unsilent.progress import Progress
 
 FRESH = 101
 """Seeds from here on are fresh: no dose, weight or tolerance was ever looked at on them."""
-_BEYOND = 1
 
 
 def lm_plan() -> MonitoringPlan:
@@ -31,7 +31,7 @@ def lm_plan() -> MonitoringPlan:
 
 @dataclass(frozen=True)
 class Job:
-    """Which federation to run."""
+    """Which federation to run; its number of clients is the plan's."""
 
     scenario: str
     dose: Dose
@@ -42,51 +42,65 @@ class Job:
         return f"lm-{self.scenario}-{self.dose}-{clients}-s{self.seed}"
 
 
-def record(jobs: Iterable[Job], folder: Path, progress: Progress) -> tuple[Federation, ...]:
-    """Record jobs, each into a folder of traces of its own; those already there are read.
+def record(
+    jobs: Iterable[Job], folder: Path | None, progress: Progress, *, device: str = "cpu"
+) -> tuple[Federation, ...]:
+    """Run jobs one after the other, with one resident model.
 
     Args:
         jobs: Of scenarios that are of this tier.
-        folder: Holds a folder for each.
+        folder: Each is recorded below it, in a folder of traces of its own; those there are read
+            and not run again. None to record nothing.
         progress: Told how far it is.
+        device: Where the model lies.
 
     Raises:
         InputError: A scenario is unknown or not of this tier.
+        ModelError: There is no such device.
         AssetError: The embedded model or data cannot be had.
     """
     plan, chosen = lm_plan(), list(jobs)
     for job in chosen:
-        if job.scenario not in SCENARIOS or "lm" not in SCENARIOS[job.scenario].tiers:
-            known = ", ".join(name for name, each in SCENARIOS.items() if "lm" in each.tiers)
-            raise InputError(
-                f"the language-model tier has no scenario {job.scenario!r}",
-                where="--scenario",
-                remedy=f"Known: {known}.",
-            )
+        _check(job)
     found: list[Federation] = []
-    make = None
-    for place, job in enumerate(chosen):
-        own = folder / job.name(plan.federation.clients)
-        if not (own / SUMS).is_file():
-            if make is None:
-                probes = probes_of(plan, beyond=_BEYOND, openings=openings_of(plan))
-                sets = [*probes.released.values(), *probes.beyond.values()]
-                make = (load_model(plan, sets), probes)
-            steps = plan.federation.rounds + plan.federation.clients
-            done = iter(range(1, steps + 1))
-            federation = federate(
-                Run(
-                    SCENARIOS[job.scenario],
-                    job.dose,
-                    job.seed,
-                    plan,
-                    *make,
-                    "fresh" if job.seed >= FRESH else "development",
-                ),
-                told=lambda words, p=place, d=done, s=steps: progress.update(
-                    f"federation {p + 1} of {len(chosen)}: {words}", next(d, s), s
-                ),
-            )
+    made: tuple[PersonalModel, Probes] | None = None
+    for place, job in enumerate(chosen, start=1):
+        own = folder / job.name(plan.federation.clients) if folder else None
+        if own is not None and (own / SUMS).is_file():
+            found += read(own).federations
+            continue
+        made = made or _model(plan, device)
+        stage = f"Federation {place} of {len(chosen)}"
+        run = Run(SCENARIOS[job.scenario], job.dose, job.seed, plan, *made, _split(job))
+        federation = federate(run, told=lambda d, t, s=stage: progress.update(s, d, t))
+        if own is not None:
             write(own, [federation])
-        found += read(own).federations
+        found.append(federation)
     return tuple(found)
+
+
+def _model(plan: MonitoringPlan, device: str) -> tuple[PersonalModel, Probes]:
+    """The resident model and the probes that it is asked."""
+    from unsilent.models.causal_lm import CausalLM
+
+    probes = probes_of(plan, openings=openings_of(plan))
+    place = plan.model.model_copy(update={"device": device})
+    sets = [*probes.released.values(), *probes.beyond.values()]
+    model = load_model(plan.model_copy(update={"model": place}), sets)
+    if isinstance(model, CausalLM):
+        model.engine = Kept(model.engine)
+    return model, probes
+
+
+def _split(job: Job) -> Split:
+    return "fresh" if job.seed >= FRESH else "development"
+
+
+def _check(job: Job) -> None:
+    if job.scenario not in SCENARIOS or "lm" not in SCENARIOS[job.scenario].tiers:
+        known = ", ".join(name for name, each in SCENARIOS.items() if "lm" in each.tiers)
+        raise InputError(
+            f"the language-model tier has no scenario {job.scenario!r}",
+            where="--scenario",
+            remedy=f"Known: {known}.",
+        )
