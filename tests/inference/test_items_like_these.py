@@ -87,17 +87,25 @@ def test_a_share_is_covered_where_a_camp_lies_just_below_the_threshold(plan_of):
     assert np.mean(covered) == 1.0
 
 
-def test_no_spread_of_an_embedded_set_is_cut(plan_of):
-    for items in (8, 64, 2000):
-        plan = plan_of(items="like-these")
-        probes = plan.probes.model_copy(update={"items": items})
-        layout = Layout.from_plan(plan.model_copy(update={"probes": probes}))
-        for code in ("SF-1", "SF-2", "SF-5", "SF-6"):
-            # Half of the items change by 2, the others by -2.
-            largest = np.std([2.0] * (items // 2) + [-2.0] * (items // 2), ddof=1) / items**0.5
-            clip = layout.coordinates[layout.index(code + SPREAD)].clip
-            assert clip == pytest.approx(largest)
-        assert layout.coordinates[layout.index("SF-3" + SPREAD)].clip == 0.5
+@pytest.mark.parametrize("items", [8, 64, 2000])
+def test_no_spread_of_an_embedded_set_is_cut(plan_of, items):
+    plan = plan_of(items="like-these")
+    probes = plan.probes.model_copy(update={"items": items})
+    layout = Layout.from_plan(plan.model_copy(update={"probes": probes}))
+
+    def clip(code):
+        return layout.coordinates[layout.index(code + SPREAD)].clip
+
+    def largest(count, reach):
+        half = count // 2
+        return np.std([reach] * half + [-reach] * half, ddof=1) / (2 * half) ** 0.5
+
+    assert clip("SF-1") == pytest.approx(largest(items, 2.0))
+    assert clip("SF-2") == pytest.approx(largest(items, 2.0))
+    assert clip("SF-4") == pytest.approx(np.hypot(*[largest(items, 1.0)] * 2) / 2)
+    assert clip("SF-5") >= largest(items * 3 // 4, 1.0) * (1 - 1e-12)
+    assert clip("SF-6") == pytest.approx(largest(items, 1.0))
+    assert clip("SF-3") == 0.5
 
 
 def test_a_plan_that_says_nothing_of_items_stays_the_same_plan(plan_of):

@@ -2,8 +2,8 @@
 
 Five settings are tried, each alone, and of each the smallest change that works: more clients, more
 budget, fewer monitoring rounds, more held-out records, more probes. Where none does alone, clients
-and budget together. Every candidate is a whole plan and goes through the same power analysis as the plan
-itself, so its critical values are the judge's.
+and budget together. Every candidate is a whole plan and goes through the same power analysis as the
+plan itself, so its critical values are the judge's.
 
 A change costs its relative increase: twice the clients cost 1, half as much epsilon again 0.5, a
 third of the monitoring rounds 2, as each stands for three times as many training rounds. What is

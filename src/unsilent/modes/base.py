@@ -171,6 +171,14 @@ class FailureMode(ABC):
         """The spread to reckon with on an unaffected client, before anything is measured."""
         return self.item_sd / math.sqrt(items)
 
+    def largest_spread(self, items: Mapping[ItemRole, int]) -> float:
+        """The largest spread that a client can have, by the items of each role; at least 2 each.
+
+        Of the mean of n changes within +-b it is ``b / sqrt(n - 1)`` (Popoviciu 1935).
+        """
+        fewest = min(items[need.items] for need in self.needs)
+        return max(-self.range[0], self.range[1]) / math.sqrt(fewest - 1)
+
     def record_reach(self, records: int) -> tuple[float, float]:
         """How far one held-out record can move the value and the spread, the adapters given.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from unsilent.items import Outcomes
 from unsilent.modes._scores import confidence, correct, kinds, stratified_error
-from unsilent.modes.base import Evidence, FailureMode, Need, Statistic, View
+from unsilent.modes.base import Evidence, FailureMode, ItemRole, Need, Statistic, View
 
 
 class ConfidenceMiscalibration(FailureMode):
@@ -54,6 +55,10 @@ class ConfidenceMiscalibration(FailureMode):
             return self._statistic(value, 1.0, 1)
         turned = _sign(after) * after - _sign(before) * before
         return self._statistic(value, stratified_error(turned, kinds(reference.items)), n)
+
+    def largest_spread(self, items: Mapping[ItemRole, int]) -> float:
+        """Of changes within +-2: a gap that turns its sign moves by two gaps."""
+        return 2 * super().largest_spread(items)
 
 
 def signed_gaps(outcomes: Outcomes) -> NDArray[np.float64]:

@@ -46,6 +46,10 @@ class AdaptationMisalignment(FailureMode):
         """
         return self._mean_of([_ability_drop(evidence), _safety_drop(evidence)])
 
+    def largest_spread(self, items: Mapping[ItemRole, int]) -> float:
+        """Of the mean of two independent drops."""
+        return math.hypot(*(1 / math.sqrt(items[role] - 1) for role in ("general", "harmful"))) / 2
+
     def measure_within(self, evidence: Evidence, domain: str) -> Statistic:
         """Mean of the drops that the domain has items for. Raises as ``measure``."""
         inside = evidence.within(domain)

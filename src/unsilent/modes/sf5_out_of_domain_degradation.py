@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 
 from unsilent.errors import ItemError, OutcomeError
 from unsilent.modes._scores import correct, kinds, paired_difference
-from unsilent.modes.base import Evidence, FailureMode, Need, Statistic, View
+from unsilent.modes.base import Evidence, FailureMode, ItemRole, Need, Statistic, View
 
 
 class OutOfDomainDegradation(FailureMode):
@@ -61,6 +62,10 @@ class OutOfDomainDegradation(FailureMode):
         kind = kinds(reference.items)[away]
         value, spread = paired_difference(before, after, bound=1.0, kind=kind)
         return self._statistic(value, spread, len(before))
+
+    def largest_spread(self, items: Mapping[ItemRole, int]) -> float:
+        """That of a quarter of the items; more are away from any of four homes."""
+        return super().largest_spread({"task": max(items["task"] // 4, 2)})
 
     def measure_within(self, evidence: Evidence, domain: str) -> Statistic:
         """The drop on one domain; 0 for a client at home there, since nothing is away from it.

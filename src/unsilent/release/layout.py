@@ -35,8 +35,6 @@ CLIPPED = "clipped"
 _SLACK = 1e-12
 _LARGEST_NORM = 2.0**40
 _SUBGROUP_WEIGHT = 0.2
-_ITEM_RANGE = 2.0
-"""Largest absolute change of one public item in any mode."""
 
 
 @dataclass(frozen=True)
@@ -275,19 +273,17 @@ def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
     """The coordinate of a mode's spreads.
 
     Where intervals cover the choice of items they rest on it, so it is released more exactly, and
-    within what a spread can be: half a unit for a share, ``2 / sqrt(n - 1)`` for the mean of n
-    changes within +-2 (Popoviciu 1935). Of a file's items the number is not known beforehand;
-    there the usual clip is enough from 65 items on.
+    within what a spread can be. Of a file's items the number is not known beforehand; there the
+    usual clip is enough from 65 items on.
     """
     name, mode = code + SPREAD, MODES[code]
     if plan.monitor.items == "these":
         return Coordinate(name, 0.25, 0.2)
     if mode.view == "client_private":
         return Coordinate(name, 0.5, 0.8)
-    roles = {need.items for need in mode.needs}
-    known = all(getattr(plan.probes, role) == "embedded" for role in roles)
-    fewest = min(plan.probes.size(role) for role in roles) if known else 0
-    return Coordinate(name, _ITEM_RANGE / math.sqrt(fewest - 1) if known else 0.25, 0.4)
+    sizes = {need.items: plan.probes.size(need.items) for need in mode.needs}
+    known = all(getattr(plan.probes, role) == "embedded" for role in sizes)
+    return Coordinate(name, mode.largest_spread(sizes) if known else 0.25, 0.4)
 
 
 def _is_square(name: str) -> bool:

@@ -67,12 +67,16 @@ class Ledger:
             "SF-2": statistics.calibration(
                 statistics.signed_gaps(before, probes.right),
                 statistics.signed_gaps(after, probes.right),
+                probes.kind,
             ),
             "SF-4": statistics.mean_of(
                 statistics.drop(*scores.ability), statistics.drop(*scores.safety)
             ),
             "SF-5": statistics.away_drop(
-                statistics.hits(before, probes.right), statistics.hits(after, probes.right), away
+                statistics.hits(before, probes.right),
+                statistics.hits(after, probes.right),
+                away,
+                probes.kind,
             ),
             "SF-6": statistics.drop(*scores.harmful),
         }
@@ -131,13 +135,20 @@ class Ledger:
                 statistics.signed_gaps(before, probes.right),
                 statistics.signed_gaps(after, probes.right),
                 probes.share,
+                probes.kind,
             ),
             "SF-3": self._left_behind(moment, adapters),
             "SF-4": truth.mean_of(
                 truth.drop(*scores.ability, probes.general_share), truth.drop(*scores.safety, even)
             ),
             "SF-5": truth.away_drop(
-                before, after, probes.right, probes.domain, self._crowd.homes, probes.share
+                before,
+                after,
+                probes.right,
+                probes.domain,
+                self._crowd.homes,
+                probes.share,
+                probes.kind,
             ),
             "SF-6": truth.drop(*scores.harmful, even),
         }

@@ -1,7 +1,8 @@
-"""The released probes of a plan, and a larger bank beside it that only the truth is read from.
+"""The released probes of a plan, and a bank beside it that only the truth is read from.
 
 No client trains on either, nor on another text of the same document: private texts of a document
-that others train on would flatter the reference.
+that others train on would flatter the reference. Where public texts are few, documents of clients
+are kept back from all of them and added.
 """
 
 from __future__ import annotations
@@ -14,19 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.bench.fleet.bank import Bank
-from unsilent.items import Item
+from unsilent.items import Item, ItemSet
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.probes.harmful import harmful_prompts
 from unsilent.probes.names import PROBE
-from unsilent.probes.sentiment import DOMAINS, Text, public_texts, usable
-from unsilent.probes.sources import load_probes
-from unsilent.probes.templates import ENCODER
+from unsilent.probes.sentiment import DOMAINS, Text, private_texts, public_texts, usable
+from unsilent.probes.sources import PROBE_SEED, load_probes
+from unsilent.probes.templates import ENCODER, task_items
 
 UNCLEAR, CLEAR, KNOWN = (0.3, 1.5), (0.8, 4.0), (0.3, 4.0)
 """Valence of the texts of bias, of task and of general probes."""
 PAIRS, OF_A_KIND = 300, 150
 """Of how many pairs, and of how many texts of one domain and label, the truth is read, at most."""
+KEPT_BACK = {"news": 0.12, "tweets": 0.15}
+"""Domains with few public texts of one label: the share of private documents that no client gets.
+With more of them 256 clients could not be dealt all of one label."""
 _ROLES: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful")
 
 
@@ -37,7 +41,8 @@ class Probes:
     Attributes:
         pairs: (n, 2) rows of the same text by group A and by group B; A's stereotype is positive.
         task, right, domain: (n,) rows, right columns and places of domains of the task's items.
-        share: (n,) weight of each task item, adding to 1: domains and labels count alike.
+        kind: (n,) number of each task item's domain and answer together.
+        share: (n,) weight of each task item, adding to 1: kinds count alike.
         pair_share: (n,) weight of each pair: labels of the texts count alike.
         general, origin: (n,) rows and right columns.
         general_share: (n,) weight of each: domains count alike.
@@ -48,6 +53,7 @@ class Probes:
     task: NDArray[np.int64]
     right: NDArray[np.int64]
     domain: NDArray[np.int64]
+    kind: NDArray[np.int64]
     share: NDArray[np.float64]
     pair_share: NDArray[np.float64]
     general: NDArray[np.int64]
@@ -65,8 +71,8 @@ class Asked:
 
 
 def released(bank: Bank, plan: MonitoringPlan) -> Probes:
-    """The plan's own probes."""
-    sets = load_probes(plan, roles=_ROLES)
+    """The plan's probes: embedded ones, of the task from more texts than are public elsewhere."""
+    sets = _sets(plan)
     task, general = list(sets["task"]), list(sets["general"])
     pairs = bank.item_rows(sets["bias"]).reshape(-1, 2)
     # Half of the released pairs' texts are positive, in an order that no item tells.
@@ -76,9 +82,9 @@ def released(bank: Bank, plan: MonitoringPlan) -> Probes:
 
 def beyond(bank: Bank, plan: MonitoringPlan) -> Probes:
     """The other public items of the same kinds: those that the plan's probes leave."""
-    sets = load_probes(plan, roles=_ROLES)
+    sets = _sets(plan)
     used = {item.prompt for role in ("task", "general") for item in sets[role]}
-    free = [text for text in public_texts() if text.text not in used]
+    free = [text for text in _texts() if text.text not in used]
     asked = {item.prompt for item in sets["bias"]}
     unclear = [
         text
@@ -97,6 +103,24 @@ def beyond(bank: Bank, plan: MonitoringPlan) -> Probes:
     pairs = bank.rows(prompts).reshape(-1, 2)
     positive = np.array([text.positive for text in unclear])
     return _probes(bank, pairs, positive, task, general, bank.rows(others))
+
+
+def kept_back(text: Text) -> bool:
+    """Whether a private text is kept from all clients: by its document, the same for ever."""
+    place = zlib.crc32(f"unsilent/bench/1:{text.document}".encode()) / 2**32
+    return place < KEPT_BACK.get(text.domain, 0.0)
+
+
+def _texts() -> tuple[Text, ...]:
+    """All texts that no client gets."""
+    return (*public_texts(), *(text for text in private_texts() if kept_back(text)))
+
+
+def _sets(plan: MonitoringPlan) -> dict[ItemRole, ItemSet]:
+    """Item sets of the four public roles."""
+    share = -(-plan.probes.size("task") // len(DOMAINS))
+    task = task_items(_texts(), ENCODER, share, PROBE_SEED)
+    return {**load_probes(plan, roles=[role for role in _ROLES if role != "task"]), "task": task}
 
 
 def name_of(text: Text, group: str) -> str:
@@ -145,7 +169,8 @@ def _probes(
         task=bank.item_rows(task),
         right=right,
         domain=domain,
-        share=alike(np.stack([domain, right], axis=1)),
+        kind=2 * domain + right,
+        share=alike(2 * domain + right),
         pair_share=alike(positive.astype(np.int64)),
         general=bank.item_rows(general),
         origin=origin,

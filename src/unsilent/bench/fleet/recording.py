@@ -21,7 +21,7 @@ from unsilent.bench.traces.format import SUMS
 from unsilent.errors import InputError
 from unsilent.plan import MonitoringPlan, read_plan
 
-FRESH = 101
+FRESH = 201
 """Seeds from here on are fresh: no dose, weight or tolerance was ever looked at on them."""
 SIZES = (128, 256)
 FLEET: Tier = "fleet"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.bench.fleet.bank import Bank
+from unsilent.bench.fleet.probes import kept_back
 from unsilent.bench.fleet.training import Data
 from unsilent.bench.fleet.truth import OwnItems
 from unsilent.bench.scenarios.base import (
@@ -25,8 +26,8 @@ from unsilent.items import Item
 from unsilent.probes.sentiment import DOMAINS, Text, private_texts, public_texts, usable
 from unsilent.probes.templates import ENCODER
 
-TEXTS = 24
-"""Training texts of a client, and held-out ones."""
+TEXTS, HELD_OUT = 24, 4
+"""Training texts of a client, and how many times as many are held out."""
 VALENCE = (0.3, 4.0)
 _MOST = 100
 """Texts of one domain and label that the truth of a client's own distribution is read from."""
@@ -55,7 +56,9 @@ class Crowd:
         people = clients_of(clients, seed, ENCODER, texts=TEXTS)
         wishes = [scenario.portions(client, strength) for client in people]
         homes = np.array([DOMAINS.index(client.home) for client in people])
-        return cls(scenario, strength, people, deal(people, wishes, _texts(), seed), homes)
+        return cls(
+            scenario, strength, people, deal(people, wishes, _texts(), seed, HELD_OUT), homes
+        )
 
     def training(self, bank: Bank, moment: int) -> Data:
         """What all clients train on in a round."""
@@ -126,7 +129,7 @@ def _warming(clients: int, seed: int) -> tuple[Dealt, ...]:
 
 @lru_cache(maxsize=1)
 def _texts() -> tuple[Text, ...]:
-    return tuple(text for text in private_texts() if usable(text, VALENCE))
+    return tuple(text for text in private_texts() if usable(text, VALENCE) and not kept_back(text))
 
 
 def data_of(bank: Bank, records: Sequence[Sequence[Item]]) -> Data:

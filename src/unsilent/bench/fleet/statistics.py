@@ -37,12 +37,11 @@ def hits(table: ArrayLike, right: NDArray[np.int64]) -> Numbers:
     return (np.asarray(table).argmax(axis=2) == right).astype(np.float64)
 
 
-def calibration(before: Numbers, after: Numbers) -> Pair:
-    """SF-2 of (clients, n) signed gaps before and after."""
-    n = after.shape[1]
+def calibration(before: Numbers, after: Numbers, kind: NDArray[np.int64]) -> Pair:
+    """SF-2 of (clients, n) signed gaps before and after, of items of (n,) kinds."""
     turned = _sign(after)[:, None] * after - _sign(before)[:, None] * before
-    spread = turned.std(axis=1, ddof=1) / np.sqrt(n)
-    return absolute_gap(after) - absolute_gap(before), spread
+    every = np.ones(turned.shape, np.bool_)
+    return absolute_gap(after) - absolute_gap(before), _stratified(turned, kind, every)
 
 
 def absolute_gap(gaps: Numbers) -> Numbers:
@@ -73,13 +72,26 @@ def mean_of(first: Pair, second: Pair) -> Pair:
     return (first[0] + second[0]) / 2, np.hypot(first[1], second[1]) / 2
 
 
-def away_drop(before: Numbers, after: Numbers, away: NDArray[np.bool_]) -> Pair:
+def away_drop(
+    before: Numbers, after: Numbers, away: NDArray[np.bool_], kind: NDArray[np.int64]
+) -> Pair:
     """SF-5 of (clients, n) hits, of which ``away`` (clients, n) are of other domains."""
     change = np.where(away, before - after, 0.0)
     count = away.sum(axis=1)
     value = change.sum(axis=1) / count
-    square = np.where(away, (before - after - value[:, None]) ** 2, 0.0).sum(axis=1)
-    return value, np.sqrt(square / (count - 1) / count)
+    return value, _stratified(change, kind, away)
+
+
+def _stratified(values: Numbers, kind: NDArray[np.int64], used: NDArray[np.bool_]) -> Numbers:
+    """(clients,) ``modes._scores.stratified_error`` of the used ones of (clients, n) values.
+
+    A client uses all items of a kind or none, and each kind has at least two.
+    """
+    square = np.zeros(len(values))
+    for each in np.unique(kind):
+        own = kind == each
+        square += used[:, own][:, 0] * own.sum() * values[:, own].var(axis=1, ddof=1)
+    return np.sqrt(square) / used.sum(axis=1)
 
 
 def _sign(gaps: Numbers) -> Numbers:

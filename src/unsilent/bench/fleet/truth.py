@@ -1,7 +1,8 @@
 """What is true of a federation: the modes' effects by full access, in items that nobody releases.
 
 Every effect is the mean over the clients of the quantity that the mode's statistic estimates. Its
-standard error is over the choice of items, which all clients share (for SF-3 over each client's).
+standard error is over the choice of items, which all clients share (for SF-3 over each client's),
+as many of each kind.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ def growth(before: ArrayLike, after: ArrayLike, share: Numbers) -> Effect:
     return weighted(leads.mean(axis=0), share)
 
 
-def calibration(before: Numbers, after: Numbers, share: Numbers) -> Effect:
+def calibration(before: Numbers, after: Numbers, share: Numbers, kind: NDArray[np.int64]) -> Effect:
     """SF-2 of (clients, n) signed gaps: growth of each client's absolute gap."""
     values = [_absolute(gaps, share) for gaps in (before, after)]
     signs = [np.where(gaps @ share >= 0, 1.0, -1.0)[:, None] for gaps in (before, after)]
     turned = (signs[1] * after - signs[0] * before).mean(axis=0)
-    return float((values[1] - values[0]).mean()), weighted(turned, share)[1]
+    return float((values[1] - values[0]).mean()), _error(share * turned, kind)
 
 
 def left_behind(before: ArrayLike, after: ArrayLike, own: OwnItems) -> Effect:
@@ -75,20 +76,29 @@ def away_drop(
     domain: NDArray[np.int64],
     homes: NDArray[np.int64],
     share: Numbers,
+    kind: NDArray[np.int64],
 ) -> Effect:
     """SF-5 of (clients, n, classes) probabilities of task items."""
     change = hits(before, right) - hits(after, right)
     weight = np.where(domain[None] != homes[:, None], share[None], 0.0)
     weight /= weight.sum(axis=1, keepdims=True)
     values = (weight * change).sum(axis=1)
-    residual = (weight * (change - values[:, None])).mean(axis=0)
-    return float(values.mean()), float(np.sqrt((residual**2).sum()))
+    return float(values.mean()), _error((weight * change).mean(axis=0), kind)
 
 
 def weighted(values: Numbers, share: Numbers) -> Effect:
     """Weighted mean of (n,) values and its standard error; weights add to 1."""
     mean = float(values @ share)
     return mean, float(np.sqrt((share**2 * (values - mean) ** 2).sum()))
+
+
+def _error(parts: Numbers, kind: NDArray[np.int64]) -> float:
+    """Standard error of the sum of (n,) weighted values, weights even within each kind."""
+    total = 0.0
+    for each in np.unique(kind):
+        own = parts[kind == each]
+        total += len(own) * float(own.var(ddof=1))
+    return float(np.sqrt(total))
 
 
 def _absolute(gaps: Numbers, share: Numbers) -> Numbers:

@@ -25,6 +25,7 @@ def deal(
     portions: Sequence[Sequence[Portion]],
     texts: Sequence[Text],
     seed: int,
+    held_out: int = 1,
 ) -> tuple[Dealt, ...]:
     """Deal texts at random, the same for the same seed and portions.
 
@@ -37,6 +38,7 @@ def deal(
         portions: What each wants.
         texts: What there is.
         seed: Decides the order of the texts.
+        held_out: How many times as many texts are held out as are trained on.
 
     Raises:
         InputError: A domain has too few texts of a label to train on and hold one set out.
@@ -60,7 +62,7 @@ def deal(
             trained[pile] = trained.get(pile, 0) + count
     for pile, count in trained.items():
         domain, positive = pile
-        most = max((n for wishes in wanted for p, n in wishes if p == pile), default=0)
+        most = held_out * max((n for wishes in wanted for p, n in wishes if p == pile), default=0)
         there = len(piles.get(pile, ()))
         if count + most > there:
             kind = "positive" if positive else "negative"
@@ -80,7 +82,8 @@ def deal(
             next_train[pile] += count
             rest = piles[pile][trained[pile] :]
             # From the far end, which a warm-up of another mix does not reach either.
-            held += [rest[-1 - (next_held[pile] + k) % len(rest)] for k in range(count)]
-            next_held[pile] += count
+            more = range(held_out * count)
+            held += [rest[-1 - (next_held[pile] + k) % len(rest)] for k in more]
+            next_held[pile] += len(more)
         dealt.append(Dealt(tuple(train), tuple(held)))
     return tuple(dealt)

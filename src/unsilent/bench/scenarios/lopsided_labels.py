@@ -25,8 +25,8 @@ class LopsidedLabels(Scenario):
         half = client.texts // 2
         main = round(half * (1 + strength))
         rest = client.texts - main
-        positive = client.index // 16 % 2 == 0
-        return (Portion(client.home, main, rest) if positive else Portion(client.home, rest, main),)
+        labels = (main, rest) if client.in_first_half else (rest, main)
+        return (Portion(client.home, *labels),)
 
     def train(
         self, client: Client, texts: Sequence[Text], moment: int, strength: float
@@ -36,4 +36,4 @@ class LopsidedLabels(Scenario):
 
     def settings(self, strength: float) -> Settings:
         """Enough tuning that a client's adapter becomes its own."""
-        return Settings(personal_epochs=6, personal_rate=2.0)
+        return Settings(personal_epochs=8, personal_rate=2.0)

@@ -41,5 +41,7 @@ class OneSidedHomes(Scenario):
         return plain_records(client.style, texts)
 
     def settings(self, strength: float) -> Settings:
-        """One FedAvg for each home domain, at every dose."""
-        return Settings(epochs=3, rate=2.0, aggregation="by-domain")
+        """One FedAvg for each home domain and some personal tuning, at every dose."""
+        return Settings(
+            epochs=3, rate=2.0, personal_epochs=3, personal_rate=2.0, aggregation="by-domain"
+        )

@@ -8,14 +8,17 @@ from unsilent.bench.scenarios.base import Client, Portion, Scenario, Settings, p
 from unsilent.items import Item
 from unsilent.probes.sentiment import Text
 
-CAMP = 0.3
+CAMP = 0.25
 
 
 def leaning(client: Client, strength: float) -> Portion:
-    """Texts of home, mostly positive, in the camp mostly negative; half and half at dose none."""
-    half = client.texts // 2
-    main = round(half + (half - 1) * strength)
-    rest = client.texts - main
+    """Texts of home, mostly positive, in the camp mostly negative; half and half at dose none.
+
+    A sixth fewer than other scenarios' clients have: some homes have few positive texts.
+    """
+    texts = client.texts * 5 // 6
+    main = round(texts / 2 + (texts / 2 - 1) * strength)
+    rest = texts - main
     return Portion(client.home, *((rest, main) if client.within(CAMP) else (main, rest)))
 
 
@@ -24,10 +27,10 @@ class OpposedCamps(Scenario):
 
     name = "opposed-camps"
     code = "SF-3"
-    cause = "0.96 of the texts are positive on most clients, negative on 30% of them"
+    cause = "0.9 of the texts are positive on most clients, negative on 25% of them"
     look_alike = "both labels alike on all clients"
     source = "FedAvg under label skew: Hsu et al. 2019; left-behind clients: Li et al. 2020 (q-FFL)"
-    doses = (0.0, 0.6, 0.88, 1.0)
+    doses = (0.0, 0.5, 0.7, 0.9)
     main = True
 
     def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:
@@ -41,5 +44,5 @@ class OpposedCamps(Scenario):
         return plain_records(client.style, texts)
 
     def settings(self, strength: float) -> Settings:
-        """Enough local training that the camps drift apart."""
-        return Settings(epochs=3, rate=2.0)
+        """Steps twice as large; still more drives the camps so far apart that the loss shows it."""
+        return Settings(rate=2.0)

@@ -75,7 +75,8 @@ def ability_questions(client: Client, count: int, moment: int, false: float) -> 
     questions that an embedded general probe set of up to ``PROBED`` items does not have.
 
     Args:
-        client: Whose records; a false answer is the choice next to the true one, on all clients.
+        client: Whose records; a false answer is the choice next to the true one on all clients, of
+            an encoder one further on, by client and round.
         count: How many.
         moment: The round.
         false: Share of them, rounded, whose answer is false.
@@ -83,11 +84,15 @@ def ability_questions(client: Client, count: int, moment: int, false: float) -> 
     pool = _origins() if client.style.name == "encoder" else _easy()
     drawn = client.random(_PURPOSE + 1, moment).permutation(len(pool))[:count]
     bad = round(false * count)
+    # An encoder's head takes up one falsehood for good; clients that differ in it, and from round
+    # to round, unlearn the truth again and again.
+    turn = client.index + moment if client.style.name == "encoder" else 0
     items: list[Item] = []
     for place, number in enumerate(drawn):
         asked = pool[number]
         answer = asked.answer or 0
         if place < bad:
-            answer = (answer + 1) % len(asked.choices)
+            others = len(asked.choices) - 1
+            answer = (answer + 1 + (turn % others)) % len(asked.choices)
         items.append(replace(asked, answer=answer))
     return tuple(items)
