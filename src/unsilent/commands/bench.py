@@ -81,7 +81,12 @@ def bench_run(
     ] = _FLEET,
     seed: Annotated[
         list[int] | None,
-        typer.Option(min=0, max=2**31 - 1, help="May be repeated. Else 101.", show_default=False),
+        typer.Option(
+            min=0,
+            max=2**31 - 1,
+            help="May be repeated. Else the tier's first fresh one.",
+            show_default=False,
+        ),
     ] = None,
     personalization: Annotated[
         Personalization,
@@ -120,7 +125,7 @@ def bench_run(
     from rich.console import Console
 
     from unsilent.bench.fleet import running
-    from unsilent.bench.fleet.recording import Job, shipped
+    from unsilent.bench.fleet.recording import FRESH, Job, shipped
     from unsilent.bench.lm import recording as lm
     from unsilent.bench.scenarios import MAIN
     from unsilent.progress import progress_on
@@ -135,7 +140,7 @@ def bench_run(
         )
     chosen = [
         (name, strength, number)
-        for number in seed or [101]
+        for number in seed or [lm.FRESH if tier == "lm" else FRESH]
         for name in scenario or MAIN
         for strength in _doses(dose or ("none", "strong"))
     ]

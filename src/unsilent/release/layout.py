@@ -280,10 +280,10 @@ def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
     if plan.monitor.items == "these":
         return Coordinate(name, 0.25, 0.2)
     if mode.view == "client_private":
-        return Coordinate(name, 0.5, 0.8)
+        return Coordinate(name, 0.5, 1.0)
     sizes = {need.items: plan.probes.size(need.items) for need in mode.needs}
     known = all(getattr(plan.probes, role) == "embedded" for role in sizes)
-    return Coordinate(name, mode.largest_spread(sizes) if known else 0.25, 0.4)
+    return Coordinate(name, mode.largest_spread(sizes) if known else 0.25, 0.6)
 
 
 def _is_square(name: str) -> bool:

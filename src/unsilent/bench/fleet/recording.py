@@ -150,8 +150,9 @@ def gathered(folder: Path) -> tuple[Federation, ...]:
 def shipped(seeds: int = 6, few: int = 3) -> Iterator[Job]:
     """The fleet's jobs of the shipped traces, the most needed first.
 
-    The six main scenarios at every dose and both sizes; what the claim needs, further causes and
-    ways to personalize at the ends of the dose, with 128 clients and fewer seeds.
+    The six main scenarios at the ends of the dose with 128 clients; fewer seeds of them with 256
+    clients, at the doses between, trained privately (what the claim needs) and personalized
+    otherwise, and of further causes.
 
     Args:
         seeds: Fresh seeds of the main scenarios.
@@ -159,32 +160,31 @@ def shipped(seeds: int = 6, few: int = 3) -> Iterator[Job]:
     """
     ends: tuple[Dose, ...] = ("strong", "none")
     middle: tuple[Dose, ...] = tuple(dose for dose in DOSES if dose not in ends)
+    small, large = SIZES
     first, more = range(FRESH, FRESH + few), range(FRESH + few, FRESH + seeds)
-    yield from _main(first, ends)
+    yield from _main(first, small, ends)
     for seed in first:
-        yield from _claim(seed, ends)
-    yield from _main(first, middle)
+        yield from _main([seed], large, ends)
+        yield from _claim(seed)
+    yield from _main(more, small, ends)
+    yield from _main(first, small, middle)
     for seed in first:
         yield from _others(seed, ends)
-    yield from _main(more, ends)
-    yield from _main(more, middle)
 
 
-def _main(seeds: Iterable[int], doses: Iterable[Dose]) -> Iterator[Job]:
+def _main(seeds: Iterable[int], size: int, doses: Iterable[Dose]) -> Iterator[Job]:
     for seed in seeds:
-        for size in SIZES:
-            yield from (Job(name, dose, size, seed) for dose in doses for name in MAIN)
+        yield from (Job(name, dose, size, seed) for dose in doses for name in MAIN)
 
 
-def _claim(seed: int, doses: Iterable[Dose]) -> Iterator[Job]:
-    for dose in doses:
-        for training in TRAININGS:
-            yield from (Job(name, dose, 128, seed, training=training) for name in MAIN)
+def _claim(seed: int) -> Iterator[Job]:
+    for training in TRAININGS:
+        yield from (Job(name, "strong", SIZES[0], seed, training=training) for name in MAIN)
 
 
 def _others(seed: int, doses: Iterable[Dose]) -> Iterator[Job]:
     others = [name for name, each in SCENARIOS.items() if not each.main and FLEET in each.tiers]
     for dose in doses:
-        yield from (Job(name, dose, 128, seed) for name in others)
+        yield from (Job(name, dose, SIZES[0], seed) for name in others)
         for personalization in PERSONALIZATIONS[1:]:
-            yield from (Job(name, dose, 128, seed, personalization) for name in MAIN)
+            yield from (Job(name, dose, SIZES[0], seed, personalization) for name in MAIN)

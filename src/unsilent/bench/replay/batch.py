@@ -24,6 +24,9 @@ from unsilent.release.layout import Layout
 from unsilent.release.noise import needed_releases, share_variance
 from unsilent.taxonomy import CODES
 
+RUNS, FEWEST, MOST = 4000, 20, 100
+"""About how many runs of a batch are simulated, and how many of one federation."""
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -38,6 +41,14 @@ class Batch:
     plan: MonitoringPlan
     federations: tuple[Federation, ...]
     clients: NDArray[np.int64]
+
+    @property
+    def draws(self) -> int:
+        """Runs of each federation with noise of its own.
+
+        Intervals are over federations, so many of these count for more than many draws.
+        """
+        return int(np.clip(RUNS // len(self.federations), FEWEST, MOST))
 
     @cached_property
     def layout(self) -> Layout:

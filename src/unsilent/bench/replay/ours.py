@@ -20,10 +20,6 @@ from unsilent.release.accountant import noise_multiplier
 from unsilent.release.layout import ACCURACY, LOSS
 from unsilent.release.noise import smallest_cohort, sum_sigma
 
-DRAWS = 100
-"""Runs of each federation with noise of its own. Many federations count for more than many draws:
-intervals are over federations."""
-
 _GUARDS = 2
 
 
@@ -31,7 +27,7 @@ class Unsilent:
     """Statistics clipped jointly, summed, noised once for the whole vector; a boundary over rounds.
 
     Args:
-        draws: Runs of each federation.
+        draws: Runs of each federation; the batch's own if None.
     """
 
     name = "unsilent"
@@ -39,12 +35,12 @@ class Unsilent:
     sees = "one noised sum of all clients a round"
     note = ""
 
-    def __init__(self, draws: int = DRAWS) -> None:
+    def __init__(self, draws: int | None = None) -> None:
         self.draws = draws
 
     def judge(self, batch: Batch, epsilon: float | None, seed: int) -> Said:
         """As ``Method.judge``."""
-        draws = 1 if epsilon is None else self.draws
+        draws = 1 if epsilon is None else self.draws or batch.draws
         return said(batch, batch.simulation(epsilon, draws, seed), draws)
 
 
@@ -61,7 +57,7 @@ class LocalDP:
 
     def judge(self, batch: Batch, epsilon: float | None, seed: int) -> Said:
         """As ``Method.judge``."""
-        draws = 1 if epsilon is None else DRAWS // 2
+        draws = 1 if epsilon is None else batch.draws // 2
         simulation = batch.simulation(epsilon, draws, seed)
         if epsilon is not None:
             local = simulation.clients * sum_sigma(simulation.plan) ** 2
@@ -88,7 +84,7 @@ class NoiseOnMeans:
 
     def judge(self, batch: Batch, epsilon: float | None, seed: int) -> Said:
         """As ``Method.judge``."""
-        draws = 1 if epsilon is None else DRAWS // 2
+        draws = 1 if epsilon is None else batch.draws // 2
         simulation = batch.simulation(epsilon, draws, seed)
         exact = replace(
             simulation,

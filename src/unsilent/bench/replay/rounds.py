@@ -8,7 +8,6 @@ import numpy as np
 
 from unsilent.bench.replay.batch import Batch, noise_generator
 from unsilent.bench.replay.contract import Said
-from unsilent.bench.replay.ours import DRAWS
 from unsilent.bench.verdicts.cells import ALPHA
 from unsilent.bench.verdicts.people import CLIENT_SD, Array
 from unsilent.bench.verdicts.rivals import Flags, dp_cusum, per_round, readings
@@ -25,7 +24,7 @@ class PerRound:
 
     def judge(self, batch: Batch, epsilon: float | None, seed: int) -> Said:
         """As ``Method.judge``."""
-        draws = 1 if epsilon is None else DRAWS
+        draws = 1 if epsilon is None else batch.draws
         seen = readings(batch.simulation(epsilon, draws, seed))
         distance = np.nan_to_num(seen.effect - seen.tolerance, nan=-np.inf)
         score = (distance / np.maximum(seen.sd, 1e-12)).max(axis=1)
@@ -42,7 +41,7 @@ class DPCusum:
 
     def judge(self, batch: Batch, epsilon: float | None, seed: int) -> Said:
         """As ``Method.judge``."""
-        draws = 1 if epsilon is None else DRAWS
+        draws = 1 if epsilon is None else batch.draws
         plan = batch.plan
         spread = np.array([CLIENT_SD.get(code, TAIL_SD) for code in plan.planned])
         judged = dp_cusum(

@@ -15,7 +15,7 @@ import numpy as np
 from unsilent.bench.replay.batch import batches
 from unsilent.bench.replay.cells import cells
 from unsilent.bench.replay.intervals import Interval, share
-from unsilent.bench.replay.ours import DRAWS, said
+from unsilent.bench.replay.ours import said
 from unsilent.bench.replay.rows import ALL, Cell
 from unsilent.bench.replay.score import Score, scores
 from unsilent.bench.traces import Federation, Traces
@@ -107,9 +107,9 @@ def _row(cell: Cell, plan: MonitoringPlan, seed: int) -> Validation:
     truth: list[float] = []
     for batch in groups:
         simulation = batch.simulation(
-            plan.privacy.epsilon, DRAWS, seed, clients=plan.federation.clients
+            plan.privacy.epsilon, batch.draws, seed, clients=plan.federation.clients
         )
-        own |= scores(batch, said(batch, simulation, DRAWS))
+        own |= scores(batch, said(batch, simulation, batch.draws))
         truth += batch.truth[..., cell.position or 0].max(axis=1).tolist()
     at = cell.position or 0
     detection = share(_rates([score.found[:, at] for score in own.values()]))
