@@ -17,12 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from unsilent.errors import PlanError
 from unsilent.modes import MODES
-from unsilent.modes.base import ItemRole
 from unsilent.plan_faults import plan_error
 from unsilent.plan_gate import GatePlan
+from unsilent.plan_modes import ModePlan, ModesPlan
+from unsilent.plan_privacy import Positive, PrivacyPlan
+from unsilent.plan_probes import ProbesPlan, SizesPlan
 from unsilent.taxonomy import SILENT_FAILURES, by_code
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Valence = Annotated[float, Field(gt=0, le=4, allow_inf_nan=False)]
 
@@ -120,145 +121,6 @@ class MonitorPlan(_Section):
     margin: Positive = 0.05
     control: Literal["horizon", "open-ended"] = "horizon"
     timeout: Positive = 3600.0
-
-
-class SecureSumPlan(_Section):
-    """How clients mask their releases, so that the server learns only their sum.
-
-    ``consistency`` adds an exchange in which clients sign who is in the sum, which stops a server
-    that tells them different things; ``auto`` does so where each client knows only some of the
-    others. ``keys`` lists the clients' public signing keys (``unsilent privacy key``, 64
-    hexadecimal digits each); a client then shares a sum with these only. Without it a key counts
-    from its first use.
-    """
-
-    consistency: Literal["auto", "on", "off"] = "auto"
-    keys: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
-
-    @model_validator(mode="after")
-    def _keys_differ(self) -> SecureSumPlan:
-        if len(set(self.keys)) != len(self.keys):
-            raise ValueError("keys: the same key is listed twice")
-        return self
-
-
-class PrivacyPlan(_Section):
-    """What a release may cost. Default unit: the client; adjacency: zero-out (sensitivity clip).
-
-    ``epsilon`` and ``delta`` are for all monitoring rounds together. ``aggregation = "plain"``
-    means that the server receives each client's noised vector by itself; ``"secure-sum"`` that it
-    learns their sum only. ``dropout`` and ``collusion`` are the largest shares of the clients that
-    may be lost in each stage of a round, and that may side with the server. ``unit = "record"``
-    protects single held-out records instead, given the adapters: it says nothing about records
-    that an adapter was trained on, and clients refuse a held-out record that was trained on.
-    """
-
-    unit: Literal["client", "record"] = "client"
-    adjacency: Literal["zero-out", "replace-one"] = "zero-out"
-    epsilon: Positive = 8.0
-    delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
-    clip: Positive = 1.0
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    collusion: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    aggregation: Literal["secure-sum", "plain"] = "secure-sum"
-    secure_sum: SecureSumPlan = SecureSumPlan()
-
-
-class ModePlan(_Section):
-    """One mode: the largest effect that the plan accepts, and how its statistic is clipped.
-
-    ``clip`` is the largest absolute effect of one client that is released; ``weight`` its share
-    of the joint clip. ``alpha_weight`` is the mode's part of ``monitor.alpha``, relative to the
-    other planned modes'. ``subgroups`` lists domains of the mode's public probes in which the
-    effect is released as well, to show where a failure is.
-    """
-
-    tolerance: Annotated[float, Field(ge=0.01, le=1)]
-    clip: Annotated[float, Field(gt=0, le=2)] = 0.3
-    weight: Annotated[float, Field(gt=0, le=1)] = 0.9
-    alpha_weight: Annotated[float, Field(gt=0, le=100)] = 1.0
-    subgroups: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,31}$")], ...] = ()
-
-    @model_validator(mode="after")
-    def _clip_above_tolerance(self) -> ModePlan:
-        if self.clip <= self.tolerance:
-            raise ValueError(
-                f"clip {self.clip:g} must be above tolerance {self.tolerance:g}, "
-                "else no effect beyond it could be seen"
-            )
-        return self
-
-
-class ModesPlan(_Section):
-    """The modes that are monitored; one that is left out is reported as not planned."""
-
-    amplified_bias: ModePlan | None = None
-    confidence_miscalibration: ModePlan | None = None
-    fairness_collapse: ModePlan | None = None
-    adaptation_misalignment: ModePlan | None = None
-    out_of_domain_degradation: ModePlan | None = None
-    alignment_erosion: ModePlan | None = None
-
-    @model_validator(mode="after")
-    def _at_least_one(self) -> ModesPlan:
-        if not any(getattr(self, name) for name in type(self).model_fields):
-            raise ValueError("no mode is planned; give at least one a tolerance")
-        return self
-
-
-Size = Annotated[int, Field(ge=8, le=2000)]
-
-
-class SizesPlan(_Section):
-    """Items of single probe sets; ``None`` for as many as of the others."""
-
-    bias: Size | None = None
-    task: Size | None = None
-    general: Size | None = None
-    harmful: Size | None = None
-    benign: Size | None = None
-
-
-class ProbesPlan(_Section):
-    """Where items come from: ``embedded`` (own templates and packaged sets), a path, or a set.
-
-    A path is of a file in the item schema (JSONL, CSV or YAML). A known set is
-    ``known:NAME[:FROM][?KEY=VALUE&…]``, as in ``known:bbq:data/bbq?category=Age,Religion``; see
-    ``unsilent probes list``. ``lm-eval:TASK`` is a task of lm-evaluation-harness,
-    ``counterfactuals`` (bias) the own pairs in several wordings. Each may end in ``#sha256=…``,
-    which pins the items.
-    """
-
-    bias: str = "embedded"
-    task: str = "embedded"
-    general: str = "embedded"
-    harmful: str = "embedded"
-    benign: str = "embedded"
-    items: Size = 64
-    """Items of each embedded or known probe set (pairs for bias)."""
-    sizes: SizesPlan = SizesPlan()
-    """Items of single sets, where they differ from ``items``."""
-
-    def size(self, role: ItemRole) -> int:
-        """Items of one embedded or known probe set."""
-        own: int | None = getattr(self.sizes, role)
-        return self.items if own is None else own
-
-    @model_validator(mode="after")
-    def _sources_are_known(self) -> ProbesPlan:
-        roles: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful", "benign")
-        named: dict[ItemRole, str] = {role: str(getattr(self, role)) for role in roles}
-        if all(text == "embedded" for text in named.values()):
-            return self
-        # Only here: the catalog is not needed for embedded probes, and itself knows plans.
-        from unsilent.probes.known.spec import parse_source
-
-        for role, text in named.items():
-            try:
-                parse_source(text, role)
-            except PlanError as error:
-                raise ValueError(f"{role}: {error.what}. {error.remedy}") from None
-        return self
 
 
 class MonitoringPlan(_Section):

@@ -20,7 +20,8 @@ from typing import Literal
 from unsilent.errors import PlanError
 from unsilent.inference.power import Outlook, PowerRow, power_table
 from unsilent.inference.remedy import LARGEST_EPSILON, MOST
-from unsilent.plan import MonitoringPlan, SizesPlan
+from unsilent.plan import MonitoringPlan
+from unsilent.plan_probes import SizesPlan
 from unsilent.taxonomy import by_code
 
 Reached = Literal["failure", "healthy"]

@@ -20,7 +20,8 @@ from unsilent.inference.sampling import Numbers, Sampling
 from unsilent.inference.series import Series
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole, View
-from unsilent.plan import ModePlan, MonitoringPlan
+from unsilent.plan import MonitoringPlan
+from unsilent.plan_modes import ModePlan
 from unsilent.release.layout import CLIPPED, Layout
 from unsilent.release.noise import share_variance
 from unsilent.taxonomy import by_code

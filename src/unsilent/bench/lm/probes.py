@@ -9,7 +9,8 @@ from types import MappingProxyType
 from unsilent.items import Item, ItemSet
 from unsilent.models import model_openings
 from unsilent.modes.base import ItemRole
-from unsilent.plan import MonitoringPlan, SizesPlan
+from unsilent.plan import MonitoringPlan
+from unsilent.plan_probes import SizesPlan
 from unsilent.probes import load_probes
 from unsilent.probes.openings import COMPLIANCE_OPENINGS, with_openings
 
