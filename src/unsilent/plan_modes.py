@@ -37,6 +37,8 @@ class ModePlan(BaseModel):
 class ModesPlan(BaseModel):
     """The modes that are monitored; one that is left out is reported as not planned."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     amplified_bias: ModePlan | None = None
     confidence_miscalibration: ModePlan | None = None
     fairness_collapse: ModePlan | None = None
