@@ -20,6 +20,7 @@ from unsilent import __version__
 from unsilent.commands import alerts as alerting
 from unsilent.commands import bench, category, evidence, gate, landscape, privacy, probes
 from unsilent.commands import local as own
+from unsilent.commands import plan as plans
 from unsilent.commands import serve as dashboard
 from unsilent.commands.common import (
     Json,
@@ -29,10 +30,9 @@ from unsilent.commands.common import (
     Underpowered,
     console,
     naming,
-    print_json,
     read_plan,
 )
-from unsilent.errors import InputError, UnsilentError
+from unsilent.errors import UnsilentError
 
 if TYPE_CHECKING:
     from unsilent.findings import Findings
@@ -55,26 +55,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-plans = typer.Typer(help="Write or check a monitoring plan.", no_args_is_help=True)
-app.add_typer(plans, name="plan")
-app.add_typer(privacy.app, name="privacy")
-app.add_typer(probes.app, name="probes")
-app.add_typer(bench.app, name="bench")
-app.add_typer(gate.app, name="gate")
-app.add_typer(alerting.app, name="alerts")
-app.command(epilog="Example: unsilent serve runs")(dashboard.serve)
-app.command(epilog="Example: unsilent local store/client-3 --json")(own.local)
-app.command(epilog="Example: unsilent landscape --format html --out landscape.html")(
-    landscape.landscape
-)
-app.command(epilog="Example: unsilent evidence runs/demo")(evidence.evidence)
-app.command(epilog="Example: unsilent verify runs/demo/evidence.zip")(evidence.verify)
-app.command(
-    epilog='Example: unsilent aware runs/demo --by "A. Person" --note "informed the clinic"'
-)(evidence.aware)
-app.command(epilog="Example: unsilent export runs/demo --format model-card")(category.export)
-app.command(epilog="Example: unsilent schema findings")(category.schema)
-app.command(epilog="Example: unsilent modes SF-1")(category.modes)
 
 
 def _show_version(wanted: bool) -> None:
@@ -162,78 +142,6 @@ def run(
     _federation(declared, kept, None, as_json, ledger=ledger, alerts=alerts)
 
 
-@plans.command("init", epilog="Example: unsilent plan init plan.toml")
-def plan_init(
-    path: Annotated[
-        Path,
-        typer.Argument(
-            metavar="[PATH]", help="The file to write (default: plan.toml).", show_default=False
-        ),
-    ] = Path("plan.toml"),
-) -> None:
-    """Write a short commented plan.
-
-    It is valid as it is, and never written over a file that is there.
-    """
-    from importlib.resources import files
-
-    text = (files("unsilent") / "plans" / "starter.toml").read_bytes()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file:
-            file.write(text)
-    except FileExistsError:
-        raise InputError(
-            "the file is there already", where=str(path), remedy="Name another path."
-        ) from None
-    except OSError as error:
-        raise InputError(
-            f"cannot be written ({error.strerror})", where=str(path), remedy="Name another path."
-        ) from None
-    typer.echo(f"Wrote {path}. Next: unsilent plan check {path}")
-
-
-@plans.command("check", epilog="Example: unsilent plan check plan.toml --json")
-def plan_check(
-    plan: PlanFile,
-    accept_underpowered: Underpowered = False,
-    as_json: Json = False,
-) -> None:
-    """Validate PLAN, a TOML file, and say what it can show.
-
-    For each mode the minimal detectable effect, the rounds until a failure is found, the verdicts
-    that can never be reached and the cheapest change that would; and how often the plan errs. A
-    plan that can reach no verdict in any mode is refused.
-    """
-    from unsilent.report.foresight import foresee
-
-    declared = read_plan(plan)
-    with naming(plan):
-        seen = foresee(declared)
-        if as_json:
-            print_json(seen.to_json())
-        else:
-            console().print(seen.render())
-        if not accept_underpowered:
-            seen.refuse_underpowered()
-
-
-@app.command(epilog="Example: unsilent contract plan.toml")
-def contract(plan: PlanFile, as_json: Json = False) -> None:
-    """Print what leaves a client under PLAN, a TOML file.
-
-    Each number with its range, who sees it under which assumption, and what it costs.
-    """
-    from unsilent.contract import contract as contract_of
-
-    with naming(plan):
-        terms = contract_of(read_plan(plan))
-    if as_json:
-        print_json(terms.to_json())
-    else:
-        typer.echo(terms.text())
-
-
 @app.command(epilog="Example: unsilent findings runs/demo --fail-on failure")
 def findings(
     run: RunFolder,
@@ -265,6 +173,29 @@ def report(run: RunFolder) -> None:
     from unsilent.report.page import write_page
 
     typer.echo(write_page(run))
+
+
+# After those above, as --help lists them in this order; groups come last by themselves.
+app.add_typer(plans.app, name="plan")
+app.add_typer(privacy.app, name="privacy")
+app.add_typer(probes.app, name="probes")
+app.add_typer(bench.app, name="bench")
+app.add_typer(gate.app, name="gate")
+app.add_typer(alerting.app, name="alerts")
+app.command(epilog="Example: unsilent contract plan.toml")(plans.contract)
+app.command(epilog="Example: unsilent serve runs")(dashboard.serve)
+app.command(epilog="Example: unsilent local store/client-3 --json")(own.local)
+app.command(epilog="Example: unsilent landscape --format html --out landscape.html")(
+    landscape.landscape
+)
+app.command(epilog="Example: unsilent evidence runs/demo")(evidence.evidence)
+app.command(epilog="Example: unsilent verify runs/demo/evidence.zip")(evidence.verify)
+app.command(
+    epilog='Example: unsilent aware runs/demo --by "A. Person" --note "informed the clinic"'
+)(evidence.aware)
+app.command(epilog="Example: unsilent export runs/demo --format model-card")(category.export)
+app.command(epilog="Example: unsilent schema findings")(category.schema)
+app.command(epilog="Example: unsilent modes SF-1")(category.modes)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,92 @@
+"""The commands about a plan before its run: write one, what it can show, what leaves a client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unsilent.commands.common import (
+    Json,
+    PlanFile,
+    Underpowered,
+    console,
+    naming,
+    print_json,
+    read_plan,
+)
+from unsilent.errors import InputError
+
+app = typer.Typer(help="Write or check a monitoring plan.", no_args_is_help=True)
+
+
+@app.command("init", epilog="Example: unsilent plan init plan.toml")
+def plan_init(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[PATH]", help="The file to write (default: plan.toml).", show_default=False
+        ),
+    ] = Path("plan.toml"),
+) -> None:
+    """Write a short commented plan.
+
+    It is valid as it is, and never written over a file that is there.
+    """
+    from importlib.resources import files
+
+    text = (files("unsilent") / "plans" / "starter.toml").read_bytes()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(text)
+    except FileExistsError:
+        raise InputError(
+            "the file is there already", where=str(path), remedy="Name another path."
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"cannot be written ({error.strerror})", where=str(path), remedy="Name another path."
+        ) from None
+    typer.echo(f"Wrote {path}. Next: unsilent plan check {path}")
+
+
+@app.command("check", epilog="Example: unsilent plan check plan.toml --json")
+def plan_check(
+    plan: PlanFile,
+    accept_underpowered: Underpowered = False,
+    as_json: Json = False,
+) -> None:
+    """Validate PLAN, a TOML file, and say what it can show.
+
+    For each mode the minimal detectable effect, the rounds until a failure is found, the verdicts
+    that can never be reached and the cheapest change that would; and how often the plan errs. A
+    plan that can reach no verdict in any mode is refused.
+    """
+    from unsilent.report.foresight import foresee
+
+    declared = read_plan(plan)
+    with naming(plan):
+        seen = foresee(declared)
+        if as_json:
+            print_json(seen.to_json())
+        else:
+            console().print(seen.render())
+        if not accept_underpowered:
+            seen.refuse_underpowered()
+
+
+def contract(plan: PlanFile, as_json: Json = False) -> None:
+    """Print what leaves a client under PLAN, a TOML file.
+
+    Each number with its range, who sees it under which assumption, and what it costs.
+    """
+    from unsilent.contract import contract as contract_of
+
+    with naming(plan):
+        terms = contract_of(read_plan(plan))
+    if as_json:
+        print_json(terms.to_json())
+    else:
+        typer.echo(terms.text())
