@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -176,3 +177,13 @@ def test_plan_privacy_and_limits_are_there(run: Run) -> None:
 
 def test_the_same_run_gives_the_same_page(run: Run) -> None:
     assert page(run) == page(run)
+
+
+def test_it_says_whether_the_choice_of_probes_is_in_the_intervals(run: Run) -> None:
+    text = parsed(page(run)).text
+    assert "not in the interval" in text and "Every verdict is about these probes" in text
+    monitor = run.plan.monitor.model_copy(update={"items": "like-these"})
+    covering = replace(run, plan=run.plan.model_copy(update={"monitor": monitor}))
+    text = parsed(page(covering)).text
+    assert "part of the interval" in text and "about probes and records like these" in text
+    assert "not in the interval" not in text and "about these probes" not in text

@@ -114,8 +114,9 @@ class Finding:
         window: First and last round that the effect is over; None if there is no estimate.
         windows: All windows that were judged: all rounds so far first, then the most recent ones.
         sampling_sd, privacy_sd: The two parts of the interval, standard deviations.
-        item_sd: Standard deviation over the choice of public probes, which the interval is
-            conditional on; an upper bound, as if all clients' errors were the same.
+        item_sd: Standard deviation over the choice of public probes; an upper bound, as if all
+            clients' errors were the same. A part of the interval if the plan speaks of items like
+            these; else the interval is conditional on the probes.
         clients: How many clients it rests on, over several rounds their mean number rounded
             down; None if not planned.
         tolerance: Largest effect that the plan accepts; None if not planned.

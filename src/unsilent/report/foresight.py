@@ -79,7 +79,7 @@ class Foresight:
         """The same for people, in points."""
         several = len(self.plan.monitoring_rounds) > 1
         parts: list[RenderableType] = [self._head(), tables.power(self.rows, several=several)]
-        parts.append(tables.notes(self.rows))
+        parts.append(tables.notes(self.plan, self.rows))
         parts += [tables.delay_lines(self.plan, self.delays), Text("\n" + tables.alarms(self.plan))]
         if self.probes:
             parts.append(Text(tables.probes(self.plan.probes.items, self.probes)))

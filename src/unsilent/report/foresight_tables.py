@@ -83,7 +83,7 @@ def power(rows: Sequence[PowerRow], *, several: bool) -> Table:
     return table
 
 
-def notes(rows: Sequence[PowerRow]) -> Text:
+def notes(plan: MonitoringPlan, rows: Sequence[PowerRow]) -> Text:
     """What the power table rests on."""
     assumed = "; ".join(
         f"{words} ({', '.join(row.code for row in rows if row.assumption == words)})"
@@ -93,12 +93,14 @@ def notes(rows: Sequence[PowerRow]) -> Text:
         f"{VIEWS[view]} ({', '.join(row.code for row in rows if row.view == view)})"
         for view in dict.fromkeys(row.view for row in rows)
     )
+    covered = plan.monitor.items == "like-these"
+    probes = "counted in sampling" if covered else "not in the interval"
     return Text(
         "\nIn points (hundredths), after the last monitoring round; MDE r.: after the first. MDE: "
         "the excess over the tolerance that is found with probability 0.8; an effect is found from "
         "tolerance plus MDE on. Half-width: of the interval upwards; HEALTHY needs it below the "
         "tolerance. Sampling, privacy, probes: parts of the effect's sd; the choice of public "
-        f"probes is not in the interval. Seen from: {seen}. Assumed: {assumed}.\n"
+        f"probes is {probes}. Seen from: {seen}. Assumed: {assumed}.\n"
     )
 
 
