@@ -11,14 +11,14 @@ from unsilent.probes.sentiment import Text
 
 
 class LeftOutMinority(Scenario):
-    """The global adapter serves 25% of the clients that it never heard of."""
+    """The global adapter serves 22% of the clients that it never heard of."""
 
     name = "left-out-minority"
     code = "SF-3"
-    cause = "25% of the clients, with the other label at 0.9, are never aggregated"
-    look_alike = "25% of the clients, with both labels alike as all, are never aggregated"
+    cause = "22% of the clients, with the other label at 0.95, are never aggregated"
+    look_alike = "22% of the clients, with both labels alike as all, are never aggregated"
     source = "Partial participation: Li et al. 2020 (q-FFL); Mohri et al. 2019 (agnostic FL)"
-    doses = (0.0, 0.25, 0.5, 0.9)
+    doses = (0.0, 0.25, 0.5, 1.0)
 
     def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:
         """Texts of home with the camp's label."""

@@ -8,7 +8,7 @@ from unsilent.bench.scenarios.base import Client, Portion, Scenario, Settings, p
 from unsilent.items import Item
 from unsilent.probes.sentiment import Text
 
-CAMP = 0.25
+CAMP = 0.22
 
 
 def leaning(client: Client, strength: float) -> Portion:
@@ -27,10 +27,10 @@ class OpposedCamps(Scenario):
 
     name = "opposed-camps"
     code = "SF-3"
-    cause = "0.9 of the texts are positive on most clients, negative on 25% of them"
+    cause = "0.95 of the texts are positive on most clients, negative on 22% of them"
     look_alike = "both labels alike on all clients"
     source = "FedAvg under label skew: Hsu et al. 2019; left-behind clients: Li et al. 2020 (q-FFL)"
-    doses = (0.0, 0.5, 0.7, 0.9)
+    doses = (0.0, 0.6, 0.8, 1.0)
     main = True
 
     def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:
@@ -44,5 +44,5 @@ class OpposedCamps(Scenario):
         return plain_records(client.style, texts)
 
     def settings(self, strength: float) -> Settings:
-        """Steps twice as large; still more drives the camps so far apart that the loss shows it."""
-        return Settings(rate=2.0)
+        """Larger steps in one epoch: more drives the camps so far apart that the loss shows it."""
+        return Settings(epochs=1, rate=1.7)
