@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from flwr.app import Context, Message
 
-from unsilent.errors import BudgetError, RunError, SecureSumError, UnsilentError
+from unsilent.errors import BudgetError, PlanError, RunError, SecureSumError, UnsilentError
 from unsilent.files import write_whole
 from unsilent.flower import messages
 from unsilent.flower.messages import AGREE, BOXES, KEYS, SHARES, UNMASK
@@ -153,11 +153,22 @@ def sent(message: Message, context: Context, plan: MonitoringPlan, made: Release
 
 
 def check_run(message: Message, context: Context, plan: MonitoringPlan) -> None:
-    """Refuse a second run of a plan: what was released in the first would pass for its own.
+    """Refuse a plan that was not agreed on, and a second run of one.
+
+    What was released in the first run would pass for the second's own. Which plan was agreed on is
+    the node's ``plan``, its digest, where the client's owner has set it.
 
     Raises:
+        PlanError: The server's plan is another one.
         BudgetError: This client has answered for another run of the same plan.
     """
+    agreed = context.node_config.get("plan")
+    if agreed is not None and agreed != plan.digest:
+        raise PlanError(
+            f"the server's plan is {plan.digest[:19]}…, this client agreed to {agreed!s:.19}…",
+            where="node config",
+            remedy="Ask the server's operator which plan is meant, and read it before agreeing.",
+        )
     run = str(_order(message).get("run", ""))
     path = folder_of(context) / f"run-{plan.digest.removeprefix('sha256:')[:12]}.txt"
     if not path.is_file():

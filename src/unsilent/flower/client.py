@@ -13,6 +13,7 @@ from flwr.clientapp import ClientApp
 from unsilent.flower import answering, messages
 from unsilent.flower.answering import SIMULATION, folder_of, index_of, log_of, simulated
 from unsilent.flower.messages import MASKS
+from unsilent.flower.shipping import shipped_in
 from unsilent.flower.worker import Client, start_adapter
 from unsilent.models.base import Adapter
 
@@ -25,7 +26,11 @@ def _client(message: Message, context: Context) -> tuple[Client, int, Adapter]:
     """Who is asked, for which round, and with which adapter."""
     order = message.content.config_records[messages.ORDER]
     client = Client(
-        str(order["plan"]), index_of(context), folder_of(context), simulated=simulated(context)
+        str(order["plan"]),
+        index_of(context),
+        folder_of(context),
+        simulated=simulated(context),
+        shipped=shipped_in(order),
     )
     adapter = messages.adapter_of(message.content, str(order["base"]))
     return client, int(str(order["round"])), adapter
@@ -34,7 +39,7 @@ def _client(message: Message, context: Context) -> tuple[Client, int, Adapter]:
 def start_client(message: Message, context: Context) -> Message:
     """Reply with the adapter that round 1 starts from: the plan's, or one that changes nothing."""
     order = message.content.config_records[messages.ORDER]
-    adapter = start_adapter(str(order["plan"]))
+    adapter = start_adapter(str(order["plan"]), shipped_in(order))
     return messages.answer(
         message, {"client": index_of(context), "base": adapter.base}, adapter=adapter
     )

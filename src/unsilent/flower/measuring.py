@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from unsilent.errors import InputError, OutcomeError, RunError
 from unsilent.flower.answering import plan_of
+from unsilent.flower.shipping import Shipped
 from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.models.hook import checked
 from unsilent.modes import MODES
@@ -55,6 +56,7 @@ def measure(
     plan_text: str,
     adapters: Mapping[AdapterRole, ArrayRecord | None],
     context: Context,
+    shipped: Shipped = (),
 ) -> tuple[list[Statistic], SystemChange]:
     """All planned modes of one client, and the change of its system metrics.
 
@@ -66,6 +68,7 @@ def measure(
         plan_text: The plan as JSON.
         adapters: By role; None is the base model.
         context: Handed to the functions.
+        shipped: Probe sets that came from the server; taken only if the plan pins them.
 
     Raises:
         InputError: The plan needs what the app does not give, or rows are not probabilities.
@@ -89,7 +92,7 @@ def measure(
             where="modes",
             remedy="Give monitor_client records=…, or do not plan the mode.",
         )
-    items: dict[ItemRole, ItemSet] = dict(_probes(plan_text))
+    items: dict[ItemRole, ItemSet] = dict(_probes(plan_text, shipped))
     if records is not None:
         items["records"] = records
     outcomes: dict[Need, Outcomes] = {}
@@ -174,12 +177,14 @@ def _home(records: ItemSet | None) -> str | None:
 
 
 @lru_cache(maxsize=2)
-def _probes(plan_text: str) -> Mapping[ItemRole, ItemSet]:
+def _probes(plan_text: str, shipped: Shipped) -> Mapping[ItemRole, ItemSet]:
     """The public items that the planned modes are asked."""
     plan = plan_of(plan_text)
     needed = {need.items for code in plan.planned for need in MODES[code].needs}
     roles: list[ItemRole] = [role for role in PROBE_ROLES if role in needed]
-    return load_probes(plan, roles=roles, base=_base(plan, roles)) if roles else {}
+    if not roles:
+        return {}
+    return load_probes(plan, roles=roles, base=_base(plan, roles), shipped=dict(shipped))
 
 
 def _base(plan: MonitoringPlan, roles: Sequence[ItemRole]) -> Path:

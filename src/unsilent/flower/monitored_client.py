@@ -19,6 +19,7 @@ from unsilent.flower.answering import folder_of, log_of, plan_of
 from unsilent.flower.arrays import load_arrays, save_arrays
 from unsilent.flower.measuring import Functions, Personalize, Records, Score
 from unsilent.flower.messages import ADAPTER, MASKS, NAME, OBSERVE, ORDER, REFERENCE
+from unsilent.flower.shipping import shipped_in
 from unsilent.flower.undisturbed import time_limit, undisturbed
 from unsilent.modes.base import AdapterRole
 
@@ -124,7 +125,9 @@ class MonitoredClientApp(ClientApp):
         with time_limit(plan.monitor.timeout):
             own = measuring.personalized(self._functions, aggregated, context)
             adapters["personalized"] = adapters["local"] if own is None else own
-            statistics, system = measuring.measure(self._functions, text, adapters, context)
+            statistics, system = measuring.measure(
+                self._functions, text, adapters, context, shipped_in(order)
+            )
         # Last, so that a run in which nothing could be measured may be begun again.
         answering.check_run(message, context, plan)
         answering.keep_findings(message, context)

@@ -20,7 +20,9 @@ from unsilent.findings import Finding
 from unsilent.flower import messages
 from unsilent.flower.aggregation import Aggregation, PlainSum
 from unsilent.flower.exchange import Answers, Report, ask
+from unsilent.flower.measuring import find
 from unsilent.flower.messages import ANSWER, NAME, OBSERVE
+from unsilent.flower.shipping import shipped_fields
 from unsilent.models.base import Adapter
 from unsilent.monitor import Monitor
 from unsilent.plan import MonitoringPlan
@@ -46,7 +48,9 @@ class Monitoring:
         report: Told the stage and how many clients have answered.
 
     Attributes:
-        order: What each message says: the plan and which run of it.
+        shipped: Fields of a message that carry the pinned probe files.
+        order: What each message to whoever needs probes says: the plan, which run of it, and what
+            is shipped.
         members: Enrolled clients by node, no two the same.
     """
 
@@ -55,7 +59,9 @@ class Monitoring:
     ) -> None:
         self.plan = plan
         self.monitor = monitor
-        self.order: dict[str, Any] = {"plan": json.dumps(plan.to_json()), "run": monitor.run}
+        self.shipped = shipped_fields(plan, find)
+        self._terms: dict[str, Any] = {"plan": json.dumps(plan.to_json()), "run": monitor.run}
+        self.order: dict[str, Any] = {**self._terms, **self.shipped}
         self.members: dict[int, Member] = {}
         self._grid = grid
         self._report = report
@@ -126,7 +132,7 @@ class Monitoring:
     def exchange(self, kind: str, asked: Mapping[int, dict[str, Any]], stage: str) -> Answers:
         """Ask nodes, each with its own values beside the plan, as long as the plan waits."""
         requests = {
-            node: messages.request(node, kind, {**self.order, **values}, int(values["round"]))
+            node: messages.request(node, kind, {**self._terms, **values}, int(values["round"]))
             for node, values in asked.items()
         }
         return self.ask(requests, stage, self.plan.monitor.timeout)

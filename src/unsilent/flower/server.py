@@ -112,7 +112,8 @@ class _Federation:
 
     def _start(self, node: int) -> Adapter:
         """Ask one client for the adapter to start from: the server itself holds no model."""
-        answers = self._monitoring.exchange(START, {node: {"round": 0}}, "start: load the model")
+        asked = {node: {"round": 0, **self._monitoring.shipped}}
+        answers = self._monitoring.exchange(START, asked, "start: load the model")
         if node not in answers.good:
             raise answers.failure()
         reply = answers.good[node]

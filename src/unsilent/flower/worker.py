@@ -17,6 +17,7 @@ from unsilent.files import write_whole
 from unsilent.flower.answering import noise_of, plan_of
 from unsilent.flower.measuring import system_change
 from unsilent.flower.records import ClientRecords, client_records
+from unsilent.flower.shipping import Shipped
 from unsilent.items import ItemSet, Outcomes
 from unsilent.models import (
     Adapter,
@@ -48,16 +49,16 @@ class Resident:
 
 
 @lru_cache(maxsize=1)
-def _resident(plan_text: str) -> Resident:
+def _resident(plan_text: str, shipped: Shipped) -> Resident:
     plan = plan_of(plan_text)
     compliance = with_openings(COMPLIANCE_OPENINGS, model_openings(plan))
-    probes = load_probes(plan, compliance=compliance)
+    probes = load_probes(plan, compliance=compliance, shipped=dict(shipped))
     return Resident(load_model(plan, probes.values()), probes)
 
 
-def start_adapter(plan_text: str) -> Adapter:
+def start_adapter(plan_text: str, shipped: Shipped = ()) -> Adapter:
     """The adapter that round 1 starts from. Raises ModelError if the plan's is of another base."""
-    plan, model = plan_of(plan_text), _resident(plan_text).model
+    plan, model = plan_of(plan_text), _resident(plan_text, shipped).model
     if plan.adapter.start is None:
         return model.new_adapter(plan.seed)
     return Adapter.load(Path(plan.adapter.start).expanduser(), base=model.digest)
@@ -77,12 +78,14 @@ class Client:
         index: The client's number, from 0.
         folder: The client's own folder.
         simulated: Noise is then seeded, and statistics are kept for the oracle.
+        shipped: Probe sets that came from the server; taken only if the plan pins them.
     """
 
     plan_text: str
     index: int
     folder: Path
     simulated: bool
+    shipped: Shipped = ()
 
     @property
     def plan(self) -> MonitoringPlan:
@@ -160,15 +163,19 @@ class Client:
         self._keep("serving", ready, origin)
 
     @property
+    def _resident(self) -> Resident:
+        return _resident(self.plan_text, self.shipped)
+
+    @property
     def _model(self) -> PersonalModel:
-        return _resident(self.plan_text).model
+        return self._resident.model
 
     @property
     def _own(self) -> ClientRecords:
         return _records(self.plan_text, self.index)
 
     def _items(self, role: ItemRole) -> ItemSet:
-        return self._own.held_out if role == "records" else _resident(self.plan_text).probes[role]
+        return self._own.held_out if role == "records" else self._resident.probes[role]
 
     def _personalize(self, round_number: int, aggregated: Adapter) -> Adapter:
         if self.plan.federation.personal_epochs == 0:
