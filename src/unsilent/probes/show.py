@@ -29,7 +29,7 @@ def list_table(sets: Iterable[KnownSet]) -> RenderableType:
             known.name,
             ", ".join(known.roles),
             f"{sum(known.rows.values()):,}",
-            known.licence if known.licence_seen else f"{known.licence} (?)",
+            known.licence if known.licence_seen else f"{known.licence}, unverified",
             ", ".join(origins),
             "never" if known.no_training else "allowed",
             escape(known.citation),
@@ -37,7 +37,7 @@ def list_table(sets: Iterable[KnownSet]) -> RenderableType:
     return Group(
         table,
         Text(
-            "\n(?): as commonly stated, not read at its source; check it before you pass data on."
+            "\nunverified: as commonly stated, read nowhere; check it before you pass data on."
         ),
         Text("Offline: from a path always; from a package once it is in the cache."),
         Text('In a plan: probes.bias = "known:bbq:data/bbq?category=Age"'),

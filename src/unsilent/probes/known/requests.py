@@ -229,6 +229,7 @@ SETS: tuple[KnownSet, ...] = (
         title="AdvBench, harmful behaviours",
         roles=("harmful",),
         licence="MIT",
+        licence_seen="the card of walledai/AdvBench on the hub, not the authors'",
         citation="Zou et al., 2023, arXiv:2307.15043",
         home="github.com/llm-attacks/llm-attacks, data/advbench/harmful_behaviors.csv",
         files=("harmful_behaviors.csv", "*.csv", "*.parquet"),
