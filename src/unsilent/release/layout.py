@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from unsilent.errors import OutcomeError, PlanError, ReleaseError
 from unsilent.files import digest_json
 from unsilent.modes import MODES
+from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.taxonomy import by_code
 
@@ -281,7 +282,7 @@ def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
         return Coordinate(name, 0.25, 0.2)
     if mode.view == "client_private":
         return Coordinate(name, 0.5, 1.0)
-    sizes = {need.items: plan.probes.size(need.items) for need in mode.needs}
+    sizes: dict[ItemRole, int] = {need.items: plan.probes.size(need.items) for need in mode.needs}
     known = all(getattr(plan.probes, role) == "embedded" for role in sizes)
     return Coordinate(name, mode.largest_spread(sizes) if known else 0.25, 0.6)
 
