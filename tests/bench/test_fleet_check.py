@@ -1,15 +1,20 @@
 """A run agrees with its trace if means and truths are near, and only with a trace of its own."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from tests.bench.traces_maker import federation
+from unsilent.bench.fleet import running
 from unsilent.bench.fleet.check import AGREEMENT, agreement
 from unsilent.bench.fleet.recording import FRESH, PASSED, Job, shipped
 from unsilent.bench.scenarios import MAIN, SCENARIOS
+from unsilent.bench.traces import write
 from unsilent.bench.traces.federation import DOSES
+from unsilent.cli import app
 from unsilent.errors import InputError
 
 
@@ -70,3 +75,16 @@ def test_what_ships_is_fresh_and_named_once() -> None:
 def test_a_job_is_named_by_all_that_makes_it() -> None:
     job = Job("obedience", "strong", 128, 101, "ditto", "dp-sgd:8")
     assert job.name == "fleet-obedience-strong-128-s101-ditto-dp-sgd-8"
+
+
+@pytest.mark.parametrize(("moved", "code"), [(0.0, 0), (2 * AGREEMENT, 1)])
+def test_the_command_fails_where_a_rerun_differs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moved: float, code: int
+) -> None:
+    recorded = federation()
+    write(tmp_path, [recorded])
+    again = replace(recorded, truth=recorded.truth + moved)
+    monkeypatch.setattr(running, "run", lambda jobs, out, progress: (again,))
+    found = CliRunner().invoke(app, ["bench", "run", "--check", "--traces", str(tmp_path)])
+    assert found.exit_code == code
+    assert f"{moved:.4f}" in found.stdout

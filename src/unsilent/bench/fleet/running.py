@@ -78,7 +78,7 @@ def table(found: Sequence[Federation], agreed: Sequence[Agreement]) -> Table:
     """Truth (and mean statistic) of the last round, and how far a recorded run is from it."""
     apart = {each.federation: each for each in agreed}
     shown = Table(title="Last round: truth (mean statistic)")
-    shown.add_column("federation")
+    shown.add_column("federation", no_wrap=True)
     for code in CODES:
         shown.add_column(code, justify="right")
     shown.add_column("accuracy", justify="right")
