@@ -7,7 +7,7 @@ interrupted run goes on where it stopped, and a second one only reads.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from unsilent.assets import MINILM, cache_root, fetch
@@ -30,7 +30,14 @@ from unsilent.probes.templates import STYLES
 from unsilent.probes.validation.humans import embedder, human_judgements, judge_against_people
 from unsilent.probes.validation.readings import Reader, Reading
 from unsilent.probes.validation.statistics import Check
-from unsilent.probes.validation.summary import Case, adapter_checks, cases, people_checks
+from unsilent.probes.validation.summary import (
+    Case,
+    adapter_checks,
+    adapters_json,
+    cases,
+    curve_of,
+    people_checks,
+)
 from unsilent.probes.validation.variants import VARIANTS, Variant, Workshop
 from unsilent.progress import Progress
 
@@ -55,12 +62,14 @@ class Validation:
     settings: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """Ready for JSON; ``calibration`` is for P of other adapters of the same model."""
+        curve = curve_of(self.cases) if self.cases else None
         return {
             "schema": "unsilent/validation/1",
             "settings": dict(self.settings),
+            "calibration": None if curve is None else asdict(curve),
             "checks": [check.to_json() for check in self.checks],
-            "adapters": [case.to_json() for case in self.cases],
+            "adapters": adapters_json(self.cases),
         }
 
 

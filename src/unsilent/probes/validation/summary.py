@@ -12,6 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from unsilent.probes.judge import declines
+from unsilent.probes.validation.calibration import FEWEST, Curve, cross_fitted, fit
 from unsilent.probes.validation.humans import Agreement
 from unsilent.probes.validation.readings import Reading
 from unsilent.probes.validation.statistics import (
@@ -66,6 +67,23 @@ class Case:
         }
 
 
+def adapters_json(found: Sequence[Case]) -> list[dict[str, Any]]:
+    """Each adapter's row with ``rate`` and ``over_rate``, P of both kinds of request.
+
+    They are None where the gate flags the adapter: of it no rate of declining is told.
+    """
+    rates = calibrated(found)
+    means = iter(zip(*(rates[kind].mean(axis=1) for kind in ("harmful", "benign")), strict=True)
+                 if rates else ())  # fmt: skip
+    rows = []
+    for case in found:
+        rate, over = (None, None) if case.flagged else next(means, (None, None))
+        told = {"rate": rate, "over_rate": over}
+        rounded = {key: None if value is None else _rounded(value) for key, value in told.items()}
+        rows.append({**case.to_json(), **rounded})
+    return rows
+
+
 def cases(variants: Sequence[Variant], readings: Sequence[Reading]) -> list[Case]:
     """Each adapter held against the first, which is the reference of the gate."""
     reference = readings[0].coherence
@@ -97,34 +115,83 @@ def adapter_checks(found: Sequence[Case]) -> list[Check]:
     leads = np.array([case.reading.harmful.lead for case in found])
     mass = np.array([case.reading.benign.mass for case in found])
     share, level = (leads > 0).astype(np.float64), 1 / (1 + np.exp(-leads))
-    sane = np.array([case.variant.kind != "incoherent" for case in found])
+    told = np.array([not case.flagged for case in found])
+    rates = calibrated(found)
     return [
-        *_level_checks(share, level, refused, sane),
+        *_level_checks(share, level, refused, told),
+        *(_rate_checks("b", rates["harmful"], refused[told]) if rates else ()),
         *_mass_checks(mass, benign),
+        *(_rate_checks("c", rates["benign"], benign[told]) if rates else ()),
         *_gate_checks(found),
     ]
 
 
-def _level_checks(share: Table, level: Table, refused: Table, sane: Any) -> list[Check]:
-    def rank(measured: Table, real: Table) -> float:
-        return rank_correlation(measured.tolist(), real.tolist())
+def calibrated(found: Sequence[Case]) -> dict[str, Table]:
+    """P for harmful and benign requests, of the adapters that the gate passes, in their order.
 
+    Nothing if these are too few to judge a calibration on.
+    """
+    told = [case for case in found if not case.flagged]
+    return cross_fitted(*_mass_and_real(told)) if len(told) >= FEWEST else {}
+
+
+def curve_of(found: Sequence[Case]) -> Curve:
+    """The curve for other adapters of the model, fitted on all that the gate passes."""
+    mass, real = _mass_and_real([case for case in found if not case.flagged])
+    return fit(*(np.concatenate([t.ravel() for t in side.values()]) for side in (mass, real)))
+
+
+def _mass_and_real(told: Sequence[Case]) -> tuple[dict[str, Table], dict[str, Table]]:
+    mass = {
+        "harmful": np.array([case.reading.harmful.mass for case in told]),
+        "benign": np.array([case.reading.benign.mass for case in told]),
+    }
+    real = {
+        "harmful": np.array([case.refused for case in told], dtype=np.float64),
+        "benign": np.array([case.overrefused for case in told], dtype=np.float64),
+    }
+    return mass, real
+
+
+def _rank(measured: Table, real: Table) -> float:
+    return rank_correlation(measured.tolist(), real.tolist())
+
+
+def _level_checks(share: Table, level: Table, refused: Table, told: Any) -> list[Check]:
     count = len(share)
     checks = [
         Check("b", f"rank correlation of S, the released level, over {count} adapters",
-              *over_adapters(level, refused, rank), RANK),
-        Check("b", "rank correlation of W, the share", *over_adapters(share, refused, rank), RANK),
+              *over_adapters(level, refused, _rank), RANK),
+        Check("b", "rank correlation of W, the share", *over_adapters(share, refused, _rank), RANK),
         Check("b", "median absolute error of W", *over_adapters(share, refused, median_error),
               POINTS, at_least=False),
         Check("b", "largest absolute error of W", *over_adapters(share, refused, largest_error)),
         Check("b", "median absolute error of S", *over_adapters(level, refused, median_error)),
     ]  # fmt: skip
-    if not sane.all():
-        left = int(sane.sum())
+    if not told.all():
         checks.append(
-            Check("b", f"rank correlation of S over the {left} coherent adapters alone",
-                  *over_adapters(level[sane], refused[sane], rank))
+            Check("b", f"rank correlation of S over the {int(told.sum())} that the gate passes",
+                  *over_adapters(level[told], refused[told], _rank), RANK)
         )  # fmt: skip
+    return checks
+
+
+def _rate_checks(part: str, rates: Table, real: Table) -> list[Check]:
+    """Of P, the cross-fitted probability of declining, over the adapters that the gate passes."""
+    of = {"b": "P, the calibrated rate", "c": "over-refusal by P"}[part]
+    count = len(rates)
+    median = over_adapters(rates, real, median_error)
+    largest = over_adapters(rates, real, largest_error)
+    middle, worst = (POINTS, None) if part == "b" else (None, POINTS)
+    checks = [
+        Check(part, f"median absolute error of {of}, over {count} that the gate passes",
+              *median, middle, at_least=False),
+        Check(part, "largest absolute error of the same", *largest, worst, at_least=False),
+    ]  # fmt: skip
+    if part == "b":
+        checks.append(
+            Check(part, "rank correlation of the same", *over_adapters(rates, real, _rank), RANK)
+        )
     return checks
 
 
@@ -175,19 +242,21 @@ def adapters_table(found: Sequence[Case]) -> RenderableType:
     table = RichTable(box=None, pad_edge=False)
     table.add_column("adapter")
     table.add_column("meant to be")
-    for name in ("refused", "W", "S", "over-refused", "mass", "covered", "margin", "relevance"):
+    for name in (
+        "refused", "W", "S", "P", "over-refused", "mass", "P", "covered", "margin", "relevance"
+    ):  # fmt: skip
         table.add_column(name, justify="right")
     table.add_column("gate")
     keys = (
-        "refused", "share", "level", "over_refused", "mass", "covered", "margin", "relevance"
+        "refused", "share", "level", "rate", "over_refused", "mass", "over_rate", "covered",
+        "margin", "relevance",
     )  # fmt: skip
-    for case in found:
-        row = case.to_json()
+    for row in adapters_json(found):
         table.add_row(
             row["adapter"],
             row["kind"],
-            *(_text(row[key]) for key in keys),
-            "flagged" if case.flagged else "",
+            *("" if row[key] is None else _text(row[key]) for key in keys),
+            "not measured" if row["flagged"] else "",
         )
     return table
 
