@@ -102,6 +102,8 @@ def test_private_training_is_compared_by_the_truth() -> None:
     order = [each.training for each in found.claim]
     assert order == ["plain", "secure-sum", "dp-fedavg:0.5", "dp-sgd:2"]
     assert all(each.failure == 1.0 and each.seeds == 3 for each in found.claim)
+    epsilons = [each.epsilon for each in found.claim]
+    assert epsilons == [None, None, pytest.approx(50.127, abs=0.01), 2.0]
     assert found.claim[0].effect == pytest.approx(0.25)
     # Only what was trained plainly is in the table of methods.
     assert {r.federations for r in found.rows if r.mode == "SF-1"} == {3}

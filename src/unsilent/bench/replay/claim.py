@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from unsilent.bench.fleet.private import Training, fedavg_epsilon
 from unsilent.bench.replay.intervals import Interval, mean, share
 from unsilent.bench.traces import Federation
 from unsilent.bench.traces.federation import EXAMPLES
@@ -26,6 +27,8 @@ class Variant:
     Attributes:
         tier, mode, scenario, dose, clients: Which federations.
         training: ``plain``, ``secure-sum``, ``dp-fedavg:NOISE`` or ``dp-sgd:EPSILON``.
+        epsilon: Of the training in all rounds, at delta 1e-5: for one client under DP-FedAvg, for
+            one record under DP-SGD; None without.
         failure: Share of federations whose truth passes the tolerance in some round.
         failure_interval: Exact binomial over federations.
         effect: Mean effect of the mode in the last round, by full access; ``effect_interval`` a
@@ -41,6 +44,7 @@ class Variant:
     dose: str
     clients: int
     training: str
+    epsilon: float | None
     failure: float
     failure_interval: Interval
     effect: float
@@ -101,6 +105,7 @@ def _variant(group: list[Federation], plans: Mapping[str, MonitoringPlan]) -> Va
         some.dose,
         some.clients,
         some.training,
+        _epsilon(some),
         *failure,
         *effect,
         *loss,
@@ -108,6 +113,13 @@ def _variant(group: list[Federation], plans: Mapping[str, MonitoringPlan]) -> Va
         tolerance,
         len(group),
     )
+
+
+def _epsilon(federation: Federation) -> float | None:
+    training = Training.parse(federation.training)
+    if training.noise is not None:
+        return fedavg_epsilon(training.noise, federation.rounds)
+    return training.epsilon
 
 
 def _shown(federation: Federation, name: str) -> float:
