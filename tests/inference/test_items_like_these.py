@@ -5,8 +5,10 @@ import pytest
 
 from unsilent.bench.fleet.statistics import left_behind
 from unsilent.inference import judge_rounds
+from unsilent.inference.bands import bands
 from unsilent.inference.power import power_table
 from unsilent.inference.sampling import MISTAKEN, Sampling
+from unsilent.inference.series import Series
 from unsilent.modes.sf3_fairness_collapse import LEFT_BEHIND
 from unsilent.plan import parse_plan
 from unsilent.release.layout import SPREAD, Layout
@@ -54,6 +56,40 @@ def test_intervals_cover_the_mean_over_all_items(plan_of, alike):
         found[items] = np.mean(covered)
     assert found["like-these"] >= 0.95 - 2.5 * (0.05 * 0.95 / 200) ** 0.5
     assert found["these"] < 0.8
+
+
+@pytest.mark.parametrize("control", ["horizon", "open-ended"])
+@pytest.mark.parametrize("items", [20, 2000])
+def test_all_rounds_hold_together_where_the_same_items_come_back(plan_of, control, items):
+    repetitions, mean, sd = 2000, 0.1, 0.3 / items**0.5
+    plan = plan_of(
+        modes=("alignment_erosion",),
+        rounds=range(1, 11),
+        control=control,
+        epsilon=2.0,
+        items="like-these",
+    )
+    layout, rng = Layout.from_plan(plan), np.random.default_rng(items)
+    sampling = Sampling.of(plan, layout, "SF-6")
+    shape, variance = (repetitions, 10), float(share_variance(plan)) * CLIENTS
+    noise = rng.standard_normal((2, *shape)) * variance**0.5 / CLIENTS
+    series = Series(
+        "SF-6",
+        np.arange(1, 11),
+        np.full(10, CLIENTS),
+        np.full(10, variance),
+        mean + rng.normal(0, sd, (repetitions, 1)) + noise[0] * sampling.step,
+        sd + noise[1] * sampling.spread_step,
+        np.zeros(shape),
+        np.zeros(shape),
+        sampling,
+    )
+    low, high = np.zeros(repetitions, bool), np.zeros(repetitions, bool)
+    for last in range(1, 11):
+        for band in bands(plan, series.until(last)):
+            low, high = low | (band.lower > mean), high | (band.upper < mean)
+    assert low.mean() <= 0.04 + 3 * (0.04 * 0.96 / repetitions) ** 0.5
+    assert high.mean() <= 0.01 + 3 * (0.01 * 0.99 / repetitions) ** 0.5
 
 
 @pytest.mark.parametrize("records", [24, 96])
