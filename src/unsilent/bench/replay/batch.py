@@ -24,7 +24,7 @@ from unsilent.release.layout import Layout
 from unsilent.release.noise import needed_releases, share_variance
 from unsilent.taxonomy import CODES
 
-RUNS, FEWEST, MOST = 4000, 20, 100
+RUNS, FEWEST, MOST = 12_000, 40, 100
 """About how many runs of a batch are simulated, and how many of one federation."""
 
 
