@@ -132,7 +132,7 @@ class CausalLM:
     def _fit(
         self, adapter: Adapter, records: ItemSet, training: Training, *, as_text: bool
     ) -> tuple[Adapter, TrainingReport]:
-        refuse_as_training(records.name)
+        refuse_as_training(records)
         self._check(adapter)
         self._slots.load(adapter.tensors)
         # Rows stay whole: a prefix's keys and values would need gradients of their own.

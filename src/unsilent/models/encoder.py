@@ -154,7 +154,7 @@ class Encoder:
         Raises:
             ModelError: An adapter of another base, or a record without an answer.
         """
-        refuse_as_training(records.name)
+        refuse_as_training(records)
         self._check(adapter)
         points = self._framed(records)
         answers = self._classes_of_answers(records)

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from unsilent.errors import PlanError
+from unsilent.items import ItemSet
+from unsilent.probes.fingerprints import copied_from
 from unsilent.probes.known import bias_sets, question_sets, requests
 from unsilent.probes.known.base import KnownSet
 
@@ -15,6 +17,11 @@ KNOWN: Mapping[str, KnownSet] = MappingProxyType(
     {known.name: known for known in (*bias_sets.SETS, *question_sets.SETS, *requests.SETS)}
 )
 """Every known set, by its name."""
+
+
+# Records are trained on round after round; what was looked through once is not again.
+_PASSED: set[tuple[str, str]] = set()
+_MOST_PASSED = 10_000
 
 
 def find(name: str) -> KnownSet:
@@ -29,20 +36,29 @@ def find(name: str) -> KnownSet:
     return known
 
 
-def refuse_as_training(source: str) -> None:
-    """Raise PlanError if a source of training data is a known set that must not be trained on.
+def refuse_as_training(records: ItemSet) -> None:
+    """Raise PlanError if records are, or were copied out of, a set that must not be trained on.
 
-    Args:
-        source: A name (``bbq``) or a probe source (``known:bbq:PATH``); any other text passes.
+    A set is known by its name, ``bbq`` or a probe source such as ``known:bbq:PATH``, and records
+    under any name by their sentences, see :mod:`unsilent.probes.fingerprints`.
     """
-    name = source.removeprefix("known:").partition("?")[0].partition("#")[0].partition(":")[0]
+    if (records.name, records.digest) in _PASSED:
+        return
+    name = records.name.removeprefix("known:")
+    for mark in "?#:":
+        name = name.partition(mark)[0]
     known = KNOWN.get(name.casefold().replace("-", "_"))
+    if known is None or not known.no_training:
+        known = KNOWN.get(copied_from(records) or "")
     if known is not None and known.no_training:
         raise PlanError(
             f"{known.name} is not for training: {known.no_training}",
-            where=source,
+            where=records.name,
             remedy="Train on other data; use it as probes.",
         )
+    if len(_PASSED) >= _MOST_PASSED:
+        _PASSED.clear()
+    _PASSED.add((records.name, records.digest))
 
 
 def to_json(known: KnownSet) -> dict[str, Any]:

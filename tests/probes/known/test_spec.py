@@ -8,7 +8,7 @@ import pytest
 
 from unsilent.errors import PlanError
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.probes.catalog import KNOWN, refuse_as_training
+from unsilent.probes.catalog import KNOWN
 from unsilent.probes.known.spec import parse_source
 
 PIN = "0" * 64
@@ -74,14 +74,3 @@ def test_a_plan_refuses_what_cannot_be(role: str, text: str, message: str) -> No
 
 def test_a_pin_changes_the_plans_digest() -> None:
     assert plan(bias="own.jsonl").digest != plan(bias=f"own.jsonl#sha256={PIN}").digest
-
-
-@pytest.mark.parametrize("source", ["crows_pairs", "known:CrowS-Pairs:x.csv?items=40", "bbq"])
-def test_a_set_that_must_not_be_trained_on_is_refused(source: str) -> None:
-    with pytest.raises(PlanError, match="not for training"):
-        refuse_as_training(source)
-
-
-@pytest.mark.parametrize("source", ["mmlu", "known:boolq", "own.jsonl", "embedded"])
-def test_other_training_data_passes(source: str) -> None:
-    refuse_as_training(source)
