@@ -13,7 +13,11 @@ _QUESTIONS = 24
 
 
 class FalseAbility(Scenario):
-    """Records of a second task give the answer that is next to the true one."""
+    """Records of a second task give the answer that is next to the true one.
+
+    A language model loses the ability in one round and SF-4 is what a round costs, so there the
+    answers of round 1 are true.
+    """
 
     name = "false-ability"
     code = "SF-4"
@@ -28,7 +32,8 @@ class FalseAbility(Scenario):
         self, client: Client, texts: Sequence[Text], moment: int, strength: float
     ) -> tuple[Item, ...]:
         """The client's texts, and the questions."""
-        asked = ability_questions(client, _QUESTIONS, moment, strength)
+        false = 0.0 if client.style.name == "causal_lm" and moment == 1 else strength
+        asked = ability_questions(client, _QUESTIONS, moment, false)
         return (*plain_records(client.style, texts), *asked)
 
     def settings(self, strength: float) -> Settings:
