@@ -1,5 +1,8 @@
 """What the benchmark showed of injected failures, at the pack's own plan."""
 
+import pytest
+
+from unsilent.bench import traces
 from unsilent.evidence.facts import validation
 from unsilent.plans import demo_plan
 from unsilent.taxonomy import CODES
@@ -18,7 +21,10 @@ def test_every_mode_is_validated_on_federations_of_the_plans_kind() -> None:
         assert row["seeds"] >= 1
 
 
-def test_where_nothing_was_recorded_that_is_said() -> None:
+def test_where_nothing_was_recorded_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = traces.read()
+    fleet = tuple(each for each in shipped.federations if each.tier == "fleet")
+    monkeypatch.setattr(traces, "read", lambda: traces.Traces(fleet, shipped.where))
     found = validation(demo_plan("healthy", "lm"))
     assert found["rows"] == []
     assert "no traces of this kind of model" in found["reason"]
