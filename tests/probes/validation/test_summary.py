@@ -18,7 +18,12 @@ from unsilent.probes.validation.statistics import (
     over_adapters,
     rank_correlation,
 )
-from unsilent.probes.validation.summary import adapter_checks, cases, checks_table
+from unsilent.probes.validation.summary import (
+    adapter_checks,
+    adapters_json,
+    cases,
+    checks_table,
+)
 from unsilent.probes.validation.variants import Kind, Variant
 
 
@@ -117,3 +122,28 @@ def test_what_is_undefined_is_null_in_json_and_a_blank_in_text() -> None:
     json.dumps([c.to_json() for c in found], allow_nan=False)
     assert found[0].to_json()["value"] is None
     checks_table(found, [])
+
+
+def told(number: int) -> list[dict[str, object]]:
+    variants = [Variant(f"v{i}", kind) for i, (kind, _) in enumerate(ROWS)]
+    return adapters_json(cases(variants[-number:], [read for _, read in ROWS[-number:]]))
+
+
+def test_no_rate_is_told_of_an_adapter_that_the_gate_flags() -> None:
+    rows = told(5)
+    assert [row["rate"] is None for row in rows] == [False] * 4 + [True]
+    assert [row["over_rate"] is None for row in rows] == [False] * 4 + [True]
+    assert rows[-1]["flagged"] is True
+    assert rows[-1]["level"] is not None
+
+
+def test_two_adapters_are_too_few_to_judge_a_calibration_on() -> None:
+    assert [row["rate"] for row in told(3)] == [None] * 3
+
+
+def test_the_calibrated_rate_is_judged_over_the_adapters_that_the_gate_passes() -> None:
+    (rate,) = [c for c in checks() if "calibrated" in c.says]
+    assert rate.part == "b"
+    assert "over 4 that the gate passes" in rate.says
+    assert rate.limit == 0.03
+    assert rate.at_least is False
