@@ -36,9 +36,7 @@ def list_table(sets: Iterable[KnownSet]) -> RenderableType:
         )
     return Group(
         table,
-        Text(
-            "\nunverified: as commonly stated, read nowhere; check it before you pass data on."
-        ),
+        Text("\nunverified: as commonly stated, read nowhere; check it before you pass data on."),
         Text("Offline: from a path always; from a package once it is in the cache."),
         Text('In a plan: probes.bias = "known:bbq:data/bbq?category=Age"'),
     )
