@@ -188,7 +188,7 @@ def effects(variants: Sequence[Data]) -> Chart:
     """The effect of one scenario under each way of training, with its interval and tolerance."""
     values = [
         {
-            "training": each["training"],
+            "training": _training(each),
             "effect": 100 * each["effect"],
             "low": 100 * (each["effect_interval"] or [each["effect"]] * 2)[0],
             "high": 100 * (each["effect_interval"] or [each["effect"]] * 2)[1],
@@ -225,6 +225,13 @@ def effects(variants: Sequence[Data]) -> Chart:
         },
     ]
     return _chart({"layer": layer, "height": {"step": 24}, "width": 190})
+
+
+def _training(variant: Data) -> str:
+    """A way of training in few words."""
+    kind = variant["training"].split(":")[0].removeprefix("dp-")
+    name = {"fedavg": "FedAvg", "sgd": "SGD"}.get(kind, kind)
+    return name if variant["epsilon"] is None else f"{name}, ε {variant['epsilon']:.2g}"
 
 
 def _lines(

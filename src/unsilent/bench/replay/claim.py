@@ -128,10 +128,11 @@ def _shown(federation: Federation, name: str) -> float:
     return float(np.nan_to_num(federation.numbers[name][-1]) @ weights / weights.sum())
 
 
-def _order(way: tuple[str, list[Federation]]) -> tuple[int, str]:
+def _order(way: tuple[str, list[Federation]]) -> tuple[int, float]:
+    """By kind, then from the larger budget to the smaller."""
+    training = Training.parse(way[0])
     kinds = ("plain", "secure-sum", "dp-fedavg", "dp-sgd")
-    kind = way[0].split(":")[0]
-    return (kinds.index(kind) if kind in kinds else len(kinds), way[0])
+    return kinds.index(way[0].split(":")[0]), training.noise or -(training.epsilon or 0.0)
 
 
 def _rounded(value: Any) -> Any:
