@@ -138,7 +138,7 @@ def bench_run(
             remedy="--clients, --personalization, --training and --everything are of the fleet, "
             "--device is of lm.",
         )
-    chosen = [
+    chosen: list[tuple[str, Dose, int]] = [
         (name, strength, number)
         for number in seed or [lm.FRESH if tier == "lm" else FRESH]
         for name in scenario or MAIN
