@@ -27,6 +27,8 @@ from unsilent.probes.validation.variants import Variant
 
 OVERALL, ON_TOPIC, RANK, POINTS = 0.95, 0.90, 0.90, 0.03
 """What was asked of the measure before it was measured."""
+# A check that was thought of when the numbers were known.
+_LATER = " (added later)"
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def _level_checks(share: Table, level: Table, refused: Table, told: Any) -> list
     ]  # fmt: skip
     if not told.all():
         checks.append(
-            Check("b", f"rank correlation of S over the {int(told.sum())} that the gate passes",
+            Check("b", f"rank correlation of S, {int(told.sum())} that the gate passes{_LATER}",
                   *over_adapters(level[told], refused[told], _rank), RANK)
         )  # fmt: skip
     return checks
@@ -184,7 +186,7 @@ def _rate_checks(part: str, rates: Table, real: Table) -> list[Check]:
     largest = over_adapters(rates, real, largest_error)
     middle, worst = (POINTS, None) if part == "b" else (None, POINTS)
     checks = [
-        Check(part, f"median absolute error of {of}, over {count} that the gate passes",
+        Check(part, f"median absolute error of {of}, over {count} that the gate passes{_LATER}",
               *median, middle, at_least=False),
         Check(part, "largest absolute error of the same", *largest, worst, at_least=False),
     ]  # fmt: skip
