@@ -193,6 +193,7 @@ def main() -> None:
     given = parser.parse_args()
     threads = use_threads(given.threads)
     rows: Rows = []
+    rate = 0.0
     for dtype in given.dtypes:
         loaded, kind = load_base(given.model, dtype, given.device)
         # One wrapped module, so that the harness runs the same model at its own speed.
