@@ -229,7 +229,7 @@ def effects(variants: Sequence[Data]) -> Chart:
 
 def _training(variant: Data) -> str:
     """A way of training in few words."""
-    kind = variant["training"].split(":")[0].removeprefix("dp-")
+    kind = str(variant["training"]).split(":")[0].removeprefix("dp-")
     name = {"fedavg": "FedAvg", "sgd": "SGD"}.get(kind, kind)
     return name if variant["epsilon"] is None else f"{name}, ε {variant['epsilon']:.2g}"
 
