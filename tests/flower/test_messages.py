@@ -127,11 +127,19 @@ def test_where_a_clients_folder_lies_stays_on_the_client(
     assert told == "the client's folder/budget.json: spent"
 
 
-def test_where_other_files_of_a_client_lie_stays_there_too(log: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("store", ["/home/ada/store", None])
+def test_where_other_files_of_a_client_lie_is_told_in_simulation_alone(
+    store: str | None, log: Callable[..., Path]
+) -> None:
+    path = "/home/ada/wards/probes.jsonl:7"
+
     def handle(message: Message, context: Context) -> Message:
-        path = "/home/ada/wards/probes.jsonl:7"
         raise InputError("no answer", where=path, remedy=f"Mend {path}.")
 
-    answer = messages.guarded(handle, log)(question(), context())
+    node = context()
+    if store:
+        node.node_config["store"] = store
+    answer = messages.guarded(handle, log)(question(), node)
     told = answer.content.config_records[messages.ANSWER][messages.FAILED]
-    assert told == "probes.jsonl:7: no answer. Mend probes.jsonl:7."
+    shown = "probes.jsonl:7" if store else path
+    assert told == f"{shown}: no answer. Mend {shown}."

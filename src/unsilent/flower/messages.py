@@ -147,6 +147,7 @@ def _told(error: UnsilentError, context: Context, log: Callable[[Context], Path]
     line = error.line()
     with suppress(UnsilentError):
         line = line.replace(str(log(context).parent), "the client's folder")
-    if Path(error.where).is_absolute():
+    # Whoever simulates has all clients' files, and wants to find this one.
+    if context.node_config.get("store") and Path(error.where).is_absolute():
         line = line.replace(error.where, Path(error.where).name)
     return line
