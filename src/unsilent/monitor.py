@@ -12,21 +12,14 @@ from typing import Any
 import numpy as np
 
 from unsilent.errors import BudgetSpentError, RunError
-from unsilent.findings import (
-    Finding,
-    Findings,
-    HistoryRound,
-    PrivacySummary,
-    SystemMetrics,
-    Trend,
-)
+from unsilent.findings import Finding, Findings, HistoryRound
 from unsilent.inference import influences_of, judge_rounds
 from unsilent.ledger import Ledger
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Layout, PrivacyEvent, Release, epsilon
 from unsilent.release.accountant import PRIVACY_EVENT
-from unsilent.release.noise import needed_releases, planned_event, sum_sigma
-from unsilent.release.promise import statement
+from unsilent.release.noise import needed_releases, planned_event
+from unsilent.summaries import NOTHING_SHOWN, privacy_summary, system_metrics
 
 STOPPED = "stopped"
 """Kind of the ledger entry which says that the budget is spent, and from which round on."""
@@ -231,8 +224,17 @@ class Monitor:
             plan=self.plan.digest,
             round=self._history[-1].round,
             clients=self._clients,
-            privacy=self._privacy(),
-            system_metrics=self._system_metrics(),
+            privacy=privacy_summary(
+                self.plan,
+                self.layout,
+                self._events,
+                stopped_after=None if self.stopped is None else self._history[-1].round,
+            ),
+            system_metrics=(
+                system_metrics(self.plan, self._trends[0], self._trends[-1])
+                if self._trends
+                else NOTHING_SHOWN
+            ),
             findings=self._findings,
             rounds=tuple(self._history),
             influence=influences_of(self._findings),
@@ -248,38 +250,6 @@ class Monitor:
         self._findings = tuple(found)
         self._clients = clients
         self._history.append(HistoryRound.of(round_number, found))
-
-    def _privacy(self) -> PrivacySummary:
-        privacy = self.plan.privacy
-        spent = epsilon(self._events, privacy.delta)
-        clip = self.layout.clip * self.layout.scale
-        return PrivacySummary(
-            unit=privacy.unit,
-            adjacency=privacy.adjacency,
-            epsilon_spent=spent,
-            epsilon=privacy.epsilon,
-            delta=privacy.delta,
-            aggregation=privacy.aggregation,
-            releases=len(self._events),
-            noise_sd=sum_sigma(self.plan) / clip,
-            statement=statement(
-                self.plan,
-                spent,
-                len(self._events),
-                stopped_after=None if self.stopped is None else self._history[-1].round,
-            ),
-        )
-
-    def _system_metrics(self) -> SystemMetrics:
-        if not self._trends:
-            return SystemMetrics(Trend(None, None), Trend(None, None), False)
-        (first_loss, first_accuracy), (loss, accuracy) = self._trends[0], self._trends[-1]
-        margin = self.plan.monitor.margin
-        return SystemMetrics(
-            Trend(first_loss, loss),
-            Trend(first_accuracy, accuracy),
-            loss - first_loss > margin or first_accuracy - accuracy > margin,
-        )
 
 
 def total_of(payload: Mapping[str, Any]) -> Release:

@@ -19,7 +19,6 @@ from unsilent.findings import (
     HistoryRound,
     PrivacySummary,
     SystemMetrics,
-    Trend,
     read_findings,
 )
 from unsilent.inference import influences_of
@@ -27,12 +26,11 @@ from unsilent.ledger import START, Entry, Ledger, Verified
 from unsilent.ledger_place import ledger_of
 from unsilent.monitor import STOPPED
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.release import Layout, epsilon
+from unsilent.release import Layout
 from unsilent.release.accountant import PRIVACY_EVENT, PrivacyEvent
-from unsilent.release.noise import sum_sigma
-from unsilent.release.promise import statement
 from unsilent.report.source import FINDINGS_FILE
 from unsilent.serve.gates import GateState, read_gate
+from unsilent.summaries import NOTHING_SHOWN, privacy_summary, system_metrics
 
 RECENT = 60
 """Rounds that the pages of a run show."""
@@ -221,21 +219,9 @@ class RunReader:
         for entry in self.ledger.entries(PRIVACY_EVENT, since=self._events_to):
             self._events.append(PrivacyEvent.from_json(entry.payload))
             self._events_to = entry.index
-        layout, privacy = Layout.from_plan(plan), plan.privacy
-        spent = epsilon(self._events, privacy.delta)
         last = _round(judged[0]) if judged else 0
-        return PrivacySummary(
-            unit=privacy.unit,
-            adjacency=privacy.adjacency,
-            epsilon_spent=spent,
-            epsilon=privacy.epsilon,
-            delta=privacy.delta,
-            aggregation=privacy.aggregation,
-            releases=len(self._events),
-            noise_sd=sum_sigma(plan) / (layout.clip * layout.scale),
-            statement=statement(
-                plan, spent, len(self._events), stopped_after=last if stopped else None
-            ),
+        return privacy_summary(
+            plan, Layout.from_plan(plan), self._events, stopped_after=last if stopped else None
         )
 
     def _findings(
@@ -266,15 +252,10 @@ class RunReader:
         self, plan: MonitoringPlan, metrics: Sequence[tuple[int, float, float]]
     ) -> SystemMetrics:
         if not metrics:
-            return SystemMetrics(Trend(None, None), Trend(None, None), alarm=False)
-        _, loss, accuracy = _metrics(self.ledger.entries("system", limit=1)[0])
-        _, last_loss, last_accuracy = metrics[-1]
-        margin = plan.monitor.margin
-        return SystemMetrics(
-            Trend(loss, last_loss),
-            Trend(accuracy, last_accuracy),
-            last_loss - loss > margin or accuracy - last_accuracy > margin,
-        )
+            return NOTHING_SHOWN
+        _, *first = _metrics(self.ledger.entries("system", limit=1)[0])
+        _, *last = metrics[-1]
+        return system_metrics(plan, (first[0], first[1]), (last[0], last[1]))
 
     def _final(
         self, plan: MonitoringPlan, found: Findings | None

@@ -1,0 +1,62 @@
+"""What findings say beside the modes: what the releases cost, and what a run shows today.
+
+The monitor says it as it judges, the dashboard from the ledger: both in the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from unsilent.findings import PrivacySummary, SystemMetrics, Trend
+from unsilent.plan import MonitoringPlan
+from unsilent.release import Layout, PrivacyEvent, epsilon
+from unsilent.release.noise import sum_sigma
+from unsilent.release.promise import statement
+
+Shown = tuple[float, float]
+"""Mean loss and mean accuracy of a round."""
+
+
+def privacy_summary(
+    plan: MonitoringPlan,
+    layout: Layout,
+    events: Sequence[PrivacyEvent],
+    *,
+    stopped_after: int | None,
+) -> PrivacySummary:
+    """The cost of the releases so far.
+
+    Args:
+        plan: The run's plan.
+        layout: The plan's.
+        events: All releases.
+        stopped_after: The last judged round if monitoring has stopped, else None.
+    """
+    privacy = plan.privacy
+    spent = epsilon(events, privacy.delta)
+    return PrivacySummary(
+        unit=privacy.unit,
+        adjacency=privacy.adjacency,
+        epsilon_spent=spent,
+        epsilon=privacy.epsilon,
+        delta=privacy.delta,
+        aggregation=privacy.aggregation,
+        releases=len(events),
+        noise_sd=sum_sigma(plan) / (layout.clip * layout.scale),
+        statement=statement(plan, spent, len(events), stopped_after=stopped_after),
+    )
+
+
+def system_metrics(plan: MonitoringPlan, first: Shown, last: Shown) -> SystemMetrics:
+    """The metrics of the first and the last round; an alarm if one is worse by over the margin."""
+    (first_loss, first_accuracy), (loss, accuracy) = first, last
+    margin = plan.monitor.margin
+    return SystemMetrics(
+        Trend(first_loss, loss),
+        Trend(first_accuracy, accuracy),
+        loss - first_loss > margin or first_accuracy - accuracy > margin,
+    )
+
+
+NOTHING_SHOWN = SystemMetrics(Trend(None, None), Trend(None, None), alarm=False)
+"""Before any round has sent its metrics."""
