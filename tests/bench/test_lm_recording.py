@@ -21,8 +21,8 @@ from unsilent.plan import MonitoringPlan
 from unsilent.probes.templates import CAUSAL_LM
 from unsilent.progress import SilentProgress
 
-JOBS = [Job("group-skew", dose, 101) for dose in ("none", "strong")]
-NAMES = [f"lm-group-skew-{dose}-6-s101" for dose in ("none", "strong")]
+JOBS = [Job("group-skew", dose, recording.FRESH) for dose in ("none", "strong")]
+NAMES = [f"lm-group-skew-{dose}-6-s{recording.FRESH}" for dose in ("none", "strong")]
 
 
 class Loaded:

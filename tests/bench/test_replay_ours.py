@@ -40,6 +40,22 @@ def test_sums_are_those_of_the_product_s_own_layout() -> None:
         assert here.clients[moment] == each.present[moment].sum()
 
 
+def test_only_the_plans_monitoring_rounds_are_released() -> None:
+    monitor = PLAN.monitor.model_copy(update={"rounds": (4, 7, 10)})
+    plans = {"fleet": PLAN.model_copy(update={"monitor": monitor})}
+    (some,) = batches([federation("SF-1", "strong", onset=1)], plans)
+    (every,) = batches(some.federations, {"fleet": PLAN})
+    few, all_ = (each.simulation(2.0, 50, 1) for each in (some, every))
+    assert (np.flatnonzero(few.usable) + 1).tolist() == [4, 7, 10]
+    assert all_.usable.all()
+    # As much budget on fewer rounds is less noise in each.
+    assert few.noise_variance[0] == pytest.approx(all_.noise_variance[0] * 0.3, rel=0.01)
+    assert not said(some, few, 50).failure[:, :, [0, 1, 2, 4, 5]].any()
+    # Where only the monitored rounds were recorded, all of them are.
+    (recorded,) = batches([federation("SF-1", "strong", rounds=3)], plans)
+    assert recorded.simulation(2.0, 1, 1).usable.all()
+
+
 @pytest.mark.parametrize("epsilon", [None, 8.0, 1.0])
 def test_verdicts_windows_and_visibility_are_those_of_judge_rounds(epsilon: float | None) -> None:
     here, draws = batch("SF-1", "SF-3", onset=4, absent=0.0), 1 if epsilon is None else 3

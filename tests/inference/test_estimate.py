@@ -81,6 +81,21 @@ def test_private_records_add_a_sampling_part_that_covers_theirs(plan_of, summed)
     assert np.mean([sd >= true_sd for sd in found]) >= 0.95
 
 
+@pytest.mark.parametrize("spread", [0.02, 0.3, 0.5])
+@pytest.mark.parametrize("items", ["these", "like-these"])
+def test_no_spread_of_a_share_is_cut_and_the_variance_is_at_most_half_of_it(
+    plan_of, summed, spread, items
+):
+    plan = plan_of(modes=("fairness_collapse",), items=items)
+    layout = Layout.from_plan(plan)
+    clients = [{"SF-3": 0.0, "SF-3.spread": spread}] * 30
+    found = estimate_mode(plan, layout, summed(plan, clients, None), "SF-3")
+    unit = layout.unit("SF-3.spread")
+    assert found.item_sd == pytest.approx(spread, abs=0.5 / unit)
+    # s^2 <= s / 2 where s is at most 1/2.
+    assert found.sampling_sd**2 * 30 <= spread / 2 + 1.0 / unit
+
+
 def test_a_share_is_never_certain_because_its_noisy_mean_is_negative(plan_of, summed):
     plan, layout = plan_of(), Layout.from_plan(plan_of())
     found = [

@@ -123,6 +123,45 @@ def test_a_share_is_covered_where_a_camp_lies_just_below_the_threshold(plan_of):
     assert np.mean(covered) == 1.0
 
 
+@pytest.mark.parametrize("control", ["horizon", "open-ended"])
+@pytest.mark.parametrize("share", [0.0, 0.15])
+def test_all_rounds_hold_together_where_records_mistake_as_much_as_they_can(
+    plan_of, control, share
+):
+    # All mistakes are to one side: what is read off the noisy spreads has no room to spare.
+    repetitions, spread = 2000, 0.05
+    plan = plan_of(
+        clients=CLIENTS,
+        modes=("fairness_collapse",),
+        rounds=range(1, 11),
+        control=control,
+        epsilon=2.0,
+        items="like-these",
+    )
+    layout, rng = Layout.from_plan(plan), np.random.default_rng(7)
+    sampling = Sampling.of(plan, layout, "SF-3")
+    shape, variance = (repetitions, 10), float(share_variance(plan)) * CLIENTS
+    noise = rng.standard_normal((2, *shape)) * variance**0.5 / CLIENTS
+    low, high = np.zeros(repetitions, bool), np.zeros(repetitions, bool)
+    for sign in (1, -1):
+        series = Series(
+            "SF-3",
+            np.arange(1, 11),
+            np.full(10, CLIENTS),
+            np.full(10, variance),
+            share + sign * MISTAKEN * spread + noise[0] * sampling.step,
+            spread + noise[1] * sampling.spread_step,
+            np.zeros(shape),
+            np.zeros(shape),
+            sampling,
+        )
+        for last in range(1, 11):
+            for band in bands(plan, series.until(last)):
+                low, high = low | (band.lower > share), high | (band.upper < share)
+    assert low.mean() <= 0.04 + 3 * (0.04 * 0.96 / repetitions) ** 0.5
+    assert high.mean() <= 0.01 + 3 * (0.01 * 0.99 / repetitions) ** 0.5
+
+
 @pytest.mark.parametrize("items", [8, 64, 2000])
 def test_no_spread_of_an_embedded_set_is_cut(plan_of, items):
     plan = plan_of(items="like-these")
@@ -199,4 +238,5 @@ def test_a_series_of_these_items_has_no_such_parts(plan_of):
     for code in plan.planned:
         sampling = Sampling.of(plan, layout, code)
         assert not sampling.shared_sd(0.2, 1.0)
-        assert not sampling.mistaken(0.2, 1.0)
+        assert not sampling.mistaken(0.2)
+        assert sampling.privacy_sd(1.0) == sampling.step

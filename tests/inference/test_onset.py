@@ -1,11 +1,13 @@
 """When a failure began: the interval holds the round, is short where it can be, and says so."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from unsilent.errors import FindingsError
 from unsilent.inference.onset import onset_of
-from unsilent.inference.sampling import Sampling
+from unsilent.inference.sampling import MISTAKEN, Sampling
 from unsilent.inference.series import Series
 
 ROUNDS, TOLERANCE = np.arange(1, 41), 0.1
@@ -113,3 +115,24 @@ def test_what_clipping_may_hide_is_not_counted_as_health():
 def test_a_level_is_an_error_probability():
     with pytest.raises(FindingsError, match="level"):
         onset_of(series_of_effects([0.1], 0.01), TOLERANCE, 0.5)
+
+
+def test_what_finite_records_may_mistake_is_not_counted_as_failure():
+    # From round 15 on 1.42 times the spread of .08 is mistaken, all to one side; the true share
+    # passes the tolerance in round 25.
+    rng, step, held, without = np.random.default_rng(11), 1e-9, 0, 0
+    camp = np.where((ROUNDS >= 15) & (ROUNDS < 25), 0.08, 0.0)
+    truth = np.where(ROUNDS >= 25, 0.3, 0.05)
+    sampling = Sampling("none", 0.0, 1.0, 1.0, step, 0.5, step, step, 0.5, items="records")
+    for _ in range(40):
+        noise = rng.normal(0, 0.01, (2, len(ROUNDS)))
+        effects = truth + MISTAKEN * camp + noise[0]
+        series = replace(
+            series_of_effects(effects, 0.01), spreads=camp + noise[1], sampling=sampling
+        )
+        found = onset_of(series, TOLERANCE, 0.05)
+        held += found is not None and found.first <= 25 <= found.last
+        plain = onset_of(replace(series, sampling=replace(sampling, items="none")), TOLERANCE, 0.05)
+        without += plain is not None and plain.first <= 25 <= plain.last
+    assert held >= 38
+    assert without == 0

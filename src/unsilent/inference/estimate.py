@@ -44,7 +44,8 @@ class Estimate:
         sampling_sd: Upper bound on the sd that sampling of clients ("like-these"), of private
             records, or of items ("like-these") adds; 0 for these public probes on the enrolled
             clients.
-        privacy_sd: Sd of the privacy noise really present in the mean; exact.
+        privacy_sd: Sd of the privacy noise really present in the mean, and in what is taken off
+            beside it for clients on the wrong side of a threshold; exact.
         item_sd: Sd over the choice of public probes, as if all clients' errors were the same;
             part of the interval, as ``shared_sd``, only for items like these.
         truncation: Largest absolute error of the mean from truncation to integers and, for items

@@ -205,7 +205,7 @@ def _horizon_value(
 def _crossing(series: Series, tolerance: float, level: float) -> NDArray[np.bool_]:
     """(m,) which rounds may be the first with an effect beyond the tolerance."""
     pooled = series.pooled(int(series.rounds[0]), int(series.rounds[-1]))
-    lasting, margin = float(pooled.sampling_sd), float(pooled.slack)
+    lasting, margin = float(pooled.sampling_sd), series.truncation
     if lasting > 0:
         # Half of the level pays for the error that stays, which no number of rounds averages out.
         freedom = series.degrees_of_freedom[-1]
@@ -213,8 +213,9 @@ def _crossing(series: Series, tolerance: float, level: float) -> NDArray[np.bool
         level /= 2
     weights = _precision(series)
     count, information = len(weights), _sums(weights)
-    above = _sums(weights * (series.effects - tolerance - margin))
-    below = _sums(weights * (tolerance - margin - series.hidden - series.effects))
+    aside = margin + series.mistaken
+    above = _sums(weights * (series.effects - tolerance - aside))
+    below = _sums(weights * (tolerance - aside - series.hidden - series.effects))
     # Row a and column b stand for the rounds from a to b - 1.
     first, end = np.triu_indices(count + 1, 1)
     within = information[end] - information[first]

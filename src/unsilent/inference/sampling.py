@@ -6,6 +6,7 @@ All functions broadcast over arrays, so that a simulation takes the same path as
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
@@ -190,19 +191,35 @@ class Sampling:
         bound = self._spread_bound(np.asarray(spread), np.asarray(noise))
         return bound if self.items == "probes" else np.zeros_like(bound)
 
-    def mistaken(self, spread: ArrayLike, noise: ArrayLike) -> Numbers:
-        """Upper bound on how far finite records move the expected share of clients in a tail.
+    def mistaken(self, spread: ArrayLike) -> Numbers:
+        """How far finite records may move the expected share of clients in a tail, as estimated.
 
         A client whose own loss lies d standard errors from the threshold is counted on the wrong
         side with probability Phi(-d), and its spread sqrt(q (1 - q)) with q = Phi(Z - d), Z
         standard normal, is on average at least pi / 4 times that, which is reached at d = 0. Such
         errors need not cancel between clients: a camp may lie just on one side. 0 where the
-        records are taken as they are, and for statistics that are no share. Arguments as
-        ``variance``.
+        records are taken as they are, and for statistics that are no share.
+
+        The estimate has no bias, so that noise may take it below 0; ``privacy_sd`` counts it.
+
+        Args:
+            spread: Decoded mean of ``.spread``.
         """
-        bound = self._spread_bound(np.asarray(spread), np.asarray(noise))
-        share = self.items == "records" and self.lower == 0
-        return MISTAKEN * bound if share else np.zeros_like(bound)
+        most = np.asarray(spread, dtype=np.float64) + self.spread_step
+        return MISTAKEN * most if self._mistakes else np.zeros_like(most)
+
+    def privacy_sd(self, noise: ArrayLike) -> Numbers:
+        """Sd of the privacy noise in the mean of the statistic, and in ``mistaken`` beside it.
+
+        An interval's end is the mean less, or plus, what is mistaken: a sum of two numbers of the
+        release, whose noise is independent. ``noise`` as in ``variance``.
+        """
+        step = math.hypot(self.step, MISTAKEN * self.spread_step) if self._mistakes else self.step
+        return step * np.asarray(noise, dtype=np.float64)
+
+    @property
+    def _mistakes(self) -> bool:
+        return self.items == "records" and self.lower == 0
 
     def _spread_bound(self, spread: Numbers, noise: Numbers) -> Numbers:
         """The noisy mean of the spreads, replaced by its upper bound, within what it can be."""

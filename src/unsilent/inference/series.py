@@ -31,7 +31,7 @@ class Pooled:
         effect: Sum of the rounds' sums over the number of client-rounds.
         sampling_sd: Upper bound on the sd of the part that stays over rounds.
         shared_sd: The part of it that the choice of probes adds.
-        privacy_sd: Sd of the noise.
+        privacy_sd: Sd of the noise, that in ``slack`` included.
         degrees_of_freedom: Of the whole variance; infinite where no part was estimated.
         hidden: The most that clipping may have taken off the effect.
         clipped: Mean share that clipping cut off, as released.
@@ -102,8 +102,8 @@ class Series:
 
     @property
     def privacy_sd(self) -> Numbers:
-        """(m,) sd of the privacy noise in each round's mean; exact."""
-        return self.sampling.step * self._noise
+        """(m,) sd of the privacy noise in each round's mean and in what is mistaken; exact."""
+        return self.sampling.privacy_sd(self._noise)
 
     @property
     def sampling_sd(self) -> Numbers:
@@ -114,6 +114,11 @@ class Series:
         return np.sqrt(
             variance / self.clients + self.sampling.shared_sd(self.spreads, self._noise) ** 2
         )
+
+    @property
+    def mistaken(self) -> Numbers:
+        """(m,) how far finite records may have moved each mean, as estimated."""
+        return self.sampling.mistaken(self.spreads)
 
     @property
     def hidden(self) -> Numbers:
@@ -177,7 +182,7 @@ class Series:
         cohort = total / count
         square = mean(self.squares)
         variance = self.sampling.variance(effect, spread, square, noise, cohort) / cohort
-        privacy = self.sampling.step * noise
+        privacy = self.sampling.privacy_sd(noise)
         shared = self.sampling.shared_sd(spread, noise)
         return Pooled(
             effect=effect,
@@ -191,7 +196,7 @@ class Series:
             clipped=clipped,
             spread=spread,
             clients=cohort,
-            slack=self.truncation + self.sampling.mistaken(spread, noise),
+            slack=self.truncation + np.maximum(self.sampling.mistaken(spread), 0.0),
         )
 
     def window(self, first: int, last: int) -> Estimate:

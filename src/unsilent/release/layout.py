@@ -273,15 +273,18 @@ def subgroup_name(code: str, domain: str) -> str:
 def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
     """The coordinate of a mode's spreads.
 
-    Where intervals cover the choice of items they rest on it, so it is released more exactly, and
-    within what a spread can be. Of a file's items the number is not known beforehand; there the
-    usual clip is enough from 65 items on.
+    An interval of private records rests on it, so its clip is the most that a spread of a number
+    in the mode's range can be: a smaller one would have to be paid for (``Sampling``). Where
+    intervals cover the choice of items it is released more exactly, as exactly as no client is cut
+    for its spread alone, and within what a spread can be. Of a file's items the number is not known
+    beforehand; there the usual clip is enough from 65 items on.
     """
     name, mode = code + SPREAD, MODES[code]
-    if plan.monitor.items == "these":
-        return Coordinate(name, 0.25, 0.2)
+    alike = plan.monitor.items == "like-these"
     if mode.view == "client_private":
-        return Coordinate(name, 0.5, 1.0)
+        return Coordinate(name, (mode.range[1] - mode.range[0]) / 2, 0.93 if alike else 0.5)
+    if not alike:
+        return Coordinate(name, 0.25, 0.2)
     sizes: dict[ItemRole, int] = {need.items: plan.probes.size(need.items) for need in mode.needs}
     known = all(getattr(plan.probes, role) == "embedded" for role in sizes)
     return Coordinate(name, mode.largest_spread(sizes) if known else 0.25, 0.6)

@@ -74,7 +74,9 @@ def federate(run: Run, *, told: Told = lambda done, steps: None) -> Federation:
         plan.federation.clients, run.seed, CAUSAL_LM, texts=plan.federation.records
     )
     texts = [text for text in private_texts() if usable(text, plan.federation.valence, WORDS)]
-    dealt = deal(clients, [run.scenario.portions(c, strength) for c in clients], texts, run.seed)
+    portions = [run.scenario.portions(c, strength) for c in clients]
+    held_out = plan.federation.held_out // plan.federation.records
+    dealt = deal(clients, portions, texts, run.seed, held_out)
     training = _Training(run, settings, strength, clients, dealt)
     steps = len(clients) * (plan.federation.rounds + 1)
     done = iter(range(1, steps + 1))

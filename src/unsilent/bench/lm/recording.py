@@ -19,7 +19,7 @@ from unsilent.models import PersonalModel, load_model
 from unsilent.plan import MonitoringPlan, read_plan
 from unsilent.progress import Progress
 
-FRESH = 101
+FRESH = 103
 """Seeds from here on are fresh: no dose, weight or tolerance was ever looked at on them."""
 
 

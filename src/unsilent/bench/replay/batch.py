@@ -124,12 +124,17 @@ class Batch:
             layout=self.layout,
             totals=flat,
             clients=counts,
-            usable=counts >= needed_releases(plan),
+            usable=(counts >= needed_releases(plan)) & self._monitored,
             noise_variance=variance,
             truth=truth,
             present=truth,
             clean=clean,
         )
+
+    @property
+    def _monitored(self) -> NDArray[np.bool_]:
+        """(rounds,) whether the plan asks for a release after a round."""
+        return np.isin(np.arange(1, len(self.clients) + 1), self.plan.monitoring_rounds)
 
     def _filled(self, names: Sequence[str]) -> dict[str, Array]:
         """Numbers with 0 for those who took no part."""
@@ -174,7 +179,10 @@ def batches(
 def plan_for(
     plans: Mapping[str, MonitoringPlan], federation: Federation, counts: Sequence[int]
 ) -> MonitoringPlan:
-    """The tier's plan for a federation's clients and rounds."""
+    """The tier's plan for a federation's clients and rounds.
+
+    Its monitoring rounds are the plan's where all rounds were recorded, else all that were.
+    """
     if federation.tier not in plans:
         raise InputError(
             f"no monitoring plan of the tier {federation.tier!r}",
@@ -183,8 +191,12 @@ def plan_for(
     plan = plans[federation.tier]
     rounds = {"clients": federation.clients, "rounds": federation.rounds}
     share = max(counts) / federation.clients
+    whole = federation.rounds == plan.federation.rounds
     monitor = plan.monitor.model_copy(
-        update={"rounds": "every", "min_cohort": min(plan.monitor.min_cohort, *counts)}
+        update={
+            "rounds": plan.monitor.rounds if whole else "every",
+            "min_cohort": min(plan.monitor.min_cohort, *counts),
+        }
     )
     reckoned = plan.federation.model_copy(update={**rounds, "participation": share})
     return plan.model_copy(update={"federation": reckoned, "monitor": monitor})
