@@ -10,17 +10,15 @@ import typer
 
 from unsilent.bench.scenarios.base import Personalization
 from unsilent.bench.traces.federation import DOSES, Dose, Tier
+from unsilent.commands.bench_pages import (
+    Seed,
+    TracesFolder,
+    bench_report,
+    bench_tables,
+    write,
+)
 from unsilent.commands.common import Json, console, print_json
 from unsilent.errors import InputError
-from unsilent.files import write_whole
-
-TracesFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--traces", metavar="DIR", help="Other traces than those shipped.", show_default=False
-    ),
-]
-Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of all randomness.")]
 
 _FLEET = 128
 
@@ -50,7 +48,7 @@ def bench_verdicts(
     with progress_on(Console(stderr=True)) as progress:
         rows = verdicts.run(seed, short=short, progress=progress)
     if figure is not None:
-        _write(figure, verdicts.figure(rows))
+        write(figure, verdicts.figure(rows))
     if as_json:
         print_json({"seed": seed, "rows": [row.to_json() for row in rows]})
     else:
@@ -204,55 +202,12 @@ def bench_replay(
             progress=progress,
         )
     if out is not None:
-        _write(out, json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")
+        write(out, json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")
     if as_json:
         print_json(found.to_json())
     else:
         console().print(replay.table(found.rows))
         console().print(replay.summary(found.rows))
-
-
-@app.command("report", epilog="Example: unsilent bench report --replay replay.json")
-def bench_report(
-    replayed: Annotated[
-        Path | None,
-        typer.Option(
-            "--replay",
-            metavar="FILE",
-            help="JSON of a replay, as `unsilent bench replay --out` writes it; else it is run.",
-            show_default=False,
-        ),
-    ] = None,
-    traces: TracesFolder = None,
-    seed: Seed = 1,
-    out: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("bench.html"),
-) -> None:
-    """Write the benchmark's page: one HTML file with every number, its seeds and its interval."""
-    import json
-
-    from rich.console import Console
-
-    from unsilent.bench.page import page
-    from unsilent.bench.replay import SCHEMA, replay
-    from unsilent.bench.traces import read
-    from unsilent.progress import progress_on
-
-    if replayed is None:
-        with progress_on(Console(stderr=True)) as progress:
-            found = replay(read(traces), seed=seed, progress=progress).to_json()
-    else:
-        try:
-            found = json.loads(replayed.read_bytes())
-        except (OSError, ValueError):
-            found = None
-        if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-            raise InputError(
-                "is not the JSON of a replay",
-                where=str(replayed),
-                remedy="`unsilent bench replay --out FILE` writes one.",
-            )
-    _write(out, page(found))
-    typer.echo(f"Wrote {out}")
 
 
 def _doses(names: Sequence[str]) -> list[Dose]:
@@ -278,11 +233,7 @@ def _budget(text: str) -> float | None:
     return None if value == float("inf") else value
 
 
-def _write(path: Path, text: str) -> None:
-    """Write what was asked for as a file."""
-    try:
-        write_whole(path, text.encode())
-    except OSError as error:
-        raise InputError(
-            f"cannot be written ({error.strerror})", where=str(path), remedy="Name another path."
-        ) from None
+app.command("report", epilog="Example: unsilent bench report --replay replay.json")(bench_report)
+app.command("tables", epilog="Example: unsilent bench tables --into docs/benchmark.md")(
+    bench_tables
+)

@@ -152,9 +152,9 @@ def gathered(folder: Path) -> tuple[Federation, ...]:
 def shipped(seeds: int = 6, few: int = 3) -> Iterator[Job]:
     """The fleet's jobs of the shipped traces, the most needed first.
 
-    The six main scenarios at the ends of the dose with 128 clients; fewer seeds of them with 256
-    clients, at the doses between, trained privately (what the claim needs) and personalized
-    otherwise, and of further causes.
+    The six main scenarios at the ends of the dose with 128 and 256 clients; fewer seeds of them at
+    the doses between, trained privately (what the claim needs) and personalized otherwise, and of
+    further causes.
 
     Args:
         seeds: Fresh seeds of the main scenarios.
@@ -172,6 +172,7 @@ def shipped(seeds: int = 6, few: int = 3) -> Iterator[Job]:
     yield from _main(first, small, middle)
     for seed in first:
         yield from _others(seed, ends)
+    yield from _main(more, large, ends)
 
 
 def _main(seeds: Iterable[int], size: int, doses: Iterable[Dose]) -> Iterator[Job]:

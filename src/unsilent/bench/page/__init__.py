@@ -1,5 +1,6 @@
-"""The benchmark's page: one HTML file with every number of a replay, its seeds and its interval."""
+"""The benchmark's numbers for readers: one HTML page, and the tables of documents."""
 
+from unsilent.bench.page.markdown import filled, tables
 from unsilent.bench.page.page import page
 
-__all__ = ["page"]
+__all__ = ["filled", "page", "tables"]

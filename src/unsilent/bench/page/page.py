@@ -61,11 +61,15 @@ def page(found: Data) -> str:
 
 
 def share(value: float | None) -> str:
-    """A share in percent; a dash where there is none."""
+    """A share in percent; a dash where there is none. Only all is 100%, and only none is 0%."""
     if value is None:
         return "—"
     percent = 100 * value
-    return f"{percent:.0f}%" if percent in (0.0, 100.0) or percent >= 10 else f"{percent:.2g}%"
+    if 0 < percent < 10:
+        return f"{percent:.2g}%"
+    if 99 < percent < 100:
+        return f"{percent:.1f}%" if percent < 99.95 else ">99.9%"
+    return f"{percent:.0f}%"
 
 
 def span(interval: Sequence[float] | None, factor: float = 100.0, digits: int = 0) -> str:
