@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tests.bench.lm_maker import Hashing, small_plan
-from unsilent.bench.lm.federation import Run, federate
+from unsilent.bench.lm.federation import federate
 from unsilent.bench.lm.probes import Probes, probes_of
+from unsilent.bench.lm.training import Run
 from unsilent.bench.scenarios import SCENARIOS
 from unsilent.bench.scenarios.base import Scenario, Settings
 from unsilent.bench.traces.federation import Dose

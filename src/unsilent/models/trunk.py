@@ -16,15 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from unsilent.models.frozen import Frozen, Group, Past
+from unsilent.models.layers import Inject, Only, Skip, Tap, by_node, stack_of
 from unsilent.models.memory import in_parts
 from unsilent.models.tree import LAUNCH, OVERHEAD, Row, batches
 
 # The head's logits at once: 4 MB of float32 stay in a processor's cache, and memory stays flat.
 _HEAD_VOCABULARY = 2048
 _HEAD_ROWS = 512
-
-# What treats each node by itself in a layer: of the last layer only what is asked is needed.
-_BY_NODE = (("self_attn", "q_proj"), ("self_attn", "o_proj"), ("", "mlp"))
 
 _FULL, _SLIDING = "full_attention", "sliding_attention"
 
@@ -50,7 +48,7 @@ class Trunk:
         self.budget = budget
         self.overhead = OVERHEAD.get(self.device.type, LAUNCH)
         self.config: Any = self.backbone.config
-        self._name, layers = _stack(self.backbone, int(self.config.num_hidden_layers))
+        self._name, layers = stack_of(self.backbone, int(self.config.num_hidden_layers))
         kinds = set(getattr(self.config, "layer_types", None) or ())
         if kinds - {_FULL, _SLIDING}:
             raise TypeError(f"it has {', '.join(sorted(kinds - {_FULL, _SLIDING}))} layers")
@@ -58,13 +56,13 @@ class Trunk:
         window = getattr(self.config, "sliding_window", None)
         self._window = int(window) if window and (self._by_kind or not kinds) else None
         self._whole = layers
-        self._tap, self._inject = _Tap(), _Inject()
+        self._tap, self._inject = Tap(), Inject()
         rest = len(layers) - cut
-        self._lower = nn.ModuleList([*layers[:cut], self._tap, *(_Skip() for _ in range(rest - 1))])
+        self._lower = nn.ModuleList([*layers[:cut], self._tap, *(Skip() for _ in range(rest - 1))])
         self._upper = nn.ModuleList(
-            [self._inject, *(_Skip() for _ in range(cut - 1)), *layers[cut:]] if cut else layers
+            [self._inject, *(Skip() for _ in range(cut - 1)), *layers[cut:]] if cut else layers
         )
-        self._by_node = _by_node(layers[-1])
+        self._by_node = by_node(layers[-1])
 
     @property
     def device(self) -> torch.device:
@@ -211,7 +209,7 @@ class Trunk:
         whole = [getattr(owner, name) for owner, name in spared]
         try:
             for (owner, name), module in zip(spared, whole, strict=True):
-                setattr(owner, name, _Only(module, places))
+                setattr(owner, name, Only(module, places))
             yield
         finally:
             for (owner, name), module in zip(spared, whole, strict=True):
@@ -251,84 +249,3 @@ class Trunk:
         mask = torch.zeros(allowed.shape, dtype=self.dtype)
         mask.masked_fill_(torch.from_numpy(~allowed), torch.finfo(self.dtype).min)
         return mask[:, None].to(self.device)
-
-
-class _Skip(nn.Module):
-    """A layer passed over."""
-
-    def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
-        return hidden_states
-
-
-class _Only(nn.Module):
-    """A module that treats each node by itself, for some nodes; zeros elsewhere.
-
-    Args:
-        module: From (batch, n, width) to the same with any width.
-        places: (k,) which nodes, counted through the batch.
-    """
-
-    def __init__(self, module: nn.Module, places: Tensor) -> None:
-        super().__init__()
-        self._module = module
-        self._places = places
-
-    def forward(self, hidden_states: Tensor) -> Any:
-        flat = hidden_states.flatten(0, 1)
-        found = self._module(flat[None, self._places])
-        if not isinstance(found, Tensor):
-            # A mixture of experts gives more than it computes.
-            return self._module(hidden_states)
-        output = found.new_zeros(len(flat), found.shape[-1])
-        output[self._places] = found[0]
-        return output.unflatten(0, hidden_states.shape[:2])
-
-
-class _Tap(nn.Module):
-    """Passes over, and keeps what it was given."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.hidden: Tensor | None = None
-
-    def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
-        self.hidden = hidden_states
-        return hidden_states
-
-    def taken(self) -> Tensor:
-        """What it was given last, no longer kept."""
-        if self.hidden is None:
-            raise RuntimeError("the backbone did not run its layers")
-        hidden, self.hidden = self.hidden, None
-        return hidden
-
-
-class _Inject(nn.Module):
-    """Gives what the layers before it gave when they last ran."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.hidden: Tensor | None = None
-
-    def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
-        return hidden_states if self.hidden is None else self.hidden
-
-
-def _by_node(layer: nn.Module) -> list[tuple[nn.Module, str]]:
-    """The layer's modules of ``_BY_NODE``: what holds each, and its name there."""
-    known = dict(layer.named_modules())
-    return [
-        (known[owner], name) for owner, name in _BY_NODE if f"{owner}.{name}".strip(".") in known
-    ]
-
-
-def _stack(backbone: Any, depth: int) -> tuple[str, nn.ModuleList]:
-    """The backbone's list of layers and the name it goes by."""
-    found = [
-        (name, module)
-        for name, module in backbone.named_children()
-        if isinstance(module, nn.ModuleList) and len(module) == depth
-    ]
-    if len(found) != 1:
-        raise TypeError("it has no single stack of layers")
-    return found[0]

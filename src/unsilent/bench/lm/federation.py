@@ -7,22 +7,20 @@ a trace holds what each client measured before clip and noise, and beside it the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unsilent.bench.lm.probes import Probes
+from unsilent.bench.lm.training import LocalTraining, Run
 from unsilent.bench.scenarios.base import Client, Scenario, Settings, clients_of
-from unsilent.bench.scenarios.dealing import Dealt, deal
-from unsilent.bench.traces.federation import CLIENT_COLUMNS, Dose, Federation, Split
+from unsilent.bench.scenarios.dealing import deal
+from unsilent.bench.traces.federation import CLIENT_COLUMNS, Federation
 from unsilent.errors import InputError
 from unsilent.flower.measuring import system_change
 from unsilent.items import Item, ItemSet, Outcomes
-from unsilent.models import Adapter, PersonalModel, Training, average
+from unsilent.models import Adapter, PersonalModel, average
 from unsilent.modes import MODES
 from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need, Statistic
-from unsilent.plan import MonitoringPlan
 from unsilent.probes.sentiment import Text, private_texts, usable
 from unsilent.probes.templates import CAUSAL_LM
 from unsilent.release.record_unit import SMALLEST_PROBABILITY
@@ -30,7 +28,6 @@ from unsilent.taxonomy import CODES
 
 WORDS = (5, 12)
 """Shortest and longest text of a record, in words: a token costs as much wherever it stands."""
-_LOCAL, _PERSONAL = 0, 1
 _TRUE_RECORDS = 48
 """Held-out records a client that the truth of its own records is read from."""
 _SHOWN = tuple(Need(role, "records") for role in ("reference", "global", "personalized"))
@@ -38,27 +35,6 @@ _SHOWN = tuple(Need(role, "records") for role in ("reference", "global", "person
 
 Told = Callable[[int, int], None]
 """Told how many of how many steps are done."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a federation is made of.
-
-    Attributes:
-        scenario, dose, seed: Which one.
-        plan: The tier's monitoring plan; its seed is not used.
-        model: Resident, shared by all clients.
-        probes: Released ones, and those of the truth.
-        split: As in ``Federation``.
-    """
-
-    scenario: Scenario
-    dose: Dose
-    seed: int
-    plan: MonitoringPlan
-    model: PersonalModel
-    probes: Probes
-    split: Split
 
 
 def federate(run: Run, *, told: Told = lambda done, steps: None) -> Federation:
@@ -77,7 +53,7 @@ def federate(run: Run, *, told: Told = lambda done, steps: None) -> Federation:
     portions = [run.scenario.portions(c, strength) for c in clients]
     held_out = plan.federation.held_out // plan.federation.records
     dealt = deal(clients, portions, texts, run.seed, held_out)
-    training = _Training(run, settings, strength, clients, dealt)
+    training = LocalTraining(run, settings, strength, clients, dealt)
     steps = len(clients) * (plan.federation.rounds + 1)
     done = iter(range(1, steps + 1))
     start = run.model.new_adapter(run.seed)
@@ -163,82 +139,6 @@ def measured(
     }
     evidence = Evidence(outcomes, home_domain=home)
     return evidence, [mode.measure(evidence) for mode in modes]
-
-
-class _Training:
-    """Local and personal training of a federation's clients.
-
-    How much is the plan's, the same for all scenarios; what a dose changes of it is kept, relative
-    to the scenario's look-alike.
-    """
-
-    def __init__(
-        self,
-        run: Run,
-        settings: Settings,
-        strength: float,
-        clients: Sequence[Client],
-        dealt: Sequence[Dealt],
-    ) -> None:
-        self._run, self._settings, self._strength = run, settings, strength
-        self._usual = run.scenario.settings(0.0)
-        self._clients, self._dealt = clients, dealt
-
-    def present(self, moment: int) -> list[Client]:
-        """Who takes part in a round."""
-        count = max(1, round(self._settings.participation * len(self._clients)))
-        if count == len(self._clients):
-            return list(self._clients)
-        random = np.random.default_rng([self._run.seed, moment, 0x9A])
-        drawn = sorted(random.choice(len(self._clients), count, replace=False))
-        return [self._clients[index] for index in drawn]
-
-    def local(self, client: Client, moment: int, start: Adapter) -> Adapter:
-        """The client's adapter after its local training."""
-        federation, settings, usual = self._run.plan.federation, self._settings, self._usual
-        return self._train(
-            client,
-            moment,
-            start,
-            epochs=round(federation.epochs * settings.epochs / usual.epochs),
-            rate=federation.learning_rate * settings.rate / usual.rate,
-            purpose=_LOCAL,
-        )
-
-    def personal(self, client: Client, start: Adapter) -> Adapter:
-        """The client's own adapter, from the newly aggregated one."""
-        federation, settings, usual = self._run.plan.federation, self._settings, self._usual
-        share = settings.personal_epochs / max(1, usual.personal_epochs)
-        rate = settings.personal_rate / usual.personal_rate
-        return self._train(
-            client,
-            federation.rounds,
-            start,
-            epochs=round(federation.personal_epochs * share),
-            rate=federation.personal_learning_rate * rate,
-            purpose=_PERSONAL,
-        )
-
-    def _train(
-        self,
-        client: Client,
-        moment: int,
-        start: Adapter,
-        *,
-        epochs: int,
-        rate: float,
-        purpose: int,
-    ) -> Adapter:
-        items = self._run.scenario.train(
-            client, self._dealt[client.index].train, moment, self._strength
-        )
-        words = np.random.SeedSequence([self._run.seed, client.index, moment, purpose])
-        training = Training(
-            epochs, rate, self._run.plan.federation.batch, int(words.generate_state(1)[0])
-        )
-        records = ItemSet(f"client-{client.index}-train-{moment}", items)
-        adapter, _ = self._run.model.train(start, records, training)
-        return adapter
 
 
 def _aggregated(

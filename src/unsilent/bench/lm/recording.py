@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from unsilent.bench.lm.federation import Run, federate
+from unsilent.bench.lm.federation import federate
 from unsilent.bench.lm.kept import Kept
 from unsilent.bench.lm.probes import Probes, openings_of, probes_of
+from unsilent.bench.lm.training import Run
 from unsilent.bench.scenarios import SCENARIOS
 from unsilent.bench.traces import read, write
 from unsilent.bench.traces.federation import Dose, Federation, Split
