@@ -25,8 +25,10 @@ MARKED = "Before.\n\n<!-- table: runs -->\nold\n<!-- end of table -->\n\nAfter.\
 @pytest.fixture(scope="module")
 def found():
     doses = ("strong", "mild", "none")
-    made = tuple(federation("SF-1", dose, seed=seed) for dose in doses for seed in (1, 2))
-    return json.loads(json.dumps(replay(Traces(made, "here"), plans={"fleet": PLAN}).to_json()))
+    made = tuple(federation("SF-1", dose, seed, clients=24) for dose in doses for seed in (1, 2))
+    return json.loads(
+        json.dumps(replay(Traces(made, "here"), plans={"fleet": PLAN}, epsilons=(8.0,)).to_json())
+    )
 
 
 def test_a_cell_is_the_replays(found):
