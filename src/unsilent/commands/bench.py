@@ -202,7 +202,7 @@ def bench_replay(
             progress=progress,
         )
     if out is not None:
-        write(out, json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")
+        write(out, json.dumps(found.to_json(), allow_nan=False, separators=(",", ":")) + "\n")
     if as_json:
         print_json(found.to_json())
     else:
