@@ -124,3 +124,25 @@ def test_a_plan_with_one_verdict_in_one_mode_is_not_refused(plan_of):
     assert any(not row.healthy_reachable for row in rows)
     assert not all(row.only_undetermined for row in rows)
     refuse_underpowered(plan)
+
+
+def test_more_probes_are_of_the_sets_that_the_mode_asks_and_no_set_shrinks(plan_of):
+    plan = plan_of(
+        clients=300,
+        epsilon=8.0,
+        modes=("alignment_erosion", "amplified_bias"),
+        items="like-these",
+    )
+    sizes = plan.probes.sizes.model_copy(update={"bias": 1900, "harmful": 20})
+    plan = plan.model_copy(update={"probes": plan.probes.model_copy(update={"sizes": sizes})})
+    (each,) = [given for given in advise(plan) if given.verdict == "healthy"]
+    assert (each.code, each.alone.roles) == ("SF-6", ("harmful",))
+    number = each.alone.probes
+    assert number is not None
+    other = Change(probes=number, roles=("harmful",)).of(plan).probes
+    assert (other.size("bias"), other.size("harmful")) == (1900, number)
+    assert reached(plan, Change(probes=number, roles=("harmful",)), "SF-6", "healthy")
+    assert not reached(plan, Change(probes=number - 1, roles=("harmful",)), "SF-6", "healthy")
+    assert each.cheapest is not None
+    assert each.cheapest.words() == f"{number} items of the probe set harmful"
+    assert each.cost == pytest.approx(number / 20 - 1)

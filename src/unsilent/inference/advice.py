@@ -20,8 +20,9 @@ from typing import Literal
 from unsilent.errors import PlanError
 from unsilent.inference.power import Outlook, PowerRow, power_table
 from unsilent.inference.remedy import LARGEST_EPSILON, MOST
+from unsilent.modes import MODES
+from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
-from unsilent.plan_probes import SizesPlan
 from unsilent.taxonomy import by_code
 
 Reached = Literal["failure", "healthy"]
@@ -29,7 +30,7 @@ Reached = Literal["failure", "healthy"]
 _BUDGETS = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0)
 _PARTS = 8
 MOST_PROBES = 2000
-"""The largest ``probes.items``."""
+"""The largest ``probes.items``, and the most of one set."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Change:
         epsilon: Budget for all monitoring rounds together.
         rounds: How many monitoring rounds, evenly spread over the planned ones, the last kept.
         records: Held-out records a client.
-        probes: Items of each probe set.
+        probes: Items of each probe set of ``roles``; one that has more keeps them.
+        roles: The probe sets that a mode asks.
     """
 
     clients: int | None = None
@@ -49,6 +51,7 @@ class Change:
     rounds: int | None = None
     records: int | None = None
     probes: int | None = None
+    roles: tuple[ItemRole, ...] = ()
 
     def of(self, plan: MonitoringPlan) -> MonitoringPlan:
         """The plan with these settings."""
@@ -65,7 +68,8 @@ class Change:
             ends = (len(planned) * part // self.rounds for part in range(1, self.rounds + 1))
             monitor = monitor.model_copy(update={"rounds": tuple(planned[end - 1] for end in ends)})
         if self.probes is not None:
-            probes = probes.model_copy(update={"items": self.probes, "sizes": SizesPlan()})
+            sizes = {role: max(self.probes, probes.size(role)) for role in self.roles}
+            probes = probes.model_copy(update={"sizes": probes.sizes.model_copy(update=sizes)})
         sections = {
             "federation": federation,
             "monitor": monitor,
@@ -80,7 +84,7 @@ class Change:
             (self.clients, plan.federation.clients),
             (self.epsilon, plan.privacy.epsilon),
             (self.records, plan.federation.held_out),
-            (self.probes, plan.probes.items),
+            (self.probes, _asked(plan, self.roles)),
         )
         total = sum(now / before - 1 for now, before in ratios if now is not None)
         if self.rounds is not None:
@@ -99,7 +103,8 @@ class Change:
         if self.records is not None:
             parts.append(f"{self.records} held-out records a client")
         if self.probes is not None:
-            parts.append(f"{self.probes} items of each probe set")
+            sets = "set" if len(self.roles) == 1 else "sets"
+            parts.append(f"{self.probes} items of the probe {sets} {' and '.join(self.roles)}")
         return " and ".join(parts)
 
 
@@ -193,6 +198,8 @@ def _advice(plan: MonitoringPlan, code: str, verdict: Reached) -> Advice:
         return outlook.judged(0.0, looks) == -1
 
     planned = plan.federation
+    asked: set[ItemRole] = {need.items for need in MODES[code].needs}
+    roles = tuple(sorted(asked - {"records"}))
     singles = [
         change
         for change in (
@@ -200,13 +207,20 @@ def _advice(plan: MonitoringPlan, code: str, verdict: Reached) -> Advice:
             _budget(plan, works),
             _fewer_rounds(plan, works),
             _more(planned.held_out, works, lambda number: Change(records=number)),
-            _more(plan.probes.items, works, lambda number: Change(probes=number), MOST_PROBES),
+            _more(
+                _asked(plan, roles),
+                works,
+                lambda number: Change(probes=number, roles=roles),
+                MOST_PROBES,
+            )
+            if roles
+            else None,
         )
         if change is not None
     ]
     alone = Change()
     for change in singles:
-        settings = {name: value for name, value in vars(change).items() if value is not None}
+        settings = {name: value for name, value in vars(change).items() if value}
         alone = replace(alone, **settings)
     ways = singles or _together(plan, works)
     cheapest = min(ways, key=lambda change: change.cost(plan), default=None)
@@ -218,6 +232,11 @@ def _advice(plan: MonitoringPlan, code: str, verdict: Reached) -> Advice:
         cheapest=cheapest,
         cost=None if cheapest is None else cheapest.cost(plan),
     )
+
+
+def _asked(plan: MonitoringPlan, roles: Sequence[ItemRole]) -> int:
+    """Items of the smallest of some probe sets."""
+    return min((plan.probes.size(role) for role in roles), default=plan.probes.items)
 
 
 Works = Callable[[Change], "bool | None"]

@@ -82,7 +82,7 @@ class Foresight:
         parts.append(tables.notes(self.plan, self.rows))
         parts += [tables.delay_lines(self.plan, self.delays), Text("\n" + tables.alarms(self.plan))]
         if self.probes:
-            parts.append(Text(tables.probes(self.plan.probes.items, self.probes)))
+            parts.append(Text(tables.probes(self.plan.probes, self.probes)))
         if self.secure_sum is not None:
             parts.append(Text(tables.masking(self.secure_sum)))
         if self.advice:

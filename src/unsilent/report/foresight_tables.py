@@ -16,6 +16,7 @@ from unsilent.inference.delay import Course, Delay, default_courses
 from unsilent.inference.power import PowerRow
 from unsilent.inference.probe_sizes import SHARE
 from unsilent.plan import MonitoringPlan
+from unsilent.plan_probes import ProbesPlan
 from unsilent.report.view import points
 from unsilent.taxonomy import by_code
 
@@ -141,12 +142,12 @@ def advice_lines(advice: Sequence[Advice]) -> Group:
     """What would bring each verdict that is out of reach within it."""
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("never within reach", min_width=15, max_width=40)
-    for name in ("clients", "epsilon", "rounds", "records"):
+    for name in ("clients", "epsilon", "rounds", "records", "probes"):
         table.add_column(f"  {name}", justify="right", no_wrap=True)
     table.add_column("  cheapest change")
     for each in advice:
         alone = each.alone
-        values = (alone.clients, alone.epsilon, alone.rounds, alone.records)
+        values = (alone.clients, alone.epsilon, alone.rounds, alone.records, alone.probes)
         table.add_row(
             f"{each.verdict.upper()} {each.code} {by_code(each.code).title}",
             *("–" if value is None else f"{value:g}" for value in values),
@@ -157,17 +158,20 @@ def advice_lines(advice: Sequence[Advice]) -> Group:
         table,
         Text(
             "\nClients enrolled, epsilon for all rounds, monitoring rounds, held-out records a "
-            "client: the smallest change of each. The cheapest has the smallest relative increase."
+            "client, items of each probe set that the mode asks: the smallest change of each. The "
+            "cheapest has the smallest relative increase."
         ),
     )
 
 
-def probes(items: int, enough: dict[str, int]) -> str:
+def probes(plan: ProbesPlan, enough: dict[str, int]) -> str:
     """How many probes would be enough, in words."""
+    sizes = {role: size for role, size in plan.sizes.model_dump().items() if size is not None}
+    others = "".join(f", {size:,} of {role}" for role, size in sizes.items())
     each = ", ".join(f"{code} {count:,}" for code, count in enough.items())
     return (
-        f"\nProbes: {items} of each set are asked. Their choice is less than {SHARE:.0%} of the "
-        f"tolerance, by the assumed spread, from so many on: {each}."
+        f"\nProbes: {plan.items} of each set are asked{others}. Their choice is less than "
+        f"{SHARE:.0%} of the tolerance, by the assumed spread, from so many on: {each}."
     )
 
 
