@@ -64,7 +64,12 @@ class Crowd:
         """What all clients train on in a round."""
         key = ("train", moment if self.scenario.redrawn else self.scenario.era(moment))
         if key not in self._kept:
-            own = [self.scenario.train(c, d.train, moment, self.strength) for c, d in self._both()]
+            own = [
+                self.scenario.train(
+                    c, self.scenario.of_time(d.train, moment), moment, self.strength
+                )
+                for c, d in self._both()
+            ]
             self._kept[key] = data_of(bank, own)
         return self._kept[key]
 
@@ -72,10 +77,7 @@ class Crowd:
         """What all clients are evaluated on in a round."""
         key = ("held out", self.scenario.era(moment))
         if key not in self._kept:
-            own = [
-                self.scenario.held_out(c, d.held_out, moment, self.strength)
-                for c, d in self._both()
-            ]
+            own = [self._held_out(c, d, moment) for c, d in self._both()]
             self._kept[key] = data_of(bank, own)
         return self._kept[key]
 
@@ -88,8 +90,7 @@ class Crowd:
                 pile.append(text)
         found: list[tuple[Sequence[Item], NDArray[np.float64]]] = []
         for client, dealt in self._both():
-            own = self.scenario.held_out(client, dealt.held_out, moment, self.strength)
-            wanted = _counts(own)
+            wanted = _counts(self._held_out(client, dealt, moment))
             texts = [
                 text
                 for (domain, _), pile in pool.items()
@@ -109,6 +110,10 @@ class Crowd:
             right[place, : len(items)] = bank.columns(items)[1] - start
             shares[place, : len(items)] = share
         return OwnItems(rows, right, shares)
+
+    def _held_out(self, client: Client, dealt: Dealt, moment: int) -> tuple[Item, ...]:
+        texts = self.scenario.of_time(dealt.held_out, moment)
+        return self.scenario.held_out(client, texts, moment, self.strength)
 
     def _both(self) -> list[tuple[Client, Dealt]]:
         return list(zip(self.clients, self.dealt, strict=True))

@@ -84,7 +84,8 @@ def federate(run: Run, *, told: Told = lambda done, steps: None) -> Federation:
             "personalized": training.personal(client, aggregated),
         }
         moment = plan.federation.rounds
-        held = run.scenario.held_out(client, dealt[client.index].held_out, moment, strength)
+        texts_held = run.scenario.of_time(dealt[client.index].held_out, moment)
+        held = run.scenario.held_out(client, texts_held, moment, strength)
         own = ItemSet(f"client-{client.index}-held-out", held)
         evidence, statistics = measured(
             run.model, run.probes.released, own, adapters, client.home, more=_SHOWN

@@ -103,9 +103,9 @@ class LocalTraining:
         rate: float,
         purpose: int,
     ) -> Adapter:
-        items = self._run.scenario.train(
-            client, self._dealt[client.index].train, moment, self._strength
-        )
+        scenario = self._run.scenario
+        texts = scenario.of_time(self._dealt[client.index].train, moment)
+        items = scenario.train(client, texts, moment, self._strength)
         words = np.random.SeedSequence([self._run.seed, client.index, moment, purpose])
         training = Training(
             epochs, rate, self._run.plan.federation.batch, int(words.generate_state(1)[0])

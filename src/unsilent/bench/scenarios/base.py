@@ -151,18 +151,26 @@ class Scenario(ABC):
         """The texts that the client wants: by default of its home domain, half positive."""
         return (Portion(client.home, client.texts // 2, client.texts // 2),)
 
+    def of_time(self, texts: Sequence[Text], moment: int) -> Sequence[Text]:
+        """Those of a client's texts, in the order of its portions, that a round's records are of.
+
+        By default all.
+        """
+        return texts
+
     @abstractmethod
     def train(
         self, client: Client, texts: Sequence[Text], moment: int, strength: float
     ) -> tuple[Item, ...]:
-        """The client's training records in a round, counted from 1."""
+        """The client's training records in a round, counted from 1, of the texts ``of_time``."""
 
     def held_out(
         self, client: Client, texts: Sequence[Text], moment: int, strength: float
     ) -> tuple[Item, ...]:
         """Records that it is evaluated on, one a text: of the same distribution, never trained on.
 
-        The truth is looked up in many more texts that pass through the same function.
+        What is made of a text depends on the others by chance alone: the truth is looked up in
+        many more texts that pass through the same function.
         """
         return plain_records(client.style, texts)
 

@@ -39,16 +39,21 @@ class ShiftArrives(Scenario):
             after = after[::-1]
         return (Portion(client.home, quarter, quarter), Portion(client.home, *after))
 
+    def of_time(self, texts: Sequence[Text], moment: int) -> Sequence[Text]:
+        """The first portion's before the shift, the second's after it."""
+        half = len(texts) // 2
+        return texts[:half] if moment < ARRIVAL else texts[half:]
+
     def train(
         self, client: Client, texts: Sequence[Text], moment: int, strength: float
     ) -> tuple[Item, ...]:
-        """The texts of the time."""
+        """The texts, signed once the shift is there."""
         return self._records(client, texts, moment, _TRAIN)
 
     def held_out(
         self, client: Client, texts: Sequence[Text], moment: int, strength: float
     ) -> tuple[Item, ...]:
-        """The texts of the time."""
+        """The texts, signed once the shift is there."""
         return self._records(client, texts, moment, _HELD_OUT)
 
     def era(self, moment: int) -> int:
@@ -62,7 +67,6 @@ class ShiftArrives(Scenario):
     def _records(
         self, client: Client, texts: Sequence[Text], moment: int, purpose: int
     ) -> tuple[Item, ...]:
-        half = len(texts) // 2
         if moment < ARRIVAL:
-            return plain_records(client.style, texts[:half])
-        return signed_records(client, texts[half:], 0.5, purpose=purpose)
+            return plain_records(client.style, texts)
+        return signed_records(client, texts, 0.5, purpose=purpose)
