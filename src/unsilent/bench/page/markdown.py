@@ -93,7 +93,10 @@ def _runs(rows: Sequence[Data]) -> str:
 
 
 def _strong(rows: Sequence[Data]) -> str:
-    """Detection at the strong dose by budget, beside what dashboards and the oracle find."""
+    """Detection at the strong dose by budget, and what dashboards and the oracle find.
+
+    Of the failures of the last round also how many are certified as silent.
+    """
     lines: list[list[str]] = []
     for mode, scenario, clients in _main_cells(rows):
         cell = {"mode": mode, "scenario": scenario, "clients": clients, "dose": "strong"}
@@ -107,11 +110,13 @@ def _strong(rows: Sequence[Data]) -> str:
                 str(clients),
                 str(ours[0]["seeds"]),
                 *(_with(row, "detection", "interval") for row in ours),
+                share(ours[0]["silent"]),
                 *(share(row["detection"]) if row else "—" for row in rivals),
             ]
         )
     head = ["mode, cause", "clients", "seeds", *(f"ε = {each:g}" for each in BUDGETS)]
-    return _table([*head, "mean loss, accuracy", "client summary", "oracle"], lines)
+    rest = ["silent, ε = 8", "mean loss, accuracy", "client summary", "oracle"]
+    return _table([*head, *rest], lines)
 
 
 def _weaker(rows: Sequence[Data]) -> str:
