@@ -14,6 +14,7 @@ Everything broadcasts over leading axes of a series, so that a simulation judges
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -224,7 +225,7 @@ def planned_information(plan: MonitoringPlan, series: Series, rounds: int) -> fl
     clients = plan.taking_part
     # A frozen model has a hash, which its type does not say.
     share = _share(plan)  # pyright: ignore[reportArgumentType]
-    noise = series.sampling.step**2 * share / clients
+    noise = float(series.sampling.privacy_sd(math.sqrt(share / clients))) ** 2
     variance = 0.0
     if series.sampling.source != "none":
         mode = plan.mode(by_code(series.code).mode)
