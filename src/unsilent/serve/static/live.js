@@ -19,6 +19,8 @@
   let busy = false;
   let wanted = false;
   let asking = false;
+  /* What was said last stays: a round is several entries, and the next one would wipe it off. */
+  let heard = "";
 
   const say = (text, kind) => {
     box.dataset.state = kind;
@@ -77,9 +79,9 @@
       const answer = await fetch(location.href.split("#")[0], { credentials: "same-origin" });
       if (answer.status === 401) { leave("signed out: load the page again to sign in"); return; }
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const said = take(fresh);
+      heard = take(fresh) || heard;
       const now = new Date().toLocaleTimeString("en-GB");
-      say(`Following · new at ${now}${said ? ` · ${said}` : ""}`, "on");
+      say(`Following · new at ${now}${heard ? ` · ${heard}` : ""}`, "on");
     } catch (error) {
       say("Not connected · trying again", "off");
     } finally {
