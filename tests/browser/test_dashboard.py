@@ -95,10 +95,7 @@ def test_the_first_findings_appear_in_an_open_page(tmp_path: Path, open_page: Op
         page.locator("#live-words", has_text="Round 1: 2 HEALTHY").wait_for()
         # A later entry that says nothing of its own does not wipe it off.
         run.monitor.system(2, 0.3, 0.8)
-        first = page.locator("#live-words").text_content()
-        page.wait_for_function(
-            "before => document.getElementById('live-words').textContent !== before", arg=first
-        )
+        page.get_by_text("Round 2 of 4").wait_for()
         assert "Round 1: 2 HEALTHY" in str(page.locator("#live-words").text_content())
         assert page.input_value("#reason") == "half a sentence"
         assert page.evaluate("window.sameLoad") is True
