@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.bench.traces_maker import federation
-from unsilent.bench.fleet import running
+from unsilent.bench.fleet import recording
 from unsilent.bench.fleet.check import AGREEMENT, agreement
 from unsilent.bench.fleet.recording import FRESH, Job, shipped
 from unsilent.bench.scenarios import MAIN, SCENARIOS
@@ -84,7 +84,7 @@ def test_the_command_fails_where_a_rerun_differs(
     recorded = federation()
     write(tmp_path, [recorded])
     again = replace(recorded, truth=recorded.truth + moved)
-    monkeypatch.setattr(running, "run", lambda jobs, out, progress: (again,))
+    monkeypatch.setattr(recording, "record", lambda jobs, out, progress: (again,))
     found = CliRunner().invoke(app, ["bench", "run", "--check", "--traces", str(tmp_path)])
     assert found.exit_code == code
     assert f"{moved:.4f}" in found.stdout

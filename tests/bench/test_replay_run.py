@@ -151,6 +151,36 @@ def test_the_command_prints_the_rows_and_writes_them(
     assert {row["epsilon"] for row in rows} == {None}
     people = CliRunner().invoke(app, base)
     assert "obedience" in people.stdout
-    bad = CliRunner().invoke(app, ["bench", "replay", "--epsilon", "much"])
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [(("--epsilon", "much"), "no budget"), (("--method", "guess"), "Known: unsilent")],
+)
+def test_a_budget_or_method_that_there_is_not_is_refused(odd: tuple[str, str], said: str) -> None:
+    bad = CliRunner().invoke(app, ["bench", "replay", *odd])
     assert isinstance(bad.exception, InputError)
     assert bad.exception.exit_code == 2
+    assert said in str(bad.exception)
+
+
+@pytest.mark.parametrize("chosen", [["unsilent", "oracle"], ["system-mean"]])
+def test_those_who_are_asked_say_the_same_alone(
+    found: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: list[str]
+) -> None:
+    monkeypatch.setattr("unsilent.bench.replay.run.shipped_plans", lambda: PLANS)
+    write(tmp_path, traces().federations)
+    asked = [word for name in chosen for word in ("--method", name)]
+    base = ["bench", "replay", "--traces", str(tmp_path), "--epsilon", "inf", "--epsilon", "2"]
+    done = CliRunner().invoke(app, [*base, *asked, "--json"])
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert list(said["methods"]) == chosen
+    named = [(r.method, r.mode, r.dose, r.epsilon) for r in found.rows if r.method in chosen]
+    assert [(r["method"], r["mode"], r["dose"], r["epsilon"]) for r in said["rows"]] == named
+    assert bool(said["power"]) == ("unsilent" in chosen)
+    out = tmp_path / "bench.html"
+    (tmp_path / "replay.json").write_text(done.stdout)
+    report = ["bench", "report", "--replay", str(tmp_path / "replay.json"), "--out", str(out)]
+    assert CliRunner().invoke(app, report).exit_code == 0
+    assert chosen[0] in out.read_text()

@@ -122,8 +122,8 @@ def bench_run(
     """
     from rich.console import Console
 
+    from unsilent.bench.fleet import recording as fleet
     from unsilent.bench.fleet import running
-    from unsilent.bench.fleet.recording import FRESH, Job, shipped
     from unsilent.bench.lm import recording as lm
     from unsilent.bench.scenarios import MAIN
     from unsilent.progress import progress_on
@@ -138,7 +138,7 @@ def bench_run(
         )
     chosen: list[tuple[str, Dose, int]] = [
         (name, strength, number)
-        for number in seed or [lm.FRESH if tier == "lm" else FRESH]
+        for number in seed or [(lm if tier == "lm" else fleet).FRESH]
         for name in scenario or MAIN
         for strength in _doses(dose or ("none", "strong"))
     ]
@@ -146,8 +146,8 @@ def bench_run(
         if tier == "lm":
             found = lm.record([lm.Job(n, d, s) for n, d, s in chosen], out, progress, device=device)
         else:
-            jobs = [Job(n, d, clients, s, personalization, training) for n, d, s in chosen]
-            found = running.run(list(shipped()) if everything else jobs, out, progress)
+            jobs = [fleet.Job(n, d, clients, s, personalization, training) for n, d, s in chosen]
+            found = fleet.record(list(fleet.shipped()) if everything else jobs, out, progress)
     agreed = running.compared(found, traces) if check else ()
     if as_json:
         print_json(running.to_json(found, agreed))
@@ -155,6 +155,25 @@ def bench_run(
         console().print(running.table(found, agreed))
     if not all(each.holds for each in agreed):
         raise typer.Exit(1)
+
+
+@app.command("gather", epilog="Example: unsilent bench gather parts lm-parts --out traces")
+def bench_gather(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="FOLDER...", help="As `unsilent bench run --out` left them."),
+    ],
+    out: Annotated[Path, typer.Option(help="Holds the traces; those in it are replaced.")],
+) -> None:
+    """Put recorded federations together into one folder of traces, as they ship.
+
+    Three tables, a data card and checksums. `replay` also takes what `run` left as it is.
+    """
+    from unsilent.bench.traces import together, write
+
+    found = together(folders).federations
+    write(out, found)
+    typer.echo(f"Wrote {len(found)} federations to {out}")
 
 
 @app.command("replay", epilog="Example: unsilent bench replay --epsilon 8 --epsilon 2")
@@ -168,6 +187,13 @@ def bench_replay(
     clients: Annotated[
         list[int] | None,
         typer.Option(help="Only federations of this size; may be repeated.", show_default=False),
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Who judges, such as unsilent or oracle; may be repeated. Else all.",
+            show_default=False,
+        ),
     ] = None,
     split: Annotated[
         Literal["fresh", "development", "all"],
@@ -192,6 +218,12 @@ def bench_replay(
     from unsilent.progress import progress_on
 
     budgets = replay.EPSILONS if not epsilon else tuple(_budget(each) for each in epsilon)
+    judges = {each.name: each for each in replay.METHODS}
+    unknown = sorted(set(method or ()) - set(judges))
+    if unknown:
+        raise InputError(
+            f"no method {unknown[0]!r}", where="--method", remedy=f"Known: {', '.join(judges)}."
+        )
     with progress_on(Console(stderr=True)) as progress:
         found = replay.replay(
             read(traces),
@@ -199,6 +231,7 @@ def bench_replay(
             clients=clients,
             split=split,
             seed=seed,
+            methods=[each for name, each in judges.items() if name in (method or judges)],
             progress=progress,
         )
     if out is not None:

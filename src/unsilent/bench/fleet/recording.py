@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -15,11 +15,11 @@ from unsilent.bench.fleet.probes import Asked, beyond, released
 from unsilent.bench.fleet.records import Crowd
 from unsilent.bench.scenarios import MAIN, SCENARIOS
 from unsilent.bench.scenarios.base import PERSONALIZATIONS, Personalization
-from unsilent.bench.traces import read, write
+from unsilent.bench.traces import keep, kept
 from unsilent.bench.traces.federation import DOSES, Dose, Federation, Tier
-from unsilent.bench.traces.format import SUMS
 from unsilent.errors import InputError
 from unsilent.plan import MonitoringPlan, read_plan
+from unsilent.progress import Progress
 
 FRESH = 301
 """Seeds from here on are fresh: no dose, weight or tolerance was ever looked at on them."""
@@ -118,35 +118,32 @@ class Recorder:
         )
 
 
-def record_all(jobs: Iterable[Job], folder: Path, told: Callable[[int, str], None]) -> int:
-    """Record jobs, each into a folder of traces of its own, so that what was done is done.
+def record(jobs: Sequence[Job], folder: Path | None, progress: Progress) -> tuple[Federation, ...]:
+    """Run jobs one after the other.
 
     Args:
-        jobs: One after the other; those already there are passed over.
-        folder: Holds a folder for each; ``gathered`` puts them together.
-        told: Told the place and name of each before it is recorded.
+        jobs: Of scenarios that are of this tier.
+        folder: Each is recorded below it, in a folder of traces of its own; those there are read
+            and not run again. None to record nothing.
+        progress: Told how far it is.
 
-    Returns:
-        How many were recorded now.
+    Raises:
+        InputError: A scenario is unknown or not of this tier, or what lies in the folder was
+            recorded under another plan.
+        AssetError: The embedded model or data cannot be had.
     """
+    plan, found = fleet_plan(), list[Federation]()
     recorder: Recorder | None = None
-    done = 0
     for place, job in enumerate(jobs):
-        told(place, job.name)
-        if (folder / job.name / SUMS).is_file():
-            continue
-        recorder = recorder or Recorder()
-        write(folder / job.name, [recorder.record(job)])
-        done += 1
-    return done
-
-
-def gathered(folder: Path) -> tuple[Federation, ...]:
-    """All that ``record_all`` recorded under the present plan, by name."""
-    plan = fleet_plan().digest
-    parts = sorted(path.parent for path in folder.glob(f"*/{SUMS}"))
-    found = [federation for part in parts for federation in read(part).federations]
-    return tuple(each for each in found if each.plan == plan)
+        progress.update("Federations", place, len(jobs))
+        federation = kept(folder, job.name, plan.digest) if folder else None
+        if federation is None:
+            recorder = recorder or Recorder(plan)
+            federation = recorder.record(job)
+            if folder is not None:
+                keep(folder, federation)
+        found.append(federation)
+    return tuple(found)
 
 
 def shipped(seeds: int = 6, few: int = 3) -> Iterator[Job]:

@@ -1,4 +1,4 @@
-"""What ``unsilent bench run`` does and shows."""
+"""What ``unsilent bench run`` shows."""
 
 from __future__ import annotations
 
@@ -10,33 +10,10 @@ import numpy as np
 from rich.table import Table
 
 from unsilent.bench.fleet.check import AGREEMENT, Agreement, agreement
-from unsilent.bench.fleet.recording import Job, Recorder, gathered, record_all
 from unsilent.bench.traces import Federation, read
-from unsilent.progress import Progress
 from unsilent.taxonomy import CODES
 
 SCHEMA = "unsilent/bench-run/1"
-
-
-def run(jobs: Sequence[Job], out: Path | None, progress: Progress) -> tuple[Federation, ...]:
-    """Run the jobs, and record them if a folder is given.
-
-    Args:
-        jobs: In their order.
-        out: Each federation is recorded in a folder of its own below; those there are kept.
-        progress: Told after each.
-    """
-    total = len(jobs)
-    if out is not None:
-        record_all(jobs, out, lambda at, _: progress.update("Federations", at, total))
-        names = {job.name for job in jobs}
-        return tuple(each for each in gathered(out) if each.federation in names)
-    recorder = Recorder()
-    found: list[Federation] = []
-    for job in jobs:
-        progress.update("Federations", len(found), total)
-        found.append(recorder.record(job))
-    return tuple(found)
 
 
 def compared(found: Sequence[Federation], traces: Path | None) -> tuple[Agreement, ...]:

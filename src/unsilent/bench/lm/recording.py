@@ -12,9 +12,8 @@ from unsilent.bench.lm.kept import Kept
 from unsilent.bench.lm.probes import Probes, openings_of, probes_of
 from unsilent.bench.lm.training import Run
 from unsilent.bench.scenarios import SCENARIOS
-from unsilent.bench.traces import read, write
+from unsilent.bench.traces import keep, kept
 from unsilent.bench.traces.federation import Dose, Federation, Split
-from unsilent.bench.traces.format import SUMS
 from unsilent.errors import InputError
 from unsilent.models import PersonalModel, load_model
 from unsilent.plan import MonitoringPlan, read_plan
@@ -56,7 +55,8 @@ def record(
         device: Where the model lies.
 
     Raises:
-        InputError: A scenario is unknown or not of this tier.
+        InputError: A scenario is unknown or not of this tier, or what lies in the folder was
+            recorded under another plan.
         ModelError: There is no such device.
         AssetError: The embedded model or data cannot be had.
     """
@@ -66,16 +66,17 @@ def record(
     found: list[Federation] = []
     made: tuple[PersonalModel, Probes] | None = None
     for place, job in enumerate(chosen, start=1):
-        own = folder / job.name(plan.federation.clients) if folder else None
-        if own is not None and (own / SUMS).is_file():
-            found += read(own).federations
+        name = job.name(plan.federation.clients)
+        before = kept(folder, name, plan.digest) if folder else None
+        if before is not None:
+            found.append(before)
             continue
         made = made or _model(plan, device)
         stage = f"Federation {place} of {len(chosen)}"
         run = Run(SCENARIOS[job.scenario], job.dose, job.seed, plan, *made, _split(job))
         federation = federate(run, told=lambda d, t, s=stage: progress.update(s, d, t))
-        if own is not None:
-            write(own, [federation])
+        if folder is not None:
+            keep(folder, federation)
         found.append(federation)
     return tuple(found)
 

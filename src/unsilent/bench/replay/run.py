@@ -53,6 +53,7 @@ class Replay:
         split: Which federations.
         plans: Tier to the digest of the plan.
         federations: How many were scored.
+        methods: Who judged.
     """
 
     rows: tuple[Row, ...]
@@ -63,6 +64,7 @@ class Replay:
     split: str
     plans: Mapping[str, str]
     federations: int
+    methods: tuple[Method, ...]
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data."""
@@ -72,7 +74,7 @@ class Replay:
             "split": self.split,
             "federations": self.federations,
             "plans": dict(self.plans),
-            "methods": {each.name: {"sees": each.sees, "note": each.note} for each in METHODS},
+            "methods": {each.name: {"sees": each.sees, "note": each.note} for each in self.methods},
             "rows": [row.to_json() for row in self.rows],
             "power": [point.to_json() for point in self.power],
             "onsets": [each.to_json() for each in self.onsets],
@@ -133,7 +135,7 @@ def replay(
     rows = list(_with_needed(rows, table, plans, seed, shown))
     return Replay(
         rows=tuple(rows),
-        power=tuple(_curves(table, plans, seed, epsilons, shown)),
+        power=tuple(_curves(table if judged else (), plans, seed, epsilons, shown)),
         onsets=tuple(
             onset(cell, epsilon, own, truth)
             for cell in table
@@ -145,6 +147,7 @@ def replay(
         split=split,
         plans={tier: plan.digest for tier, plan in plans.items()},
         federations=len(chosen),
+        methods=tuple(methods),
     )
 
 

@@ -68,7 +68,9 @@ def summary(rows: Sequence[Row]) -> Text:
         and row.epsilon in (8.0, 2.0)
     ]
     missed = [row for row in asked if (row.detection or 0.0) < ENOUGH]
-    text = Text(f"{len(asked) - len(missed)} of {len(asked)} strong cells found as asked.\n")
+    text = Text()
+    if asked:
+        text.append(f"{len(asked) - len(missed)} of {len(asked)} strong cells found as asked.\n")
     for row in missed:
         text.append(f"  {row.mode} {row.scenario}, {row.clients} clients, ε {row.epsilon:g}: ")
         text.append(f"found {_share(row.detection, row.interval)}")

@@ -60,15 +60,21 @@ def write(folder: Path, federations: Iterable[Federation]) -> None:
         federations: With distinct ids.
 
     Raises:
-        InputError: An id is used twice, there is no federation, or pyarrow is missing.
+        InputError: An id is used twice, there is no federation, the folder cannot be written to,
+            or pyarrow is missing.
     """
     kept = tuple(federations)
     if not kept:
         raise InputError("no federation to write", where=str(folder))
-    ids = [each.federation for each in kept]
-    twice = next((name for name, other in pairwise(sorted(ids)) if name == other), None)
-    if twice is not None:
-        raise InputError(f"federation {twice!r} is there twice", where=str(folder))
+    _distinct(kept, str(folder))
+    try:
+        _write_all(folder, kept)
+    except OSError as error:
+        what = f"cannot be written ({error.strerror or type(error).__name__})"
+        raise InputError(what, where=str(folder), remedy="Name another folder.") from None
+
+
+def _write_all(folder: Path, kept: Sequence[Federation]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SUMS).unlink(missing_ok=True)
     meta = {
@@ -87,14 +93,15 @@ def read(folder: Path | None = None) -> Traces:
     """Read traces, after their checksums were verified.
 
     Args:
-        folder: As ``write`` left it; None for those that ship with the package.
+        folder: As ``write`` left it, or one that holds such folders, as a run leaves them; None
+            for those that ship with the package.
 
     Raises:
-        InputError: A file is missing, is not the one that was written, or has other columns; or
-            pyarrow is missing.
+        InputError: A file is missing, is not the one that was written, or has other columns; an
+            id is used twice; or pyarrow is missing.
     """
     if folder is not None:
-        return _read(folder)
+        return together([folder])
     with as_file(files("unsilent.bench.traces") / "data") as shipped:
         if not (shipped / SUMS).is_file():
             raise InputError(
@@ -102,7 +109,16 @@ def read(folder: Path | None = None) -> Traces:
                 where="traces",
                 remedy="Name a folder with --traces; `unsilent bench run` records one.",
             )
-        return _read(shipped)
+        return Traces(_read(shipped), str(shipped))
+
+
+def together(folders: Sequence[Path]) -> Traces:
+    """What several folders hold, as one; each, and its errors, as for ``read``."""
+    where = ", ".join(str(folder) for folder in folders)
+    parts = [part for folder in folders for part in _parted(folder) or [folder]]
+    found = tuple(each for part in parts for each in _read(part))
+    _distinct(found, where)
+    return Traces(found, where)
 
 
 def verify(folder: Path) -> None:
@@ -125,7 +141,21 @@ def verify(folder: Path) -> None:
             raise InputError(what, where=str(folder / name), remedy=_REMEDY)
 
 
-def _read(folder: Path) -> Traces:
+def _parted(folder: Path) -> list[Path]:
+    """The folders of traces in one that is none itself, by name."""
+    if (folder / SUMS).exists():
+        return []
+    return sorted(path.parent for path in folder.glob(f"*/{SUMS}"))
+
+
+def _distinct(federations: Iterable[Federation], where: str) -> None:
+    ids = sorted(each.federation for each in federations)
+    twice = next((name for name, other in pairwise(ids) if name == other), None)
+    if twice is not None:
+        raise InputError(f"federation {twice!r} is there twice", where=where)
+
+
+def _read(folder: Path) -> tuple[Federation, ...]:
     verify(folder)
     listed = _columns(folder / FEDERATIONS, tuple(META))
     rows = _parts(folder / CLIENTS, ("round", "client", *CLIENT_COLUMNS))
@@ -138,7 +168,7 @@ def _read(folder: Path) -> Traces:
                 raise InputError(what, where=str(folder / path), remedy=_REMEDY)
         meta = {key: values[position] for key, values in listed.items()}
         found.append(_federation(meta, rows[name], truths[name]))
-    return Traces(tuple(found), str(folder))
+    return tuple(found)
 
 
 def _federation(meta: dict[str, Any], rows: Columns, true: Columns) -> Federation:
