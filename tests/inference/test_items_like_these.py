@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from unsilent.bench.fleet.statistics import left_behind
+from unsilent.bench.verdicts.world import encode
 from unsilent.inference import judge_rounds
 from unsilent.inference.bands import bands
 from unsilent.inference.power import power_table
@@ -104,6 +105,28 @@ def test_finite_records_mistake_no_more_clients_than_their_spreads_say(records, 
         value, spread = left_behind(before, after)
         mistaken = abs(value.mean() - (loss > LEFT_BEHIND))
         assert mistaken <= MISTAKEN * spread.mean() + 0.01
+
+
+@pytest.mark.parametrize("beside", [0.7, 1.0])
+def test_the_joint_clip_leaves_what_covers_the_mistakes_that_it_leaves(plan_of, beside):
+    # The other modes fail too, so that every client's vector is cut, and most if it is in the tail.
+    layout = Layout.from_plan(plan_of(items="like-these"))
+    rng = np.random.default_rng(11)
+    for loss in (0.0, 0.06, 0.09, 0.115, 0.119, 0.121, 0.125, 0.15, 0.2):
+        draw = rng.random((20_000, 96))
+        before = (draw < loss + 0.1).astype(float)
+        after = ((draw >= loss + 0.1) & (draw < loss + 0.2)).astype(float)
+        value, spread = left_behind(before, after)
+        others = {
+            name: np.full(len(value), beside * layout.coordinates[layout.index(name)].clip)
+            for name in layout.inputs
+        }
+        vectors = encode(layout, others | {"SF-3": value, "SF-3" + SPREAD: spread})
+        found = layout.decode(vectors.sum(axis=0), len(vectors))
+        assert found["clipped"] > 0.1
+        truth, mistaken = loss > LEFT_BEHIND, MISTAKEN * found["SF-3" + SPREAD] + 0.01
+        assert found["SF-3"] - mistaken <= truth
+        assert truth <= found["SF-3"] + mistaken + found["clipped"]
 
 
 def test_a_share_is_covered_where_a_camp_lies_just_below_the_threshold(plan_of):

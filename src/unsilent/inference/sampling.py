@@ -200,7 +200,9 @@ class Sampling:
         errors need not cancel between clients: a camp may lie just on one side. 0 where the
         records are taken as they are, and for statistics that are no share.
 
-        The estimate has no bias, so that noise may take it below 0; ``privacy_sd`` counts it.
+        The estimate has no bias, so that noise may take it below 0; ``privacy_sd`` counts it. The
+        joint clip cuts a client's number and its spread alike: what is left of the one still
+        covers the mistakes in what is left of the other.
 
         Args:
             spread: Decoded mean of ``.spread``.
