@@ -30,6 +30,7 @@ def later_values(plan: MonitoringPlan, series: Series, guard: int, side: int) ->
     error = errors_of(plan, series.code)[side]
     # The recent guard of a first round is that round.
     pooled = series.pooled(*windows(series.rounds)[min(guard, done - 1)])
+    end = pooled.above if side else pooled.below
     length = _guard_length(done, guard)
     found: list[float] = []
     for more in range(1, len(ahead) + 1):
@@ -44,13 +45,15 @@ def later_values(plan: MonitoringPlan, series: Series, guard: int, side: int) ->
                 error.shares,
             )[new]
         else:
-            sd = np.hypot(pooled.sampling_sd, pooled.privacy_sd * np.sqrt(length / new))
+            sd = np.hypot(end.sampling_sd, end.privacy_sd * np.sqrt(length / new))
             planned = len(plan.monitoring_rounds)
             value = open_ended_value(plan, series, sd, error.level, looks - new + 1, planned)
-        reach = as_student(value, pooled.degrees_of_freedom)
-        if side == 1 and series.sampling.source != "none":
-            later = replace(pooled, privacy_sd=pooled.privacy_sd * np.sqrt(length / new))
-            reach = np.maximum(reach, skewed_reach(series, later, np.asarray(value)))
+        reach = as_student(value, end.degrees_of_freedom)
+        if series.sampling.source != "none" or series.sampling.items == "probes":
+            later = replace(end, privacy_sd=end.privacy_sd * np.sqrt(length / new))
+            window = replace(pooled, above=later) if side else replace(pooled, below=later)
+            skewed = skewed_reach(series, window, np.asarray(value), above=bool(side))
+            reach = np.maximum(reach, skewed)
         found.append(float(reach) * math.sqrt((length + more) / new))
     return tuple(found)
 

@@ -15,12 +15,12 @@ Everything broadcasts over leading axes of a series, so that a simulation judges
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from unsilent.errors import FindingsError, PlanError
 from unsilent.findings import Interval
@@ -31,15 +31,20 @@ from unsilent.inference.boundary import (
     as_student,
     horizon_values,
     suffixes,
+    windows_until,
 )
 from unsilent.inference.eprocess import mixture_value, start_share, tuned_precision
 from unsilent.inference.sampling import Numbers
-from unsilent.inference.series import Pooled, Series
+from unsilent.inference.series import Pooled, Series, Side
 from unsilent.plan import MonitoringPlan
 from unsilent.release.noise import share_variance
 from unsilent.taxonomy import by_code
 
 FAILURE_SHARE = 0.8
+import os
+TOGETHER=float(os.environ.get("TOG","0.5"))
+NOISEPART=float(os.environ.get("NP","0.5"))
+CUM=float(os.environ.get("CUM","0.75"))
 ASSUMED_SD = 0.05
 """Sd over clients or records that the tuning of open-ended boundaries reckons with. It decides
 where they are tightest, never whether they hold."""
@@ -62,11 +67,12 @@ class Band:
     Attributes:
         first, last: Round numbers, both inclusive.
         pooled: What the window says; its fields broadcast over the series' leading axes.
-        reach: How many sd the interval reaches below and above the effect. Above, it allows for
-            a sample that is skewed (``Sampling.rare``).
-        lower, upper: Its ends: ``effect - (reach * sd + slack)``, and
-            ``effect + reach * sd + slack + hidden``. Clipping only pulls toward zero, so
-            the lower end of an effect above zero needs no allowance for it.
+        reach: How many sd the interval reaches below ``pooled.below`` and above ``pooled.above``;
+            a sample may be skewed (``Sampling.rare``).
+        lower, upper: Its ends: ``centre - (reach * sd + slack)`` of the one side, and
+            ``centre + reach * sd + slack`` of the other. Clipping pulls each client's number
+            toward zero, which lowers a mean of harm and raises one of improvements, so that
+            both ends allow for it.
     """
 
     first: int
@@ -137,18 +143,20 @@ def bands_with(
         )
     found = [(window, series.pooled(*window)) for window in windows(series.rounds)]
     pools = [pooled for _, pooled in found]
-    below = _reaches(plan, series, pools, lower)
-    above = _reaches(plan, series, pools, upper, skewed=True)
+    below = _reaches(plan, series, pools, lower, above=False)
+    above = _reaches(plan, series, pools, upper, above=True)
     return tuple(
         Band(
             first=first,
             last=last,
             pooled=pooled,
             reach=(down, up),
-            lower=pooled.effect - (down * pooled.sd + pooled.slack),
-            upper=pooled.effect + up * pooled.sd + pooled.slack + pooled.hidden,
+            # Noise in what clipping may have done can bring an end past the effect itself.
+            lower=np.minimum(low.centre - (down * low.sd + low.slack), pooled.effect),
+            upper=np.maximum(high.centre + up * high.sd + high.slack, pooled.effect),
         )
         for ((first, last), pooled), down, up in zip(found, below, above, strict=True)
+        for low, high in [(pooled.below, pooled.above)]
     )
 
 
@@ -158,13 +166,53 @@ def _reaches(
     pools: list[Pooled],
     error: Error,
     *,
-    skewed: bool = False,
+    above: bool,
 ) -> list[Numbers]:
     """How many sd each window's interval reaches to one side.
 
-    ``skewed`` for upper ends: what few clients carry can be missed by a sample, and health is not
-    to be read from that.
+    What few clients or items carry can be missed by a sample: their harm by an upper end, their
+    improvement by a lower one.
+
+    Where intervals cover the choice of probes there are two ways to reach far enough, each with
+    half of the error, and the shorter one counts. *Together*: all parts of the error as one, at the
+    critical value of the look. *Apart*: noise and clients with a quarter of the error at their own
+    critical value, and beside them the choice of probes with a quarter. That is one draw for all
+    looks, so its share does not depend on when one looks (``_item_tails``); it finds early what an
+    early critical value would hide behind probes that were not drawn.
     """
+    sides = [pooled.above if above else pooled.below for pooled in pools]
+    sampling = series.sampling
+    if sampling.items != "probes":
+        values = _values(plan, series, sides, error)
+        return [
+            _reach(series, pooled, side, value, above=above)
+            for pooled, side, value in zip(pools, sides, values, strict=True)
+        ]
+    together = _values(plan, series, sides, replace(error, level=error.level * TOGETHER))
+    apart = _values(plan, series, sides, replace(error, level=error.level * (1-TOGETHER) * NOISEPART))
+    tails = _item_tails(plan, series, error.level * (1-TOGETHER) * (1-NOISEPART), error.shares)
+    found: list[Numbers] = []
+    for pooled, side, whole, part, tail in zip(pools, sides, together, apart, tails, strict=True):
+        one = _reach(series, pooled, side, whole, above=above)
+        shared = pooled.share * pooled.shared_sd
+        # Without the choice of probes.
+        own = np.sqrt(np.maximum(side.sampling_sd**2 - shared**2, 0.0))
+        rest = replace(side, sampling_sd=own)
+        blind = replace(pooled, shared_sd=np.zeros_like(pooled.shared_sd))
+        noise = _reach(series, blind, rest, part, above=above, items=False) * rest.sd
+        normal = -ndtri(tail) * shared
+        rare = pooled.share * sampling.rare_items(
+            pooled.effect, pooled.shared_sd, tail, above=above
+        )
+        other = noise + np.maximum(normal, rare)
+        found.append(np.minimum(one, np.where(side.sd > 0, other / np.maximum(side.sd, 1e-300), 0.0)))
+    return found
+
+
+def _values(
+    plan: MonitoringPlan, series: Series, sides: list[Side], error: Error
+) -> list[Numbers]:
+    """Normal critical value of each window."""
     looks = len(series.rounds)
     lengths = [looks, *suffixes(looks)]
     if plan.monitor.control == "horizon":
@@ -175,33 +223,53 @@ def _reaches(
             error.level,
             error.shares,
         )
-        normal = [np.asarray(values[length]) for length in lengths]
-    else:
-        planned = len(plan.monitoring_rounds)
-        normal = [
-            open_ended_value(plan, series, pooled.sd, error.level, looks - length + 1, planned)
-            for length, pooled in zip(lengths, pools, strict=True)
-        ]
-    students = [
-        as_student(value, pooled.degrees_of_freedom)
-        for value, pooled in zip(normal, pools, strict=True)
-    ]
-    if not skewed or series.sampling.source == "none":
-        return students
+        return [np.asarray(values[length]) for length in lengths]
+    planned = len(plan.monitoring_rounds)
     return [
-        np.maximum(student, skewed_reach(series, pooled, value))
-        for student, pooled, value in zip(students, pools, normal, strict=True)
+        open_ended_value(plan, series, side.sd, error.level, looks - length + 1, planned)
+        for length, side in zip(lengths, sides, strict=True)
     ]
 
 
-def skewed_reach(series: Series, pooled: Pooled, value: Numbers) -> Numbers:
-    """Reach over noise and a skewed sample, in sd: two independent errors, each at its tail."""
-    variance = pooled.sampling_sd**2 * pooled.clients
-    rare = series.sampling.rare(
-        pooled.effect, variance, pooled.privacy_sd, ndtr(-value), pooled.clients
-    )
-    half = np.hypot(value * pooled.privacy_sd, rare)
-    return np.where(pooled.sd > 0, half / np.maximum(pooled.sd, 1e-300), 0.0)
+def _reach(
+    series: Series, pooled: Pooled, side: Side, value: Numbers, *, above: bool, items: bool = True
+) -> Numbers:
+    student = as_student(value, side.degrees_of_freedom)
+    if series.sampling.source == "none" and not (items and series.sampling.items == "probes"):
+        return student
+    return np.maximum(student, skewed_reach(series, pooled, side, value, above=above, items=items))
+
+
+def skewed_reach(
+    series: Series, pooled: Pooled, side: Side, value: Numbers, *, above: bool, items: bool = True
+) -> Numbers:
+    """Reach over noise and skewed samples, in sd: independent errors, each at its tail."""
+    sampling = series.sampling
+    shared, tail = pooled.shared_sd, ndtr(-value)
+    # A side's sds are those of the clients in the sums, times these clients' share.
+    own = np.sqrt(np.maximum((side.sampling_sd / pooled.share) ** 2 - shared**2, 0.0))
+    square = np.asarray(value * side.privacy_sd) ** 2
+    if sampling.source != "none":
+        variance = own**2 * pooled.clients
+        count = pooled.clients
+        rare = sampling.rare(pooled.effect, variance, pooled.privacy_sd, tail, count, above=above)
+        square = square + (pooled.share * rare) ** 2
+    if items:
+        rare = sampling.rare_items(pooled.effect, shared, tail, above=above)
+        square = square + (pooled.share * rare) ** 2
+    half = np.sqrt(square)
+    return np.where(side.sd > 0, half / np.maximum(side.sd, 1e-300), 0.0)
+
+
+def _item_tails(plan, series, level, shares):
+    looks = len(series.rounds)
+    total = len(plan.monitoring_rounds)
+    n = 1 + len(suffixes(looks))
+    if plan.monitor.control == "horizon":
+        every = windows_until(total)
+        cum = CUM/total; rest=(1-CUM)/max(every-total,1)
+        return [level*cum]+[level*rest]*(n-1)
+    return [level/every]*n
 
 
 def open_ended_value(

@@ -143,6 +143,8 @@ class FailureMode(ABC):
     """One line for people: what is measured."""
     source: ClassVar[str]
     """Where the statistic comes from."""
+    item_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    """Smallest and largest change of one item."""
     item_sd: ClassVar[float] = 0.3
     """Sd over items of one item's change, assumed while nothing has been measured."""
     client_sd: ClassVar[float] = 0.05
@@ -178,6 +180,19 @@ class FailureMode(ABC):
         """
         fewest = min(items[need.items] for need in self.needs)
         return max(-self.range[0], self.range[1]) / math.sqrt(fewest - 1)
+
+    def independent_items(
+        self, items: Mapping[ItemRole, int], *, embedded: bool
+    ) -> tuple[tuple[float, int], ...]:
+        """The probe sets that the value is a mean over: the weight of each, and its items.
+
+        By default one set, of as many items as the smallest role has.
+
+        Args:
+            items: How many items each role has, at least.
+            embedded: Whether all of them are embedded sets, which are dealt evenly over domains.
+        """
+        return ((1.0, min(items[need.items] for need in self.needs)),)
 
     def record_reach(self, records: int) -> tuple[float, float]:
         """How far one held-out record can move the value and the spread, the adapters given.
