@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from unsilent.inference.bands import errors_of, open_ended_value, skewed_reach, windows
-from unsilent.inference.boundary import as_student, horizon_values, suffixes
+from unsilent.inference.bands import errors_of, open_ended_value, reach_of, windows
+from unsilent.inference.boundary import horizon_values, suffixes
 from unsilent.inference.series import Series
 from unsilent.plan import MonitoringPlan
 
@@ -48,12 +48,11 @@ def later_values(plan: MonitoringPlan, series: Series, guard: int, side: int) ->
             sd = np.hypot(end.sampling_sd, end.privacy_sd * np.sqrt(length / new))
             planned = len(plan.monitoring_rounds)
             value = open_ended_value(plan, series, sd, error.level, looks - new + 1, planned)
-        reach = as_student(value, end.degrees_of_freedom)
-        if series.sampling.source != "none" or series.sampling.items == "probes":
-            later = replace(end, privacy_sd=end.privacy_sd * np.sqrt(length / new))
-            window = replace(pooled, above=later) if side else replace(pooled, below=later)
-            skewed = skewed_reach(series, window, np.asarray(value), above=bool(side))
-            reach = np.maximum(reach, skewed)
+        later = replace(end, privacy_sd=end.privacy_sd * np.sqrt(length / new))
+        window = replace(pooled, above=later) if side else replace(pooled, below=later)
+        reach = reach_of(series, window, np.asarray(value), above=bool(side))
+        # In sd of the window as it is.
+        reach = reach * later.sd / np.maximum(end.sd, 1e-300)
         found.append(float(reach) * math.sqrt((length + more) / new))
     return tuple(found)
 

@@ -15,12 +15,12 @@ Everything broadcasts over leading axes of a series, so that a simulation judges
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from unsilent.errors import FindingsError, PlanError
 from unsilent.findings import Interval
@@ -31,20 +31,15 @@ from unsilent.inference.boundary import (
     as_student,
     horizon_values,
     suffixes,
-    windows_until,
 )
 from unsilent.inference.eprocess import mixture_value, start_share, tuned_precision
 from unsilent.inference.sampling import Numbers
-from unsilent.inference.series import Pooled, Series, Side
+from unsilent.inference.series import Pooled, Series
 from unsilent.plan import MonitoringPlan
 from unsilent.release.noise import share_variance
 from unsilent.taxonomy import by_code
 
 FAILURE_SHARE = 0.8
-import os
-TOGETHER=float(os.environ.get("TOG","0.5"))
-NOISEPART=float(os.environ.get("NP","0.5"))
-CUM=float(os.environ.get("CUM","0.75"))
 ASSUMED_SD = 0.05
 """Sd over clients or records that the tuning of open-ended boundaries reckons with. It decides
 where they are tightest, never whether they hold."""
@@ -168,51 +163,8 @@ def _reaches(
     *,
     above: bool,
 ) -> list[Numbers]:
-    """How many sd each window's interval reaches to one side.
-
-    What few clients or items carry can be missed by a sample: their harm by an upper end, their
-    improvement by a lower one.
-
-    Where intervals cover the choice of probes there are two ways to reach far enough, each with
-    half of the error, and the shorter one counts. *Together*: all parts of the error as one, at the
-    critical value of the look. *Apart*: noise and clients with a quarter of the error at their own
-    critical value, and beside them the choice of probes with a quarter. That is one draw for all
-    looks, so its share does not depend on when one looks (``_item_tails``); it finds early what an
-    early critical value would hide behind probes that were not drawn.
-    """
+    """How many sd each window's interval reaches to one side."""
     sides = [pooled.above if above else pooled.below for pooled in pools]
-    sampling = series.sampling
-    if sampling.items != "probes":
-        values = _values(plan, series, sides, error)
-        return [
-            _reach(series, pooled, side, value, above=above)
-            for pooled, side, value in zip(pools, sides, values, strict=True)
-        ]
-    together = _values(plan, series, sides, replace(error, level=error.level * TOGETHER))
-    apart = _values(plan, series, sides, replace(error, level=error.level * (1-TOGETHER) * NOISEPART))
-    tails = _item_tails(plan, series, error.level * (1-TOGETHER) * (1-NOISEPART), error.shares)
-    found: list[Numbers] = []
-    for pooled, side, whole, part, tail in zip(pools, sides, together, apart, tails, strict=True):
-        one = _reach(series, pooled, side, whole, above=above)
-        shared = pooled.share * pooled.shared_sd
-        # Without the choice of probes.
-        own = np.sqrt(np.maximum(side.sampling_sd**2 - shared**2, 0.0))
-        rest = replace(side, sampling_sd=own)
-        blind = replace(pooled, shared_sd=np.zeros_like(pooled.shared_sd))
-        noise = _reach(series, blind, rest, part, above=above, items=False) * rest.sd
-        normal = -ndtri(tail) * shared
-        rare = pooled.share * sampling.rare_items(
-            pooled.effect, pooled.shared_sd, tail, above=above
-        )
-        other = noise + np.maximum(normal, rare)
-        found.append(np.minimum(one, np.where(side.sd > 0, other / np.maximum(side.sd, 1e-300), 0.0)))
-    return found
-
-
-def _values(
-    plan: MonitoringPlan, series: Series, sides: list[Side], error: Error
-) -> list[Numbers]:
-    """Normal critical value of each window."""
     looks = len(series.rounds)
     lengths = [looks, *suffixes(looks)]
     if plan.monitor.control == "horizon":
@@ -223,53 +175,40 @@ def _values(
             error.level,
             error.shares,
         )
-        return [np.asarray(values[length]) for length in lengths]
-    planned = len(plan.monitoring_rounds)
+        normal = [np.asarray(values[length]) for length in lengths]
+    else:
+        planned = len(plan.monitoring_rounds)
+        normal = [
+            open_ended_value(plan, series, side.sd, error.level, looks - length + 1, planned)
+            for length, side in zip(lengths, sides, strict=True)
+        ]
     return [
-        open_ended_value(plan, series, side.sd, error.level, looks - length + 1, planned)
-        for length, side in zip(lengths, sides, strict=True)
+        reach_of(series, pooled, value, above=above)
+        for pooled, value in zip(pools, normal, strict=True)
     ]
 
 
-def _reach(
-    series: Series, pooled: Pooled, side: Side, value: Numbers, *, above: bool, items: bool = True
-) -> Numbers:
+def reach_of(series: Series, pooled: Pooled, value: Numbers, *, above: bool) -> Numbers:
+    """How many sd an end reaches at a normal critical value.
+
+    Student's where a variance was estimated, and at least as far as what few clients or items
+    carry can be missed by a sample: their harm by an upper end, their improvement by a lower one.
+    Noise and each sample are independent errors, each at its tail.
+    """
+    side, sampling = pooled.above if above else pooled.below, series.sampling
     student = as_student(value, side.degrees_of_freedom)
-    if series.sampling.source == "none" and not (items and series.sampling.items == "probes"):
+    if sampling.source == "none" and sampling.items != "probes":
         return student
-    return np.maximum(student, skewed_reach(series, pooled, side, value, above=above, items=items))
-
-
-def skewed_reach(
-    series: Series, pooled: Pooled, side: Side, value: Numbers, *, above: bool, items: bool = True
-) -> Numbers:
-    """Reach over noise and skewed samples, in sd: independent errors, each at its tail."""
-    sampling = series.sampling
     shared, tail = pooled.shared_sd, ndtr(-value)
     # A side's sds are those of the clients in the sums, times these clients' share.
     own = np.sqrt(np.maximum((side.sampling_sd / pooled.share) ** 2 - shared**2, 0.0))
-    square = np.asarray(value * side.privacy_sd) ** 2
+    rare = sampling.rare_items(pooled.effect, shared, tail, above=above)
     if sampling.source != "none":
-        variance = own**2 * pooled.clients
-        count = pooled.clients
-        rare = sampling.rare(pooled.effect, variance, pooled.privacy_sd, tail, count, above=above)
-        square = square + (pooled.share * rare) ** 2
-    if items:
-        rare = sampling.rare_items(pooled.effect, shared, tail, above=above)
-        square = square + (pooled.share * rare) ** 2
-    half = np.sqrt(square)
-    return np.where(side.sd > 0, half / np.maximum(side.sd, 1e-300), 0.0)
-
-
-def _item_tails(plan, series, level, shares):
-    looks = len(series.rounds)
-    total = len(plan.monitoring_rounds)
-    n = 1 + len(suffixes(looks))
-    if plan.monitor.control == "horizon":
-        every = windows_until(total)
-        cum = CUM/total; rest=(1-CUM)/max(every-total,1)
-        return [level*cum]+[level*rest]*(n-1)
-    return [level/every]*n
+        variance, count = own**2 * pooled.clients, pooled.clients
+        among = sampling.rare(pooled.effect, variance, pooled.privacy_sd, tail, count, above=above)
+        rare = np.hypot(rare, among)
+    half = np.hypot(value * side.privacy_sd, pooled.share * rare)
+    return np.maximum(student, np.where(side.sd > 0, half / np.maximum(side.sd, 1e-300), 0.0))
 
 
 def open_ended_value(

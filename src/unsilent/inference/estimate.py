@@ -8,8 +8,8 @@ speaks of items like these, else it is conditional on the probe bank and the pro
 reported beside it).
 
 A client's number is limited to the plan's clip before release, so an effect is the mean of the
-limited numbers: a single client counts at most its clip. What the joint clip and clients who did not
-take part may have done to it is not in the estimate but in its interval (``series.Side``).
+limited numbers: a single client counts at most its clip. What the joint clip and clients who did
+not take part may have done to it is not in the estimate but in its interval (``series.Side``).
 """
 
 from __future__ import annotations

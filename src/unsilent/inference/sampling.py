@@ -215,8 +215,13 @@ class Sampling:
     ) -> Numbers:
         """How far the mean over items like these may lie to one side, if few carry the effect.
 
-        As ``rare`` with items for clients, set by set; how the variance lies between the sets is
-        not known, so each is given all of it. 0 unless intervals cover the choice of probes.
+        As ``rare`` with items for clients, set by set. How the variance lies between the sets is
+        not known, so all of it is given to the one where it reaches furthest. 0 unless intervals
+        cover the choice of probes.
+
+        Upper ends hold for any items in the mode's range. Lower ends hold for the mean in which an
+        item improves by at most the clip, as a client does: that few unseen items might improve
+        by more than that excuses no harm, and the drawn ones count in full.
 
         Args:
             effect: Mean of the statistic.
@@ -227,13 +232,14 @@ class Sampling:
         mean, sd = np.asarray(effect, dtype=np.float64), np.asarray(shared_sd, dtype=np.float64)
         if self.items != "probes":
             return np.zeros_like(sd * mean)
-        lower, upper = self.item_range
+        lower, upper = max(self.item_range[0], -self.clip), self.item_range[1]
         span = np.clip(upper - mean if above else mean - lower, self.step, upper - lower)
-        square: Numbers = np.zeros_like(sd * mean)
-        for weight, items in self.probes:
-            variance = (sd / weight) ** 2 * items
-            square = square + (weight * unseen(span, variance, tail, items)) ** 2
-        return np.sqrt(square)
+        least = [(weight * unseen(span, 0.0, tail, items)) ** 2 for weight, items in self.probes]
+        most: Numbers = np.zeros_like(sd * mean)
+        for (weight, items), without in zip(self.probes, least, strict=True):
+            own = (weight * unseen(span, (sd / weight) ** 2 * items, tail, items)) ** 2
+            most = np.maximum(most, own + sum(least) - without)
+        return np.sqrt(most)
 
     def shared_sd(self, spread: ArrayLike, noise: ArrayLike, cut: ArrayLike = 0.0) -> Numbers:
         """Upper bound on the sd that the choice of probes gives to the mean over the clients.
