@@ -3,7 +3,7 @@
 Only records that the client is evaluated on, and never trained on, can be the unit: an adapter
 depends on every record it was trained on, so nothing about those is promised. Given the adapters,
 answers to public probes do not depend on evaluation records at all, and a mean over n of them
-moves by a width over n.
+moves by a width over n. That a record enters in no other way is what ``record_rules`` sees to.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ SMALLEST_PROBABILITY = 1e-12
 
 RECORD_CONDITION = (
     "The unit is one evaluation record, given the adapters, which have seen the training records: "
-    "how well anyone can tell what one such record says. It says nothing about the training "
-    "records, nor about a client as a whole, and it holds only where no evaluation record was "
-    "trained on or chosen by."
+    "how well anyone can tell what one such record says, another being in its place. It says "
+    "nothing about the training records, nor about a client as a whole, and it holds only where no "
+    "evaluation record was trained on or chosen by. No record decides what is asked: a client's "
+    "home domain is declared by its owner. How many records a client has is not hidden, nor that a "
+    "client stays away whose records are too few, cannot be scored or were trained on."
 )
 
 
