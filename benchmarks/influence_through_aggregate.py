@@ -189,8 +189,8 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--clients", nargs="+", type=int, default=[128])
     parser.add_argument("--rounds", nargs="+", type=int, default=[1, 10])
-    parser.add_argument("--seeds", type=int, default=3, help="federations of each size")
-    parser.add_argument("--each", type=int, default=3, help="clients of each federation")
+    parser.add_argument("--seeds", type=int, default=5, help="federations of each size")
+    parser.add_argument("--each", type=int, default=4, help="clients of each federation")
     options = parser.parse_args()
     bank = embedded_bank()
     rows: Rows = []
