@@ -96,7 +96,8 @@ class Contract:
         sum_noise, share_noise: Standard deviations in integer units of the sum's noise and of
             one client's share.
         norm: Largest L2 norm of one client's vector before noise, in integer units.
-        sensitivity: Largest change of the sum by one client under the adjacency, in these units.
+        sensitivity: Largest change of the sum by one client's own numbers (or one record) under
+            the adjacency, in these units.
         secure_sum: What it takes to see one client's vector; None if aggregation is plain.
         promise: What the planned epsilon is about and what it is not, in sentences.
         who_sees, not_protected: Sentences.
@@ -164,9 +165,11 @@ class Contract:
         return "\n".join(lines)
 
     def _budget(self) -> tuple[str, ...]:
+        # A client also moves the others' numbers, through the aggregate: see ``promise.OTHERS``.
+        changes = "client's own numbers change" if self.unit == "client" else "record changes"
         return (
             f"All numbers together are clipped to L2 norm {self.norm:g} in whole-number units, so "
-            f"that one {self.unit} changes the sum by at most {self.sensitivity:.6g} (adjacency "
+            f"that one {changes} the sum by at most {self.sensitivity:.6g} (adjacency "
             f"{self.adjacency}). The sum over the clients carries Gaussian noise of standard "
             f"deviation {self.sum_noise:.0f}; each client adds a share of {self.share_noise:.0f}.",
             f"The sums of {len(self.rounds)} monitoring round"
