@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.release.neighbours import DOMAINS, Vectors, farthest
-from unsilent.errors import OutcomeError
+from unsilent.errors import InputError
 from unsilent.items import Item, ItemSet
 from unsilent.plan import parse_plan
 from unsilent.release.record_rules import HOME_KEY, home_domain
@@ -92,7 +92,7 @@ def test_for_clients_the_most_frequent_domain_is_home_and_equals_go_by_the_alpha
 
 def test_a_record_decides_no_home_and_a_mode_that_needs_one_is_refused_in_one_line():
     records = some_records("secret-domain", "b")
-    with pytest.raises(OutcomeError, match=f"{HOME_KEY}: SF-5 needs .* not declared") as caught:
+    with pytest.raises(InputError, match=f"{HOME_KEY}: SF-5 needs .* not declared") as caught:
         home_domain(plan(4, AWAY), records, declared=None)
     assert "\n" not in str(caught.value)
     assert "secret-domain" not in str(caught.value)

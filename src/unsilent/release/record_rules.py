@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from unsilent.errors import OutcomeError
+from unsilent.errors import InputError
 from unsilent.items import ItemSet
 from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan
@@ -42,7 +42,7 @@ def home_domain(
         no record has a domain or no mode needs it.
 
     Raises:
-        OutcomeError: The unit is the record, a planned mode needs the home domain, and it was not
+        InputError: The unit is the record, a planned mode needs the home domain, and it was not
             declared.
     """
     if declared is not None:
@@ -50,7 +50,7 @@ def home_domain(
     if plan.privacy.unit == "record":
         needing = [code for code in plan.planned if MODES[code].needs_home]
         if needing:
-            raise OutcomeError(
+            raise InputError(
                 f"{needing[0]} needs the client's home domain, which is not declared, and where "
                 "the record is the unit it is not read off the records",
                 where=HOME_KEY,
