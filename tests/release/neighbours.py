@@ -138,6 +138,10 @@ class Vectors:
         self._observer = Observer(plan, "client", folder, noise=SeededNoise(0))
 
     def __call__(self, client: Client) -> np.ndarray:
+        return self.layout.encode(self.values(client))
+
+    def values(self, client: Client) -> dict[str, float]:
+        """The numbers before any clip."""
         records = ItemSet("records", tuple(r.item(n) for n, r in enumerate(client.records)))
         widest = max(record.choices for record in client.records)
         outcomes = dict(client.public)
@@ -151,8 +155,7 @@ class Vectors:
             MODES[code].measure_with(evidence, self.plan.subgroups(code))
             for code in self.plan.planned
         ]
-        values = self._observer._values(statistics, system_change(evidence))
-        return self.layout.encode(values)
+        return self._observer._values(statistics, system_change(evidence))
 
 
 def farthest(path: Vectors, random: np.random.Generator, steps: int) -> float:
@@ -166,15 +169,20 @@ def farthest(path: Vectors, random: np.random.Generator, steps: int) -> float:
             place = int(random.integers(len(client.records)))
         else:
             client, place = _near(kept[0], random), kept[1]
-        if len(client.records) > held_out and random.random() < 0.2:
-            others = client.records[:place] + client.records[place + 1 :]
-        else:
-            others = list(client.records)
-            others[place] = random_record(random)
-        moved = np.linalg.norm(path(client) - path(replace(client, records=tuple(others))))
+        moved = np.linalg.norm(path(client) - path(beside(client, place, held_out, random)))
         if moved > best:
             best, kept = float(moved), (client, place)
     return best / claimed
+
+
+def beside(client: Client, place: int, held_out: int, random: np.random.Generator) -> Client:
+    """The client with another record in a place, or now and then without, if enough are left."""
+    records = list(client.records)
+    if len(records) > held_out and random.random() < 0.2:
+        del records[place]
+    else:
+        records[place] = random_record(random)
+    return replace(client, records=tuple(records))
 
 
 def _near(client: Client, random: np.random.Generator) -> Client:

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from tests.release.neighbours import DOMAINS, Vectors, farthest
+from tests.release.neighbours import DOMAINS, Vectors, beside, farthest, random_client
 from unsilent.errors import InputError
 from unsilent.items import Item, ItemSet
 from unsilent.plan import parse_plan
 from unsilent.release.record_rules import HOME_KEY, home_domain
+from unsilent.release.record_unit import _reach
 
 ALL = {
     "amplified_bias": {"tolerance": 0.1},
@@ -60,6 +61,24 @@ def test_no_record_moves_the_vector_further_than_claimed(name, tmp_path):
     found = [farthest(vectors, np.random.default_rng([7, seed]), steps) for seed in range(2)]
     # Not by far below either: a search that finds nothing shows nothing.
     assert 0.25 < max(found) <= 1.0
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_no_number_moves_further_than_its_own_reach(name, tmp_path):
+    """Coordinate by coordinate, before any clip; those that no record reaches stay as they are."""
+    of, random = PLANS[name], np.random.default_rng(11)
+    vectors, held_out = Vectors(of, tmp_path, declared(of)), of.federation.held_out
+    moved = dict.fromkeys(vectors.layout.inputs, 0.0)
+    for _ in range(60):
+        client = random_client(random, held_out + int(random.integers(3)), random.uniform(0, 1))
+        other = beside(client, int(random.integers(held_out)), held_out, random)
+        first, second = vectors.values(client), vectors.values(other)
+        for each in moved:
+            moved[each] = max(moved[each], abs(first[each] - second[each]))
+    for each, most in moved.items():
+        assert most <= _reach(of, each) * (1 + 1e-9), each
+    assert moved["system.loss"] > 0.2 * _reach(of, "system.loss")
+    assert moved["system.accuracy"] > 0.2 * _reach(of, "system.accuracy")
 
 
 @pytest.mark.parametrize("name", ["away alone, 400 records", "subgroups, 120 records"])
