@@ -123,7 +123,7 @@ class Sampling:
             worst_spread=(mode.range[1] - mode.range[0]) / 2,
             items="none" if not alike else "records" if private else "probes",
             # A share is at least 0, and what is at least 0 is never raised by shrinking it.
-            added_step=clip / layout.unit(RAISED) if lower < 0 else 0.0,
+            added_step=clip / layout.unit(RAISED) if lower < 0 and layout.joint else 0.0,
             taken_step=clip / layout.unit(CLIPPED),
             spread_taken_step=spread_limit / layout.unit(CLIPPED),
             population=math.inf

@@ -370,7 +370,7 @@ def _series(
         spreads=decoded.get(name + SPREAD, absent),
         squares=decoded.get(name + SQUARE, absent),
         cut=decoded[CLIPPED],
-        raised=decoded[RAISED if name not in (LOSS, ACCURACY) else CLIPPED],
+        raised=decoded[CLIPPED] if name in (LOSS, ACCURACY) else decoded.get(RAISED, absent),
         sampling=sampling,
     )
 

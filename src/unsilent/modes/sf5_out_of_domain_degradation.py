@@ -22,6 +22,7 @@ class OutOfDomainDegradation(FailureMode):
     code: ClassVar[str] = "SF-5"
     view: ClassVar[View] = "client_public"
     needs: ClassVar[tuple[Need, ...]] = (Need("reference", "task"), Need("personalized", "task"))
+    needs_home: ClassVar[bool] = True
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     statistic: ClassVar[str] = (
         "drop of accuracy on task probes of other domains, reference minus personalized"

@@ -8,6 +8,8 @@ A client that the joint clip shrinks says so in two coordinates of its own, ``cl
 ``raised``: what shrinking took off a number above zero, and what it took off one below zero, which
 raises a mean. Both are 0 for every other client, so they share the norm with what they report on
 and take none of it from a client that is not shrunk.
+
+Where the unit is a record, no client's norm is promised and there is no joint clip.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ ACCURACY = "system.accuracy"
 CLIPPED = "clipped"
 RAISED = "raised"
 _REPORTS = (RAISED, CLIPPED)
-"""What a vector says of its own clipping: its last coordinates, derived by ``encode``."""
+"""What a jointly clipped vector says of its own clipping, derived by ``encode``."""
 
 _ROUNDED_UP = 1.5
 """Integer units of the norm that are kept free for rounding the two reports up."""
@@ -70,20 +72,22 @@ class Layout:
     """The coordinates of a release, in order, and the joint clip that bounds them.
 
     Attributes:
-        coordinates: In order; the last two are ``raised`` and ``clipped``.
+        coordinates: In order; the last are ``raised``, with a joint clip, and ``clipped``.
         clip: Joint L2 norm C.
         scale: Integer steps per unit of C.
+        joint: Whether vectors are clipped to that norm, and not number by number alone.
     """
 
     coordinates: tuple[Coordinate, ...]
     clip: float = 1.0
     scale: int = SCALE
+    joint: bool = True
 
     def __post_init__(self) -> None:
         names = [coordinate.name for coordinate in self.coordinates]
-        if tuple(names[-2:]) != _REPORTS or len(set(names)) != len(names):
+        if tuple(names[-len(self.reports) :]) != self.reports or len(set(names)) != len(names):
             raise PlanError(
-                f"a layout needs distinct coordinates, the last two {RAISED!r} and {CLIPPED!r}",
+                f"a layout needs distinct coordinates, the last {' and '.join(self.reports)}",
                 where="release layout",
             )
         if not 0 < self.bound <= _LARGEST_NORM:
@@ -105,7 +109,8 @@ class Layout:
                     remedy="Raise the weight, or set privacy.clip to 1.0.",
                 )
         # A client of any numbers can then be shrunk until all of it fits.
-        if math.hypot(*(self.unit(name) for name in _REPORTS)) >= self.bound - _ROUNDED_UP:
+        reports = math.hypot(*(self.unit(name) for name in self.reports))
+        if self.joint and reports >= self.bound - _ROUNDED_UP:
             raise PlanError(
                 "no room is left beside what is said of clipping",
                 where=CLIPPED,
@@ -136,8 +141,10 @@ class Layout:
                 coordinates.append(Coordinate(name, mode.clip, _SUBGROUP_WEIGHT))
         coordinates.append(Coordinate(LOSS, 1.0, 0.5))
         coordinates.append(Coordinate(ACCURACY, 0.5, 0.4))
-        coordinates += [Coordinate(name, 1.0, _REPORT_WEIGHT) for name in _REPORTS]
-        return cls(tuple(coordinates), plan.privacy.clip)
+        joint = plan.privacy.unit == "client"
+        reports = _REPORTS if joint else (CLIPPED,)
+        coordinates += [Coordinate(name, 1.0, _REPORT_WEIGHT) for name in reports]
+        return cls(tuple(coordinates), plan.privacy.clip, joint=joint)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -150,9 +157,16 @@ class Layout:
         return tuple(n for n in self.names if n not in _REPORTS and not _is_square(n))
 
     @property
+    def reports(self) -> tuple[str, ...]:
+        """What a vector says of its own clipping, its last coordinates."""
+        return _REPORTS if self.joint else (CLIPPED,)
+
+    @property
     def bound(self) -> float:
-        """Largest L2 norm of an encoded vector, C * scale, in integer units."""
-        return self.clip * self.scale
+        """Largest L2 norm of an encoded vector, in integer units: C * scale with a joint clip."""
+        if self.joint:
+            return self.clip * self.scale
+        return math.hypot(*(self.unit(name) for name in self.names))
 
     @cached_property
     def digest(self) -> str:
@@ -162,6 +176,7 @@ class Layout:
                 "coordinates": [[c.name, c.clip, c.weight] for c in self.coordinates],
                 "clip": self.clip,
                 "scale": self.scale,
+                **({} if self.joint else {"joint": False}),
             }
         )
 
@@ -183,10 +198,11 @@ class Layout:
 
         Whole, so that values at 0 and at the clip survive truncation exactly.
         """
-        return math.floor(self.coordinates[self.index(name)].weight * self.bound)
+        weight = self.coordinates[self.index(name)].weight
+        return math.floor(weight * self.clip * self.scale)
 
     def encode(self, values: Mapping[str, float]) -> NDArray[np.int64]:
-        """One client's values as an integer vector of L2 norm at most C * scale.
+        """One client's values as an integer vector of L2 norm at most ``bound``.
 
         Box clip, weights, joint L2 clip, then truncation toward zero: rounding to nearest could
         raise the norm. The squares ``SF-n.square = (clip(v) / clip)^2`` are derived here, and two
@@ -201,7 +217,7 @@ class Layout:
           from below, in parts of its clip: (1 - s) times the lowest of them.
 
         s is the largest factor with which the vector and its reports fit within the norm, 1 where
-        they do as they are.
+        they do as they are, and always 1 without a joint clip.
 
         Args:
             values: One finite number in natural units for each name of ``inputs``.
@@ -238,9 +254,9 @@ class Layout:
             (*shape, n_coordinates) int64.
         """
         shape = np.shape(values[self.inputs[0]])
-        body = np.empty((*shape, len(self.names) - len(_REPORTS)))
+        body = np.empty((*shape, len(self.names) - len(self.reports)))
         boxed, lowest = np.ones(shape), np.zeros(shape)
-        for position, name in enumerate(self.names[: -len(_REPORTS)]):
+        for position, name in enumerate(self.names[: -len(self.reports)]):
             clip = self.coordinates[position].clip
             value = values[name.removesuffix(SQUARE) if _is_square(name) else name]
             if _is_square(name):
@@ -252,7 +268,11 @@ class Layout:
                 if name not in (LOSS, ACCURACY) and not _is_spread(name):
                     lowest = np.maximum(lowest, -part)
             body[..., position] = part * self.unit(name)
-        cut, up = self.unit(CLIPPED), self.unit(RAISED) * lowest
+        cut = self.unit(CLIPPED)
+        if not self.joint:
+            clipped = np.ceil(cut * (1 - boxed))[..., None]
+            return np.concatenate([np.trunc(body), clipped], axis=-1).astype(np.int64)
+        up = self.unit(RAISED) * lowest
         shrink = _largest_factor(body, boxed, cut, up, self.bound - _ROUNDED_UP)
         body *= shrink[..., None]
         raised = np.ceil(up * (1 - shrink))
