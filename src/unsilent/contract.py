@@ -20,6 +20,7 @@ from unsilent.release.layout import (
     ACCURACY,
     CLIPPED,
     LOSS,
+    RAISED,
     SPREAD,
     SQUARE,
     SUBGROUP,
@@ -55,6 +56,7 @@ OWN_WORDS = {
     LOSS: "change of the mean loss on the client's held-out records, personalized minus reference",
     ACCURACY: "drop of the accuracy on the client's held-out records, reference minus personalized",
     CLIPPED: "largest share of an effect of this client that clipping cut off",
+    RAISED: "most that the joint clip raised a number of this client that was below zero, in clips",
 }
 
 
@@ -231,7 +233,9 @@ def contract(plan: MonitoringPlan) -> Contract:
 def _leaving(coordinate: Coordinate) -> Leaving:
     name, clip, weight = coordinate.name, coordinate.clip, coordinate.weight
     if name in OWN_WORDS:
-        return Leaving(name, OWN_WORDS[name], 0.0 if name == CLIPPED else -clip, clip, weight)
+        return Leaving(
+            name, OWN_WORDS[name], 0.0 if name in (CLIPPED, RAISED) else -clip, clip, weight
+        )
     if SUBGROUP in name:
         mode, domain = name.split(SUBGROUP, 1)
         what = f"{mode} on the probes of the domain {domain!r} alone"

@@ -46,9 +46,11 @@ _ROUNDED_UP = 1.5
 """Integer units of the norm that are kept free for rounding the two reports up."""
 _LARGEST_NORM = 2.0**40
 _SUBGROUP_WEIGHT = 0.2
-_REPORT_WEIGHT = 0.7
+_REPORT_WEIGHT = 0.68
 """An interval's end rests on a report as much as on the effect, so that both are to be known about
-as well. Their squares add up to just below 1, which leaves room for any client."""
+as well. Their squares add up to less than 1, which leaves room for any client."""
+_BOX_WEIGHT = 0.35
+"""Without a joint clip no client makes room for it, so that it costs noise."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +144,10 @@ class Layout:
         coordinates.append(Coordinate(LOSS, 1.0, 0.5))
         coordinates.append(Coordinate(ACCURACY, 0.5, 0.4))
         joint = plan.privacy.unit == "client"
-        reports = _REPORTS if joint else (CLIPPED,)
-        coordinates += [Coordinate(name, 1.0, _REPORT_WEIGHT) for name in reports]
+        if joint:
+            coordinates += [Coordinate(name, 1.0, _REPORT_WEIGHT) for name in _REPORTS]
+        else:
+            coordinates.append(Coordinate(CLIPPED, 1.0, _BOX_WEIGHT))
         return cls(tuple(coordinates), plan.privacy.clip, joint=joint)
 
     @cached_property

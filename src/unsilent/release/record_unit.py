@@ -76,9 +76,9 @@ def record_sensitivity(plan: MonitoringPlan) -> float:
     """How far, in L2 norm, one held-out record can move its client's encoded vector.
 
     One of ``federation.held_out`` records replaced, the adapters as they are. Each coordinate moves
-    by what its mode declares (``record_reach``) within its clip, and by less than one step more for
-    truncation; one that no record reaches does not move, since each number is clipped by itself.
-    ``clipped`` moves no more than the clips' factors do.
+    by what its mode declares (``record_reach``) within its clip, rounded up: of integers, truncated
+    numbers differ by no more. One that no record reaches does not move, since each number is
+    clipped by itself. ``clipped`` moves no more than the clips' factors do.
 
     Returns:
         In integer units, above 0.
@@ -86,11 +86,10 @@ def record_sensitivity(plan: MonitoringPlan) -> float:
     layout = Layout.from_plan(plan)
     body = layout.coordinates[: -len(layout.reports)]
     parts = [(_moved(plan, layout, each), layout.unit(each.name)) for each in body]
-    moved = [part * unit + 1 for part, unit in parts if part > 0]
-    cut = layout.unit(CLIPPED)
     boxed = max((_box_factor(plan, c) for c in body if _may_be_cut(c.name)), default=0.0)
-    clipped = min(cut, cut * boxed + 1) if boxed > 0 else 0.0
-    return math.hypot(*moved, clipped) * (1 + 1e-9)
+    # Floats may put what is a whole number just below it.
+    steps = [math.ceil(p * unit + 1e-6) for p, unit in (*parts, (boxed, layout.unit(CLIPPED))) if p]
+    return math.hypot(*steps)
 
 
 def record_canaries(
