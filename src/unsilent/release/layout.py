@@ -349,7 +349,7 @@ def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
         return Coordinate(name, 0.25, 0.2)
     sizes: dict[ItemRole, int] = {need.items: plan.probes.size(need.items) for need in mode.needs}
     known = all(getattr(plan.probes, role) == "embedded" for role in sizes)
-    return Coordinate(name, mode.largest_spread(sizes) if known else 0.25, 0.6)
+    return Coordinate(name, mode.largest_spread(sizes) if known else 0.25, 0.8)
 
 
 def _is_square(name: str) -> bool:
