@@ -111,6 +111,16 @@ def power_table(plan: MonitoringPlan, *, clients: int | None = None) -> tuple[Po
     return tuple(Outlook(plan, code).row() for code in plan.planned)
 
 
+def refuse_unusable(plan: MonitoringPlan) -> None:
+    """Refuse a plan whose releases could not be judged, whatever they were.
+
+    Raises:
+        PlanError: As ``power_table``.
+    """
+    for code in plan.planned:
+        Outlook(plan, code)
+
+
 def mde(critical: float, sd: float) -> float:
     """Distance beyond the tolerance found with a power of 0.8: ``(critical value + 0.84) * sd``.
 
