@@ -4,11 +4,9 @@ A client answers whoever runs the server, so these rules, and not the server's g
 single vector masked (Bonawitz et al. 2017, section 6.2). Each returns if the rule is kept and
 raises SecureSumError if not.
 
-They bound what each client is told, not what different clients are told. A server that lies to each
-in another way can, on a sparse graph, lay a single client bare. Where all are neighbours and the
-threshold t is a majority it cannot: it gets one sum, of fewer clients than each was told, for of H
-honest clients it can make no more than ``H (clients - least) / (t - colluders)`` seem to have
-dropped out. The consistency check (``survivors_are_agreed``) stops both.
+They bound what each client is told, not what different clients are told. What a server gets that
+lies to each in another way is counted in ``lies``; wherever that is more than the one sum it
+announces, clients sign who is in the sum (``survivors_are_agreed``).
 """
 
 from __future__ import annotations
