@@ -50,7 +50,7 @@ def test_the_figures_are_those_of_the_protocol():
     assert f"no vector is seen before {found.needed_lying} do" in said
     assert f"at least {needed_releases(of)} of them, and nothing else." in said
     assert f"with 3 clients on its side it gets no sum of fewer than {own.least - 3} honest" in said
-    assert f"{own.quorum} clients must stay until the sum is open" in said
+    assert f"{own.stay} clients must stay until the sum is open" in said
 
 
 def test_a_plan_that_withstands_lies_needs_no_signatures():

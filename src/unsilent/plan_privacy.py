@@ -15,9 +15,9 @@ class SecureSumPlan(BaseModel):
     ``consistency`` adds an exchange in which clients sign who is in the sum, which stops a server
     that tells them different things; ``auto`` does so wherever the plan does not withstand that
     server, and as many colluding clients as planned, by itself. ``off`` is refused where single
-    vectors could then be seen; where a smaller sum could, the noise counts on that. ``keys`` lists the clients' public signing keys (``unsilent privacy key``, 64
-    hexadecimal digits each); a client then shares a sum with these only. Without it a key counts
-    from its first use.
+    vectors could then be seen; where a smaller sum could, the noise counts on that. ``keys`` lists
+    the clients' public signing keys (``unsilent privacy key``, 64 hexadecimal digits each); a
+    client then shares a sum with these only. Without it a key counts from its first use.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

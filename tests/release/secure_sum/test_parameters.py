@@ -15,8 +15,8 @@ from scipy.sparse.csgraph import connected_components
 from unsilent.errors import PlanError
 from unsilent.plan import parse_plan
 from unsilent.release.noise import needed_releases, smallest_cohort
-from unsilent.release.secure_sum.graph import neighbours
 from unsilent.release.secure_sum.bounds import admissible_thresholds
+from unsilent.release.secure_sum.graph import neighbours
 from unsilent.release.secure_sum.lies import smallest_sum
 from unsilent.release.secure_sum.parameters import (
     MOST_DRAWS,
@@ -290,12 +290,13 @@ def test_large_federations_are_told_to_take_fewer_in_a_round():
 
 def test_the_graphs_that_a_server_can_throw_away_are_counted():
     """Each is a chance more, and so is each client that helps to draw one."""
-    degree, threshold = find_parameters(200, 0.05, 0.05, consistency=True)
-    options = {"exchanges": 3, "spare": 10}
-    drawn = {"sigma": 40 + math.log2(MOST_DRAWS * 200), **options}
-    assert threshold == admissible_thresholds(200, degree, 0.05, 0.05, **drawn)[-1]
-    assert not admissible_thresholds(200, degree - 2, 0.05, 0.05, **drawn)
-    assert admissible_thresholds(200, degree - 2, 0.05, 0.05, sigma=40, **options)
+    degree, threshold = find_parameters(400, 0.2, 0.05, consistency=True)
+    drawn = 40 + math.log2(MOST_DRAWS * 400)
+    options = {"exchanges": 3, "spare": 20}
+    found = admissible_thresholds(400, degree, 0.2, 0.05, sigma=drawn, **options)
+    assert threshold == found[-1]
+    assert not admissible_thresholds(400, degree - 2, 0.2, 0.05, sigma=drawn, **options)
+    assert admissible_thresholds(400, degree - 2, 0.2, 0.05, sigma=40, **options)
 
 
 def test_drop_outs_that_leave_fewer_than_a_sum_must_hold_are_refused():

@@ -78,7 +78,8 @@ def _whole(clients: int, degree: int, colluders: int, spare: int, lost: float) -
     """(degree,) with which thresholds 1, 2, … no sum of a part of a ring can be opened.
 
     Args:
-        clients, degree: Of the ring.
+        clients: Of the ring.
+        degree: Of the ring.
         colluders: How many there are, at random places.
         spare: How many clients can be called dropped out, at places of the server's choice.
         lost: Log probability, at most, that the ring is not whole.

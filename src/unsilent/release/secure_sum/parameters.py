@@ -8,6 +8,7 @@ withstand that by itself.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -83,16 +84,15 @@ class Parameters:
 
     @property
     def withstands_lies(self) -> bool:
-        """Whether a server that tells clients different things gets no sum but the one it announces.
+        """Whether a server that tells clients different things gets one sum only, and a whole one.
 
-        That is one sum only, of as many clients as each was told it is of.
+        That is one of as many clients as each was told it is of.
         """
         return self.smallest_sum >= self.least - self.colluders
 
     @property
     def stay(self) -> int:
-        """How many must stay to the end of a round once the vectors are there, for it to have a
-        sum: signers, and those who answer with shares."""
+        """How many must sign and answer, once the vectors are there, for a round to have a sum."""
         # Whoever survived needs the shares of others: its own is not among them.
         answering = self.threshold + 1 if self.complete else self.threshold
         return max(self.quorum, answering) if self.consistency else answering
@@ -208,6 +208,7 @@ def quorum_of(clients: int, colluders: int) -> int:
     return (clients + colluders) // 2 + 1
 
 
+@lru_cache(maxsize=1024)
 def _search(
     clients: int,
     collusion: float,
@@ -251,10 +252,13 @@ def _best(thresholds: range, clients: int, colluders: int, least: int, consisten
     majority = (clients - 1 + colluders) // 2 + 1
     if consistency:
         return majority if majority in thresholds else thresholds[-1]
-    for threshold in range(max(majority, thresholds[0]), thresholds[-1] + 1):
-        if smallest_sum(clients, colluders, threshold, least) >= least - colluders:
-            return threshold
-    return thresholds[-1]
+    # The more shares a secret takes, the fewer clients can be hidden with those there are.
+    choices = range(min(max(majority, thresholds[0]), thresholds[-1]), thresholds[-1])
+    return choices.start + bisect_left(
+        choices,
+        least - colluders,
+        key=lambda threshold: smallest_sum(clients, colluders, threshold, least),
+    )
 
 
 def _nearest(
@@ -293,13 +297,12 @@ def _nearest(
 
 
 def _fewer(clients: int, works: Callable[[int], bool]) -> int | None:
-    """Beyond a complete graph, the most clients that work, to a tenth or so; fewer are easier."""
-    count = clients
-    while count > COMPLETE_UP_TO:
-        count = max(COMPLETE_UP_TO, count * 9 // 10)
-        if works(count):
-            return count
-    return None
+    """Beyond a complete graph, the most clients that work, to a tenth; fewer are easier."""
+    steps = [clients]
+    while steps[-1] > COMPLETE_UP_TO:
+        steps.append(max(COMPLETE_UP_TO, steps[-1] * 9 // 10))
+    at = bisect_left(range(1, len(steps)), True, key=lambda step: works(steps[step])) + 1
+    return steps[at] if at < len(steps) else None
 
 
 def _lower(planned: float, works: Callable[[float], bool]) -> float | None:
