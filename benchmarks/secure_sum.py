@@ -124,7 +124,11 @@ class Federation:
 
         for identity in self.clients:
             take(server.add_advert, identity, ask(identity, lambda c: c.advertise()))
-        everyone = clock.run(server.roster)
+        clock.run(server.roster)
+        for identity, request in clock.run(server.draw_requests).items():
+            reveal = ask(identity, lambda c, request=request: c.reveal(request))
+            take(server.add_reveal, identity, reveal)
+        everyone = clock.run(server.drawn)
         for identity in self.clients:
             take(server.add_shares, identity, ask(identity, lambda c: c.share(everyone)))
         for identity, boxes in clock.run(server.boxes).items():

@@ -1,7 +1,7 @@
 """What follows from lies, as sets: which sums lie open when each client was told another story.
 
-The counting half of ``closure``, without keys and masks, so that all lies to a few clients, and very
-many to a hundred, can be tried. Clients are bits; the colluders are the highest ones.
+The counting half of ``closure``, without keys and masks, so that all lies to a few clients, and
+very many to a hundred, can be tried. Clients are bits; the colluders are the highest ones.
 """
 
 from dataclasses import dataclass

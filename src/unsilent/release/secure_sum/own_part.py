@@ -58,6 +58,7 @@ def shared(state: SetUpState, roster: Roster, own: int, known: bytes, random: Ra
         known=known,
         channel=b"",
         roster=roster.digest,
+        base=roster.base,
         shares=message.to_bytes(),
         own=own,
         present=len(roster),
