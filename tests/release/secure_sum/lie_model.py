@@ -4,6 +4,7 @@ The counting half of ``closure``, without keys and masks, so that all lies to a 
 very many to a hundred, can be tried. Clients are bits; the colluders are the highest ones.
 """
 
+import random
 from dataclasses import dataclass
 from itertools import product
 
@@ -78,7 +79,7 @@ def strongest(federation, size, members):
     """Lies that leave a sum of that many, in a session of so many; None if there are none.
 
     The first clients are in the sum, those after them hidden; whoever is in neither is told of all
-    clients. A hidden client is called dropped out by those who can spare most.
+    clients.
     """
     f = federation
     hidden = members - f.colluders - size
@@ -89,14 +90,25 @@ def strongest(federation, size, members):
     needed, least = f.threshold - f.colluders, max(f.least, f.threshold + 1)
     helping = size + max(0, min(hidden, needed - (size - 1)))
     sessions = [own if place < helping else everyone for place in range(f.honest)]
-    spare = [session.bit_count() - least for session in sessions]
-    gone = [0] * f.honest
-    for place in range(size, size + hidden):
-        # First those that can spare most; of them the hidden, who are no use against themselves.
-        others = [w for w in range(f.honest) if w != place]
-        others.sort(key=lambda w: (-spare[w], not size <= w < size + hidden))
+    for turn in range(200):
+        spare = [session.bit_count() - least for session in sessions]
+        gone = _hidden(range(size, size + hidden), needed, spare, random.Random(turn))
+        told = [Told(*one) for one in zip(sessions, gone, strict=True)]
+        if all(f.answers(place, one) for place, one in enumerate(told)):
+            return told
+    return None
+
+
+def _hidden(places, needed, spare, chance):
+    """Whom each is told has dropped out, so that as many are told of each of these places.
+
+    By those who can spare most; of them the hidden, who are no use against themselves; then by lot.
+    """
+    gone = [0] * len(spare)
+    for place in places:
+        others = [w for w in range(len(spare)) if w != place]
+        others.sort(key=lambda w: (-spare[w], w not in places, chance.random()))
         for w in others[:needed]:
             spare[w] -= 1
             gone[w] |= 1 << place
-    told = [Told(*one) for one in zip(sessions, gone, strict=True)]
-    return told if all(f.answers(place, one) for place, one in enumerate(told)) else None
+    return gone
