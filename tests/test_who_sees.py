@@ -8,6 +8,7 @@ from unsilent.plan import parse_plan
 from unsilent.release import Layout
 from unsilent.release.noise import needed_releases, smallest_cohort
 from unsilent.release.secure_sum import parameters_of
+from unsilent.release.secure_sum.draw import number_of_drawers
 from unsilent.who_sees import Unmasking
 
 
@@ -112,6 +113,9 @@ def test_a_sparse_graph_without_signatures_is_refused_where_clients_may_be_lost(
         assert found.needed_lying > found.colluders
         assert "clients sign who is in the sum" in text(signed)
         assert "but for a chance of 2^-40" in text(signed)
+        assert found.drawers == number_of_drawers(parameters_of(signed))
+        assert f"values that {found.drawers} clients commit to first" in text(signed)
+    assert "commit to first" not in text(plan(dropout=0.1))
 
 
 def test_collusion_that_was_not_planned_for_is_said_to_weaken_the_noise():

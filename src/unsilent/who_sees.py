@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 
 from unsilent.plan import MonitoringPlan
+from unsilent.release.secure_sum.draw import number_of_drawers
 from unsilent.release.secure_sum.lies import smallest_sum
-from unsilent.release.secure_sum.parameters import Parameters, parameters_of
+from unsilent.release.secure_sum.parameters import MOST_DRAWS, Parameters, parameters_of
 
 IN_THE_HOUSE = "Items, outcomes and the personalized adapter stay on the client."
 
@@ -49,6 +50,7 @@ class Unmasking:
         everyone: Whether a sum is of all clients or of none.
         stay: How many clients must stay to the end of a round once the vectors are there.
         signed: Whether clients sign who is in the sum before it is unmasked.
+        drawers: How many clients draw a sparse graph together; 0 where all are neighbours.
         pinned: Whether the plan lists the clients' keys.
     """
 
@@ -63,6 +65,7 @@ class Unmasking:
     everyone: bool
     stay: int
     signed: bool
+    drawers: int
     pinned: bool
 
     @property
@@ -93,6 +96,7 @@ class Unmasking:
             everyone=own.least == own.clients,
             stay=own.stay,
             signed=own.consistency,
+            drawers=0 if own.complete else number_of_drawers(own),
             pinned=bool(plan.privacy.secure_sum.keys),
         )
 
@@ -155,6 +159,12 @@ def seen_in_sums(found: Unmasking, spent: float) -> tuple[str, ...]:
         f"Once the vectors are there, {found.stay} clients must stay until the sum is open; with "
         "fewer the round has no sum.",
     ]
+    if found.drawers:
+        sentences.append(
+            f"Who shares secrets with whom is drawn from values that {found.drawers} clients "
+            "commit to first and then reveal, so that no one chooses it. A server can only throw "
+            f"a draw away; a client helps with {MOST_DRAWS} between two monitoring rounds."
+        )
     if found.pinned:
         sentences.append("The clients' keys are listed in the plan; any other is refused.")
     else:
