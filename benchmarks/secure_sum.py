@@ -79,11 +79,17 @@ class Size:
 
     def terms(self) -> Terms:
         """The terms of a plan for this size."""
-        consistency = not self.beside_flower and self.clients > COMPLETE_UP_TO
+        parameters = self._parameters(consistency=False)
+        if not self.beside_flower and not parameters.withstands_lies:
+            parameters = self._parameters(consistency=True)
+        digest = f"sha256:{self.clients:064x}"
+        return Terms(digest, digest, self.length, tuple(range(1, ROUNDS + 1)), parameters)
+
+    def _parameters(self, *, consistency: bool) -> Parameters:
         degree, threshold = find_parameters(
             self.clients, COLLUSION, self.drop_outs / self.clients, consistency=consistency
         )
-        parameters = Parameters(
+        return Parameters(
             self.clients,
             degree,
             threshold,
@@ -91,8 +97,6 @@ class Size:
             consistency,
             round(COLLUSION * self.clients),
         )
-        digest = f"sha256:{self.clients:064x}"
-        return Terms(digest, digest, self.length, tuple(range(1, ROUNDS + 1)), parameters)
 
 
 class Federation:
