@@ -284,6 +284,18 @@ def test_a_server_that_was_killed_goes_on_with_its_set_up(network: Network) -> N
     assert network.asked.count(KEYS) == 1
 
 
+def test_a_set_up_of_an_earlier_version_is_refused_with_what_to_do(network: Network) -> None:
+    secure_sum(network).prepare(1, network.identities)
+    (path,) = network.folder.glob("secure-sum-*.bin")
+    data = path.read_bytes()
+    path.write_bytes(data[:4] + b"\1" + data[5:])
+    with pytest.raises(SecureSumError, match="has version 1, not 2") as refused:
+        secure_sum(network).prepare(1, network.identities)
+    assert refused.value.where == str(path)
+    path.unlink()
+    assert_is_a_true_sum(network, run_round(network, secure_sum(network), 1), set())
+
+
 def test_a_new_set_up_cannot_open_a_round_that_was_masked(network: Network) -> None:
     """Else the difference of two sums would show a client's vector."""
     assert run_round(network, secure_sum(network), 1).clients == CLIENTS

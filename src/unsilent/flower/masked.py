@@ -54,7 +54,7 @@ class SecureSum:
         terms = Terms.serving(self._plan, round_number)
         path = self._out / f"secure-sum-{terms.rounds[0]}.bin"
         if path.is_file():
-            self._session = Session.from_bytes(path.read_bytes(), terms)
+            self._session = _stored(path, terms)
             return
         with self._explained():
             pinned = self._plan.privacy.secure_sum.keys
@@ -149,3 +149,17 @@ class SecureSum:
                 raise
             why = f"{error.what} ({self._reasons[0].rstrip('.')})"
             raise SecureSumError(why, where=error.where, remedy=error.remedy) from None
+
+
+def _stored(path: Path, terms: Terms) -> Session:
+    """A session that was set up before the server was killed."""
+    try:
+        return Session.from_bytes(path.read_bytes(), terms)
+    except SecureSumError as error:
+        # Of an earlier version, for one, whose clients would not go on with it either.
+        raise SecureSumError(
+            error.what,
+            where=str(path),
+            remedy="Delete it to set up anew: rounds that were masked stay closed, later ones go "
+            "on.",
+        ) from None

@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 
 from unsilent.errors import SecureSumError
 from unsilent.release.secure_sum import own_part, primitives, rules
-from unsilent.release.secure_sum.draw import Reveal, commitment_to
 from unsilent.release.secure_sum.messages_round import Agreement, Request, Survivors
 from unsilent.release.secure_sum.messages_set_up import Advert, Confirmation, KeyBoxes
 from unsilent.release.secure_sum.roster import Roster, members_of_all, session_digest
 from unsilent.release.secure_sum.state import ClientFiles, RoundState, SetUpState, Stage
 from unsilent.release.secure_sum.terms import Terms
-from unsilent.release.secure_sum.wire import HASH, bits, items_of
+from unsilent.release.secure_sum.wire import bits, items_of
 
 
 class SecureClient:
@@ -86,28 +85,10 @@ class SecureClient:
             draws = self._draws(before) if before and sparse else 0
             rules.draws_are_few(draws)
             self._close_rounds()
-            channel, channel_public = primitives.new_key()
-            pairs = [primitives.new_key() for _ in self.terms.rounds]
-            keys = b"".join(public for _, public in pairs)
-            value = self._random(HASH) if sparse else b""
-            commitment = commitment_to(self.identity, value) if sparse else b""
-            body = self.identity, channel_public, keys
-            statement = Advert.statement(self.terms, *body, commitment)
-            signature = primitives.sign(self._signing_key, statement)
-            advert = Advert(*body, signature, commitment).to_bytes(self.terms)
-            self._files.put_set_up(
-                SetUpState(
-                    Stage.ADVERTISED,
-                    self.terms.digest,
-                    before.known if before else b"",
-                    channel,
-                    b"".join(private for private, _ in pairs),
-                    advert,
-                    value=value,
-                    draws=draws,
-                )
-            )
-            return advert
+            after = own_part.advertised(self.terms, self._signing_key, self._random)
+            known = before.known if before else b""
+            self._files.put_set_up(replace(after, known=known, draws=draws))
+            return after.advert
 
     def reveal(self, roster: bytes) -> bytes:
         """This client's value for the draw of a sparse graph, for this roster and no other.
@@ -124,10 +105,8 @@ class SecureClient:
                 rules.is_drawer(given, given.places[self.identity])
                 # Before it is sent: a value that is out is never committed to again.
                 self._files.put_set_up(replace(state, base=given.base, draws=state.draws + 1))
-            statement = Reveal.statement(given.base, state.value)
-            signature = primitives.sign(self._signing_key, statement)
             own = given.places[self.identity]
-            return Reveal(state.value, signature).to_bytes(given.base, own)
+            return own_part.revealed(state, given.base, own, self._signing_key)
 
     def share(self, roster: bytes) -> bytes:
         """Shares of this client's round keys, sealed for each neighbour.
