@@ -1,7 +1,9 @@
 """What follows from lies, as sets: which sums lie open when each client was told another story.
 
 The counting half of ``closure``, without keys and masks, so that all lies to a few clients, and
-very many to a hundred, can be tried. Clients are bits; the colluders are the highest ones.
+very many to a hundred, can be tried. Clients are bits; the colluders are the highest ones. Clients
+may be told of different members. The server is given more there than it has: a client answers here
+though the survivors it is told of sealed it nothing, since they masked with other members.
 """
 
 import random
