@@ -151,9 +151,9 @@ def seen_in_sums(found: Unmasking, spent: float) -> tuple[str, ...]:
         "looks like random numbers. The server learns the sum over the clients whose vectors "
         f"arrived, at least {found.least} of them, and nothing else"
         + ("." if found.withstands else ", as long as it tells all of them the same."),
-        f"To see one client's vector, {found.needed_curious} of {among} would have to give the "
-        "server their shares of that client's secrets; it would still carry that client's own "
-        "share of the noise.",
+        f"To see one client's vector, {found.needed_curious} of {among} would have to give a "
+        "server that follows the protocol their shares of that client's secrets; it would still "
+        "carry that client's own share of the noise.",
         against,
         _against_lies(found),
         f"Once the vectors are there, {found.stay} clients must stay until the sum is open; with "
