@@ -21,7 +21,7 @@ from flwr.app import Context, Message
 from unsilent.errors import BudgetError, PlanError, RunError, SecureSumError, UnsilentError
 from unsilent.files import write_whole
 from unsilent.flower import messages
-from unsilent.flower.messages import AGREE, BOXES, KEYS, SHARES, UNMASK
+from unsilent.flower.messages import AGREE, BOXES, DRAW, KEYS, SHARES, UNMASK
 from unsilent.modes.base import Statistic
 from unsilent.observer import Observer, SystemChange
 from unsilent.plan import MonitoringPlan, parse_plan
@@ -112,6 +112,7 @@ def mask_client(message: Message, context: Context) -> Message:
     if kind == KEYS:
         return messages.answer(message, {"body": masking.advertise()})
     answer = {
+        DRAW: masking.reveal,
         SHARES: masking.share,
         BOXES: masking.accept,
         AGREE: masking.agree,

@@ -13,8 +13,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from unsilent.errors import PlanError
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent, total_mu
+from unsilent.release.noise import planned_cohort, smallest_cohort
 from unsilent.release.record_unit import RECORD_CONDITION
 
 STOPPED = "The budget was spent"
@@ -71,7 +73,7 @@ def scope(plan: MonitoringPlan) -> tuple[str, ...]:
 def conditions(plan: MonitoringPlan) -> tuple[str, ...]:
     """The scope, and for a secure sum what the server learnt by it, once there were releases."""
     summed = plan.privacy.aggregation == "secure-sum"
-    return (*scope(plan), SECURE_SUM_CAVEAT) if summed else scope(plan)
+    return (*scope(plan), SECURE_SUM_CAVEAT, *_of_lies(plan)) if summed else scope(plan)
 
 
 def claim(plan: MonitoringPlan, spent: float) -> str:
@@ -113,6 +115,23 @@ def statement(
             "later, and what happened since is not known."
         )
     return " ".join(sentences)
+
+
+def _of_lies(plan: MonitoringPlan) -> list[str]:
+    """What a server could learn of a plan that does without signatures which it needs."""
+    try:
+        smallest = smallest_cohort(plan)
+    except PlanError:
+        # No new run of such a plan begins; one of an earlier version can be told of.
+        seen = "single vectors, which this does not count on"
+    else:
+        if smallest == planned_cohort(plan):
+            return []
+        seen = f"a sum of only {smallest} honest clients, which this counts on"
+    return [
+        "Clients did not sign who is in a sum: a server that told them different things may have "
+        f"learnt {seen}."
+    ]
 
 
 def chance_of_a_right_guess(events: Sequence[PrivacyEvent]) -> float:

@@ -152,4 +152,6 @@ def _secure_sum(plan: MonitoringPlan) -> dict[str, Any] | None:
         "least": found.least,
         "consistency": found.consistency,
         "withstands_lies": found.withstands_lies,
+        "smallest": found.smallest_sum,
+        "stay": found.stay,
     }

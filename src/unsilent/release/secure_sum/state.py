@@ -44,6 +44,7 @@ class Stored:
     """A record of whole numbers and bytes; its fields are written in order."""
 
     mark: ClassVar[bytes]
+    earlier: ClassVar[tuple[bytes, ...]] = ()
 
     def to_bytes(self) -> bytes:
         """Mark, SHA-256 of the rest, and each field after its length."""
@@ -57,14 +58,17 @@ class Stored:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self | None:
-        """The record, or None if this is none."""
+        """The record, or None if this is none. What an earlier version lacks has its default."""
         head = len(cls.mark) + 32
         body = data[head:]
-        if data[:head] != cls.mark + hashlib.sha256(body).digest():
+        check = hashlib.sha256(body).digest()
+        if data[:head] not in [mark + check for mark in (cls.mark, *cls.earlier)]:
             return None
         values: list[int | bytes] = []
         at = 0
         for field in fields(cls):
+            if at == len(body):
+                break
             end = at + _SIZE + int.from_bytes(body[at : at + _SIZE], "little")
             value = body[at + _SIZE : end]
             values.append(int.from_bytes(value, "little") if field.type == "int" else value)
@@ -95,9 +99,13 @@ class SetUpState(Stored):
         members: Flags of who takes part.
         session: Digest of the session.
         confirmation: The message.
+        value: What the advert commits to for the draw of a sparse graph.
+        base: Digest of the roster that it was revealed for, or that was shared in.
+        draws: How many values were revealed since a round was last masked.
     """
 
-    mark: ClassVar[bytes] = b"unsilent secure-sum set-up 1\n"
+    mark: ClassVar[bytes] = b"unsilent secure-sum set-up 2\n"
+    earlier: ClassVar[tuple[bytes, ...]] = (b"unsilent secure-sum set-up 1\n",)
     stage: int
     terms: bytes
     known: bytes
@@ -116,6 +124,9 @@ class SetUpState(Stored):
     members: bytes = b""
     session: bytes = b""
     confirmation: bytes = b""
+    value: bytes = b""
+    base: bytes = b""
+    draws: int = 0
 
 
 @dataclass(frozen=True, repr=False)

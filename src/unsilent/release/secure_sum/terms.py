@@ -24,7 +24,7 @@ MODULUS = 2**32
 LARGEST = 2**31 - 1
 """Largest magnitude that a sum may have."""
 
-_LABEL = b"unsilent/secure-sum/terms/1"
+_LABEL = b"unsilent/secure-sum/terms/2"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _FIXED = struct.Struct("<32s32sIIIIIIIBI")
 _LONGEST = 2**24
