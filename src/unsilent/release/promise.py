@@ -39,9 +39,9 @@ TRAINING = (
 OTHERS = (
     "Nor is what a client does to the others' numbers: its update changes the aggregated adapter, "
     "which all others personalize and are measured on. In simulated federations of 128 clients one "
-    "ordinary client moved the sum of the others' vectors by 0.08 of the joint clip in one round "
-    "(sd 0.05, at most 0.20) and by 0.35 over ten rounds (sd 0.15, at most 0.74); one with all "
-    "labels turned and ten times the data by 2.1 (sd 1.1) and by 31 (sd 5.7). A client's own "
+    "ordinary client moved the sum of the others' vectors by 0.11 of the joint clip in one round "
+    "(sd 0.06, at most 0.27) and by 0.45 over ten rounds (sd 0.21, at most 1.01); one with all "
+    "labels turned and ten times the data by 2.8 (sd 1.4) and by 34 (sd 6.1). A client's own "
     "numbers add at most 1 to a sum."
 )
 """The figures are from ``benchmarks/influence_through_aggregate.py``: mean, standard deviation and
