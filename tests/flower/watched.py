@@ -16,6 +16,7 @@ import os
 import sys
 import typing
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,17 @@ from flwr.common.serde import recorddict_to_proto
 from flwr.supercore.task_identity import TaskIdentity
 from pydantic import BaseModel
 
+from unsilent import models
 from unsilent.errors import InputError, UnsilentError
-from unsilent.flower import measuring, messages, monitor_client, worker
-from unsilent.flower.agreement import plan_of
+from unsilent.flower import messages, monitor_client, worker
 from unsilent.flower.arrays import save_arrays
 from unsilent.flower.client import app as reference
 from unsilent.flower.messages import MASKS, NAME, OBSERVE, PROMOTE, START
 from unsilent.flower.sentences import Sentence
-from unsilent.items import ItemSet
+from unsilent.items import Item, ItemSet
+from unsilent.models.base import Adapter
 from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.probes import sources
 
 WATCHED = ("open", "os.listdir", "os.scandir", "glob.", "pathlib.", "import", "shutil.")
 BEYOND = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "ctypes.dlopen")
@@ -204,11 +207,7 @@ def main(folder: Path) -> None:
     sys.path.append(str(private))
     os.chdir(folder)
 
-    def stop(*given: Any) -> Any:
-        raise InputError("a model or probes would be loaded now")
-
-    # What every client has is not the question; loading it takes long.
-    worker._resident = measuring._probes = stop  # type: ignore[assignment]
+    stand_in()
     agreed = {"store": str(own), "partition-id": 0, "plan": parse_plan(BASE).digest}
     nodes = {
         "another plan": agreed,
@@ -266,18 +265,40 @@ def looked_up_nowhere(field: str, text: str) -> bool:
     return labels and read(text) is not None
 
 
+def stand_in() -> None:
+    """What every client has is not the question, and loading it takes long."""
+    load = models.load_model
+
+    def load_model(plan: MonitoringPlan, probes: Any) -> Any:
+        return Embedded() if plan.model.id == "embedded" else load(plan, probes)
+
+    def embedded_probes(plan: MonitoringPlan, role: str, **given: Any) -> ItemSet:
+        item = Item("1", "p", (" a", " b"), answer=0, stereotyped=0, pair="1", safe=(0,))
+        return ItemSet(role, (item, replace(item, id="2", prompt="q")))
+
+    def client_records(*given: Any) -> Any:
+        raise InputError("records would be read now")
+
+    worker.load_model = load_model
+    worker.model_openings = lambda plan: ()
+    worker.client_records = client_records
+    sources.embedded_probes = embedded_probes
+
+
+class Embedded:
+    """In place of the embedded model."""
+
+    digest = f"sha256:{DIGEST}"
+
+    def new_adapter(self, seed: int) -> Adapter:
+        return Adapter(self.digest, {"a": np.zeros(2, np.float32)})
+
+
 def controls(watch: Watch, private: Path, own: Path) -> dict[str, list[str]]:
     """What is seen where a plan was agreed to that names a file, or a function."""
-    from unsilent.models import load_model
-    from unsilent.probes import load_probes
-
-    def probes(text: str, *given: Any) -> Any:
-        return load_probes(plan_of(text), roles=["task"])
-
     lay(private, "present")
     for name in ("start", "local"):
         save_arrays(own / f"{name}.arrays", ArrayRecord([np.zeros(2, np.float32)]))
-    measuring._probes = probes  # type: ignore[assignment]
     text = json.dumps(changed(("probes", "task"), str(private / "table.jsonl")))
     node = {"store": str(own), "partition-id": 0, "plan": parse_plan(json.loads(text)).digest}
     found: dict[str, list[str]] = {}
@@ -285,7 +306,7 @@ def controls(watch: Watch, private: Path, own: Path) -> dict[str, list[str]]:
         ask(TWO_LINES, OBSERVE, text, node)
     found["file"] = list(watch.seen)
     with watch:
-        load_model(parse_plan(changed(("model", "id"), "hook:private_module:score")))
+        models.load_model(parse_plan(changed(("model", "id"), "hook:private_module:score")))
     found["hook"] = list(watch.seen)
     return found
 
