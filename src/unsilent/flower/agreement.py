@@ -153,7 +153,8 @@ def keep_out(plan: MonitoringPlan, folder: Path) -> None:
         **{f"probes.{role}": source.path or source.task for role, source in _sources(plan)},
     }
     for key, value in named.items():
-        if not value:
+        # Beside paths there are names of models and tasks: they lead to a folder that is there.
+        if not value or not (Path(value).expanduser().is_absolute() or os.path.lexists(value)):
             continue
         places = _places(Path(value), folder)
         # A folder that holds the client's own is as good as the client's own.
