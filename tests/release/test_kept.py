@@ -38,7 +38,7 @@ def colliding(cut: int) -> tuple[MonitoringPlan, MonitoringPlan]:
     """Two plans whose digests share so many of their 64 digits, by a double of the digest."""
     first, second = plan("first"), plan("second")
     for of, last in ((first, "a"), (second, "b")):
-        of.__dict__["digest"] = "sha256:" + "7" * cut + last * (64 - cut)
+        object.__setattr__(of, "digest", "sha256:" + "7" * cut + last * (64 - cut))
     return first, second
 
 

@@ -63,7 +63,7 @@ class Owner:
             raise NotAgreedError(
                 "the plan that this client agreed to is not named by a whole digest",
                 where=_WHERE,
-                remedy="Set plan to sha256: and 64 digits; `unsilent contract PLAN` prints it.",
+                remedy="Set plan to all of what `unsilent contract PLAN --json` prints.",
             )
 
     @classmethod

@@ -2,10 +2,10 @@
 
 What a client's use of a probe set reveals is its release and nothing else: items are read and
 answered on the client, which of them are drawn is decided by hashes of their ids and not by the
-client, and errors name files, lines and ids. What a server could still do is ask one client a
-question of its own. Therefore a shipped set counts only if the plan pins its content, and the
-plan's digest is part of the secure sum's terms: clients that were given different plans, and so
-different pins, share no sum.
+client, and errors, which name files, lines and ids, stay there. What a server could still do is
+ask one client a question of its own. Therefore a shipped set counts only if the plan pins its
+content, and the plan's digest is part of the secure sum's terms: clients that were given different
+plans, and so different pins, share no sum.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def colliding(cut: int) -> tuple[Terms, Terms]:
     """Terms of two plans whose digests share so many digits, by a double of the digest."""
     first, second = plan("first"), plan("second")
     for of, last in ((first, "a"), (second, "b")):
-        of.__dict__["digest"] = "sha256:" + "7" * cut + last * (64 - cut)
+        object.__setattr__(of, "digest", "sha256:" + "7" * cut + last * (64 - cut))
     return Terms.from_plan(first), Terms.from_plan(second)
 
 
