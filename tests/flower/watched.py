@@ -35,11 +35,12 @@ from unsilent.flower.client import app as reference
 from unsilent.flower.messages import MASKS, NAME, OBSERVE, PROMOTE, START
 from unsilent.flower.sentences import Sentence
 from unsilent.items import Item, ItemSet
+from unsilent.models import base
 from unsilent.models.base import Adapter
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.probes import sources
 
-WATCHED = ("open", "os.listdir", "os.scandir", "glob.", "pathlib.", "import", "shutil.")
+WATCHED = ("open", "os.listdir", "os.scandir", "glob.", "pathlib.", "import", "shutil.", "sqlite3.")
 BEYOND = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "ctypes.dlopen")
 BASE: dict[str, Any] = {
     "name": "agreed",
@@ -273,12 +274,22 @@ def stand_in() -> None:
         return Embedded() if plan.model.id == "embedded" else load(plan, probes)
 
     def embedded_probes(plan: MonitoringPlan, role: str, **given: Any) -> ItemSet:
-        item = Item("1", "p", (" a", " b"), answer=0, stereotyped=0, pair="1", safe=(0,))
-        return ItemSet(role, (item, replace(item, id="2", prompt="q")))
+        item = Item(
+            "1", "p", (" a", " b"), answer=0, stereotyped=0, pair="1", safe=(0,), domain="a"
+        )
+        return ItemSet(role, (item, replace(item, id="2", prompt="q", domain="b")))
 
     def client_records(*given: Any) -> Any:
         raise InputError("records would be read now")
 
+    opened = base.safe_open
+
+    def safe_open(path: Path, **given: Any) -> Any:
+        # What is not written in Python tells the hook nothing by itself.
+        sys.audit("open", str(path), "rb", 0)
+        return opened(path, **given)
+
+    base.safe_open = safe_open
     worker.load_model = load_model
     worker.model_openings = lambda plan: ()
     worker.client_records = client_records
@@ -305,6 +316,10 @@ def controls(watch: Watch, private: Path, own: Path) -> dict[str, list[str]]:
     with watch:
         ask(TWO_LINES, OBSERVE, text, node)
     found["file"] = list(watch.seen)
+    text = json.dumps(changed(("adapter", "start"), str(private / "table.jsonl")))
+    with watch:
+        ask(reference, START, text, {**node, "plan": parse_plan(json.loads(text)).digest})
+    found["start"] = list(watch.seen)
     with watch:
         models.load_model(parse_plan(changed(("model", "id"), "hook:private_module:score")))
     found["hook"] = list(watch.seen)
