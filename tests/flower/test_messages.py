@@ -173,9 +173,12 @@ def test_a_log_that_cannot_be_written_changes_nothing(fault: Exception) -> None:
     assert told == {messages.FAILED: Sentence.UNUSABLE.text, "exit_code": 2}
 
 
-def test_an_interrupt_is_not_answered_for(log: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), SystemExit(), SystemExit(15)])
+def test_an_end_of_the_process_is_not_answered_for(
+    end: BaseException, log: Callable[..., Path]
+) -> None:
     def handle(message: Message, context: Context) -> Message:
-        raise KeyboardInterrupt
+        raise end
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(type(end)):
         messages.guarded(handle, log)(question(), context())

@@ -124,13 +124,20 @@ def guarded(
     def run(message: Message, context: Context) -> Message:
         try:
             return handle(message, context)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # the boundary: an exit's or a crash's text may be private
+            if _ends_the_process(error):
+                raise
             _note(context, log)
             return answer(message, _told(sentence_of(error)))
 
     return run
+
+
+def _ends_the_process(error: BaseException) -> bool:
+    """Whether somebody or a signal ends this process, which says nothing but a number."""
+    if isinstance(error, SystemExit):
+        return error.code is None or isinstance(error.code, int)
+    return isinstance(error, KeyboardInterrupt)
 
 
 def _told(sentence: Sentence) -> dict[str, Any]:

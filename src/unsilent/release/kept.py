@@ -201,7 +201,7 @@ def run_of(folder: Path, plan: str, book: Iterable[Spent]) -> str | None:
     if None in noted:
         old = folder / f"run-{plan.removeprefix('sha256:')[:_OLD_DIGITS]}.txt"
         noted.discard(None)
-        noted.add(old.read_text(encoding="utf-8") if old.is_file() else "")
+        noted.add(old.read_text(encoding="utf-8", errors="replace") if old.is_file() else "")
     if len(noted) > 1:
         raise BudgetError(
             "the client's book names two runs of one plan",
