@@ -27,6 +27,8 @@ from unsilent.release.noise import NoiseSource, planned_event, share_variance
 from unsilent.release.release import Release
 from unsilent.release.vector import noised
 
+_LONGEST_RUN = 200
+
 
 @dataclass(frozen=True)
 class SystemChange:
@@ -57,7 +59,8 @@ class Observer:
             it was made for; to have named none is to be a run of its own.
 
     Raises:
-        PlanError: The plan's noise cannot be drawn.
+        PlanError: The plan's noise cannot be drawn, the client has no name, or the run's is longer
+            than 200 letters.
     """
 
     def __init__(
@@ -71,6 +74,12 @@ class Observer:
     ) -> None:
         if not client:
             raise PlanError("a client needs a name", where="observer")
+        if len(run) > _LONGEST_RUN:
+            raise PlanError(
+                f"a run's name of {len(run)} letters",
+                where="observer",
+                remedy=f"It is kept with each release: use {_LONGEST_RUN} at most.",
+            )
         self.plan = plan
         self.layout = Layout.from_plan(plan)
         self._variance = share_variance(plan)

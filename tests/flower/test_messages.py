@@ -160,6 +160,16 @@ def test_the_log_keeps_what_came_before_and_stays_small(
     assert max(sizes.values()) < 4000
 
 
+def test_one_entry_of_the_log_is_never_long(log: Callable[..., Path], tmp_path: Path) -> None:
+    def handle(message: Message, context: Context) -> Message:
+        raise ValueError("x" * 10_000_000 + "the end")
+
+    messages.guarded(handle, log)(question(), context())
+    kept = (tmp_path / "error.log").read_text()
+    assert len(kept) < 100_000
+    assert "ValueError" in kept and "the end" in kept
+
+
 @pytest.mark.parametrize("fault", [ValueError(SECRET), OSError(SECRET), RunError(SECRET)])
 def test_a_log_that_cannot_be_written_changes_nothing(fault: Exception) -> None:
     def nowhere(context: Context) -> Path:

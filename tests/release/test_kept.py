@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from unsilent.errors import BudgetError, OtherRunError, ReleaseError
+from unsilent.errors import BudgetError, OtherRunError, PlanError, ReleaseError
 from unsilent.files import digest_json
 from unsilent.modes.base import Statistic
 from unsilent.observer import Observer, SystemChange
@@ -111,6 +111,12 @@ def test_a_release_that_was_not_booked_goes_to_its_own_run_alone(tmp_path: Path)
     with pytest.raises(OtherRunError):
         release(tmp_path, plan(), run="second")
     assert release(tmp_path, plan(), run="first") == given
+
+
+def test_a_runs_name_is_kept_with_each_release_and_so_is_not_long(tmp_path: Path) -> None:
+    release(tmp_path, plan(), run="r" * 200)
+    with pytest.raises(PlanError, match="run's name"):
+        observer(tmp_path, plan(), "r" * 201)
 
 
 def test_another_plan_is_free_to_be_another_run(tmp_path: Path) -> None:

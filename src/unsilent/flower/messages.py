@@ -55,6 +55,8 @@ SPENT = "spent"
 
 _LONGEST_LOG = 1 << 20
 """Bytes after which a log is put aside; one that was put aside before is then gone."""
+_LONGEST_ENTRY = 1 << 16
+"""Letters of one entry: a server may send as long a text as it likes."""
 
 
 def adapter_record(adapter: Adapter) -> ArrayRecord:
@@ -148,6 +150,9 @@ def _told(sentence: Sentence) -> dict[str, Any]:
 def _note(context: Context, log: Callable[[Context], Path]) -> None:
     """Write what was raised where the client's owner finds it, if there is such a place."""
     text = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n{traceback.format_exc()}\n"
+    if len(text) > _LONGEST_ENTRY:
+        half = _LONGEST_ENTRY // 2
+        text = f"{text[:half]}\n…\n{text[-half:]}"
     try:
         path = log(context)
         path.parent.mkdir(parents=True, exist_ok=True)

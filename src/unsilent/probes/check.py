@@ -189,7 +189,7 @@ def check_pin(items: ItemSet, pin: str | None, *, where: str) -> None:
     """Raise ItemError if items are pinned and these are others."""
     if pin is not None and items.digest != pin:
         raise ItemError(
-            f"the items are not the pinned ones: {items.digest[:19]}…, the plan has {pin[:19]}…",
+            f"the items are not the pinned ones: {items.digest}, the plan has {pin}",
             where=where,
             remedy="Get the file that the plan means, or agree on a new plan.",
         )
