@@ -146,8 +146,8 @@ def test_nothing_in_the_clients_own_folder_is_named_by_any_plan(
     (tmp_path / "link").symlink_to(store)
     of = plan(**json.loads(json.dumps(changes).replace("STORE", str(store))))
     with pytest.raises(NotAgreedError, match="own folder"):
-        keep_out(of, store)
-    keep_out(of, tmp_path / "elsewhere")
+        keep_out(of, Owner(plan=of.digest), store)
+    keep_out(of, Owner(plan=of.digest), tmp_path / "elsewhere")
 
 
 def test_names_are_no_paths_where_a_client_runs_in_its_own_folder(
@@ -155,6 +155,28 @@ def test_names_are_no_paths_where_a_client_runs_in_its_own_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.json").touch()
-    keep_out(plan(model={"id": "some/model"}, probes={"general": "lm-eval:hellaswag"}), tmp_path)
+    named = plan(model={"id": "some/model"}, probes={"general": "lm-eval:hellaswag"})
+    keep_out(named, Owner(simulates=True), tmp_path)
     with pytest.raises(NotAgreedError, match="own folder"):
-        keep_out(plan(probes={"task": "own.json"}), tmp_path)
+        keep_out(plan(probes={"task": "own.json"}), Owner(simulates=True), tmp_path)
+
+
+@pytest.mark.parametrize("path", ["{}", "{}/..", "{}/own.json", "~root/x", "~nobody-here/x"])
+def test_a_path_does_not_ask_where_a_client_keeps_its_files_or_who_it_is(
+    path: str, tmp_path: Path
+) -> None:
+    """Without an agreed plan all paths are alike, wherever the client's own folder lies."""
+    of = pinned(path.format(tmp_path))
+    assert agreed(text(of), Owner()) == of
+    keep_out(of, Owner(), tmp_path)
+    for owner in (Owner(), Owner(files=tmp_path / "files")):
+        with pytest.raises(NotAgreedError, match="did not come with the message"):
+            probe_folder(of, owner, ())
+
+
+def test_an_owners_folder_of_files_is_not_the_clients_own(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    for files in (store, store / "probes", tmp_path):
+        with pytest.raises(NotAgreedError, match="files: .*own folder"):
+            keep_out(plan(), Owner(files=files), store)
+    keep_out(plan(), Owner(files=tmp_path / "probes"), store)

@@ -347,12 +347,22 @@ def test_two_nodes_with_one_folder_count_as_one_client(tmp_path: Path) -> None:
 
 def test_a_second_run_of_a_plan_is_refused_by_its_clients(tmp_path: Path) -> None:
     """What they released for the first would pass for what the second measured."""
-    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes", agreed=plan(tmp_path))
+    scored: list[int] = []
+
+    def noted(items: ItemSet, arrays: ArrayRecord | None, context: Context) -> list[list[float]]:
+        scored.append(context.node_id)
+        return score(items, arrays, context)
+
+    grid = InProcess(monitor_client(app(), noted), NODES, tmp_path / "nodes", agreed=plan(tmp_path))
     run(grid, monitor_strategy(FedAvg(), plan(tmp_path), out=tmp_path / "run"))
+    assert scored
+    scored.clear()
     run(grid, monitor_strategy(FedAvg(), plan(tmp_path), out=tmp_path / "run"))
     assert judged(tmp_path / "run.1") == [1, 3]
     assert judged(tmp_path / "run") == []
     assert "another run of the same plan" in missed(tmp_path / "run")[1]
+    # Refused before anything is measured.
+    assert scored == []
 
 
 def test_a_client_sees_where_it_stood_in_the_round_before(tmp_path: Path) -> None:

@@ -133,9 +133,9 @@ def probe_folder(plan: MonitoringPlan, owner: Owner, shipped: Collection[str]) -
     for role, source in _sources(plan):
         if source.path is None or role in shipped:
             continue
-        named = Path(source.path).expanduser()
-        lies = owner.files is not None and _places(owner.files / named, owner.files)
-        if not lies or not lies[0].is_relative_to(lies[1]):
+        # A home folder is not looked up: whether there is one tells who has an account here.
+        lies = None if owner.files is None else _places(owner.files / source.path, owner.files)
+        if source.path.startswith("~") or not lies or not lies[0].is_relative_to(lies[1]):
             raise NotAgreedError(
                 f"the server's plan names {source.path!r}, which did not come with the message",
                 where=f"probes.{role}",
@@ -145,16 +145,24 @@ def probe_folder(plan: MonitoringPlan, owner: Owner, shipped: Collection[str]) -
     return owner.files or Path()
 
 
-def keep_out(plan: MonitoringPlan, folder: Path) -> None:
-    """Raise NotAgreedError if the plan names anything in the client's own folder."""
-    named = {
-        "model.id": plan.model.id,
-        "adapter.start": plan.adapter.start,
-        **{f"probes.{role}": source.path or source.task for role, source in _sources(plan)},
-    }
+def keep_out(plan: MonitoringPlan, owner: Owner, folder: Path) -> None:
+    """Raise NotAgreedError if the plan names what lies in the client's own folder.
+
+    Args:
+        plan: One that ``agreed`` let pass.
+        owner: The client's. Where it read no plan, a probe file's path says nothing about the
+            disk, and is not held against it: the answer would tell where things lie.
+        folder: The client's own.
+    """
+    named = {"model.id": plan.model.id, "adapter.start": plan.adapter.start}
+    if owner.files is not None and not owner.read_it:
+        named["files"] = str(owner.files.absolute())
+    for role, source in _sources(plan):
+        if owner.read_it:
+            named[f"probes.{role}"] = source.path or source.task
     for key, value in named.items():
         # Beside paths there are names of models and tasks: they lead to a folder that is there.
-        if not value or not (Path(value).expanduser().is_absolute() or os.path.lexists(value)):
+        if not value or not (_absolute(value) or os.path.lexists(value)):
             continue
         places = _places(Path(value), folder)
         # A folder that holds the client's own is as good as the client's own.
@@ -190,6 +198,10 @@ def _foreign(plan: MonitoringPlan, owner: Owner) -> Iterator[tuple[str, str]]:
 def _sources(plan: MonitoringPlan) -> Iterator[tuple[str, ProbeSource]]:
     for role in PROBE_ROLES:
         yield role, parse_source(str(getattr(plan.probes, role)), role)
+
+
+def _absolute(path: str) -> bool:
+    return Path(path).is_absolute() or path.startswith("~")
 
 
 def _places(path: Path, folder: Path) -> tuple[Path, Path] | None:

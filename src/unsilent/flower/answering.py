@@ -68,7 +68,7 @@ def order_of(message: Message, context: Context) -> Order:
     text = str(values["plan"])
     owner = Owner.of(context.node_config, simulates=simulated(context))
     plan = agreed(text, owner)
-    keep_out(plan, folder_of(context))
+    keep_out(plan, owner, folder_of(context))
     round_number = int(str(values.get("round", 0)))
     return Order(plan, text, str(values.get("run", "")), round_number, owner, values)
 
