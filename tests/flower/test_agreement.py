@@ -177,6 +177,6 @@ def test_a_path_does_not_ask_where_a_client_keeps_its_files_or_who_it_is(
 def test_an_owners_folder_of_files_is_not_the_clients_own(tmp_path: Path) -> None:
     store = tmp_path / "store"
     for files in (store, store / "probes", tmp_path):
-        with pytest.raises(NotAgreedError, match="files: .*own folder"):
+        with pytest.raises(NotAgreedError, match=r"files: .*own folder"):
             keep_out(plan(), Owner(files=files), store)
     keep_out(plan(), Owner(files=tmp_path / "probes"), store)
