@@ -317,8 +317,9 @@ def test_a_failure_names_what_a_client_said(network: Network) -> None:
     (network.folder / "client-3" / "secure-sum" / "identity.key").write_bytes(b"no key")
     for node in range(4, 9):
         (network.folder / f"client-{node}" / "secure-sum" / "identity.key").write_bytes(b"no key")
-    with pytest.raises(SecureSumError, match="not a signing key"):
+    with pytest.raises(SecureSumError, match="This client refused its part in the secure sum"):
         run_round(network, secure_sum(network), 1)
+    assert "not a signing key" in (network.folder / "client-3" / "error.log").read_text()
 
 
 def test_unpinned_clients_are_refused_where_keys_are_pinned(tmp_path: Path) -> None:

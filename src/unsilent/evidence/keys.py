@@ -57,8 +57,8 @@ def public_hex(key: Ed25519PrivateKey) -> str:
 
 def fingerprint(public: str) -> str:
     """What people compare: SHA-256 of the raw public key, in groups of four digits."""
-    digest = hashlib.sha256(bytes.fromhex(public)).hexdigest()[:32]
-    return " ".join(digest[i : i + 4] for i in range(0, 32, 4))
+    digest = hashlib.sha256(bytes.fromhex(public)).hexdigest()
+    return " ".join(digest[i : i + 4] for i in range(0, len(digest), 4))
 
 
 def sign(key: Ed25519PrivateKey, data: bytes) -> str:

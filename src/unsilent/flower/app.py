@@ -1,7 +1,8 @@
 """The reference federation as a normal Flower app, for ``flwr run`` too.
 
 ``UNSILENT_SIMULATION=runs/flower flwr run . --run-config 'plan="plan.toml"'`` simulates it; where
-each SuperNode names a ``store`` of its own instead, noise is drawn by the exact sampler.
+each SuperNode names a ``store`` of its own instead, and the digest of the ``plan`` that its owner
+agreed to, noise is drawn by the exact sampler.
 """
 
 from __future__ import annotations

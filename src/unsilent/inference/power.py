@@ -172,8 +172,9 @@ class Outlook:
             effects: (..., m) true effects.
         """
         true = np.asarray(effects, dtype=np.float64)
-        looks = true.shape[-1]
+        looks = int(true.shape[-1])
         clients = np.array([self.clients] * looks, dtype=np.int64)
+        nothing: Numbers = np.zeros(looks, dtype=np.float64)
         return Series(
             code=self.code,
             rounds=self._rounds[:looks],
@@ -184,8 +185,8 @@ class Outlook:
             spreads=np.array([min(self._spread(), self._sampling.spread_limit)] * looks),
             squares=self._squares(true),
             # No healthy client is clipped.
-            cut=np.zeros(looks),
-            raised=np.zeros(looks),
+            cut=nothing,
+            raised=nothing,
             sampling=self._sampling,
         )
 

@@ -56,7 +56,7 @@ class SecureClient:
         self.terms = terms
         self._pinned = frozenset(bytes.fromhex(key) for key in pinned)
         self._random = random
-        self._files = ClientFiles(folder, terms.plan)
+        self._files = ClientFiles(folder, terms.plan, terms.are)
         with self._files.held():
             self._signing_key = self._files.signing_key()
         self.identity: bytes = primitives.public_signing_key(self._signing_key)

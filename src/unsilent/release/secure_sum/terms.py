@@ -107,6 +107,18 @@ class Terms:
         """SHA-256 of the terms, 32 bytes."""
         return hashlib.sha256(_LABEL + self.to_bytes()).digest()
 
+    def are(self, digest: bytes, rounds: list[int]) -> bool:
+        """Whether a digest is of terms of this plan: these, or those of another of its set-ups.
+
+        Args:
+            digest: 32 bytes.
+            rounds: Rounds that other set-ups served; those up to the last one are tried.
+        """
+        tried = range(1, max([*rounds, *self.rounds]) + 1)
+        return digest == self.digest or any(
+            digest == replace(self, rounds=(number,)).digest for number in tried
+        )
+
     def to_bytes(self) -> bytes:
         """The terms in a fixed order, little-endian."""
         p = self.parameters
