@@ -277,6 +277,10 @@ def forgets_others(whole):
     return lambda self: whole(self)[-1:]
 
 
+def twice_the_delta(whole):
+    return lambda self, events: whole(replace(self, delta=2 * self.delta), events)
+
+
 FIGURES = [
     ("replaced as left out", noise, "sensitivity", overlooks(adjacency="zero-out")),
     ("a record's reach as the clip", noise, "record_sensitivity", times(0.9)),
@@ -290,6 +294,7 @@ FIGURES = [
     ("delta halved", accountant, "gaussian_delta", times(0.5)),
     ("mu 1% high", accountant, "largest_mu", times(1.01)),
     ("a mode's reach halved", FailureMode, "record_reach", half_reach),
+    ("twice the noise", noise, "sum_sigma", times(2.0)),
     ("clipped moves by nothing", record_unit, "_box_factor", constant(0.0)),
 ]
 
@@ -312,8 +317,65 @@ def test_a_layout_that_clips_to_more_than_it_counts():
     assert "norm" in found
 
 
+class LooseSpreads(Layout):
+    """A spread is not held within its own clip: one record moves it without bound."""
+
+    def encode(self, values):
+        body = super().encode(values).astype(np.float64)
+        for position, coordinate in enumerate(self.coordinates):
+            if coordinate.name.endswith(".spread"):
+                value = values[coordinate.name] / coordinate.clip
+                body[position] = value * self.unit(coordinate.name)
+        norm = np.linalg.norm(body)
+        return np.trunc(body * min(1.0, self.bound / norm if norm else 1.0)).astype(np.int64)
+
+
+def test_a_coordinate_that_one_record_moves_without_bound():
+    whole = Mechanism.of(PLAN)
+    layout = LooseSpreads(whole.layout.coordinates, whole.layout.clip, whole.layout.scale)
+    found = audit(PLAN, repetitions=400, exact=False, mechanism=replace(whole, layout=layout))
+    failed = {check.name for check in found.checks if not check.passed}
+    assert "longest step by one record" in failed
+
+
+class FirstScale(Altered):
+    """Real clients' noise that keeps the scale of the first plan it was asked for."""
+
+    def __init__(self, source):
+        super().__init__(source, None)
+        self.scale = None
+
+    def sample(self, scale, size):
+        self.scale = self.scale or scale
+        return self.source.sample(self.scale, size)
+
+
+def test_noise_of_the_scale_of_another_plan():
+    whole = Mechanism.of(PLAN)
+    mechanism = replace(whole, exact=lambda: FirstScale(whole.exact()))
+    found = audit(PLAN, repetitions=400, mechanism=mechanism)
+    failed = {check.name for check in found.checks if not check.passed}
+    assert failed == {"variance of exact share of another plan"}
+
+
+class AnyRound(Observer):
+    """Releases after rounds that the plan does not name."""
+
+    def release(self, round_number, statistics, system):
+        return self._release(round_number, statistics, system)
+
+    def _check_budget(self, limit, spent, event):
+        """Nothing."""
+
+
+def test_a_round_that_is_not_in_the_plan():
+    assert "client" in caught(replace(Mechanism.of(PLAN), observer=AnyRound))
+
+
 LIMITS = [
     ("never passed", Limit, "passed_by", constant(False)),
+    ("in any terms", Limit, "refuses", constant(None)),
+    ("at twice the delta", Limit, "passed_by", twice_the_delta),
     ("not remembered", LimitFile, "write", constant(None)),
     ("not read", LimitFile, "read", constant(None)),
     ("the newest release only", BudgetFile, "read", forgets_others),

@@ -8,13 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from unsilent.modes import MODES
+from unsilent.release import claim
 from unsilent.release.attack import mu_lower_bound
 from unsilent.release.audit_result import Check
+from unsilent.release.layout import ACCURACY, LOSS, SPREAD, SUBGROUP
 from unsilent.release.noise_tests import Spread, variance_p
 from unsilent.release.worlds import Values, Worlds
 
 _LENGTHS = 400
 _RIDGE = 1e-9
+_FAR, _RECORDS = 100.0, 4000
 
 Sums = Sequence[NDArray[np.int64]]
 
@@ -32,6 +36,7 @@ def canaries(worlds: Worlds, rests: Sums) -> list[Check]:
         *(_block(worlds, name, rests) for name in worlds.blocks),
         *_rounds(worlds),
         _lengths(worlds),
+        _steps(worlds),
     ]
 
 
@@ -131,3 +136,35 @@ def _lengths(worlds: Worlds) -> Check:
         longest = max(longest, int(np.sum(vector.astype(object) ** 2)))
     allowed = worlds.longest() * (1 + 1e-12)
     return Check("longest clipped vector", "norm", math.sqrt(longest), allowed)
+
+
+def _steps(worlds: Worlds) -> Check:
+    """The longest step of a vector when one of many records is another, against its reach.
+
+    Tried whatever the plan's unit is: vectors are laid out alike under both.
+    """
+    random = np.random.default_rng((worlds.seed, 0x57E9))
+    terms = worlds.plan.privacy.model_copy(update={"unit": "record"})
+    many = worlds.plan.federation.model_copy(update={"held_out": _RECORDS})
+    plan = worlds.plan.model_copy(update={"privacy": terms, "federation": many})
+    longest = 0.0
+    for _ in range(_LENGTHS):
+        before = {name: _possible(name, v) for name, v in worlds.random_values(random).items()}
+        after = dict(before)
+        for name, value in before.items():
+            moved = min(claim.record_moves(plan, name), _FAR) * random.uniform(0.5, 1)
+            after[name] = _possible(name, value + float(random.choice([-1, 1])) * moved)
+        step = worlds.clean(before) - worlds.clean(after)
+        longest = max(longest, float(np.linalg.norm(step)))
+    return Check("longest step by one record", "norm", longest, claim.reach(plan))
+
+
+def _possible(name: str, value: float) -> float:
+    """The nearest value that a client can have: within a mode's range, no spread below 0."""
+    if name in (LOSS, ACCURACY):
+        return value
+    code, _, domain = name.partition(SUBGROUP)
+    if code.endswith(SPREAD) and not domain:
+        return max(0.0, value)
+    low, high = MODES[code].range
+    return min(high, max(low, value))

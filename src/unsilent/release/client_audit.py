@@ -10,6 +10,7 @@ import itertools
 import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,10 @@ def figures(plan: MonitoringPlan) -> list[Check]:
     """Noise and booked cost of the plan, and of others like it, against what they claim.
 
     ``noise`` is the largest loss of one release, by the fewest honest shares that a sum may hold,
-    as a multiple of the claim's; ``cost`` the largest multiple by which the books say too little.
+    as a multiple of the claim's; ``cost`` the largest multiple by which the books say too little;
+    ``spare`` the largest multiple of the variance that is needed, which costs usefulness alone.
     """
-    short = cheap = 0.0
+    short = cheap = spare = 0.0
     for variant in _variants(plan):
         try:
             variance = noise.share_variance(variant)
@@ -53,6 +55,9 @@ def figures(plan: MonitoringPlan) -> list[Check]:
             continue
         lost = claim.reach(variant) / math.sqrt(variance * honest)
         short = max(short, lost / claim.mu_of_one(variant))
+        needed = (claim.reach(variant) / claim.mu_of_one(variant)) ** 2
+        # A share's variance is rounded up to a whole number.
+        spare = max(spare, (variance - 1) * claim.honest_floor(variant) / needed)
         releases = len(variant.monitoring_rounds)
         delta = variant.privacy.delta
         told = accountant.epsilon([event] * releases, delta)
@@ -60,6 +65,7 @@ def figures(plan: MonitoringPlan) -> list[Check]:
         cheap = max(cheap, real / told if told > 0 else math.inf)
     return [
         Check("noise against the plan's own numbers", "claim", short, _CLOSE),
+        Check("noise beyond the plan's own numbers", "claim", spare, _CLOSE),
         Check("booked cost against the plan's own numbers", "claim", cheap, _CLOSE),
     ]
 
@@ -117,6 +123,12 @@ def _differences(plan: MonitoringPlan, kind: type[Observer], folder: Path) -> fl
         )
         again = _release(kind(several, "audit", folder / "own", noise=source), number)
         wrong += again != made
+    try:
+        _release(kind(several, "audit", folder / "own", noise=source), 3)
+        wrong += 1
+    except (PlanError, BudgetError):
+        # A round that is not in the plan: refused, as it should be.
+        pass
     return float(wrong)
 
 
@@ -147,11 +159,36 @@ def _limits(
     }
     for place, (name, asked) in enumerate(ways.items()):
         yield name, _spent(asked, kind, folder / str(place), own.delta), own.epsilon
-    tight = Limit(own.unit, own.adjacency, own.aggregation, own.epsilon / 2, own.delta)
-    (folder / "tight").mkdir()
-    LimitFile(folder / "tight").write(tight)
-    spent = _spent([(once, 1)], kind, folder / "tight", own.delta)
-    yield "a limit set by hand", spent, tight.epsilon
+    tight = Limit.of(_with(once, privacy={"epsilon": own.epsilon / 2}))
+    other = "client" if own.unit == "record" else "record"
+    turned = "zero-out" if own.adjacency == "replace-one" else "replace-one"
+    plain = _with(once, privacy={"aggregation": "plain"})
+    by_hand = {
+        "a limit set by hand": (tight, once, tight.epsilon),
+        "a limit for another unit": (replace(Limit.of(once), unit=other), once, 0.0),
+        "a limit for another adjacency": (replace(Limit.of(once), adjacency=turned), once, 0.0),
+        "a limit that asks for a secure sum": (
+            replace(Limit.of(once), aggregation="secure-sum"),
+            plain,
+            0.0,
+        ),
+    }
+    for place, (name, (limit, asked_for, allowed)) in enumerate(by_hand.items()):
+        own_folder = folder / f"limit-{place}"
+        own_folder.mkdir()
+        LimitFile(own_folder).write(limit)
+        yield name, _spent([(asked_for, 1)], kind, own_folder, own.delta), allowed
+    yield "as far as the limit lets it", _edge(Limit.of(once), claim.mu_of_all(once)), own.epsilon
+
+
+def _edge(limit: Limit, mu: float) -> float:
+    """The largest epsilon, of some at and beyond the limit, that does not pass it."""
+    found = 0.0
+    for factor in (1 - 1e-6, 1 + 1e-5, 1.001, 1.01, 1.1, 2.0):
+        event = accountant.PrivacyEvent("discrete_gaussian", 1, mu * factor, 1.0)
+        if not limit.passed_by([event]):
+            found = max(found, claim.epsilon_of(mu * factor, limit.delta))
+    return found
 
 
 def _spent(
@@ -207,6 +244,9 @@ def _values(plan: MonitoringPlan) -> dict[str, float]:
 def _variants(plan: MonitoringPlan) -> Iterator[MonitoringPlan]:
     """The plan, and plans like it in which other terms of the formulas count."""
     yield plan
+    yield plan.model_copy(
+        update={"monitor": plan.monitor.model_copy(update={"population": "like-these"})}
+    )
     for mode in ("amplified_bias", "fairness_collapse"):
         # One on public probes, one on records: what a record reaches is not the same.
         for held_out in (60, 2000):

@@ -7,6 +7,7 @@ drawn one at a time, as clients draw them, added to values that change.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,6 +32,7 @@ from unsilent.release.worlds import Worlds
 _ROWS = 4000
 _SINGLE_ROWS = 400
 _EXACT_ROWS = 200
+_WIDER, _WIDER_DRAWS = 1.5, 2000
 _WORLD, _SINGLES = 6, 1000
 
 Draws = NDArray[np.int64]
@@ -88,14 +90,20 @@ def one_at_a_time(worlds: Worlds) -> list[Check]:
 
 
 def exact(worlds: Worlds) -> list[Check]:
-    """The same of real clients' noise: two clients, each with two vectors in a row."""
+    """The same of real clients' noise: two clients, each with two vectors in a row.
+
+    Then at another scale: a client takes part in more than one plan.
+    """
     random = np.random.default_rng((worlds.seed, 0xE4AC7))
     one, other = worlds.mechanism.exact(), worlds.mechanism.exact()
     noise, clean = _singles(worlds, random, [[one, one, other, other]] * _EXACT_ROWS)
     columns = len(worlds.layout.names)
+    wider = one.sample(_WIDER * math.sqrt(worlds.mechanism.variance), _WIDER_DRAWS)
+    p = variance_p(wider, worlds.share.times(_WIDER**2))
     return [
         *_variances(worlds, "exact share", noise.reshape(-1, columns), worlds.share),
         *_whole(worlds, "exact share", noise, clean),
+        Check("variance of exact share of another plan", "chi2", p, worlds.level),
     ]
 
 

@@ -20,7 +20,7 @@ from unsilent.release.noise_tests import Spread
 from unsilent.release.vector import noised
 
 _EXTREME = 1e3
-_OTHER_LOOKS = 33
+_OTHER_LOOKS = 34
 
 Values = Mapping[str, float]
 Noised = Callable[[Layout, Values, float, NoiseSource], NDArray[np.int64]]
