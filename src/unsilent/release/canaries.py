@@ -12,9 +12,9 @@ from unsilent.modes import MODES
 from unsilent.release import claim
 from unsilent.release.attack import mu_lower_bound
 from unsilent.release.audit_result import Check
-from unsilent.release.layout import ACCURACY, LOSS, SPREAD, SUBGROUP
+from unsilent.release.layout import ACCURACY, LOSS, SPREAD, SUBGROUP, Layout
 from unsilent.release.noise_tests import Spread, variance_p
-from unsilent.release.worlds import Values, Worlds
+from unsilent.release.worlds import Values, Worlds, laid_out
 
 _LENGTHS = 400
 _RIDGE = 1e-9
@@ -141,12 +141,13 @@ def _lengths(worlds: Worlds) -> Check:
 def _steps(worlds: Worlds) -> Check:
     """The longest step of a vector when one of many records is another, against its reach.
 
-    Tried whatever the plan's unit is: vectors are laid out alike under both.
+    Tried whatever the plan's unit is, by the same kind of layout.
     """
     random = np.random.default_rng((worlds.seed, 0x57E9))
     terms = worlds.plan.privacy.model_copy(update={"unit": "record"})
     many = worlds.plan.federation.model_copy(update={"held_out": _RECORDS})
     plan = worlds.plan.model_copy(update={"privacy": terms, "federation": many})
+    layout = laid_out(type(worlds.layout), Layout.from_plan(plan))
     longest = 0.0
     for _ in range(_LENGTHS):
         before = {name: _possible(name, v) for name, v in worlds.random_values(random).items()}
@@ -154,7 +155,7 @@ def _steps(worlds: Worlds) -> Check:
         for name, value in before.items():
             moved = min(claim.record_moves(plan, name), _FAR) * random.uniform(0.5, 1)
             after[name] = _possible(name, value + float(random.choice([-1, 1])) * moved)
-        step = worlds.clean(before) - worlds.clean(after)
+        step = layout.encode(before) - layout.encode(after)
         longest = max(longest, float(np.linalg.norm(step)))
     return Check("longest step by one record", "norm", longest, claim.reach(plan))
 

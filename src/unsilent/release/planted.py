@@ -18,7 +18,7 @@ from unsilent.release.budget import Spent
 from unsilent.release.layout import CLIPPED, Layout
 from unsilent.release.limit import Limit
 from unsilent.release.noise import NoiseSource, share_variance
-from unsilent.release.worlds import Mechanism, Noised, blocks
+from unsilent.release.worlds import Mechanism, Noised, blocks, laid_out
 
 Plant = Callable[[MonitoringPlan, Mechanism], Mechanism]
 
@@ -136,8 +136,7 @@ def with_layout(kind: type[Layout]) -> Plant:
     """A mechanism whose layout is of another kind."""
 
     def plant(plan: MonitoringPlan, mechanism: Mechanism) -> Mechanism:
-        layout = mechanism.layout
-        return replace(mechanism, layout=kind(layout.coordinates, layout.clip, layout.scale))
+        return replace(mechanism, layout=laid_out(kind, mechanism.layout))
 
     return plant
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,3 +174,8 @@ def blocks(layout: Layout) -> dict[str, list[int]]:
     for position, name in enumerate(layout.names):
         found.setdefault(re.split(r"[./]", name)[0], []).append(position)
     return found
+
+
+def laid_out(kind: type[Layout], layout: Layout) -> Layout:
+    """The same layout as one of another kind."""
+    return kind(**{field.name: getattr(layout, field.name) for field in fields(layout)})
