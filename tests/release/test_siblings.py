@@ -332,7 +332,9 @@ class LooseSpreads(Layout):
 
 def test_a_coordinate_that_one_record_moves_without_bound():
     whole = Mechanism.of(PLAN)
-    layout = LooseSpreads(whole.layout.coordinates, whole.layout.clip, whole.layout.scale)
+    layout = LooseSpreads(
+        whole.layout.coordinates, whole.layout.clip, whole.layout.scale, whole.layout.joint
+    )
     found = audit(PLAN, repetitions=400, exact=False, mechanism=replace(whole, layout=layout))
     failed = {check.name for check in found.checks if not check.passed}
     assert "longest step by one record" in failed

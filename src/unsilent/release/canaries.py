@@ -80,8 +80,7 @@ def _block(worlds: Worlds, name: str, rests: Sums) -> Check:
     """A canary that shows in one block only, against what its own shift may cost there."""
     keep = worlds.blocks[name]
     names = [worlds.layout.names[position] for position in keep]
-    own = set(names) & set(worlds.layout.inputs)
-    canary = worlds.canary(names if own else worlds.layout.names)
+    canary = worlds.canary(names)
     shift = np.zeros(len(worlds.layout.names))
     shift[keep] = worlds.shift(canary)[keep]
     few = [rest[: max(2, worlds.half // 4)] for rest in rests]

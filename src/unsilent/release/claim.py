@@ -43,14 +43,14 @@ def reach(plan: MonitoringPlan) -> float:
     """How far one unit moves the sum, in L2 norm and integer units: the sensitivity.
 
     A client: C, twice if it is replaced. One of n held-out records: what ``record_moves`` says of
-    each coordinate, through a joint clip that brings no two points further apart, with less than
-    one step a coordinate for truncation, and what ``clipped`` follows; at most 2 C.
+    each coordinate, each clipped by itself and rounded up to whole steps, and what ``clipped``
+    follows.
     """
     bound = plan.privacy.clip * STEPS
     if plan.privacy.unit == "client":
         return bound * (2 if plan.privacy.adjacency == "replace-one" else 1)
     layout = Layout.from_plan(plan)
-    squares = 0.0
+    steps: list[int] = []
     lost = 0.0
     for coordinate in layout.coordinates:
         name, clip = coordinate.name, coordinate.clip
@@ -63,14 +63,22 @@ def reach(plan: MonitoringPlan) -> float:
             moved = min(1.0, 2 * record_moves(plan, value) / own)
         low, high = _box(name, clip)
         moved = min(moved, (high - low) / clip)
-        squares += (moved * math.floor(coordinate.weight * bound)) ** 2
+        steps.append(_whole_steps(moved * math.floor(coordinate.weight * bound)))
         lost = max(lost, _cut(plan, name, clip))
-    reserved = math.floor(layout.coordinates[-1].weight * bound)
-    body = math.sqrt(squares)
-    room = math.sqrt(bound**2 - reserved**2)
-    clipped = min(reserved, reserved * (lost + body / room) + 1)
-    steps = math.sqrt(len(layout.coordinates) - 1)
-    return min(2 * bound, math.hypot(body + steps, clipped))
+    steps.append(_whole_steps(lost * math.floor(layout.coordinates[-1].weight * bound)))
+    return math.hypot(*steps)
+
+
+def longest(plan: MonitoringPlan) -> float:
+    """The largest norm that a plan allows a vector, in integer units.
+
+    Where the unit is the record each number is clipped by itself alone.
+    """
+    bound = plan.privacy.clip * STEPS
+    if plan.privacy.unit == "client":
+        return bound
+    layout = Layout.from_plan(plan)
+    return math.hypot(*(math.floor(each.weight * bound) for each in layout.coordinates))
 
 
 def record_moves(plan: MonitoringPlan, name: str) -> float:
@@ -151,6 +159,11 @@ def _crossing(beyond: Callable[[float], bool], low: float, high: float) -> float
         middle = math.sqrt(low * high)
         low, high = (low, middle) if beyond(middle) else (middle, high)
     return low
+
+
+def _whole_steps(move: float) -> int:
+    """The most integer steps between two truncated numbers that are so far apart."""
+    return math.ceil(move + 1e-6) if move else 0
 
 
 def _taking_part(plan: MonitoringPlan) -> int:

@@ -215,8 +215,8 @@ class Layout:
 
         - ``clipped``: the largest share of an effect that both clips cut off, at least 1 - s. A
           system metric that is worse than its range counts by its excess, up to twice the range,
-          and a spread by its own; a metric that is better and a subgroup say nothing that a
-          verdict rests on.
+          and a spread over public probes by its own; a metric that is better and a subgroup say
+          nothing that a verdict rests on.
         - ``raised``: the most that the joint clip brought an effect, or a subgroup's, toward zero
           from below, in parts of its clip: (1 - s) times the lowest of them.
 
@@ -277,12 +277,21 @@ class Layout:
             clipped = np.ceil(cut * (1 - boxed))[..., None]
             return np.concatenate([np.trunc(body), clipped], axis=-1).astype(np.int64)
         up = self.unit(RAISED) * lowest
-        shrink = _largest_factor(body, boxed, cut, up, self.bound - _ROUNDED_UP)
-        body *= shrink[..., None]
-        raised = np.ceil(up * (1 - shrink))
-        clipped = np.ceil(cut * (1 - boxed * shrink))
-        reports = np.stack([raised, clipped], axis=-1)
-        return np.concatenate([np.trunc(body), reports], axis=-1).astype(np.int64)
+
+        def fitted(room: float) -> NDArray[np.int64]:
+            shrink = _largest_factor(body, boxed, cut, up, room)
+            raised = np.ceil(up * (1 - shrink))
+            clipped = np.ceil(cut * (1 - boxed * shrink))
+            reports = np.stack([raised, clipped], axis=-1)
+            shown = np.trunc(body * shrink[..., None])
+            return np.concatenate([shown, reports], axis=-1).astype(np.int64)
+
+        vectors = fitted(self.bound)
+        # Rounding the reports up may have made a vector too long by a little.
+        long = np.einsum("...c,...c->...", vectors, vectors) > self.bound**2
+        if np.any(long):
+            vectors = np.where(long[..., None], fitted(self.bound - _ROUNDED_UP), vectors)
+        return vectors
 
     def decode(self, total: NDArray[np.int64], clients: int) -> dict[str, float]:
         """Means over clients, in natural units, from a sum of encoded vectors.
@@ -360,11 +369,16 @@ def _is_spread(name: str) -> bool:
     return name.endswith(SPREAD) and SUBGROUP not in name
 
 
+def _held(name: str) -> bool:
+    """Whether a coordinate is a spread whose clip is the most that it can be."""
+    return _is_spread(name) and MODES[name.removesuffix(SPREAD)].view == "client_private"
+
+
 def _kept(name: str, value: NDArray[np.float64], clip: float) -> NDArray[np.float64]:
     """The share of a value that its own clip keeps, as far as a verdict rests on it."""
     if name in (LOSS, ACCURACY):
         return np.clip(2 - value / clip, 0.0, 1.0)
-    if SUBGROUP in name:
+    if SUBGROUP in name or _held(name):
         return np.ones_like(value)
     return clip / np.maximum(np.abs(value), clip)
 

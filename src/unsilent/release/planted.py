@@ -103,8 +103,8 @@ class Nearest(Layout):
 
     def encode(self, values: Mapping[str, float]) -> NDArray[np.int64]:
         """As ``Layout.encode``, with the bug."""
-        fine = Layout(self.coordinates, self.clip, self.scale * 1024).encode(values) / 1024
-        return np.rint(fine).astype(np.int64)
+        fine = Layout(self.coordinates, self.clip, self.scale * 1024, self.joint)
+        return np.rint(fine.encode(values) / 1024).astype(np.int64)
 
 
 class ClippedBeside(Layout):

@@ -133,14 +133,19 @@ class Worlds:
         """The canary's statistics with the canary in and out, extreme in some coordinates."""
         if self.plan.privacy.unit == "record":
             return claim.record_worlds(self.plan, self.layout, names)
-        extreme = {
-            name: _EXTREME * coordinate.clip
-            for name, coordinate in zip(self.layout.names, self.layout.coordinates, strict=True)
-            if name in names and name in self.layout.inputs
-        }
-        opposite = {name: -value for name, value in extreme.items()}
-        replaced = self.plan.privacy.adjacency == "replace-one"
-        return self.healthy | extreme, self.healthy | (opposite if replaced else {})
+        shown = [c for c in self.layout.coordinates if c.name in names]
+        extreme = {c.name: c.clip for c in shown if c.name in self.layout.inputs}
+        if not extreme or self.plan.privacy.adjacency == "zero-out":
+            # Beyond every clip, so that what is said of clipping shows as well.
+            every = extreme or {c.name: c.clip for c in self.layout.coordinates}
+            far = {n: _EXTREME * clip for n, clip in every.items() if n in self.healthy}
+            return self.healthy | far, self.healthy
+        # Two clients are furthest apart where neither is clipped: reports are never negative.
+        own = (c.weight for c in shown if c.name not in self.layout.reports)
+        size = max(1.0, math.hypot(*own))
+        edge = {name: clip / size for name, clip in extreme.items()}
+        opposite = {name: -value for name, value in edge.items()}
+        return self.healthy | edge, self.healthy | opposite
 
     def random_values(self, random: np.random.Generator) -> Values:
         """Statistics of a made-up client, from far within every clip to far beyond."""
@@ -153,7 +158,7 @@ class Worlds:
 
     def longest(self) -> float:
         """The largest norm that the plan allows a vector, in integer units."""
-        return self.plan.privacy.clip * claim.STEPS
+        return claim.longest(self.plan)
 
     def noise_of(self, sums: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
         """The noise in sums over healthy clients."""
