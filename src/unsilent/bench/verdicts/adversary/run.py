@@ -1,0 +1,131 @@
+"""Attack all plans: the shipped ones with all worlds, their variants with a quarter of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from unsilent.bench.verdicts.adversary.genes import Genome
+from unsilent.bench.verdicts.adversary.judged import Strip
+from unsilent.bench.verdicts.adversary.rows import Row, row_of
+from unsilent.bench.verdicts.adversary.search import SIDES, Found, search
+from unsilent.bench.verdicts.adversary.variants import Variant, own_forms, variants
+from unsilent.errors import UnsilentError
+from unsilent.progress import Progress, SilentProgress
+
+WORLDS = 2000
+SHORT_WORLDS = 160
+_PART = 4
+"""A variant gets one in so many worlds of what the plan itself gets."""
+REPETITIONS = 2000
+_VARIANT_REPETITIONS = 1000
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What came of it.
+
+    Attributes:
+        seed: Of all randomness.
+        rows: One for each plan that was attacked.
+        skipped: The variants that were not, with why.
+    """
+
+    seed: int
+    rows: tuple[Row, ...]
+    skipped: tuple[Variant, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready data."""
+        return {
+            "seed": self.seed,
+            "rows": [row.to_json() for row in self.rows],
+            "skipped": [each.to_json() for each in self.skipped],
+        }
+
+
+def attack(
+    seed: int,
+    worlds: int = WORLDS,
+    *,
+    short: bool = False,
+    strip: Strip | None = None,
+    progress: Progress | None = None,
+) -> Attack:
+    """Search for the worst worlds of every plan, the same for the same seed.
+
+    Args:
+        seed: Of all randomness.
+        worlds: To try for each plan as it ships.
+        short: The shipped plans alone, for tests.
+        strip: Attack a broken judge, see ``judge``.
+        progress: Told after each world.
+    """
+    shown = progress or SilentProgress()
+    chosen: Iterable[Variant] = own_forms() if short else (*own_forms(), *variants())
+    rows: list[Row] = []
+    skipped: list[Variant] = []
+    for number, variant in enumerate(chosen):
+        if variant.plan is None:
+            skipped.append(variant)
+            continue
+        tried = worlds if variant.own else max(worlds // _PART, 20)
+        repetitions = REPETITIONS if variant.own else _VARIANT_REPETITIONS
+        stage = f"{variant.name}, {variant.clients} clients, {variant.population}, {variant.items}"
+
+        def told(done: int, stage: str = stage, tried: int = tried) -> None:
+            shown.update(stage, done, tried)
+
+        try:
+            found = against(variant, tried, (seed, number), repetitions, strip=strip, told=told)
+        except UnsilentError as error:
+            # What no run would be let into is not a plan to attack.
+            skipped.append(replace(variant, plan=None, refused=str(error)))
+            continue
+        rows.append(row_of(variant, found, tried, repetitions, seed))
+    return Attack(seed, tuple(rows), tuple(skipped))
+
+
+def against(
+    variant: Variant,
+    worlds: int,
+    seed: tuple[int, ...],
+    repetitions: int,
+    *,
+    strip: Strip | None = None,
+    told: Callable[[int], None] | None = None,
+) -> list[Found]:
+    """The worst worlds of one variant that has a plan, all sides."""
+    found: list[Found] = []
+    if variant.plan is None:
+        return found
+    done = 0
+    for place, (side, part) in enumerate(SIDES.items()):
+        count = round(part * worlds)
+        before = done
+
+        def counted(number: int, before: int = before) -> None:
+            if told is not None:
+                told(before + number)
+
+        generator = np.random.default_rng((*seed, place))
+        found += search(
+            variant.plan,
+            side,
+            count,
+            generator,
+            repetitions=repetitions,
+            strip=strip,
+            told=counted,
+        )
+        done += count
+    return found
+
+
+def world(data: dict[str, object], modes: int) -> Genome:
+    """The genome of a world as a row prints it, to be played again."""
+    genes = np.array(data["genes"], dtype=np.float64)
+    return Genome(genes, modes, str(data["side"]), int(str(data["seed"])))  # type: ignore[arg-type]
