@@ -47,6 +47,13 @@ def bench_verdicts(
             show_default=False,
         ),
     ] = None,
+    without: Annotated[
+        Literal["clipping", "sampling"] | None,
+        typer.Option(
+            help="With --adversary: judge without what allows for it, to see what is then found.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Simulate federations with known effects and count wrong and missed verdicts.
 
@@ -56,11 +63,13 @@ def bench_verdicts(
     if adversary:
         if figure is not None:
             raise InputError("the search has no figure", where="--figure", remedy="Leave it out.")
-        _search(seed, worlds, short=short, as_json=as_json)
+        _search(seed, worlds, without, short=short, as_json=as_json)
         return
-    if worlds is not None:
+    if worlds is not None or without is not None:
         raise InputError(
-            "only a search counts its worlds", where="--worlds", remedy="Add --adversary."
+            "only the search has this option",
+            where="--worlds" if without is None else "--without",
+            remedy="Add --adversary.",
         )
     from rich.console import Console
 
@@ -265,16 +274,22 @@ def bench_replay(
         console().print(replay.summary(found.rows))
 
 
-def _search(seed: int, worlds: int | None, *, short: bool, as_json: bool) -> None:
+def _search(
+    seed: int,
+    worlds: int | None,
+    without: Literal["clipping", "sampling"] | None,
+    *,
+    short: bool,
+    as_json: bool,
+) -> None:
     """`unsilent bench verdicts --adversary`."""
     from rich.console import Console
 
     from unsilent.bench.verdicts import adversary
     from unsilent.progress import progress_on
 
-    count = worlds or (adversary.SHORT_WORLDS if short else adversary.WORLDS)
     with progress_on(Console(stderr=True)) as progress:
-        found = adversary.attack(seed, count, short=short, progress=progress)
+        found = adversary.attack(seed, worlds, short=short, strip=without, progress=progress)
     if as_json:
         print_json(found.to_json())
     else:

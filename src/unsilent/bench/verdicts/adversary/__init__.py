@@ -6,7 +6,7 @@ over the rounds. Evolution makes it worse, against the product's own bands and d
 """
 
 from unsilent.bench.verdicts.adversary.rows import Row
-from unsilent.bench.verdicts.adversary.run import SHORT_WORLDS, WORLDS, Attack, attack
+from unsilent.bench.verdicts.adversary.run import Attack, attack, replayed
 from unsilent.bench.verdicts.adversary.table import summary, table
 
-__all__ = ["SHORT_WORLDS", "WORLDS", "Attack", "Row", "attack", "summary", "table"]
+__all__ = ["Attack", "Row", "attack", "replayed", "summary", "table"]

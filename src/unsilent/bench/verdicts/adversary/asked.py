@@ -22,6 +22,7 @@ from unsilent.modes import MODES
 from unsilent.modes.sf3_fairness_collapse import LEFT_BEHIND
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import SPREAD, Layout
+from unsilent.taxonomy import by_code
 
 Ints = NDArray[np.int64]
 
@@ -106,15 +107,18 @@ class Probes:
     def __init__(self, plan: MonitoringPlan, genome: Genome, place: int) -> None:
         code = plan.planned[place]
         bound = MODES[code].range[1]
-        self._share = float(10 ** (2 * genome.raw("rare")[place] - 2.3))
         jump = bound * float(np.clip(signed(genome.raw("jump")[place : place + 1])[0], -1, 1))
         factor = np.clip(signed(genome.raw("spreads")[:, place]), -1, 1)
+        # What the carriers add to a mean, from less than the tolerance to many times it.
+        mode = plan.mode(by_code(code).mode)
+        least = 0.7 * (0.0 if mode is None else mode.tolerance)
+        ratio = least * 10 ** (1.3 * genome.raw("rare")[place]) / max(abs(jump), 1e-9)
+        self._share = float(np.clip(ratio, 0.002, 0.5))
         # The middle stands for one jump for all, which then is most worlds.
         self._jump = jump * np.where(np.abs(factor) < 0.02, 1.0, factor)
         self._own = genome.raw("own")[place] > 0.7
-        self._scatter = 0.3 * float(genome.raw("scatter")[place])
+        self._scatter = 0.4 * max(float(genome.raw("scatter")[place]) - 0.25, 0.0)
         focus = genome.raw("focus")[place] > 0.5
-        self._kinds = [(1, self._share)]
         sizes = plan.probes.size
         self._weight, self._other = 1.0, 0.0
         if code == "SF-4":

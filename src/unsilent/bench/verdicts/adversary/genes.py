@@ -149,16 +149,24 @@ def fresh(modes: int, side: Side, generator: np.random.Generator) -> Genome:
     snaps = generator.choice(SNAPS, width)
     zero = generator.choice((0.3, 0.6, 0.9))
     genes[numbers] = np.where(choice < zero, 0.5, np.where(choice < 0.95, snaps, genes[numbers]))
+    # What few items carry is often as large as it can be, and items scatter or do not.
+    for start in range(numbers.stop + 4 * TYPES, numbers.stop + 4 * TYPES + 5 * modes):
+        if generator.random() < 0.5:
+            genes[start] = generator.choice((0.0, 0.12, 0.88, 1.0))
+    for _ in range(int(generator.integers(0, 4))):
+        _whole(genes, modes, generator)
     return Genome(np.round(genes, DIGITS), modes, side, int(generator.integers(_SEEDS)))
 
 
 def child(mother: Genome, father: Genome, generator: np.random.Generator) -> Genome:
-    """A changed copy of the mother, half of the time with some genes of the father."""
-    genes = mother.genes.copy()
-    if generator.random() < 0.5:
+    """A changed copy of the mother, some of the time with genes of the father."""
+    genes, modes = mother.genes.copy(), mother.modes
+    if generator.random() < 0.3:
         taken = generator.random(len(genes)) < 0.2
         genes[taken] = father.genes[taken]
-    count = min(int(generator.geometric(0.2)), len(genes))
+    if generator.random() < 0.25:
+        _whole(genes, modes, generator)
+    count = min(int(generator.geometric(0.3)), len(genes))
     for place in generator.choice(len(genes), count, replace=False):
         kind = generator.random()
         if kind < 0.5:
@@ -168,4 +176,25 @@ def child(mother: Genome, father: Genome, generator: np.random.Generator) -> Gen
         else:
             genes[place] = generator.random()
     seed = mother.seed if generator.random() < 0.8 else int(generator.integers(_SEEDS))
-    return Genome(np.round(np.clip(genes, 0, 1), DIGITS), mother.modes, mother.side, seed)
+    return Genome(np.round(np.clip(genes, 0, 1), DIGITS), modes, mother.side, seed)
+
+
+def _whole(genes: Array, modes: int, generator: np.random.Generator) -> None:
+    """Change what belongs together: a type's numbers, a mode's, or a type into another."""
+    offsets, start = {}, 0
+    for name, shape in layout(modes).items():
+        offsets[name] = slice(start, start + int(np.prod(shape)))
+        start = offsets[name].stop
+    part = ("values", "values", "spreads", "system")[int(generator.integers(4))]
+    table = genes[offsets[part]].reshape(TYPES, -1)
+    snap, kind = generator.choice(SNAPS), generator.random()
+    one, other = generator.choice(TYPES, 2, replace=False)
+    if kind < 0.5:
+        table[one] = snap
+    elif kind < 0.7:
+        table[:, int(generator.integers(table.shape[1]))] = snap
+    elif kind < 0.85:
+        table[one] = table[other]
+    else:
+        shares = genes[offsets["shares"]]
+        shares[one], shares[other] = shares[other], shares[one]

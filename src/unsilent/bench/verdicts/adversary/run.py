@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from unsilent.bench.verdicts.adversary.genes import Genome
-from unsilent.bench.verdicts.adversary.judged import Strip
+from unsilent.bench.verdicts.adversary.judged import Said, Strip
 from unsilent.bench.verdicts.adversary.rows import Row, row_of
-from unsilent.bench.verdicts.adversary.search import SIDES, Found, search
+from unsilent.bench.verdicts.adversary.search import SIDES, Found, replay, search
 from unsilent.bench.verdicts.adversary.variants import Variant, own_forms, variants
-from unsilent.errors import UnsilentError
+from unsilent.errors import InputError, UnsilentError
+from unsilent.plan import MonitoringPlan
 from unsilent.progress import Progress, SilentProgress
 
 WORLDS = 2000
-SHORT_WORLDS = 160
+SHORT_WORLDS = 900
+"""Worlds of the short form for a plan with one look; with more looks, which take longer, fewer."""
+_SHORT_LEAST = 120
 _PART = 4
 """A variant gets one in so many worlds of what the plan itself gets."""
 REPETITIONS = 2000
@@ -49,7 +52,7 @@ class Attack:
 
 def attack(
     seed: int,
-    worlds: int = WORLDS,
+    worlds: int | None = None,
     *,
     short: bool = False,
     strip: Strip | None = None,
@@ -59,8 +62,8 @@ def attack(
 
     Args:
         seed: Of all randomness.
-        worlds: To try for each plan as it ships.
-        short: The shipped plans alone, for tests.
+        worlds: To try for each plan as it ships; None for as many as the form has.
+        short: The shipped plans alone, and fewer worlds.
         strip: Attack a broken judge, see ``judge``.
         progress: Told after each world.
     """
@@ -72,7 +75,8 @@ def attack(
         if variant.plan is None:
             skipped.append(variant)
             continue
-        tried = worlds if variant.own else max(worlds // _PART, 20)
+        tried = worlds or (_short(variant.plan) if short else WORLDS)
+        tried = tried if variant.own else max(tried // _PART, 20)
         repetitions = REPETITIONS if variant.own else _VARIANT_REPETITIONS
         stage = f"{variant.name}, {variant.clients} clients, {variant.population}, {variant.items}"
 
@@ -87,6 +91,10 @@ def attack(
             continue
         rows.append(row_of(variant, found, tried, repetitions, seed))
     return Attack(seed, tuple(rows), tuple(skipped))
+
+
+def _short(plan: MonitoringPlan) -> int:
+    return max(SHORT_WORLDS // len(plan.monitoring_rounds), _SHORT_LEAST)
 
 
 def against(
@@ -125,7 +133,24 @@ def against(
     return found
 
 
-def world(data: dict[str, object], modes: int) -> Genome:
-    """The genome of a world as a row prints it, to be played again."""
-    genes = np.array(data["genes"], dtype=np.float64)
-    return Genome(genes, modes, str(data["side"]), int(str(data["seed"])))  # type: ignore[arg-type]
+def replayed(row: Mapping[str, Any], word: str) -> Said:
+    """Play the worst world of a row again, the same runs.
+
+    Args:
+        row: Of the JSON.
+        word: Of ``row["worst"]``, such as ``failure``.
+
+    Raises:
+        InputError: No shipped plan or variant is the row's.
+    """
+    data = row["worst"][word]
+    sets = ("clients", "population", "items", "participation")
+    for variant in (*own_forms(), *variants()):
+        same = all(getattr(variant, name) == row[name] for name in sets)
+        if same and (variant.name, variant.own) == (row["plan"], row["own"]) and variant.plan:
+            genes = np.array(data["genes"], dtype=np.float64)
+            genome = Genome(genes, len(variant.plan.planned), data["side"], data["seed"])
+            return replay(variant.plan, genome, row["repetitions"], data["runs_seed"])
+    raise InputError(
+        "no plan or variant is this row's", where=str(row["plan"]), remedy="Search again."
+    )

@@ -29,7 +29,9 @@ _KEPT = 3
 """Worlds kept of each niche, a target and whether drop-outs depend on the effect."""
 _FIRST = 0.25
 """Share of the worlds that are random: before the first is changed, and then among the others."""
-_LATER = 0.1
+_LATER = 0.05
+_ANY_NICHE = 0.3
+_BY_EFFECT = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,22 +70,30 @@ class _Archive:
         self.niches[niche] = sorted(kept, key=lambda each: -each[0])[:_KEPT]
 
     def parent(self, generator: np.random.Generator) -> Genome:
-        """One of the worst, or now and then the worst of any niche."""
-        if generator.random() < 0.35:
-            names = sorted(self.niches)
-            kept = self.niches[names[int(generator.integers(len(names)))]]
-            return kept[int(generator.integers(len(kept)))][1]
-        every = self.ranked()
-        place = min(int(generator.exponential(2.0)), len(every) - 1)
-        return every[place][1]
+        """One of the worst, or now and then one of any niche.
 
-    def ranked(self, informed: bool | None = None) -> list[tuple[float, Genome]]:
-        """All worlds, the worst first."""
+        Drop-outs by effect make any world worse, so most parents are from those without.
+        """
+        niches = {
+            name: kept
+            for name, kept in sorted(self.niches.items())
+            if not name[1] or generator.random() < _BY_EFFECT
+        }
+        niches = niches or self.niches
+        if generator.random() < _ANY_NICHE:
+            names = sorted(niches)
+            kept = niches[names[int(generator.integers(len(names)))]]
+            return kept[int(generator.integers(len(kept)))][1]
+        every = sorted((each for kept in niches.values() for each in kept), key=lambda e: -e[0])
+        return every[min(int(generator.exponential(1.5)), len(every) - 1)][1]
+
+    def ranked(self, informed: bool) -> list[tuple[float, Genome]]:
+        """All worlds with, or without, drop-outs by effect, the worst first."""
         every = [
             each
             for (_, knows), kept in sorted(self.niches.items())
             for each in kept
-            if informed in (None, knows)
+            if informed == knows
         ]
         return sorted(every, key=lambda each: -each[0])
 
@@ -171,8 +181,8 @@ def _said(
 
 
 def _score(said: Said, side: Side) -> float:
-    """The rate of false words, and how near to one the nearest tenth of the others came."""
-    near = np.sort(said.nearest[side])[int(0.9 * len(said.nearest[side]))]
-    # Never a claim to be false: the truth lay on the other side.
-    slope = 0.0 if not np.isfinite(near) else float(1 / (1 + np.exp(-2 * np.clip(near, -9, 9))))
-    return float(getattr(said, side).mean()) + 0.5 * slope
+    """The rate of false words, and how near to one the nearest tenth of the runs came."""
+    near = np.sort(said.nearest[side])[-max(len(said.nearest[side]) // 10, 1) :]
+    # Minus infinity, no claim to be false, counts nothing.
+    close = 1 / (1 + np.exp(-2 * np.clip(near, -9, 9)))
+    return float(getattr(said, side).mean()) + 0.5 * float(np.where(near > -9, close, 0.0).mean())
