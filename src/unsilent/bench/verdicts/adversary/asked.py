@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 from scipy.stats import binom
 
@@ -225,15 +225,19 @@ class Gaps:
         counts = (each.astype(np.float64) for each in (before, lost, gained))
         return _Gapped(self, *counts)
 
+    def confidences(self, growth: ArrayLike) -> tuple[float, Array]:
+        """Of every answer, before and after the absolute gap has grown."""
+        gap = abs(self._gap) + np.asarray(growth, dtype=np.float64)
+        return self._accuracy + self._gap, self._accuracy + self._sign * gap
+
     def measured(
         self, growth: Array, before: Array, lost: Array, gained: Array
     ) -> tuple[Array, Array]:
         """As ``ConfidenceMiscalibration`` computes it, of one kind of items."""
         n = self._items
         after = before - lost + gained
-        confidence = self._accuracy + self._sign * (abs(self._gap) + growth)
-        g_before = self._accuracy + self._gap - before / n
-        g_after = confidence - after / n
+        old_confidence, confidence = self.confidences(growth)
+        g_before, g_after = old_confidence - before / n, confidence - after / n
 
         def absolute(gap: Array, count: Array) -> Array:
             noise = count / n * (1 - count / n) / (n - 1)

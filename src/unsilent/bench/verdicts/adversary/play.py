@@ -105,6 +105,25 @@ class Stage:
         """The error control that the world chose."""
         return ("horizon", "open-ended")[self.genome.one("control", 2)]
 
+    def numbers(self) -> dict[str, Array]:
+        """(1, N) numbers of the enrolled in the first round, items as they are."""
+        cast = self._draw(1, np.random.default_rng(self.genome.seed))
+        homes, nothing = self._homes[cast.types], np.random.default_rng(0)
+        items = [each.draw(cast.types, homes, nothing) for each in self._asked]
+        levels = [self._level(cast, place, 0) for place in range(len(self._codes))]
+        metrics = np.moveaxis(self._metrics_at(cast, 0), -1, 0)
+        return self._values(cast, levels, items) | dict(zip(METRICS, metrics, strict=True))
+
+    def drawn(
+        self, code: str, repetitions: int, generator: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """(R, N) numbers of one mode from drawn items, and what is expected of them."""
+        place = self._codes.index(code)
+        cast = self._draw(1, np.random.default_rng(self.genome.seed)).repeated(repetitions)
+        items = self._asked[place].draw(cast.types, self._homes[cast.types], generator)
+        level = self._level(cast, place, 0)
+        return items.at(level)[0], self._asked[place].expected(level)
+
     def play(self, repetitions: int, generator: np.random.Generator) -> Played:
         """Sums of all rounds in many repetitions."""
         parts = list(self._parts(repetitions, generator))
@@ -204,8 +223,7 @@ class Stage:
         self, cast: Cast, levels: list[Array], values: dict[str, Array], moment: int
     ) -> _Round:
         """One round of all clients, whoever of them is there."""
-        aim = np.arange(len(METRICS)) == (self.target if self._of_system else -1)
-        metrics = self._metrics[cast.types] + self._course[moment] * aim
+        metrics = self._metrics_at(cast, moment)
         seen = values | dict(zip(METRICS, np.moveaxis(metrics, -1, 0), strict=True))
         shape = np.broadcast_shapes(*(each.shape for each in seen.values()))
         seen = {name: np.broadcast_to(each, shape) for name, each in seen.items()}
@@ -222,6 +240,11 @@ class Stage:
             expected,
             means,
         )
+
+    def _metrics_at(self, cast: Cast, moment: int) -> Array:
+        """(R, N, 2) loss and drop of accuracy."""
+        aim = np.arange(len(METRICS)) == (self.target if self._of_system else -1)
+        return self._metrics[cast.types] + self._course[moment] * aim
 
     def _mean(self, place: int, moment: int) -> float:
         """Mean over the population, or over all who are enrolled, of one mode in a round."""

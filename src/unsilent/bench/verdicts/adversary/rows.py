@@ -143,6 +143,9 @@ def world_of(variant: Variant, found: Found) -> dict[str, Any]:
     """A world, for people and to be played again."""
     codes = () if variant.plan is None else variant.plan.planned
     said = found.said
+    described = found.genome.to_json(codes)
+    if variant.plan is not None and len(variant.plan.monitoring_rounds) == 1:
+        described["trend"] = "constant"
     return {
         "control": found.control,
         "attendance": found.attendance,
@@ -152,5 +155,5 @@ def world_of(variant: Variant, found: Found) -> dict[str, Any]:
         "false_silent": float(said.silent.mean()),
         "false_loud": float(said.loud.mean()),
         "interval_misses": float(said.missed.mean()),
-        **found.genome.to_json(codes),
+        **described,
     }

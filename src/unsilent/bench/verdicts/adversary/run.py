@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ _PART = 4
 """A variant gets one in so many worlds of what the plan itself gets."""
 REPETITIONS = 2000
 _VARIANT_REPETITIONS = 1000
+_SETS = ("clients", "population", "items", "participation")
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,26 @@ class Attack:
     Attributes:
         seed: Of all randomness.
         rows: One for each plan that was attacked.
-        skipped: The variants that were not, with why.
+        skipped: The variants that were not, and why.
     """
 
     seed: int
     rows: tuple[Row, ...]
-    skipped: tuple[Variant, ...]
+    skipped: tuple[tuple[Variant, str], ...]
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data."""
         return {
             "seed": self.seed,
             "rows": [row.to_json() for row in self.rows],
-            "skipped": [each.to_json() for each in self.skipped],
+            "skipped": [
+                {
+                    "plan": variant.name,
+                    **{name: getattr(variant, name) for name in _SETS},
+                    "why": why,
+                }
+                for variant, why in self.skipped
+            ],
         }
 
 
@@ -70,10 +78,10 @@ def attack(
     shown = progress or SilentProgress()
     chosen: Iterable[Variant] = own_forms() if short else (*own_forms(), *variants())
     rows: list[Row] = []
-    skipped: list[Variant] = []
+    skipped: list[tuple[Variant, str]] = []
     for number, variant in enumerate(chosen):
         if variant.plan is None:
-            skipped.append(variant)
+            skipped.append((variant, variant.refused or ""))
             continue
         tried = worlds or (_short(variant.plan) if short else WORLDS)
         tried = tried if variant.own else max(tried // _PART, 20)
@@ -87,7 +95,7 @@ def attack(
             found = against(variant, tried, (seed, number), repetitions, strip=strip, told=told)
         except UnsilentError as error:
             # What no run would be let into is not a plan to attack.
-            skipped.append(replace(variant, plan=None, refused=str(error)))
+            skipped.append((variant, str(error)))
             continue
         rows.append(row_of(variant, found, tried, repetitions, seed))
     return Attack(seed, tuple(rows), tuple(skipped))
@@ -144,9 +152,8 @@ def replayed(row: Mapping[str, Any], word: str) -> Said:
         InputError: No shipped plan or variant is the row's.
     """
     data = row["worst"][word]
-    sets = ("clients", "population", "items", "participation")
     for variant in (*own_forms(), *variants()):
-        same = all(getattr(variant, name) == row[name] for name in sets)
+        same = all(getattr(variant, name) == row[name] for name in _SETS)
         if same and (variant.name, variant.own) == (row["plan"], row["own"]) and variant.plan:
             genes = np.array(data["genes"], dtype=np.float64)
             genome = Genome(genes, len(variant.plan.planned), data["side"], data["seed"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -18,31 +19,46 @@ PARTICIPATION = 0.25
 """Share of the enrolled clients that take part in a round, in the variants that sample them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Variant:
-    """A plan to attack, or why it is not one.
+    """A plan to attack, or one that is refused.
 
     Attributes:
         name: ``plans/fleet`` and the like, after the file.
         own: Whether it is the plan as it ships.
-        clients, population, items, participation: What the variant sets.
-        plan: The plan; None where it is refused.
-        refused: Why, in the words of the refusal; None where it is not.
+        data: The plan's data.
+        clients, population, items, participation: What the data say of these.
     """
 
     name: str
     own: bool
+    data: Mapping[str, Any]
     clients: int
     population: str
     items: str
     participation: float
-    plan: MonitoringPlan | None
-    refused: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """What it sets and why it is refused, JSON-ready."""
-        names = ("clients", "population", "items", "participation", "refused")
-        return {"plan": self.name, **{name: getattr(self, name) for name in names}}
+    @property
+    def plan(self) -> MonitoringPlan | None:
+        """The plan; None where it is refused."""
+        return self._checked[0]
+
+    @property
+    def refused(self) -> str | None:
+        """Why it is refused, in the words of the refusal; None where it is not."""
+        return self._checked[1]
+
+    @cached_property
+    def _checked(self) -> tuple[MonitoringPlan | None, str | None]:
+        """As `plan check` does. It takes a while, so only once asked."""
+        from unsilent.report.foresight import foresee
+
+        try:
+            plan = parse_plan(dict(self.data), where=self.name)
+            foresee(plan).refuse_underpowered()
+        except UnsilentError as error:
+            return None, str(error)
+        return plan, None
 
 
 def shipped() -> dict[str, dict[str, Any]]:
@@ -100,26 +116,12 @@ def _variant(
         federation["participation"] = participation
     monitor["population"] = population or monitor.get("population", "enrolled")
     monitor["items"] = items or monitor.get("items", "these")
-    plan, refused = _checked({**data, "federation": federation, "monitor": monitor}, name)
     return Variant(
         name,
         own,
+        {**data, "federation": federation, "monitor": monitor},
         federation["clients"],
         monitor["population"],
         monitor["items"],
         federation.get("participation", 1.0),
-        plan,
-        refused,
     )
-
-
-def _checked(data: dict[str, Any], name: str) -> tuple[MonitoringPlan | None, str | None]:
-    """The plan, or why `plan check` refuses it."""
-    from unsilent.report.foresight import foresee
-
-    try:
-        plan = parse_plan(data, where=name)
-        foresee(plan).refuse_underpowered()
-    except UnsilentError as error:
-        return None, str(error)
-    return plan, None
