@@ -15,8 +15,8 @@ from unsilent.bench.verdicts.adversary.search import Found, search
 from unsilent.bench.verdicts.adversary.variants import own_forms
 from unsilent.plan import MonitoringPlan
 
-WORLDS = 300
-"""Half of what the short form spends on one word of these plans at most."""
+WORLDS = 600
+"""As many as the full form spends on a word of a shipped plan."""
 
 
 def plan_of(name: str, **monitor: str) -> MonitoringPlan:
@@ -46,12 +46,12 @@ def test_without_allowance_for_clipping_hidden_effects_are_found() -> None:
 @pytest.mark.parametrize("side", ["failure", "healthy"])
 def test_without_allowance_for_sampling_clients_like_these_are_found(side: Side) -> None:
     found = worst(plan_of("plans/lm", population="like-these"), side, "sampling")
-    assert getattr(found.said, side).mean() > 0.2
+    assert getattr(found.said, side).mean() > 0.1
 
 
 def test_without_allowance_for_sampling_few_items_that_carry_all_are_found() -> None:
     found = worst(plan_of("bench/lm", items="like-these"), "healthy", "sampling")
-    assert found.said.healthy.mean() > 0.1
+    assert found.said.healthy.mean() > 0.08
 
 
 def test_without_allowance_for_clipping_losses_are_called_silent() -> None:

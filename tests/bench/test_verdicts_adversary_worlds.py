@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unsilent.bench.verdicts.adversary.asked import Gaps, Probes, Records
+from unsilent.bench.verdicts.adversary.asked import Probes
+from unsilent.bench.verdicts.adversary.gaps import Gaps
 from unsilent.bench.verdicts.adversary.genes import TYPES, Genome, Side, child, fresh, length
 from unsilent.bench.verdicts.adversary.judged import controlled, judge
 from unsilent.bench.verdicts.adversary.play import Stage
+from unsilent.bench.verdicts.adversary.records import Records
 from unsilent.bench.verdicts.adversary.variants import own_forms, variants
 from unsilent.bench.verdicts.ours import releases
 from unsilent.inference.judge import judge_rounds

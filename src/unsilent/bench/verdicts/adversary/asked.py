@@ -7,19 +7,17 @@ Where items are taken as they are, a number is what it is and its spread says no
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
-from scipy.stats import binom
+from numpy.typing import NDArray
 
+from unsilent.bench.verdicts.adversary.gaps import Gaps
 from unsilent.bench.verdicts.adversary.genes import Genome, signed
+from unsilent.bench.verdicts.adversary.records import Records
 from unsilent.bench.verdicts.people import Array
 from unsilent.inference.sampling import released_range
 from unsilent.modes import MODES
-from unsilent.modes.sf3_fairness_collapse import LEFT_BEHIND
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import SPREAD, Layout
 from unsilent.taxonomy import by_code
@@ -27,13 +25,9 @@ from unsilent.taxonomy import by_code
 Ints = NDArray[np.int64]
 
 DOMAINS, ANSWERS = 4, 2
-_SD = 3.0
+SD = 3.0
 """Expected numbers keep this many sd of the items' choice away from the clip, so that the mean of
 limited numbers is the limited mean whichever of the two is meant."""
-_SLOPE = 0.15
-"""Loss of accuracy that one unit of a client's level in SF-3 stands for."""
-_GAINS = (0.0, 0.05, 0.1, 0.2)
-_GRID = np.linspace(-4, 4, 801)
 
 
 class Drawn(Protocol):
@@ -147,8 +141,8 @@ class Probes:
         high = bound - (self._jump.clip(0) - mean).max()
         low = -bound - (self._jump.clip(None, 0) - mean).min()
         self._limits = (
-            max(min(lower + _SD * sd, 0.0), min(low, 0.0)),
-            min(max(upper - _SD * sd, 0.0), max(high, 0.0)),
+            max(min(lower + SD * sd, 0.0), min(low, 0.0)),
+            min(max(upper - SD * sd, 0.0), max(high, 0.0)),
         )
 
     def expected(self, level: Array) -> Array:
@@ -189,141 +183,3 @@ class _Shifted:
 
     def at(self, level: Array) -> tuple[Array, Array]:
         return self._probes.expected(level) + self._error, self._spread
-
-
-class Gaps:
-    """SF-2: growth of the debiased absolute gap of confidence and correctness on drawn probes.
-
-    The accuracy is the reference's; clients turn some answers each way and move their confidence.
-    """
-
-    def __init__(self, plan: MonitoringPlan, genome: Genome, place: int) -> None:
-        first, second, third = genome.raw("reference")
-        self._gap = 0.2 * float(signed(np.array([first]))[0])
-        # Confidence, accuracy and gap, lies between 0.3 and 1.
-        high = min(0.95, 1 - self._gap)
-        self._accuracy = float(np.clip(0.5 + 0.45 * second, 0.3 - min(self._gap, 0.0), high))
-        self._back = min(1.0, 0.3 * float(third) * self._accuracy / (1 - self._accuracy))
-        self._turned = self._back * (1 - self._accuracy) / self._accuracy
-        self._sign = 1.0 if (self._gap >= 0) == (genome.raw("focus")[place] < 0.5) else -1.0
-        self._own = genome.raw("own")[place] > 0.7
-        self._items = plan.probes.size("task")
-        room = 1 - self._accuracy if self._sign > 0 else self._accuracy - 0.3
-        upper = released_range(plan, "SF-2")[1] - _SD * 0.5 / np.sqrt(self._items)
-        self._limits = (-abs(self._gap), max(min(upper, room - abs(self._gap)), -abs(self._gap)))
-
-    def expected(self, level: Array) -> Array:
-        """Growth of the absolute gap over all items like these."""
-        return np.clip(level, *self._limits)
-
-    def draw(self, types: Ints, homes: Ints, generator: np.random.Generator) -> Drawn:
-        """Which answers are correct before and after."""
-        shape = types.shape if self._own else (types.shape[0], 1)
-        before = generator.binomial(self._items, self._accuracy, (types.shape[0], 1))
-        lost = generator.binomial(np.broadcast_to(before, shape), self._turned)
-        gained = generator.binomial(np.broadcast_to(self._items - before, shape), self._back)
-        counts = (each.astype(np.float64) for each in (before, lost, gained))
-        return _Gapped(self, *counts)
-
-    def confidences(self, growth: ArrayLike) -> tuple[float, Array]:
-        """Of every answer, before and after the absolute gap has grown."""
-        gap = abs(self._gap) + np.asarray(growth, dtype=np.float64)
-        return self._accuracy + self._gap, self._accuracy + self._sign * gap
-
-    def measured(
-        self, growth: Array, before: Array, lost: Array, gained: Array
-    ) -> tuple[Array, Array]:
-        """As ``ConfidenceMiscalibration`` computes it, of one kind of items."""
-        n = self._items
-        after = before - lost + gained
-        old_confidence, confidence = self.confidences(growth)
-        g_before, g_after = old_confidence - before / n, confidence - after / n
-
-        def absolute(gap: Array, count: Array) -> Array:
-            noise = count / n * (1 - count / n) / (n - 1)
-            return np.sqrt(np.maximum(gap**2 - noise, 0.0))
-
-        value = absolute(g_after, after) - absolute(g_before, before)
-        old, new = np.where(g_before >= 0, 1.0, -1.0), np.where(g_after >= 0, 1.0, -1.0)
-        mean = (old * before - new * after) / n
-        square = (before + after - 2 * old * new * (before - lost)) / n
-        return value, np.sqrt(np.maximum(square - mean**2, 0.0) / (n - 1))
-
-
-class _Gapped:
-    def __init__(self, gaps: Gaps, before: Array, lost: Array, gained: Array) -> None:
-        self._gaps, self._counts = gaps, (before, lost, gained)
-
-    def at(self, level: Array) -> tuple[Array, Array]:
-        return self._gaps.measured(self._gaps.expected(level), *self._counts)
-
-
-class Records:
-    """SF-3: the indicator of a loss beyond the threshold on a client's own held-out records.
-
-    A level of 0 is a loss at the threshold. Records taken as they are lose and gain the expected
-    whole number of answers.
-    """
-
-    def __init__(self, plan: MonitoringPlan, genome: Genome, place: int) -> None:
-        self._drawn = plan.monitor.items == "like-these"
-        self._records = plan.federation.held_out
-        self._gain = _GAINS[min(int(4 * genome.raw("scatter")[place]), 3)]
-
-    def rate(self, level: Array) -> Array:
-        """Chance that a record's answer is lost."""
-        return np.clip(self._gain + LEFT_BEHIND + _SLOPE * level, 0.0, 1.0 - self._gain)
-
-    def expected(self, level: Array) -> Array:
-        """The chance of being left behind over drawn records, else whether one is."""
-        if not self._drawn:
-            lost, gained = self._whole(level)
-            return self.measured(lost, gained)[0]
-        return np.interp(level, _GRID, _chances(self._records, self._gain))
-
-    def draw(self, types: Ints, homes: Ints, generator: np.random.Generator) -> Drawn:
-        """Records; the same stream in every round, since the same records come back."""
-        return _Records(self, int(generator.integers(2**31)))
-
-    def counts(self, level: Array, seed: int) -> tuple[Array, Array]:
-        """Lost and gained answers."""
-        if not self._drawn:
-            return self._whole(level)
-        generator, rate = np.random.default_rng(seed), self.rate(level)
-        lost = generator.binomial(self._records, rate)
-        rest = np.minimum(self._gain / np.maximum(1 - rate, 1e-12), 1.0)
-        gained = generator.binomial(self._records - lost, rest)
-        return lost.astype(np.float64), gained.astype(np.float64)
-
-    def measured(self, lost: Array, gained: Array) -> tuple[Array, Array]:
-        """As ``FairnessCollapse`` computes it."""
-        n = self._records
-        value = (lost - gained > LEFT_BEHIND * n * (1.0 + 1e-12)).astype(np.float64)
-        up, down = gained + 0.5, lost + 0.5
-        error = np.sqrt(up + down - (up - down) ** 2 / (n + 2)) / (n + 2)
-        entered = ndtr(((lost - gained) / n - LEFT_BEHIND) / error)
-        return value, np.sqrt(entered * (1 - entered))
-
-    def _whole(self, level: Array) -> tuple[Array, Array]:
-        gained = np.full(np.shape(level), float(np.floor(self._gain * self._records)))
-        lost = np.rint(self.rate(level) * self._records)
-        return np.minimum(lost, self._records - gained), gained
-
-
-class _Records:
-    def __init__(self, records: Records, seed: int) -> None:
-        self._records, self._seed = records, seed
-
-    def at(self, level: Array) -> tuple[Array, Array]:
-        return self._records.measured(*self._records.counts(level, self._seed))
-
-
-@lru_cache(maxsize=64)
-def _chances(records: int, gain: float) -> Array:
-    """P(lost - gained > 12% of the records) by level, on the grid."""
-    lose = np.clip(gain + LEFT_BEHIND + _SLOPE * _GRID, 0.0, 1.0 - gain)
-    gained = np.arange(records + 1)
-    least = np.floor(LEFT_BEHIND * records * (1 + 1e-12)) + gained
-    rest = np.minimum(lose[:, None] / (1 - gain), 1.0)
-    tails = binom.sf(least, records - gained, rest)
-    return tails @ binom.pmf(gained, records, gain)

@@ -7,7 +7,7 @@ lies what both clips cut off. Mutation often snaps genes to these, since the wor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +21,9 @@ TRENDS = ("constant", "late-step", "drift", "up-then-down", "early")
 DIGITS = 6
 """A gene is kept to these decimals, so that a printed world is the world."""
 _SEEDS = 2**31
+PARTS = ("shares", "values", "spreads", "system", "others")
+_CHANCES = (0.15, 0.4, 0.05, 0.1, 0.3)
+"""How often a change is one of each part; most of the others matter in some worlds only."""
 
 Side = Literal["failure", "healthy", "silent", "loud"]
 
@@ -164,10 +167,12 @@ def child(mother: Genome, father: Genome, generator: np.random.Generator) -> Gen
     if generator.random() < 0.3:
         taken = generator.random(len(genes)) < 0.2
         genes[taken] = father.genes[taken]
-    if generator.random() < 0.25:
+    if generator.random() < 0.35:
         _whole(genes, modes, generator)
-    count = min(int(generator.geometric(0.3)), len(genes))
-    for place in generator.choice(len(genes), count, replace=False):
+    places = _places(modes)
+    for _ in range(int(generator.geometric(0.4))):
+        part = PARTS[int(generator.choice(len(PARTS), p=_CHANCES))]
+        place = int(generator.integers(*places[part]))
         kind = generator.random()
         if kind < 0.5:
             genes[place] += 0.12 * generator.standard_normal()
@@ -181,12 +186,9 @@ def child(mother: Genome, father: Genome, generator: np.random.Generator) -> Gen
 
 def _whole(genes: Array, modes: int, generator: np.random.Generator) -> None:
     """Change what belongs together: a type's numbers, a mode's, or a type into another."""
-    offsets, start = {}, 0
-    for name, shape in layout(modes).items():
-        offsets[name] = slice(start, start + int(np.prod(shape)))
-        start = offsets[name].stop
+    places = _places(modes)
     part = ("values", "values", "spreads", "system")[int(generator.integers(4))]
-    table = genes[offsets[part]].reshape(TYPES, -1)
+    table = genes[slice(*places[part])].reshape(TYPES, -1)
     snap, kind = generator.choice(SNAPS), generator.random()
     one, other = generator.choice(TYPES, 2, replace=False)
     if kind < 0.5:
@@ -196,5 +198,17 @@ def _whole(genes: Array, modes: int, generator: np.random.Generator) -> None:
     elif kind < 0.85:
         table[one] = table[other]
     else:
-        shares = genes[offsets["shares"]]
+        shares = genes[slice(*places["shares"])]
         shares[one], shares[other] = shares[other], shares[one]
+
+
+@lru_cache(maxsize=8)
+def _places(modes: int) -> dict[str, tuple[int, int]]:
+    """Where the parts that matter in every world begin and end, and the others."""
+    found: dict[str, tuple[int, int]] = {}
+    start = 0
+    for name, shape in layout(modes).items():
+        found[name] = (start, start + int(np.prod(shape)))
+        start = found[name][1]
+    first = found["system"][1]
+    return {name: found[name] for name in PARTS[:-1]} | {"others": (first, start)}

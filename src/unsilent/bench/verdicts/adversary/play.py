@@ -15,7 +15,7 @@ system metrics are those of the clients in the sum, as they are, up to twice the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,7 +23,8 @@ import numpy as np
 
 from unsilent.bench.verdicts.adversary.asked import DOMAINS, Asked, Drawn, asked
 from unsilent.bench.verdicts.adversary.cast import LAW, Cast, laws
-from unsilent.bench.verdicts.adversary.genes import SHAPES, TRENDS, TYPES, Genome, signed
+from unsilent.bench.verdicts.adversary.course import anchored, bisected, course_of
+from unsilent.bench.verdicts.adversary.genes import SHAPES, TYPES, Genome, signed
 from unsilent.bench.verdicts.adversary.present import attendance, cohorts, draw
 from unsilent.bench.verdicts.people import Array
 from unsilent.bench.verdicts.world import Simulation, encode
@@ -34,7 +35,6 @@ from unsilent.taxonomy import by_code
 
 METRICS = (LOSS, ACCURACY)
 _CELLS = 60_000
-_STEPS = 48
 _NEAR = 0.05
 """Largest distance of the truth from the tolerance, in tolerances."""
 
@@ -92,7 +92,7 @@ class Stage:
         self._least, self._most = -limits, 2 * limits
         self._of_system = genome.side in ("silent", "loud")
         self.target = genome.one("target", len(METRICS) if self._of_system else len(self._codes))
-        self._course = self._trend()
+        self._course = course_of(plan, genome)
         self._cast = self._draw(1, np.random.default_rng(genome.seed)) if self._fixed else None
         self._shift = 0.0
         if self._of_system:
@@ -256,43 +256,19 @@ class Stage:
         found = self._asked[place].expected(self._level(every, place, moment))
         return float(found.reshape(TYPES, LAW).mean(axis=1) @ self.genome.shares)
 
-    def _trend(self) -> Array:
-        """(rounds,) what is added to the target's level, in clips."""
-        rounds = len(self.plan.monitoring_rounds)
-        time = np.linspace(0, 1, rounds) if rounds > 1 else np.zeros(1)
-        onset = float(self.genome.raw("onset")[0])
-        kind = TRENDS[self.genome.one("trend", len(TRENDS))]
-        shapes = {
-            "constant": 0 * time,
-            "late-step": (time >= onset).astype(np.float64),
-            "drift": time,
-            "up-then-down": 1 - np.abs(2 * time - 1),
-            "early": (time < onset).astype(np.float64),
-        }
-        swing = float(2 * self.genome.raw("swing")[0] - 1)
-        return np.round(swing * shapes[kind], 6)
-
-    def _anchored(self) -> list[int]:
-        """Rounds whose mean truth is put at the tolerance: all, the last half, or the last one."""
-        rounds = len(self._course)
-        if not self._course.any():
-            return [0]
-        kind = self.genome.one("anchor", 3)
-        return list(range((0, rounds // 2, rounds - 1)[kind], rounds))
-
     def _set_mode(self) -> None:
         mode = self.plan.mode(by_code(self._codes[self.target]).mode)
         tolerance = math.inf if mode is None else mode.tolerance
         sign = 1 if self.genome.side == "healthy" else -1
         goal = tolerance * (1 + sign * self._margin())
         span = 4 * float(self._clips[self.target]) + 1
-        rounds = self._anchored()
+        rounds = anchored(self._course, self.genome)
 
         def mean(shift: float) -> float:
             self._shift = shift
             return float(np.mean([self._mean(self.target, moment) for moment in rounds]))
 
-        self._shift = _bisected(mean, goal, span, sign)
+        self._shift = bisected(mean, goal, span, sign)
 
     def _set_metrics(self) -> None:
         """The target's truth at the margin; for loud the other one stays below it."""
@@ -301,7 +277,7 @@ class Stage:
         shares = self.genome.shares
         if self._cast is not None:
             shares = np.bincount(self._cast.types[0], minlength=TYPES) / self._cast.types.size
-        rounds, metrics = self._anchored(), self._metrics.copy()
+        rounds, metrics = anchored(self._course, self.genome), self._metrics.copy()
         for column in range(2):
             if column != self.target and sign > 0:
                 continue
@@ -313,7 +289,7 @@ class Stage:
                 return float((limited @ shares).mean())
 
             if column == self.target or mean(0.0) > goal:
-                self._metrics[:, column] += _bisected(mean, goal, 8.0, sign)
+                self._metrics[:, column] += bisected(mean, goal, 8.0, sign)
 
     def _margin(self) -> float:
         """Distance from the tolerance in tolerances; often next to nothing."""
@@ -328,16 +304,3 @@ class _Round:
     metrics: Array
     expected: Array | None
     means: Array
-
-
-def _bisected(mean: Callable[[float], float], goal: float, span: float, sign: int) -> float:
-    """The shift whose mean is nearest to the goal, on the goal's own side of it."""
-    low, high = -span, span
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        found = mean(middle)
-        if found < goal or (sign < 0 and found == goal):
-            low = middle
-        else:
-            high = middle
-    return high if sign > 0 else low

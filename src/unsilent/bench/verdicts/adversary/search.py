@@ -27,7 +27,7 @@ CHOSEN = 400
 FINALISTS = 6
 _KEPT = 3
 """Worlds kept of each niche, a target and whether drop-outs depend on the effect."""
-_FIRST = 0.25
+_FIRST = 0.2
 """Share of the worlds that are random: before the first is changed, and then among the others."""
 _LATER = 0.05
 _ANY_NICHE = 0.3
