@@ -56,7 +56,9 @@ def test_a_row_of_the_json_can_be_played_again() -> None:
         row = json.loads(json.dumps(row))
         for word in ("failure", "healthy"):
             said = replayed(row, word)
-            assert float(np.mean(getattr(said, word))) == pytest.approx(row[f"false_{word}"])
+            assert float(np.mean(getattr(said, word))) == pytest.approx(
+                row[f"false_{word}"], abs=1e-6
+            )
 
 
 def test_a_table_and_a_summary_name_what_is_false_too_often(
