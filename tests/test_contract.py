@@ -83,6 +83,12 @@ def test_what_is_not_protected_is_said() -> None:
     assert "swaps the code" in text
 
 
+def test_the_bound_is_of_a_clients_own_numbers_not_of_all_that_it_moves() -> None:
+    text = " ".join(contract(make()).text().split())
+    assert "one client's own numbers change the sum by at most 1024 (adjacency zero-out)" in text
+    assert "Nor is what a client does to the others' numbers" in text
+
+
 def test_text_fits_a_terminal_and_names_every_number() -> None:
     terms = contract(make())
     text = terms.text()

@@ -20,6 +20,7 @@ from unsilent.release.layout import (
     ACCURACY,
     CLIPPED,
     LOSS,
+    RAISED,
     SPREAD,
     SQUARE,
     SUBGROUP,
@@ -33,7 +34,7 @@ from unsilent.release.noise import (
     share_scale,
     smallest_cohort,
 )
-from unsilent.release.record_unit import RECORD_CONDITION
+from unsilent.release.promise import claim, scope
 from unsilent.release.release import Release
 from unsilent.release.secure_sum.messages_round import CHECK, SEED_BOX, Masked
 from unsilent.release.secure_sum.wire import HASH
@@ -55,6 +56,7 @@ OWN_WORDS = {
     LOSS: "change of the mean loss on the client's held-out records, personalized minus reference",
     ACCURACY: "drop of the accuracy on the client's held-out records, reference minus personalized",
     CLIPPED: "largest share of an effect of this client that clipping cut off",
+    RAISED: "most that the joint clip raised a number of this client that was below zero, in clips",
 }
 
 
@@ -96,8 +98,10 @@ class Contract:
         sum_noise, share_noise: Standard deviations in integer units of the sum's noise and of
             one client's share.
         norm: Largest L2 norm of one client's vector before noise, in integer units.
-        sensitivity: Largest change of the sum by one client under the adjacency, in these units.
+        sensitivity: Largest change of the sum by one client's own numbers (or one record) under
+            the adjacency, in these units.
         secure_sum: What it takes to see one client's vector; None if aggregation is plain.
+        promise: What the planned epsilon is about and what it is not, in sentences.
         who_sees, not_protected: Sentences.
     """
 
@@ -121,6 +125,7 @@ class Contract:
     norm: float
     sensitivity: float
     secure_sum: Unmasking | None
+    promise: tuple[str, ...]
     who_sees: tuple[str, ...]
     not_protected: tuple[str, ...]
 
@@ -152,6 +157,7 @@ class Contract:
             lines += _wrapped(number.what, " " * (width + 4))
         for title, sentences in (
             ("Noise and budget", self._budget()),
+            ("What is promised", self.promise),
             ("Who sees what", self.who_sees),
             ("What is not protected", self.not_protected),
         ):
@@ -161,9 +167,11 @@ class Contract:
         return "\n".join(lines)
 
     def _budget(self) -> tuple[str, ...]:
+        # A client also moves the others' numbers, through the aggregate: see ``promise.OTHERS``.
+        changes = "client's own numbers change" if self.unit == "client" else "record changes"
         return (
             f"All numbers together are clipped to L2 norm {self.norm:g} in whole-number units, so "
-            f"that one {self.unit} changes the sum by at most {self.sensitivity:.6g} (adjacency "
+            f"that one {changes} the sum by at most {self.sensitivity:.6g} (adjacency "
             f"{self.adjacency}). The sum over the clients carries Gaussian noise of standard "
             f"deviation {self.sum_noise:.0f}; each client adds a share of {self.share_noise:.0f}.",
             f"The sums of {len(self.rounds)} monitoring round"
@@ -207,6 +215,7 @@ def contract(plan: MonitoringPlan) -> Contract:
         norm=layout.bound,
         sensitivity=sensitivity(plan),
         secure_sum=unmasking,
+        promise=(claim(plan, spent), *scope(plan)),
         who_sees=(
             IN_THE_HOUSE,
             *(
@@ -216,7 +225,6 @@ def contract(plan: MonitoringPlan) -> Contract:
             ),
             "Whoever reads the findings, the ledger's sums or the report sees sums over "
             f"{needed} clients or more, with all of the noise.",
-            *((RECORD_CONDITION,) if plan.privacy.unit == "record" else ()),
         ),
         not_protected=NOT_PROTECTED if unmasking is None else (*NOT_PROTECTED, SYBILS),
     )
@@ -225,7 +233,9 @@ def contract(plan: MonitoringPlan) -> Contract:
 def _leaving(coordinate: Coordinate) -> Leaving:
     name, clip, weight = coordinate.name, coordinate.clip, coordinate.weight
     if name in OWN_WORDS:
-        return Leaving(name, OWN_WORDS[name], 0.0 if name == CLIPPED else -clip, clip, weight)
+        return Leaving(
+            name, OWN_WORDS[name], 0.0 if name in (CLIPPED, RAISED) else -clip, clip, weight
+        )
     if SUBGROUP in name:
         mode, domain = name.split(SUBGROUP, 1)
         what = f"{mode} on the probes of the domain {domain!r} alone"

@@ -14,8 +14,6 @@ NOT_PROTECTED = (
     "The app's own metrics, mean training loss and accuracy with the number of examples, travel "
     "in the clear from each client, as in any Flower app; so do the adapters that are "
     "aggregated. Nothing here adds noise to them.",
-    "What training leaks: the global adapter depends on every record it was trained on. The "
-    "epsilon counts the monitoring releases only.",
     "A server, or anyone else, that swaps the code the clients run.",
     "Lies: a client whose code was changed can add anything to the sum, since nobody sees its "
     "vector alone; only clients that run this code keep to the ranges above. Proofs of range, "

@@ -33,6 +33,7 @@ def test_the_coordinates_of_a_plan_in_order():
         "SF-6.spread",
         "system.loss",
         "system.accuracy",
+        "raised",
         "clipped",
     )
     assert layout("like-these").names[:3] == ("SF-1", "SF-1.spread", "SF-1.square")
@@ -56,19 +57,79 @@ def test_the_norm_never_exceeds_the_joint_clip(values, population, clip):
     assert sum(int(x) ** 2 for x in vector) <= (of.clip * of.scale) ** 2
 
 
-@given(st.lists(st.floats(-1, 1), min_size=6, max_size=6))
+def boxed(of, given_):
+    return np.array(
+        [
+            np.clip(given_[c.name], -c.clip, c.clip) / c.clip * of.unit(c.name)
+            for c in of.coordinates[:-2]
+        ]
+    )
+
+
+@given(st.lists(st.floats(-0.15, 0.15), min_size=6, max_size=6))
 def test_truncation_goes_toward_zero_by_less_than_a_step(values):
     of = layout()
     given_ = dict(zip(of.inputs, values, strict=True))
-    vector = of.encode(given_)
-    box = {c.name: np.clip(given_[c.name], -c.clip, c.clip) / c.clip for c in of.coordinates[:-1]}
-    exact = np.array([box[name] * of.unit(name) for name in of.inputs])
-    room = math.sqrt(1024**2 - of.unit("clipped") ** 2)
-    exact *= min(1.0, room / max(float(np.linalg.norm(exact)), 1e-300))
-    inside = vector[:-1]
-    assert (np.abs(inside) <= np.abs(exact) + 1e-6).all()
-    assert (np.abs(exact) - np.abs(inside) < 1 + 1e-6).all()
-    assert (inside * exact >= 0).all()
+    exact = boxed(of, given_)
+    inside = of.encode(given_)[:-2]
+    if np.linalg.norm(exact) <= 1022:
+        assert (np.abs(inside) <= np.abs(exact) + 1e-6).all()
+        assert (np.abs(exact) - np.abs(inside) < 1 + 1e-6).all()
+        assert (inside * exact >= 0).all()
+
+
+@given(
+    st.lists(st.floats(-1e3, 1e3), min_size=6, max_size=6),
+    st.sampled_from(["enrolled", "like-these"]),
+)
+def test_the_reports_cover_whatever_clipping_did(values, population):
+    """A number that a client shows is off by at most what it reports, and one step."""
+    of = layout(population)
+    given_ = dict(zip(of.inputs, values, strict=True))
+    shown = of.decode(of.encode(given_), 1)
+    for c in of.coordinates[:-2]:
+        if c.name.endswith((".spread", ".square")):
+            continue
+        true, step = np.clip(given_[c.name], -c.clip, c.clip), c.clip / of.unit(c.name)
+        assert true - shown[c.name] <= c.clip * shown["clipped"] + step + 1e-9
+        added = shown["clipped"] if c.name.startswith("system") else shown["raised"]
+        assert shown[c.name] - true <= c.clip * added + step + 1e-9
+
+
+def test_a_client_that_fits_reports_nothing_and_loses_nothing():
+    of = layout()
+    values = dict.fromkeys(of.inputs, 0.0) | {"SF-1": 0.3, "SF-6": -0.3, "system.loss": 0.3}
+    shown = of.decode(of.encode(values), 1)
+    assert (shown["raised"], shown["clipped"]) == (0.0, 0.0)
+    assert shown["SF-1"] == 0.3
+
+
+def test_only_what_is_below_zero_is_raised():
+    of = layout()
+    zero = dict.fromkeys(of.inputs, 0.0)
+    both = of.decode(of.encode(zero | {"SF-1": 0.3, "SF-6": 0.5, "system.loss": -1.0}), 1)
+    assert both["raised"] == 0.0
+    assert both["clipped"] > 0.1
+    one = of.decode(of.encode(zero | {"SF-1": 0.3, "SF-6": -0.5, "system.loss": -1.0}), 1)
+    assert one["raised"] == pytest.approx(one["clipped"], abs=0.002)
+
+
+def test_many_clients_at_once_are_encoded_as_one_by_one():
+    of, random = layout("like-these"), np.random.default_rng(3)
+    values = {name: random.normal(0, 0.4, 200) for name in of.inputs}
+    every = of.encode_all(values)
+    for place in range(200):
+        alone = of.encode({name: float(each[place]) for name, each in values.items()})
+        assert every[place].tolist() == alone.tolist()
+
+
+def test_a_record_as_unit_needs_no_joint_clip():
+    of = Layout.from_plan(parse_plan({"modes": BOTH, "privacy": {"unit": "record"}}))
+    assert of.names[-1] == "clipped"
+    assert "raised" not in of.names
+    far = of.decode(of.encode(dict.fromkeys(of.inputs, 1e6)), 1)
+    assert (far["SF-1"], far["SF-6"], far["system.loss"]) == (0.3, 0.5, 1.0)
+    assert np.linalg.norm(of.encode(dict.fromkeys(of.inputs, -1e6))) <= of.bound
 
 
 @pytest.mark.parametrize(
@@ -76,8 +137,9 @@ def test_truncation_goes_toward_zero_by_less_than_a_step(values):
     [
         ({"SF-1": 0.3}, 0.0),  # at the box, inside the joint clip
         ({"SF-1": 0.6}, 0.5),  # half of it is beyond the box
-        ({"SF-1": 0.4, "SF-6": -1.0}, 0.567),  # the larger cut, and the joint clip on top
-        ({"SF-1.spread": 0.4, "system.loss": -3.0}, 0.0),  # neither is an effect
+        ({"SF-1": 0.4, "SF-6": -1.0}, 0.58),  # the larger cut, and the joint clip on top
+        ({"SF-1.spread": 0.5}, 0.5),  # an interval may rest on a spread
+        ({"system.loss": -3.0}, 0.0),  # a metric that is better hides nothing
     ],
 )
 def test_a_clipped_client_says_how_much_was_cut_off(values, cut):
@@ -88,7 +150,7 @@ def test_a_clipped_client_says_how_much_was_cut_off(values, cut):
 
 def test_the_cut_of_the_joint_clip_is_exact():
     of = layout()
-    values = {"SF-1": 0.29, "SF-6": 0.49}
+    values = {"SF-1": 0.3, "SF-6": 0.5}
     vector = of.encode(dict.fromkeys(of.inputs, 0.0) | values)
     seen = of.decode(vector, 1)
     assert seen["clipped"] > 0.05
@@ -96,12 +158,11 @@ def test_the_cut_of_the_joint_clip_is_exact():
         assert seen[code] / (1 - seen["clipped"]) == pytest.approx(value, rel=0.01)
 
 
-def test_the_joint_clip_keeps_the_direction_and_leaves_room_for_the_cut():
+def test_the_joint_clip_keeps_the_direction_and_uses_the_whole_norm():
     of = layout()
     vector = of.encode(dict.fromkeys(of.inputs, 0.0) | {"SF-1": 0.3, "SF-6": 0.5})
     assert vector[of.index("SF-1")] / vector[of.index("SF-6")] == pytest.approx(0.9 / 0.6, abs=0.01)
-    room = math.sqrt(1024**2 - of.unit("clipped") ** 2)
-    assert np.linalg.norm(vector[:-1]) == pytest.approx(room, abs=3)
+    assert np.linalg.norm(vector) == pytest.approx(1024, abs=3)
 
 
 def test_decoding_gives_means_in_natural_units():
@@ -130,7 +191,10 @@ def test_the_square_is_that_of_the_boxed_share():
     beyond = of.decode(of.encode(zero | {"SF-1": -2.0}), 1)
     kept = -beyond["SF-1"] / 0.3
     assert beyond["SF-1.square"] == pytest.approx(kept, abs=2 * step)
-    assert kept == pytest.approx(0.937 / math.hypot(0.9, 0.6), abs=0.003)
+    # (.9 s)^2 + (.6 s)^2 + (w (1 - .15 s))^2 + (w (1 - s))^2 = 1, solved by hand.
+    w = 0.68**2
+    a, b = 0.81 + 0.36 + w * (0.15**2 + 1), w * 1.15
+    assert kept == pytest.approx((b + math.sqrt(b**2 - a * (2 * w - 1))) / a, abs=0.004)
 
 
 def test_a_system_metric_that_is_worse_than_its_range_counts_as_cut_off():
@@ -149,7 +213,7 @@ def test_noise_sd_is_that_of_a_simulated_mean():
     of = layout()
     rng = np.random.default_rng(0)
     draws = rng.normal(0, 300.0, 20000)
-    unit = of.decode(np.array([0, 0, 1, 0, 0, 0, 0]), 40)["SF-6"]
+    unit = of.decode(np.array([0, 0, 1, 0, 0, 0, 0, 0]), 40)["SF-6"]
     assert of.noise_sd("SF-6", 300.0**2, 40) == pytest.approx(np.std(draws * unit), rel=0.02)
 
 
@@ -180,6 +244,6 @@ def test_a_layout_that_cannot_work():
     with pytest.raises(PlanError, match=r"privacy\.clip: .*out of range"):
         layout(clip=1e300)
     with pytest.raises(ReleaseError, match="at least one client"):
-        layout().decode(np.zeros(7, np.int64), 0)
+        layout().decode(np.zeros(8, np.int64), 0)
     with pytest.raises(ReleaseError, match="does not fit"):
         layout().decode(np.zeros(6, np.int64), 1)

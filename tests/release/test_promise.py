@@ -8,7 +8,20 @@ from scipy.stats import norm
 
 from unsilent.plan import parse_plan
 from unsilent.release.accountant import PrivacyEvent, epsilon
-from unsilent.release.promise import chance_of_a_right_guess, for_a_lawyer, statement
+from unsilent.release.promise import (
+    GIVEN,
+    OTHERS,
+    PLAIN_CAVEAT,
+    RECORD_CONDITION,
+    SECURE_SUM_CAVEAT,
+    TAKING_PART,
+    TRAINING,
+    chance_of_a_right_guess,
+    conditions,
+    for_a_lawyer,
+    scope,
+    statement,
+)
 
 
 def plan(**privacy):
@@ -47,7 +60,8 @@ def test_it_is_within_what_epsilon_allows():
 
 def test_the_sentence_counts_guesses_and_never_too_few():
     text = for_a_lawyer(plan(), events(1.0))
-    assert "whether one given client took part right at most 70 times in 100" in text
+    assert "numbers or zeros in their place were added right at most 70 times in 100" in text
+    assert "already knows the adapters and all other clients' numbers" in text
     assert "tossing a coin is right 50 times" in text
     assert "epsilon" not in text
     assert "at most 51 times" in for_a_lawyer(plan(), events(0.01))
@@ -55,9 +69,32 @@ def test_the_sentence_counts_guesses_and_never_too_few():
     assert for_a_lawyer(plan(), []).startswith("Nothing has been released")
 
 
-def test_each_adjacency_has_its_own_question():
-    assert "whether one given client took part" in statement(plan(), 1.0, 1)
-    assert "in a given one's place" in statement(plan(adjacency="replace-one"), 1.0, 2)
+def test_each_adjacency_and_unit_has_its_own_question():
+    zeros, others, record = plan(), plan(adjacency="replace-one"), plan(unit="record")
+    assert "one given client's numbers from zeros in their place" in statement(zeros, 1.0, 1)
+    assert "numbers from any others in their place" in statement(others, 1.0, 2)
+    assert "what one given evaluation record says" in statement(record, 1.0, 1)
+    assert "which of two sets of numbers one given client had" in for_a_lawyer(others, events(1.0))
+
+
+@pytest.mark.parametrize("aggregation", ["plain", "secure-sum"])
+@pytest.mark.parametrize("unit", ["client", "record"])
+def test_the_scope_is_in_the_statement_and_says_what_is_not_promised(unit, aggregation):
+    of = plan(unit=unit, aggregation=aggregation)
+    assert all(sentence in statement(of, 1.0, 1) for sentence in scope(of))
+    assert {TAKING_PART, TRAINING} <= set(scope(of))
+    # Given the adapters an evaluation record changes nothing of the others.
+    assert (OTHERS in scope(of)) == (GIVEN in scope(of)) == (unit == "client")
+    assert (RECORD_CONDITION in scope(of)) == (unit == "record")
+    assert (PLAIN_CAVEAT in scope(of)) == (aggregation == "plain")
+    assert (SECURE_SUM_CAVEAT in conditions(of)) == (aggregation == "secure-sum")
+
+
+def test_what_is_not_protected_is_called_so():
+    assert TAKING_PART.startswith("Taking part is not protected")
+    assert TRAINING.startswith("What training leaks is not protected")
+    assert OTHERS.startswith("Nor is what a client does to the others' numbers")
+    assert "of the joint clip" in OTHERS
 
 
 def test_plain_aggregation_and_a_spent_budget_are_said():

@@ -96,20 +96,28 @@ def test_more_records_cost_less_and_no_plan_costs_more_than_replacing_a_client()
     assert found == sorted(found, reverse=True)
     assert found[-1] < 0.05 * plan().privacy.clip * 1024
     assert all(record_sensitivity(of) <= 2 * 1024 for of in PLANS)
-    everything = plan(held_out=4, modes={**PRIVATE, "fairness_collapse": {"tolerance": 0.1}})
-    assert record_sensitivity(everything) <= 2 * 1024
 
 
 def test_a_closed_form_with_public_modes_only():
     """Loss and accuracy move by 2 L / n and 2 / n, and ``clipped`` by the excess of either."""
     of = plan(held_out=100)
-    loss = min(2.0, -2 * math.log(1e-12) / 100) * 512
-    accuracy = (2 / 100) / 0.5 * math.floor(0.4 * 1024)
-    body = math.hypot(loss, accuracy)
-    excess = min(1.0, -2 * math.log(1e-12) / 100 / 1.0)
-    clipped = min(358, 358 * (excess + body / math.sqrt(1024**2 - 358**2)) + 1)
-    expected = math.hypot(body + math.sqrt(6), clipped)
-    assert record_sensitivity(of) == pytest.approx(expected, rel=1e-6)
+    loss = math.ceil(min(2.0, -2 * math.log(1e-12) / 100) * 512)
+    accuracy = math.ceil((2 / 100) / 0.5 * math.floor(0.4 * 1024))
+    excess = math.ceil(min(1.0, -2 * math.log(1e-12) / 100 / 1.0) * 358)
+    assert record_sensitivity(of) == pytest.approx(math.hypot(loss, accuracy, excess), rel=1e-9)
+
+
+def test_what_no_record_reaches_is_in_no_part_of_the_sensitivity():
+    """More modes on public probes change nothing: there is no clip that they would share."""
+    one = plan(held_out=100, modes={"amplified_bias": {"tolerance": 0.1}})
+    more = plan(held_out=100, modes=PUBLIC)
+    assert record_sensitivity(one) == record_sensitivity(more)
+    layout = Layout.from_plan(more)
+    values = dict.fromkeys(layout.inputs, 5.0)
+    moved = layout.encode(values) - layout.encode(values | {"system.accuracy": 0.0})
+    assert [name for name, step in zip(layout.names, moved, strict=True) if step] == [
+        "system.accuracy"
+    ]
 
 
 def test_noise_and_cost_follow_the_records_sensitivity():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from unsilent.errors import ReleaseError
 from unsilent.release import Coordinate, Layout, Release
 
-LAYOUT = Layout((Coordinate("SF-1", 0.3, 0.9), Coordinate("clipped", 1.0, 0.2)))
+LAYOUT = Layout((Coordinate("SF-1", 0.3, 0.9), Coordinate("clipped", 1.0, 0.2)), joint=False)
 
 
 @st.composite
@@ -65,7 +65,7 @@ def test_a_sum_counts_clients_and_variance():
 
 def test_different_layouts_or_rounds_do_not_add():
     a = Release(LAYOUT.digest, 1, 1, np.array([5, -2]), 1.0)
-    wide = Layout((Coordinate("SF-1", 0.4, 0.9), Coordinate("clipped", 1.0, 0.2)))
+    wide = Layout((Coordinate("SF-1", 0.4, 0.9), Coordinate("clipped", 1.0, 0.2)), joint=False)
     with pytest.raises(ReleaseError, match="different layouts"):
         a + Release(wide.digest, 1, 1, np.array([5, -2]), 1.0)
     with pytest.raises(ReleaseError, match="rounds 1 and 2"):

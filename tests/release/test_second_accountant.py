@@ -119,11 +119,16 @@ def test_both_adjacencies_bound_what_a_client_changes(first, second, population)
 def test_both_bounds_are_nearly_met():
     out, swapped = plan("zero-out"), plan("replace-one")
     layout = Layout.from_plan(out)
-    high = layout.encode(dict.fromkeys(layout.inputs, 1e6))
-    low = layout.encode(dict.fromkeys(layout.inputs, -1e6))
-    assert np.linalg.norm(high) > 0.995 * sensitivity(out)
-    # ``clipped`` is never negative, so a pair of clients cannot use its room.
-    assert np.linalg.norm(high - low) > 0.93 * sensitivity(swapped)
+    far = layout.encode(dict.fromkeys(layout.inputs, 1e6))
+    assert np.linalg.norm(far) > 0.995 * sensitivity(out)
+    # What is said of clipping is never negative, so the clients furthest apart are not clipped.
+    names = [name for name in layout.inputs if ".spread" not in name]
+    edge = {name: layout.coordinates[layout.index(name)].clip for name in names}
+    size = math.hypot(*(layout.coordinates[layout.index(name)].weight for name in names))
+    zero = dict.fromkeys(layout.inputs, 0.0)
+    high = layout.encode(zero | {name: 0.995 * clip / size for name, clip in edge.items()})
+    low = layout.encode(zero | {name: -0.995 * clip / size for name, clip in edge.items()})
+    assert np.linalg.norm(high - low) > 0.98 * sensitivity(swapped)
 
 
 def test_a_replaced_client_costs_what_the_doubled_shift_costs():

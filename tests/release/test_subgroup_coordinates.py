@@ -23,7 +23,7 @@ def test_a_listed_domain_is_clipped_as_its_mode_and_weighs_little():
     layout = Layout.from_plan(plan_with(amplified_bias=LISTED))
     assert layout.names[:4] == ("SF-1", "SF-1.spread", "SF-1/tweets", "SF-1/a.square")
     assert layout.coordinates[2] == Coordinate("SF-1/tweets", 0.3, 0.2)
-    assert set(layout.inputs) == set(layout.names) - {"clipped"}
+    assert set(layout.inputs) == set(layout.names) - {"raised", "clipped"}
 
 
 def test_a_domain_beyond_its_clip_does_not_count_as_a_clipped_effect():

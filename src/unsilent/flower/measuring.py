@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from unsilent.errors import InputError, OutcomeError, RunError
 from unsilent.flower.answering import plan_of
+from unsilent.flower.home import declared_home
 from unsilent.flower.shipping import Shipped
 from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.models.hook import checked
@@ -28,6 +29,7 @@ from unsilent.plan import MonitoringPlan
 from unsilent.probes import load_probes
 from unsilent.probes.known.spec import parse_source
 from unsilent.probes.roles import PROBE_ROLES
+from unsilent.release.record_rules import home_domain
 from unsilent.release.record_unit import SMALLEST_PROBABILITY
 
 Rows = Sequence[Sequence[float]] | NDArray[np.floating]
@@ -84,6 +86,7 @@ def measure(
     modes = [MODES[code] for code in plan.planned]
     needs = {need for mode in modes for need in mode.needs}
     records = _records(functions, context)
+    home = home_domain(plan, records, declared=declared_home(context))
     if records is not None:
         needs |= set(_RECORDS)
     elif any(need.items == "records" for need in needs):
@@ -101,7 +104,7 @@ def measure(
         with _own("score"):
             rows = functions.score(asked, adapters[need.adapter], context)
         outcomes[need] = Outcomes(asked, need.adapter, checked(asked, rows))
-    evidence = Evidence(outcomes, home_domain=_home(records))
+    evidence = Evidence(outcomes, home_domain=home)
     statistics = [mode.measure_with(evidence, plan.subgroups(mode.code)) for mode in modes]
     if records is None:
         return statistics, SystemChange(plan.monitor.margin, plan.monitor.margin)
@@ -168,12 +171,6 @@ def _records(functions: Functions, context: Context) -> ItemSet | None:
             remedy="Give each record an answer.",
         )
     return found
-
-
-def _home(records: ItemSet | None) -> str | None:
-    """The domain that most records are of; the first in the alphabet of equals."""
-    domains = [item.domain for item in records or () if item.domain is not None]
-    return max(sorted(set(domains)), key=domains.count) if domains else None
 
 
 @lru_cache(maxsize=2)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unsilent.files import write_whole
 from unsilent.flower.answering import noise_of, plan_of
@@ -34,6 +35,7 @@ from unsilent.plan import MonitoringPlan
 from unsilent.probes import load_probes
 from unsilent.probes.openings import COMPLIANCE_OPENINGS, with_openings
 from unsilent.release import Release
+from unsilent.release.record_rules import each_alone
 from unsilent.release.record_unit import evaluation_records
 
 # Seeds of training are told apart by what they are for.
@@ -129,7 +131,7 @@ class Client:
             need: Outcomes(
                 self._items(need.items),
                 need.adapter,
-                self._model.score(self._items(need.items), adapters[need.adapter]),
+                self._scored(need.items, adapters[need.adapter]),
             )
             for need in sorted(needs, key=lambda need: (need.items, need.adapter))
         }
@@ -176,6 +178,12 @@ class Client:
 
     def _items(self, role: ItemRole) -> ItemSet:
         return self._own.held_out if role == "records" else self._resident.probes[role]
+
+    def _scored(self, role: ItemRole, adapter: Adapter | None) -> NDArray[np.float64]:
+        items = self._items(role)
+        if role == "records" and self.plan.privacy.unit == "record":
+            return each_alone(items, lambda one: self._model.score(one, adapter))
+        return self._model.score(items, adapter)
 
     def _personalize(self, round_number: int, aggregated: Adapter) -> Adapter:
         if self.plan.federation.personal_epochs == 0:

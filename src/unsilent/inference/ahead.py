@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from unsilent.inference.bands import errors_of, open_ended_value, skewed_reach, windows
-from unsilent.inference.boundary import as_student, horizon_values, suffixes
+from unsilent.inference.bands import errors_of, open_ended_value, reach_of, windows
+from unsilent.inference.boundary import horizon_values, suffixes
 from unsilent.inference.series import Series
 from unsilent.plan import MonitoringPlan
 
@@ -30,6 +30,7 @@ def later_values(plan: MonitoringPlan, series: Series, guard: int, side: int) ->
     error = errors_of(plan, series.code)[side]
     # The recent guard of a first round is that round.
     pooled = series.pooled(*windows(series.rounds)[min(guard, done - 1)])
+    end = pooled.above if side else pooled.below
     length = _guard_length(done, guard)
     found: list[float] = []
     for more in range(1, len(ahead) + 1):
@@ -44,13 +45,14 @@ def later_values(plan: MonitoringPlan, series: Series, guard: int, side: int) ->
                 error.shares,
             )[new]
         else:
-            sd = np.hypot(pooled.sampling_sd, pooled.privacy_sd * np.sqrt(length / new))
+            sd = np.hypot(end.sampling_sd, end.privacy_sd * np.sqrt(length / new))
             planned = len(plan.monitoring_rounds)
             value = open_ended_value(plan, series, sd, error.level, looks - new + 1, planned)
-        reach = as_student(value, pooled.degrees_of_freedom)
-        if side == 1 and series.sampling.source != "none":
-            later = replace(pooled, privacy_sd=pooled.privacy_sd * np.sqrt(length / new))
-            reach = np.maximum(reach, skewed_reach(series, later, np.asarray(value)))
+        later = replace(end, privacy_sd=end.privacy_sd * np.sqrt(length / new))
+        window = replace(pooled, above=later) if side else replace(pooled, below=later)
+        reach = reach_of(series, window, np.asarray(value), above=bool(side))
+        # In sd of the window as it is.
+        reach = reach * later.sd / np.maximum(end.sd, 1e-300)
         found.append(float(reach) * math.sqrt((length + more) / new))
     return tuple(found)
 

@@ -62,11 +62,12 @@ class Band:
     Attributes:
         first, last: Round numbers, both inclusive.
         pooled: What the window says; its fields broadcast over the series' leading axes.
-        reach: How many sd the interval reaches below and above the effect. Above, it allows for
-            a sample that is skewed (``Sampling.rare``).
-        lower, upper: Its ends: ``effect - (reach * sd + slack)``, and
-            ``effect + reach * sd + slack + hidden``. Clipping only pulls toward zero, so
-            the lower end of an effect above zero needs no allowance for it.
+        reach: How many sd the interval reaches below ``pooled.below`` and above ``pooled.above``;
+            a sample may be skewed (``Sampling.rare``).
+        lower, upper: Its ends: ``centre - (reach * sd + slack)`` of the one side, and
+            ``centre + reach * sd + slack`` of the other. Clipping pulls each client's number
+            toward zero, which lowers a mean of harm and raises one of improvements, so that
+            both ends allow for it.
     """
 
     first: int
@@ -137,18 +138,20 @@ def bands_with(
         )
     found = [(window, series.pooled(*window)) for window in windows(series.rounds)]
     pools = [pooled for _, pooled in found]
-    below = _reaches(plan, series, pools, lower)
-    above = _reaches(plan, series, pools, upper, skewed=True)
+    below = _reaches(plan, series, pools, lower, above=False)
+    above = _reaches(plan, series, pools, upper, above=True)
     return tuple(
         Band(
             first=first,
             last=last,
             pooled=pooled,
             reach=(down, up),
-            lower=pooled.effect - (down * pooled.sd + pooled.slack),
-            upper=pooled.effect + up * pooled.sd + pooled.slack + pooled.hidden,
+            # Noise in what clipping may have done can bring an end past the effect itself.
+            lower=np.minimum(low.centre - (down * low.sd + low.slack), pooled.effect),
+            upper=np.maximum(high.centre + up * high.sd + high.slack, pooled.effect),
         )
         for ((first, last), pooled), down, up in zip(found, below, above, strict=True)
+        for low, high in [(pooled.below, pooled.above)]
     )
 
 
@@ -158,13 +161,10 @@ def _reaches(
     pools: list[Pooled],
     error: Error,
     *,
-    skewed: bool = False,
+    above: bool,
 ) -> list[Numbers]:
-    """How many sd each window's interval reaches to one side.
-
-    ``skewed`` for upper ends: what few clients carry can be missed by a sample, and health is not
-    to be read from that.
-    """
+    """How many sd each window's interval reaches to one side."""
+    sides = [pooled.above if above else pooled.below for pooled in pools]
     looks = len(series.rounds)
     lengths = [looks, *suffixes(looks)]
     if plan.monitor.control == "horizon":
@@ -179,29 +179,36 @@ def _reaches(
     else:
         planned = len(plan.monitoring_rounds)
         normal = [
-            open_ended_value(plan, series, pooled.sd, error.level, looks - length + 1, planned)
-            for length, pooled in zip(lengths, pools, strict=True)
+            open_ended_value(plan, series, side.sd, error.level, looks - length + 1, planned)
+            for length, side in zip(lengths, sides, strict=True)
         ]
-    students = [
-        as_student(value, pooled.degrees_of_freedom)
-        for value, pooled in zip(normal, pools, strict=True)
-    ]
-    if not skewed or series.sampling.source == "none":
-        return students
     return [
-        np.maximum(student, skewed_reach(series, pooled, value))
-        for student, pooled, value in zip(students, pools, normal, strict=True)
+        reach_of(series, pooled, value, above=above)
+        for pooled, value in zip(pools, normal, strict=True)
     ]
 
 
-def skewed_reach(series: Series, pooled: Pooled, value: Numbers) -> Numbers:
-    """Reach over noise and a skewed sample, in sd: two independent errors, each at its tail."""
-    variance = pooled.sampling_sd**2 * pooled.clients
-    rare = series.sampling.rare(
-        pooled.effect, variance, pooled.privacy_sd, ndtr(-value), pooled.clients
-    )
-    half = np.hypot(value * pooled.privacy_sd, rare)
-    return np.where(pooled.sd > 0, half / np.maximum(pooled.sd, 1e-300), 0.0)
+def reach_of(series: Series, pooled: Pooled, value: Numbers, *, above: bool) -> Numbers:
+    """How many sd an end reaches at a normal critical value.
+
+    Student's where a variance was estimated, and at least as far as what few clients or items
+    carry can be missed by a sample: their harm by an upper end, their improvement by a lower one.
+    Noise and each sample are independent errors, each at its tail.
+    """
+    side, sampling = pooled.above if above else pooled.below, series.sampling
+    student = as_student(value, side.degrees_of_freedom)
+    if sampling.source == "none" and sampling.items != "probes":
+        return student
+    shared, tail = pooled.shared_sd, ndtr(-value)
+    # A side's sds are those of the clients in the sums, times these clients' share.
+    own = np.sqrt(np.maximum((side.sampling_sd / pooled.share) ** 2 - shared**2, 0.0))
+    rare = sampling.rare_items(pooled.effect, shared, tail, above=above)
+    if sampling.source != "none":
+        variance, count = own**2 * pooled.clients, pooled.clients
+        among = sampling.rare(pooled.effect, variance, pooled.privacy_sd, tail, count, above=above)
+        rare = np.hypot(rare, among)
+    half = np.hypot(value * side.privacy_sd, pooled.share * rare)
+    return np.maximum(student, np.where(side.sd > 0, half / np.maximum(side.sd, 1e-300), 0.0))
 
 
 def open_ended_value(

@@ -167,8 +167,9 @@ def _lower_ends(outlook: Outlook, true: Numbers, walk: Numbers, lasting: Numbers
     for (first, _), band in zip(windows(series.rounds), outlook.bands_of(series), strict=True):
         length = looks - int(np.searchsorted(series.rounds, first))
         drawn = (walk[:, -1] - walk[:, -1 - length]) / math.sqrt(length)
-        error = np.multiply.outer(np.atleast_1d(band.pooled.privacy_sd), drawn)
-        stays = np.multiply.outer(np.atleast_1d(band.pooled.sampling_sd), lasting)
+        low = band.pooled.below
+        error = np.multiply.outer(np.atleast_1d(low.privacy_sd), drawn)
+        stays = np.multiply.outer(np.atleast_1d(low.sampling_sd), lasting)
         lower = np.broadcast_to(band.lower, (len(true),))
         highest = np.maximum(highest, lower[:, None] + error + stays)
     return highest

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from unsilent.findings import Finding, Influence, Interval, Onset, Slope, Verdict
 from unsilent.inference.bands import Band, interval_of, mode_level
+from unsilent.inference.estimate import Estimate
 from unsilent.inference.influence import read_influences
 from unsilent.inference.liars import liars_to_flip
 from unsilent.inference.missing import worst_case
@@ -21,8 +23,11 @@ from unsilent.plan import MonitoringPlan
 
 
 def worst_case_of(plan: MonitoringPlan, series: Series, shown: Band) -> Interval:
-    """Bounds on the mean over all enrolled clients in the rounds of a window, missed ones too."""
-    present = dict(zip(series.rounds.tolist(), series.clients.tolist(), strict=True))
+    """Bounds on the mean over all enrolled clients in the rounds of a window, missed ones too.
+
+    The interval speaks of all who were asked in the judged rounds already.
+    """
+    present = dict(zip(series.rounds.tolist(), series.asked.tolist(), strict=True))
     clients = [
         present.get(number, 0)
         for number in plan.monitoring_rounds
@@ -41,13 +46,11 @@ def liars_of(
     A failure is no longer one only if no window shows it, so the window that withstands most
     counts; any window can make one; health needs both guards.
     """
+    # A liar moves its number over the range, and what it reports of its clipping as well.
+    span = series.upper - series.lower + series.sampling.clip
     counts = [
         liars_to_flip(
-            series.window(band.first, band.last),
-            interval_of(band),
-            tolerance,
-            series.upper - series.lower,
-            float(max(band.reach)),
+            _wider(series, band), interval_of(band), tolerance, span, float(max(band.reach))
         )
         for band in found
     ]
@@ -72,6 +75,16 @@ def liars_of(
         if len(reached) == len(health):
             ways.append(max(reached))
     return min(ways, default=None)
+
+
+def _wider(series: Series, band: Band) -> Estimate:
+    """A window's estimate with the sds of its less certain end."""
+    side = max(band.pooled.below, band.pooled.above, key=lambda each: float(each.sd))
+    return replace(
+        series.window(band.first, band.last),
+        sampling_sd=float(side.sampling_sd),
+        privacy_sd=float(side.privacy_sd),
+    )
 
 
 def onset_in(plan: MonitoringPlan, series: Series, tolerance: float) -> Onset | None:

@@ -8,7 +8,8 @@ speaks of items like these, else it is conditional on the probe bank and the pro
 reported beside it).
 
 A client's number is limited to the plan's clip before release, so an effect is the mean of the
-limited numbers: a single client counts at most its clip.
+limited numbers: a single client counts at most its clip. What the joint clip and clients who did
+not take part may have done to it is not in the estimate but in its interval (``series.Side``).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from unsilent.errors import FindingsError
 from unsilent.inference.sampling import released_range
@@ -28,7 +29,6 @@ from unsilent.release.release import Release
 __all__ = [
     "Estimate",
     "decode",
-    "hidden_share",
     "means",
     "released_range",
 ]
@@ -51,10 +51,6 @@ class Estimate:
         truncation: Largest absolute error of the mean from truncation to integers and, for items
             like these, from clients whom finite records put on the wrong side of a threshold.
         clients: How many clients are in the sum; over several sums their mean, rounded down.
-        degrees_of_freedom: Of the whole variance, for the t quantile; infinite where no part of it
-            was estimated.
-        hidden: The most that clipping may have taken off the effect, see
-            ``hidden_share``.
         clipped: Mean share of a client's effect that clipping cut off, as released: noise
             included, so that it may lie below 0.
         shared_sd: The part of ``sampling_sd`` that the choice of probes adds, an upper bound.
@@ -67,8 +63,6 @@ class Estimate:
     item_sd: float
     truncation: float
     clients: int
-    degrees_of_freedom: float
-    hidden: float = 0.0
     clipped: float = 0.0
     shared_sd: float = 0.0
 
@@ -76,15 +70,6 @@ class Estimate:
     def sd(self) -> float:
         """Sd of the effect: sampling and privacy are independent."""
         return math.hypot(self.sampling_sd, self.privacy_sd)
-
-
-def hidden_share(clipped: ArrayLike) -> NDArray[np.float64]:
-    """The released mean share c that clipping cut off, noise included, within 0 and 1.
-
-    A client whose vector was shrunk by the share c shows (1 - c) x of a number x within ±R, so
-    it hides at most R c, and the mean at most ``R * mean(c)``.
-    """
-    return np.clip(np.asarray(clipped, dtype=np.float64), 0.0, 1.0)
 
 
 def means(

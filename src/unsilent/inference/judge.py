@@ -134,12 +134,15 @@ def system_intervals(
     return found
 
 
-def detectable(estimate: Estimate, critical: float) -> float:
+def detectable(band: Band) -> float:
     """Distance beyond the tolerance that ends in FAILURE with a probability of 0.8.
 
-    ``(critical value + 0.84) * sd``, and the truncation and its like, which the interval pays for.
+    ``(critical value + 0.84) * sd``, and what else the lower end pays for: truncation and its like,
+    what clipping may have added, clients who were missing.
     """
-    return (critical + POWER_QUANTILE) * estimate.sd + estimate.truncation
+    low, effect = band.pooled.below, float(band.pooled.effect)
+    moved = max(effect - float(low.centre), 0.0)
+    return (float(band.reach[0]) + POWER_QUANTILE) * float(low.sd) + float(low.slack) + moved
 
 
 def _judge_mode(
@@ -204,9 +207,7 @@ def _judge_mode(
         privacy_sd=estimate.privacy_sd,
         item_sd=estimate.item_sd,
         clients=estimate.clients,
-        minimal_detectable_effect=min(
-            detectable(series.window(band.first, band.last), float(band.reach[0])) for band in found
-        ),
+        minimal_detectable_effect=min(detectable(band) for band in found),
         worst_case=worst_case_of(plan, series, shown),
         liars=liars_of(series, found, planned.tolerance, verdict),
         verdict=verdict,
@@ -231,12 +232,22 @@ def _reason(
     """Why the verdict is open, and what would settle it."""
     shown = found[position]
     side = 0 if estimate.effect > tolerance else 1
+    end = shown.pooled.above if side else shown.pooled.below
+    seen = replace(
+        estimate,
+        sampling_sd=float(end.sampling_sd),
+        privacy_sd=float(end.privacy_sd),
+        shared_sd=estimate.shared_sd * shown.pooled.share,
+        truncation=float(end.slack),
+    )
     return what_would_settle(
         plan,
-        estimate,
+        seen,
         interval_of(shown),
         tolerance,
         float(shown.reach[side]),
+        centre=float(end.centre),
+        missing=shown.pooled.share < 1,
         rounds=int((series.rounds >= shown.first).sum()),
         later=settling_values(plan, series, position, side),
     )

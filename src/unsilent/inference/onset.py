@@ -160,19 +160,27 @@ def slope_of(series: Series, level: float, planned: Sequence[int] | None = None)
         value = float(mixture_value(total, tuned_precision(start, level / 2), level / 2))
     else:
         value = _horizon_value(series, information, planned, level / 2)
-    half = value / np.sqrt(total) + series.truncation * float(np.abs(pull).sum())
-    hidden = pull * series.hidden
+    # What clipping did, and clients who were missing, may tilt the rounds by what is known of them.
+    (least, low_sd), (most, high_sd) = series.below, series.above
+    noise = np.maximum(np.maximum(low_sd, high_sd) ** 2 - series.privacy_sd**2, 0.0)
+    half = value * np.sqrt(1 / total + float(pull**2 @ noise))
+    half += series.truncation * float(np.abs(pull).sum())
+    down, up = np.minimum(pull, 0.0), np.maximum(pull, 0.0)
     return Slope(
         slope,
         (
-            slope - half + float(np.minimum(hidden, 0.0).sum()),
-            slope + half + float(np.maximum(hidden, 0.0).sum()),
+            min(slope, float(up @ least + down @ most) - half),
+            max(slope, float(up @ most + down @ least) + half),
         ),
     )
 
 
 def _precision(series: Series) -> Numbers:
-    return np.maximum(series.privacy_sd, _SMALLEST_NOISE) ** -2.0
+    return _weights(series.privacy_sd)
+
+
+def _weights(noise: Numbers) -> Numbers:
+    return np.maximum(noise, _SMALLEST_NOISE) ** -2.0
 
 
 def _spreads(times: Numbers, weights: Numbers) -> Numbers:
@@ -211,37 +219,40 @@ def _crossing(series: Series, tolerance: float, level: float) -> NDArray[np.bool
         freedom = series.degrees_of_freedom[-1]
         margin += float(as_student(quantile(level / 4), freedom)) * lasting
         level /= 2
-    weights = _precision(series)
-    count, information = len(weights), _sums(weights)
-    aside = margin + series.mistaken
-    above = _sums(weights * (series.effects - tolerance - aside))
-    below = _sums(weights * (tolerance - aside - series.hidden - series.effects))
+    (least, low_sd), (most, high_sd) = series.below, series.above
+    count, aside = len(least), margin + series.mistaken
     # Row a and column b stand for the rounds from a to b - 1.
     first, end = np.triu_indices(count + 1, 1)
-    within = information[end] - information[first]
-    rho = tuned_precision(weights[first] * (end - first), level)
 
-    def bets(scores: Numbers) -> Numbers:
+    def bets(beyond: Numbers, noise: Numbers) -> Numbers:
+        weights = _weights(noise)
+        scores, information = _sums(weights * beyond), _sums(weights)
+        within = information[end] - information[first]
+        rho = tuned_precision(weights[first] * (end - first), level)
         deviation = (scores[end] - scores[first]) / np.sqrt(within)
         return _table(count, first, end, log_evalue(deviation, within, rho))
 
     # What is not bet on windows before k, the weight 1 / (k + 1), stays 1.
     rest = -np.log1p(np.arange(count))
-    left = np.logaddexp(logsumexp(bets(above)[:, :count], axis=0), rest)
-    right = logsumexp(bets(below)[:count], axis=1)
+    above = bets(least - tolerance - aside, low_sd)
+    below = bets(tolerance - aside - most, high_sd)
+    left = np.logaddexp(logsumexp(above[:, :count], axis=0), rest)
+    right = logsumexp(below[:count], axis=1)
     return _halves(left, right) < -np.log(level)
 
 
 def _jump(series: Series, level: float) -> NDArray[np.bool_]:
     """(m,) which rounds may be the first after the only jump of an effect that is level else."""
-    weights = _precision(series)
+    # A rise is from the most that the early rounds may have been to the least of the late ones.
+    (least, low_sd), (most, high_sd) = series.below, series.above
+    weights = _weights(np.maximum(low_sd, high_sd))
     count, information = len(weights), _sums(weights)
-    sums = _sums(weights * series.effects)
+    lows, highs = _sums(weights * least), _sums(weights * most)
 
     def bets(start: Places, split: Places, end: Places, rho: Numbers) -> Numbers:
         """Of the rise from the rounds ``start`` to ``split - 1`` to those until ``end - 1``."""
         early, late = information[split] - information[start], information[end] - information[split]
-        rise = (sums[end] - sums[split]) / late - (sums[split] - sums[start]) / early
+        rise = (lows[end] - lows[split]) / late - (highs[split] - highs[start]) / early
         both = early * late / (early + late)
         return log_evalue((rise - series.truncation) * np.sqrt(both), both, rho)
 

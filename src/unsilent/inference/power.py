@@ -6,7 +6,6 @@ same series, windows and boundaries as in a run.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,6 @@ from numpy.typing import ArrayLike
 
 from unsilent.errors import PlanError
 from unsilent.inference.bands import Band, bands, decide
-from unsilent.inference.boundary import suffixes
 from unsilent.inference.judge import POWER_QUANTILE
 from unsilent.inference.sampling import Numbers, Sampling
 from unsilent.inference.series import Series
@@ -22,12 +20,10 @@ from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole, View
 from unsilent.plan import MonitoringPlan
 from unsilent.plan_modes import ModePlan
-from unsilent.release.layout import CLIPPED, Layout
+from unsilent.release.layout import Layout
 from unsilent.release.noise import share_variance
 from unsilent.taxonomy import by_code
 
-_POSITIVE_PART = 1 / math.sqrt(2 * math.pi)
-"""Mean of the positive part of a standard normal variable."""
 _STEPS = 30
 
 
@@ -42,7 +38,7 @@ class Reach:
         lower_half_width: How far the lower end of the best window lies below an effect at the
             tolerance; FAILURE needs an effect that far beyond it.
         half_width: How far the higher upper end of the two guards lies above an effect of 0,
-            with what the noise of the clipped share adds; HEALTHY needs it below the tolerance.
+            HEALTHY needs it below the tolerance.
         failure_reachable: Whether the largest effect within the clip would be judged FAILURE.
         healthy_reachable: Whether an effect of 0 would be judged HEALTHY.
     """
@@ -63,8 +59,9 @@ class PowerRow:
         code, mode, view: Which mode, and from which point of view.
         tolerance, clip: The plan's.
         clients: Clients in one monitoring round.
-        sampling_sd, privacy_sd: Expected parts of the sd of an effect at the tolerance, over all
-            monitoring rounds; the first stays over rounds, and rests on ``assumption``.
+        sampling_sd, privacy_sd: Expected parts of the sd of what a lower end is reckoned from, for
+            an effect at the tolerance, over all monitoring rounds; the first stays over rounds,
+            and rests on ``assumption``.
         item_sd: Expected sd over the choice of public probes, shared by all clients; part of
             ``sampling_sd`` for items like these, else not of the interval. 0 for private records,
             and None where the number of probes is not known beforehand.
@@ -166,18 +163,19 @@ class Outlook:
         """
         true = np.asarray(effects, dtype=np.float64)
         looks = true.shape[-1]
-        guard = max(suffixes(looks), default=1)
-        cut = self._layout.noise_sd(CLIPPED, self._variance, self.clients) / math.sqrt(guard)
+        clients = np.array([self.clients] * looks, dtype=np.int64)
         return Series(
             code=self.code,
             rounds=self._rounds[:looks],
-            clients=np.array([self.clients] * looks, dtype=np.int64),
+            clients=clients,
+            asked=clients,
             noise_variance=np.array([self._variance] * looks),
             effects=true,
             spreads=np.array([min(self._spread(), self._sampling.spread_limit)] * looks),
             squares=self._squares(true),
-            # No healthy client is clipped, but noise around 0 counts where it is positive.
-            cut=np.array([_POSITIVE_PART * cut] * looks),
+            # No healthy client is clipped.
+            cut=np.zeros(looks),
+            raised=np.zeros(looks),
             sampling=self._sampling,
         )
 
@@ -205,7 +203,8 @@ class Outlook:
         for _ in range(_STEPS):
             found = self.bands(self.planned.tolerance + distance, looks)
             needed = min(
-                mde(float(b.reach[0]), float(b.pooled.sd)) + float(b.pooled.slack) for b in found
+                mde(float(b.reach[0]), float(b.pooled.below.sd)) + float(b.pooled.below.slack)
+                for b in found
             )
             if needed >= room:
                 # Not found within the range; at its end as good as anywhere.
@@ -241,8 +240,8 @@ class Outlook:
             tolerance=self.planned.tolerance,
             clip=self.planned.clip,
             clients=self.clients,
-            sampling_sd=float(pooled.sampling_sd),
-            privacy_sd=float(pooled.privacy_sd),
+            sampling_sd=float(pooled.below.sampling_sd),
+            privacy_sd=float(pooled.below.privacy_sd),
             item_sd=self._item_sd(),
             half_width=last.half_width,
             lower_half_width=last.lower_half_width,

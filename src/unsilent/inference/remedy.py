@@ -29,6 +29,8 @@ def what_would_settle(
     tolerance: float,
     critical: float,
     *,
+    centre: float | None = None,
+    missing: bool = False,
     rounds: int = 1,
     later: Sequence[float] = (),
 ) -> str:
@@ -37,11 +39,13 @@ def what_would_settle(
     Args:
         plan: The plan.
         estimate: The mode's estimate over the window of monitoring rounds that came nearest to a
-            verdict.
+            verdict, with the sds of the interval's end on the side where the tolerance lies.
         interval: The interval, which holds the tolerance.
         tolerance: The mode's tolerance.
         critical: The interval's critical value on the side where the tolerance lies: of its
             lower end for an effect above the tolerance, else of its upper end.
+        centre: What that end is reckoned from, see ``series.Side``; the effect by default.
+        missing: Whether clients who were asked are not in the sums.
         rounds: How many monitoring rounds are in the window.
         later: The critical values of the same window, on that side, once 1, 2, … more planned
             monitoring rounds have joined it; empty after the last.
@@ -50,12 +54,13 @@ def what_would_settle(
         One sentence for people.
     """
     (lower, upper), full = interval, estimate.sd
+    centre = estimate.effect if centre is None else centre
     why = f"the interval {lower:+.3f} to {upper:+.3f} holds the tolerance {tolerance:g}"
-    distance = abs(estimate.effect - tolerance)
+    distance, whole = abs(centre - tolerance), estimate
+    if (centre > tolerance) != (estimate.effect > tolerance):
+        # What clipping or missing clients may have done lies between the effect and the tolerance.
+        distance = 0.0
     fixed = estimate.truncation
-    if estimate.effect < tolerance:
-        # What the joint clip may hide raises the upper end and does not shrink with the noise.
-        fixed = max(fixed, upper - estimate.effect - critical * estimate.sd)
     needed = (distance - fixed) / critical
     # What the choice of probes adds stays whatever is done about the rest.
     sd = math.sqrt(max(needed**2 - estimate.shared_sd**2, 0.0)) if needed > 0 else needed
@@ -76,14 +81,18 @@ def what_would_settle(
     budget = decisive_epsilon(plan, estimate, sd)
     if budget is not None:
         ways.append(f"epsilon {budget:.3g}")
-    if (
-        not ways
-        and fixed > estimate.truncation
-        and distance > critical * full + estimate.truncation
-    ):
-        return f"{why} only for what clipping may hide; raise the modes' clips to settle it"
     if not ways:
-        return f"{why}; nothing within reach would settle it: the estimate lies at the tolerance"
+        apart = abs(whole.effect - tolerance)
+        if apart > critical * full + fixed:
+            cause, remedy = "clipping may hide", "raise the modes' clips"
+            if missing:
+                cause, remedy = f"missing clients or {cause}", f"reach all clients, or {remedy}"
+            return f"{why} only for what {cause}; {remedy} to settle it"
+        if apart <= full:
+            return (
+                f"{why}; nothing within reach would settle it: the estimate lies at the tolerance"
+            )
+        return f"{why}; nothing within reach would settle it: {_most_of(whole)}"
     text = f"{why}; {_either(ways)} would settle it if the effect stayed {estimate.effect:+.3f}"
     if more is not None or estimate.privacy_sd <= sampling:
         return text
@@ -198,6 +207,18 @@ def _epsilon_of(mu: float, delta: float) -> float | None:
         middle = (low + high) / 2
         low, high = (middle, high) if gaussian_delta(middle, mu) > delta else (low, middle)
     return high
+
+
+def _most_of(estimate: Estimate) -> str:
+    """What most of an estimate's error is."""
+    own = math.sqrt(max(estimate.sampling_sd**2 - estimate.shared_sd**2, 0.0))
+    parts = {
+        "privacy noise": estimate.privacy_sd,
+        "the choice of probes": estimate.shared_sd,
+        "the sampling of clients or records": own,
+        "truncation, and records too few to tell a client's side": estimate.truncation,
+    }
+    return f"most of its width is {max(parts, key=parts.__getitem__)}"
 
 
 def _either(ways: Sequence[str]) -> str:

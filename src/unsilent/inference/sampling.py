@@ -17,8 +17,9 @@ from scipy.special import betainccinv
 
 from unsilent.errors import PlanError
 from unsilent.modes import MODES
+from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import SPREAD, SQUARE, Layout
+from unsilent.release.layout import CLIPPED, RAISED, SPREAD, SQUARE, Layout, sampled_clients
 from unsilent.taxonomy import by_code
 
 Numbers = NDArray[np.float64]
@@ -73,6 +74,13 @@ class Sampling:
         items: What is said of the choice of items: nothing beyond ``source``, ``probes`` where all
             clients were asked items that stand for items like these, ``records`` where each has
             such records of its own.
+        added_step, taken_step: What one integer step of ``raised`` and of ``clipped`` stands for,
+            in the effect's units; 0 where clipping can add nothing.
+        spread_taken_step: The second, in the units of ``.spread``.
+        population: Clients that the sample is drawn from; infinite where it stands for others.
+        probes: The probe sets that the mode is a mean over: the weight of each and how many
+            independent items it has.
+        item_range: Smallest and largest change of one item.
     """
 
     source: Literal["none", "records", "clients"]
@@ -85,27 +93,44 @@ class Sampling:
     square_step: float
     worst_spread: float
     items: Literal["none", "probes", "records"] = "none"
+    added_step: float = 0.0
+    taken_step: float = 0.0
+    spread_taken_step: float = 0.0
+    population: float = math.inf
+    probes: tuple[tuple[float, int], ...] = ()
+    item_range: tuple[float, float] = (-1.0, 1.0)
 
     @classmethod
     def of(cls, plan: MonitoringPlan, layout: Layout, code: str) -> Sampling:
         """That of a planned mode. Raises PlanError as ``released_range``."""
         mode = MODES[code]
         lower, upper = released_range(plan, code)
-        sampled = plan.monitor.population == "like-these"
+        sampled = sampled_clients(plan)
         private = mode.view == "client_private"
         spread = code + SPREAD
         alike = plan.monitor.items == "like-these"
+        clip = layout.coordinates[layout.index(code)].clip
+        spread_limit = layout.coordinates[layout.index(spread)].clip
         return cls(
             source="clients" if sampled else "records" if private else "none",
             lower=lower,
             upper=upper,
-            clip=layout.coordinates[layout.index(code)].clip,
+            clip=clip,
             step=step(layout, code),
-            spread_limit=layout.coordinates[layout.index(spread)].clip,
+            spread_limit=spread_limit,
             spread_step=step(layout, spread),
             square_step=step(layout, code + SQUARE) if sampled else 0.0,
             worst_spread=(mode.range[1] - mode.range[0]) / 2,
             items="none" if not alike else "records" if private else "probes",
+            # A share is at least 0, and what is at least 0 is never raised by shrinking it.
+            added_step=clip / layout.unit(RAISED) if lower < 0 and layout.joint else 0.0,
+            taken_step=clip / layout.unit(CLIPPED),
+            spread_taken_step=spread_limit / layout.unit(CLIPPED),
+            population=math.inf
+            if plan.monitor.population == "like-these"
+            else float(plan.federation.clients),
+            probes=() if private else _probe_sets(plan, code),
+            item_range=mode.item_range,
         )
 
     def degrees_of_freedom(self, clients: ArrayLike) -> Numbers:
@@ -122,8 +147,12 @@ class Sampling:
         square: ArrayLike,
         noise: ArrayLike,
         clients: ArrayLike,
+        cut: ArrayLike = 0.0,
     ) -> Numbers:
         """Upper bound on one client's variance V; the mean over N clients has V / N.
+
+        Of N clients out of a finite population of M the mean's variance is ``(1 - N / M) V / N``
+        (Cochran 1977, eq. 2.8, V with divisor M - 1): V is returned with that factor.
 
         Each argument broadcasts against the others.
 
@@ -134,6 +163,7 @@ class Sampling:
             noise: Sd of the privacy noise in these means, in integer steps of one client: the
                 sum's sd divided by the number of vectors in it.
             clients: How many different clients, N; at least 1, need not be whole.
+            cut: Decoded mean of ``clipped``, which the spreads of shrunk clients fall short by.
         """
         mean, noise_sd = np.asarray(effect, dtype=np.float64), np.asarray(noise, dtype=np.float64)
         count = np.asarray(clients, dtype=np.float64)
@@ -141,11 +171,12 @@ class Sampling:
             return np.zeros(np.broadcast_shapes(mean.shape, noise_sd.shape, count.shape))
         ceiling = _largest(mean, self.step * noise_sd, self.lower, self.upper, count)
         if self.source == "records":
-            return np.minimum(ceiling, self._records(np.asarray(spread), noise_sd))
+            return np.minimum(ceiling, self._records(np.asarray(spread), noise_sd, cut))
         found = self._moments(mean, np.asarray(square), noise_sd)
-        return np.where(
+        found = np.where(
             count > 1, np.minimum(ceiling, found * count / np.maximum(count - 1, 1e-300)), ceiling
         )
+        return found * np.maximum(1 - count / self.population, 0.0)
 
     def rare(
         self,
@@ -154,14 +185,13 @@ class Sampling:
         privacy_sd: ArrayLike,
         tail: ArrayLike,
         clients: ArrayLike,
+        *,
+        above: bool = True,
     ) -> Numbers:
-        """How far the true mean may lie above the clients', if a few carry the effect.
+        """How far the true mean may lie from the clients' to one side, if few carry the effect.
 
-        Of all laws with a given variance the most skewed one is assumed: the number of clients
-        at the upper end of the range is binomial with share ``k / N = V / b^2``, b the distance
-        from the mean to that end, and the bound is b times what Clopper and Pearson (1934) add to
-        that share, k not rounded. With k = 0 that is b (1 - tail^(1/N)), for those of whom none
-        was seen; with many clients it is the normal reach.
+        Of all laws with a given variance the most skewed one is assumed: see ``unseen``. With many
+        clients it is the normal reach.
 
         Args:
             effect: Mean of the statistic.
@@ -169,26 +199,56 @@ class Sampling:
                 squares are the same numbers, and where no client is in the tail they would deny
                 that any could be.
             privacy_sd: Of the mean.
-            tail: Error of the upper end.
+            tail: Error of the end.
             clients: N, at least 1.
+            above: Whether the true mean may lie above, else below.
         """
         count, mean = np.asarray(clients, dtype=np.float64), np.asarray(effect, dtype=np.float64)
         if self.lower == 0:
             variance = _largest(mean, np.asarray(privacy_sd), self.lower, self.upper, count)
-        span = np.clip(self.upper - mean, self.step, self.upper - self.lower)
-        share: Numbers = np.minimum(np.asarray(variance) / span**2, 1.0)
-        left = np.maximum(count * (1 - share), 1e-9)
-        bound = np.asarray(betainccinv(count * share + 1, left, np.asarray(tail)), np.float64)
-        return span * np.maximum(bound - share, 0.0)
+        span = self.upper - mean if above else mean - self.lower
+        span = np.clip(span, self.step, self.upper - self.lower)
+        return unseen(span, np.asarray(variance), tail, count)
 
-    def shared_sd(self, spread: ArrayLike, noise: ArrayLike) -> Numbers:
+    def rare_items(
+        self, effect: ArrayLike, shared_sd: ArrayLike, tail: ArrayLike, *, above: bool = True
+    ) -> Numbers:
+        """How far the mean over items like these may lie to one side, if few carry the effect.
+
+        As ``rare`` with items for clients, set by set. How the variance lies between the sets is
+        not known, so all of it is given to the one where it reaches furthest. 0 unless intervals
+        cover the choice of probes.
+
+        Upper ends hold for any items in the mode's range. Lower ends hold for the mean in which an
+        item improves by at most the clip, as a client does: that few unseen items might improve
+        by more than that excuses no harm, and the drawn ones count in full.
+
+        Args:
+            effect: Mean of the statistic.
+            shared_sd: Upper bound on the sd that the choice of probes gives it.
+            tail: Error of the end.
+            above: As ``rare``.
+        """
+        mean, sd = np.asarray(effect, dtype=np.float64), np.asarray(shared_sd, dtype=np.float64)
+        if self.items != "probes":
+            return np.zeros_like(sd * mean)
+        lower, upper = max(self.item_range[0], -self.clip), self.item_range[1]
+        span = np.clip(upper - mean if above else mean - lower, self.step, upper - lower)
+        least = [(weight * unseen(span, 0.0, tail, items)) ** 2 for weight, items in self.probes]
+        most: Numbers = np.zeros_like(sd * mean)
+        for (weight, items), without in zip(self.probes, least, strict=True):
+            own = (weight * unseen(span, (sd / weight) ** 2 * items, tail, items)) ** 2
+            most = np.maximum(most, own + sum(least) - without)
+        return np.sqrt(most)
+
+    def shared_sd(self, spread: ArrayLike, noise: ArrayLike, cut: ArrayLike = 0.0) -> Numbers:
         """Upper bound on the sd that the choice of probes gives to the mean over the clients.
 
         All are asked the same, so no number of clients averages it out: the sd of a mean is at
         most the mean of the sds (Minkowski), reached where all clients err alike. 0 where the
         items are taken as they are, and for private records. Arguments as ``variance``.
         """
-        bound = self._spread_bound(np.asarray(spread), np.asarray(noise))
+        bound = self._spread_bound(np.asarray(spread), np.asarray(noise), cut)
         return bound if self.items == "probes" else np.zeros_like(bound)
 
     def mistaken(self, spread: ArrayLike) -> Numbers:
@@ -223,11 +283,17 @@ class Sampling:
     def _mistakes(self) -> bool:
         return self.items == "records" and self.lower == 0
 
-    def _spread_bound(self, spread: Numbers, noise: Numbers) -> Numbers:
-        """The noisy mean of the spreads, replaced by its upper bound, within what it can be."""
-        return np.clip(spread + self.spread_step * (_Z * noise + 1), 0.0, self.spread_limit)
+    def _spread_bound(self, spread: Numbers, noise: Numbers, cut: ArrayLike) -> Numbers:
+        """The noisy mean of the spreads, replaced by its upper bound, within what it can be.
 
-    def _records(self, spread: Numbers, noise: Numbers) -> Numbers:
+        A client whose vector was shrunk shows so much less of its spread: the share ``cut`` of
+        what a spread can be is added, a second number of the release with noise of its own.
+        """
+        sd = math.hypot(self.spread_step, self.spread_taken_step) * noise
+        missing = self.spread_limit * np.asarray(cut, dtype=np.float64)
+        return np.clip(spread + missing + _Z * sd + self.spread_step, 0.0, self.spread_limit)
+
+    def _records(self, spread: Numbers, noise: Numbers, cut: ArrayLike) -> Numbers:
         """Upper bound on the mean over clients of a statistic's variance over its records.
 
         Released is only the mean of the clients' spreads, each limited to c. A spread s enters as
@@ -236,7 +302,7 @@ class Sampling:
         never set to 0 for being negative.
         """
         limit = self.spread_limit
-        return max(limit, self.worst_spread**2 / limit) * self._spread_bound(spread, noise)
+        return max(limit, self.worst_spread**2 / limit) * self._spread_bound(spread, noise, cut)
 
     def _moments(self, effect: Numbers, square: Numbers, noise: Numbers) -> Numbers:
         """Upper bound on the second central moment from the noisy first two, at least 0.
@@ -273,3 +339,33 @@ def _largest(
     low, high = np.maximum(ends[0], 0.0), np.minimum(ends[1], 1.0)
     nearest = np.minimum(np.maximum(0.5, low), high)
     return nearest * (1 - nearest) * width**2
+
+
+def unseen(span: ArrayLike, variance: ArrayLike, tail: ArrayLike, count: ArrayLike) -> Numbers:
+    """How far a mean may lie beyond that of a sample whose rare members may not be in it.
+
+    Of all laws with a given variance V that reach so far from the mean the most skewed one is
+    assumed: the number of members at the end of the range is binomial with share
+    ``k / N = V / span^2``, and the bound is the span times what Clopper and Pearson (1934) add to
+    that share, k not rounded. With k = 0 that is ``span (1 - tail^(1/N))``, for those of whom none
+    was seen; with a large k it is the normal reach.
+
+    Args:
+        span: From the mean to the end of the range, above 0.
+        variance: V of one member, at least 0.
+        tail: Error of the bound, in (0, 1).
+        count: Members in the sample, N, at least 1; need not be whole.
+    """
+    distance, number = np.asarray(span, dtype=np.float64), np.asarray(count, dtype=np.float64)
+    share: Numbers = np.minimum(np.asarray(variance, dtype=np.float64) / distance**2, 1.0)
+    left = np.maximum(number * (1 - share), 1e-9)
+    bound = np.asarray(betainccinv(number * share + 1, left, np.asarray(tail)), np.float64)
+    return distance * np.maximum(bound - share, 0.0)
+
+
+def _probe_sets(plan: MonitoringPlan, code: str) -> tuple[tuple[float, int], ...]:
+    """The probe sets that a mode is a mean over: the weight of each, and its independent items."""
+    roles: set[ItemRole] = {need.items for need in MODES[code].needs}
+    embedded = all(getattr(plan.probes, role) == "embedded" for role in roles)
+    sizes: dict[ItemRole, int] = {role: plan.probes.size(role) for role in roles}
+    return MODES[code].independent_items(sizes, embedded=embedded)

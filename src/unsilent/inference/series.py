@@ -16,11 +16,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.errors import FindingsError
-from unsilent.inference.estimate import Estimate, hidden_share, means
+from unsilent.inference.estimate import Estimate, means
 from unsilent.inference.sampling import Numbers, Sampling, step
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import CLIPPED, SPREAD, SQUARE, Layout
+from unsilent.release.layout import ACCURACY, CLIPPED, LOSS, RAISED, SPREAD, SQUARE, Layout
 from unsilent.release.release import Release
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """What one end of an interval is reckoned from. Fields broadcast over leading axes.
+
+    An end may rest on more than the effect: what clipping may have added is taken off the lower
+    end, what it may have taken off is added to the upper one, and clients who were asked and are
+    not in the sum count with the least, or the most, that they could have released (Manski 1989).
+    The amounts are numbers of the same release, so their noise is the end's as well.
+
+    Attributes:
+        centre: The effect with all of this.
+        sampling_sd: Upper bound on the sd of the part of the centre that stays over rounds.
+        privacy_sd: Sd of the noise in the centre and in the slack; exact.
+        degrees_of_freedom: Of the whole variance; infinite where no part was estimated.
+        slack: Largest error that no sd counts; see ``Estimate.truncation``.
+    """
+
+    centre: Numbers
+    sampling_sd: Numbers
+    privacy_sd: Numbers
+    degrees_of_freedom: Numbers
+    slack: Numbers
+
+    @property
+    def sd(self) -> Numbers:
+        """Sd of the centre: sampling and privacy are independent."""
+        return np.hypot(self.sampling_sd, self.privacy_sd)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,24 +61,25 @@ class Pooled:
         sampling_sd: Upper bound on the sd of the part that stays over rounds.
         shared_sd: The part of it that the choice of probes adds.
         privacy_sd: Sd of the noise, that in ``slack`` included.
-        degrees_of_freedom: Of the whole variance; infinite where no part was estimated.
-        hidden: The most that clipping may have taken off the effect.
         clipped: Mean share that clipping cut off, as released.
         spread: Mean of ``.spread``.
         clients: Mean cohort of the window.
+        share: Client-rounds in the sums as a share of those that were asked for.
         slack: Largest error of the effect that no sd counts; see ``Estimate.truncation``.
+        below, above: What the lower and the upper end are reckoned from.
     """
 
     effect: Numbers
     sampling_sd: Numbers
     shared_sd: Numbers
     privacy_sd: Numbers
-    degrees_of_freedom: Numbers
-    hidden: Numbers
     clipped: Numbers
     spread: Numbers
     clients: float
+    share: float
     slack: Numbers
+    below: Side
+    above: Side
 
     @property
     def sd(self) -> Numbers:
@@ -61,28 +91,32 @@ class Pooled:
 class Series:
     """One mode over the m rounds judged so far.
 
-    A simulation may put leading axes before the rounds in ``effects``, ``spreads``, ``squares``
-    and ``cut``: (..., m). Everything but ``window`` then broadcasts over them.
+    A simulation may put leading axes before the rounds in ``effects``, ``spreads``, ``squares``,
+    ``cut`` and ``raised``: (..., m). Everything but ``window`` then broadcasts over them.
 
     Attributes:
         code: The mode's code.
         rounds: (m,) int64, rising.
         clients: (m,) int64, clients in each sum, at least 1.
+        asked: (m,) int64, clients whose numbers were asked for; at least ``clients``.
         noise_variance: (m,) of each sum, in integer units squared.
         effects: (m,) decoded means; positive is worse.
         spreads, squares: (m,) decoded ``.spread`` and ``.square``; zeros where not released.
         cut: (m,) decoded ``clipped``.
+        raised: (m,) decoded ``raised``; of a system metric ``clipped``, which covers it too.
         sampling: How the sampling variance follows from these.
     """
 
     code: str
     rounds: NDArray[np.int64]
     clients: NDArray[np.int64]
+    asked: NDArray[np.int64]
     noise_variance: Numbers
     effects: Numbers
     spreads: Numbers
     squares: Numbers
     cut: Numbers
+    raised: Numbers
     sampling: Sampling
 
     @property
@@ -108,12 +142,11 @@ class Series:
     @property
     def sampling_sd(self) -> Numbers:
         """(m,) upper bound on the sd of the part of each mean that comes back in every round."""
+        shared = self.sampling.shared_sd(self.spreads, self._noise, self.cut)
         variance = self.sampling.variance(
-            self.effects, self.spreads, self.squares, self._noise, self.clients
+            self.effects, self.spreads, self.squares, self._noise, self.clients, self.cut
         )
-        return np.sqrt(
-            variance / self.clients + self.sampling.shared_sd(self.spreads, self._noise) ** 2
-        )
+        return np.sqrt(variance / self.clients + shared**2)
 
     @property
     def mistaken(self) -> Numbers:
@@ -121,14 +154,34 @@ class Series:
         return self.sampling.mistaken(self.spreads)
 
     @property
-    def hidden(self) -> Numbers:
-        """(m,) the most that clipping may have taken off each mean."""
-        return self.sampling.clip * hidden_share(self.cut)
+    def below(self) -> tuple[Numbers, Numbers]:
+        """(m,) least that each round's mean may be but for its noise, and the sd of that noise."""
+        return self._end(self.effects - self._added, self.sampling.added_step, self.lower)
+
+    @property
+    def above(self) -> tuple[Numbers, Numbers]:
+        """(m,) most that each round's mean may be but for its noise, and the sd of that noise."""
+        return self._end(self.effects + self._taken, self.sampling.taken_step, self.upper)
 
     @property
     def degrees_of_freedom(self) -> Numbers:
         """(m,) of the sampling variances; infinite where nothing was estimated."""
         return self.sampling.degrees_of_freedom(self.clients)
+
+    def _end(self, centre: Numbers, step: float, extreme: float) -> tuple[Numbers, Numbers]:
+        present = self.clients / self.asked
+        sd = np.hypot(self.privacy_sd, step * self._noise)
+        return present * centre + (1 - present) * extreme, present * sd
+
+    @property
+    def _added(self) -> Numbers:
+        """(m,) what the joint clip may have added to each mean, noise included."""
+        return self.sampling.clip * self.raised if self.sampling.added_step else 0 * self.raised
+
+    @property
+    def _taken(self) -> Numbers:
+        """(m,) what clipping may have taken off each mean, noise included."""
+        return self.sampling.clip * self.cut
 
     @property
     def _noise(self) -> Numbers:
@@ -143,11 +196,13 @@ class Series:
             self,
             rounds=self.rounds[:count],
             clients=self.clients[:count],
+            asked=self.asked[:count],
             noise_variance=self.noise_variance[:count],
             effects=self.effects[..., :count],
             spreads=self.spreads[..., :count],
             squares=self.squares[..., :count],
             cut=self.cut[..., :count],
+            raised=self.raised[..., :count],
         )
 
     def pooled(self, first: int, last: int) -> Pooled:
@@ -177,26 +232,49 @@ class Series:
         def mean(values: Numbers) -> Numbers:
             return (values[..., where] * weights).sum(axis=-1)
 
-        effect, spread, clipped = mean(self.effects), mean(self.spreads), mean(self.cut)
+        effect, spread, cut = mean(self.effects), mean(self.spreads), mean(self.cut)
         noise = np.asarray(math.sqrt(float(self.noise_variance[where].sum())) / total)
         cohort = total / count
-        square = mean(self.squares)
-        variance = self.sampling.variance(effect, spread, square, noise, cohort) / cohort
-        privacy = self.sampling.privacy_sd(noise)
-        shared = self.sampling.shared_sd(spread, noise)
+        sampling = self.sampling
+        variance = (
+            sampling.variance(effect, spread, mean(self.squares), noise, cohort, cut) / cohort
+        )
+        privacy = sampling.privacy_sd(noise)
+        shared = sampling.shared_sd(spread, noise, cut)
+        share = total / float(self.asked[where].sum())
+        slack = self.truncation + np.maximum(sampling.mistaken(spread), 0.0)
+
+        def side(moved: Numbers, step: float, extreme: float, report: Numbers) -> Side:
+            # What one client's report adds to its number varies over a sample of clients too. It
+            # is within 0 and the clip, so its variance is at most the clip times its mean.
+            own = sampling.clip * np.sqrt(np.clip(report, 0.0, 1.0) * (step > 0) / cohort)
+            varied = np.sqrt(variance) + own * (sampling.source == "clients")
+            sd = np.hypot(privacy, step * noise)
+            return Side(
+                centre=share * (effect + moved) + (1 - share) * extreme,
+                sampling_sd=share * np.hypot(varied, shared),
+                privacy_sd=share * sd,
+                degrees_of_freedom=satterthwaite(
+                    varied**2, sd**2 + shared**2, sampling.degrees_of_freedom(cohort)
+                ),
+                slack=share * slack,
+            )
+
+        raised = mean(self.raised)
+        below = side(-mean(self._added), sampling.added_step, self.lower, raised)
+        above = side(mean(self._taken), sampling.taken_step, self.upper, cut)
         return Pooled(
             effect=effect,
             sampling_sd=np.sqrt(variance + shared**2),
             shared_sd=shared,
             privacy_sd=privacy,
-            degrees_of_freedom=satterthwaite(
-                variance, privacy**2 + shared**2, self.sampling.degrees_of_freedom(cohort)
-            ),
-            hidden=self.sampling.clip * hidden_share(clipped),
-            clipped=clipped,
+            clipped=cut,
             spread=spread,
             clients=cohort,
-            slack=self.truncation + np.maximum(self.sampling.mistaken(spread), 0.0),
+            share=share,
+            slack=slack,
+            below=below,
+            above=above,
         )
 
     def window(self, first: int, last: int) -> Estimate:
@@ -213,8 +291,6 @@ class Series:
             item_sd=max(float(pooled.spread), 0.0),
             truncation=float(pooled.slack),
             clients=math.floor(pooled.clients + 1e-9),
-            degrees_of_freedom=float(pooled.degrees_of_freedom),
-            hidden=float(pooled.hidden),
             clipped=float(pooled.clipped),
             shared_sd=float(pooled.shared_sd),
         )
@@ -244,37 +320,57 @@ def series_of(plan: MonitoringPlan, layout: Layout, totals: Sequence[Release], c
             client or no finite number.
         PlanError: A clip cuts a share short.
     """
-    return _series(code, layout, totals, Sampling.of(plan, layout, code))
+    return _series(code, layout, totals, Sampling.of(plan, layout, code), plan.taking_part)
 
 
 def system_series(layout: Layout, totals: Sequence[Release], name: str) -> Series:
     """The series of a system metric, ``system.loss`` or ``system.accuracy``. Raises FindingsError.
 
-    It stands for the clients in the sums as they are, on their own records, so nothing is sampled.
+    It stands for the clients in the sums as they are, on their own records, so nothing is sampled
+    and none is missing. The joint clip may have moved it either way.
     """
     clip = layout.coordinates[layout.index(name)].clip
-    sampling = Sampling("none", -clip, clip, clip, step(layout, name), 1.0, 0.0, 0.0, clip)
-    return _series(name, layout, totals, sampling)
+    sampling = Sampling(
+        "none",
+        -clip,
+        clip,
+        clip,
+        step(layout, name),
+        1.0,
+        0.0,
+        0.0,
+        clip,
+        added_step=clip / layout.unit(CLIPPED),
+        taken_step=clip / layout.unit(CLIPPED),
+    )
+    return _series(name, layout, totals, sampling, 0)
 
 
-def _series(name: str, layout: Layout, totals: Sequence[Release], sampling: Sampling) -> Series:
+def _series(
+    name: str, layout: Layout, totals: Sequence[Release], sampling: Sampling, asked: int
+) -> Series:
     if not totals:
         raise FindingsError("no round to judge", where=name)
     rounds = [total.round for total in totals]
     if any(later <= earlier for earlier, later in pairwise(rounds)):
         raise FindingsError("the rounds of the sums do not rise", where=name)
-    parts = [part for part in (name, name + SPREAD, name + SQUARE, CLIPPED) if part in layout.names]
+    asked_for = (name, name + SPREAD, name + SQUARE, RAISED, CLIPPED)
+    parts = [part for part in asked_for if part in layout.names]
     decoded = means(layout, totals, parts)
     absent = np.zeros(len(totals))
+    clients = np.array([total.clients for total in totals], dtype=np.int64)
     return Series(
         code=name,
         rounds=np.array(rounds, dtype=np.int64),
-        clients=np.array([total.clients for total in totals], dtype=np.int64),
+        clients=clients,
+        # A simulation or a damaged plan may count more than were asked.
+        asked=np.maximum(clients, asked),
         noise_variance=np.array([total.noise_variance for total in totals]),
         effects=decoded[name],
         spreads=decoded.get(name + SPREAD, absent),
         squares=decoded.get(name + SQUARE, absent),
-        cut=decoded.get(CLIPPED, absent),
+        cut=decoded[CLIPPED],
+        raised=decoded[CLIPPED] if name in (LOSS, ACCURACY) else decoded.get(RAISED, absent),
         sampling=sampling,
     )
 

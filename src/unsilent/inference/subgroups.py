@@ -175,13 +175,14 @@ def _log_evidence(plan: MonitoringPlan, series: Series, tolerance: float, level:
     in_hand = 1.0
     for start, first in enumerate(series.rounds.tolist(), start=1):
         pooled = series.pooled(int(first), last)
-        sd = max(float(pooled.sd), 1e-150)
-        deviation = (float(pooled.effect) - series.truncation - tolerance) / sd
+        low = pooled.below
+        sd = max(float(low.sd), 1e-150)
+        deviation = (float(low.centre) - float(low.slack) - tolerance) / sd
         rounds = planned if start == 1 else min(RESTART_ROUNDS, planned)
         rho = tuned_precision(planned_information(plan, series, rounds), level)
         share = start_share(start, planned)
         in_hand -= share
-        z = _as_normal(deviation, pooled.degrees_of_freedom)
+        z = _as_normal(deviation, low.degrees_of_freedom)
         bets.append(float(np.log(share) + log_evalue(z, sd**-2.0, rho)))
     return float(np.logaddexp(logsumexp(bets), np.log(max(in_hand, 1e-300))))
 

@@ -101,7 +101,8 @@ def evidence_with(
         scores: One function for each adapter that the modes compare.
         items: The probes and the client's records, by role.
         codes: The modes, such as ``plan.planned``.
-        home_domain: The client's own, for SF-5.
+        home_domain: The client's own, for SF-5; not read off records where one of them is the
+            unit (``release.record_rules``).
 
     Raises:
         OutcomeError: An adapter or a role that a mode needs is missing, or as ``checked``.

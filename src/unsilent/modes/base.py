@@ -74,6 +74,10 @@ class Evidence:
         """Whether items of this role were scored at all."""
         return any(need.items == items for need in self.outcomes)
 
+    def of(self, needs: Sequence[Need]) -> Evidence:
+        """The same evidence without the outcomes that are not asked for here."""
+        return replace(self, outcomes={n: o for n, o in self.outcomes.items() if n in needs})
+
     def within(self, domain: str) -> Evidence:
         """The same evidence on the items of one domain; roles without such an item fall out.
 
@@ -143,6 +147,10 @@ class FailureMode(ABC):
     """One line for people: what is measured."""
     source: ClassVar[str]
     """Where the statistic comes from."""
+    item_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    """Smallest and largest change of one item."""
+    needs_home: ClassVar[bool] = False
+    """Whether the client's home domain decides which items count."""
     item_sd: ClassVar[float] = 0.3
     """Sd over items of one item's change, assumed while nothing has been measured."""
     client_sd: ClassVar[float] = 0.05
@@ -157,9 +165,16 @@ class FailureMode(ABC):
         return self.measure(evidence.within(domain))
 
     def measure_with(self, evidence: Evidence, subgroups: Sequence[str]) -> Statistic:
-        """The statistic, and beside it that within each listed domain. Raises as ``measure``."""
-        within = {domain: self.measure_within(evidence, domain).value for domain in subgroups}
-        return replace(self.measure(evidence), subgroups=within)
+        """The statistic, and beside it that within each listed domain. Raises as ``measure``.
+
+        Nothing but what the mode declares in ``needs`` and ``needs_home`` enters: what one record
+        can change of it (``record_reach``) follows from the two.
+        """
+        own = evidence.of(self.needs)
+        if not self.needs_home:
+            own = replace(own, home_domain=None)
+        within = {domain: self.measure_within(own, domain).value for domain in subgroups}
+        return replace(self.measure(own), subgroups=within)
 
     def domains(self, probes: Mapping[ItemRole, ItemSet]) -> frozenset[str]:
         """The domains within which the mode can be measured: those that all its roles have."""
@@ -179,11 +194,25 @@ class FailureMode(ABC):
         fewest = min(items[need.items] for need in self.needs)
         return max(-self.range[0], self.range[1]) / math.sqrt(fewest - 1)
 
+    def independent_items(
+        self, items: Mapping[ItemRole, int], *, embedded: bool
+    ) -> tuple[tuple[float, int], ...]:
+        """The probe sets that the value is a mean over: the weight of each, and its items.
+
+        By default one set, of as many items as the smallest role has.
+
+        Args:
+            items: How many items each role has, at least.
+            embedded: Whether all of them are embedded sets, which are dealt evenly over domains.
+        """
+        return ((1.0, min(items[need.items] for need in self.needs)),)
+
     def record_reach(self, records: int) -> tuple[float, float]:
         """How far one held-out record can move the value and the spread, the adapters given.
 
-        Answers to public probes do not depend on held-out records; a mode that needs these may by
-        default move over its whole range, and its spread without bound.
+        Answers to public probes do not depend on held-out records, nor does a home domain that is
+        declared (``release.record_rules``); a mode that needs records may by default move over its
+        whole range, and its spread without bound.
 
         Args:
             records: How many held-out records there are, one of which is replaced or left out.

@@ -30,6 +30,7 @@ class AmplifiedBias(FailureMode):
     view: ClassVar[View] = "client_public"
     needs: ClassVar[tuple[Need, ...]] = (Need("reference", "bias"), Need("personalized", "bias"))
     range: ClassVar[tuple[float, float]] = (-2.0, 2.0)
+    item_range: ClassVar[tuple[float, float]] = (-2.0, 2.0)
     client_sd: ClassVar[float] = 0.10
     statistic: ClassVar[str] = (
         "lead of the stereotyped choice on bias probes, personalized minus reference"

@@ -33,6 +33,7 @@ class ConfidenceMiscalibration(FailureMode):
     view: ClassVar[View] = "client_public"
     needs: ClassVar[tuple[Need, ...]] = (Need("reference", "task"), Need("personalized", "task"))
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    item_range: ClassVar[tuple[float, float]] = (-2.0, 2.0)
     statistic: ClassVar[str] = (
         "absolute gap of confidence and accuracy on task probes, personalized minus reference"
     )

@@ -50,6 +50,12 @@ class AdaptationMisalignment(FailureMode):
         """Of the mean of two independent drops."""
         return math.hypot(*(1 / math.sqrt(items[role] - 1) for role in ("general", "harmful"))) / 2
 
+    def independent_items(
+        self, items: Mapping[ItemRole, int], *, embedded: bool
+    ) -> tuple[tuple[float, int], ...]:
+        """The two sets, of which each counts half."""
+        return (0.5, items["general"]), (0.5, items["harmful"])
+
     def measure_within(self, evidence: Evidence, domain: str) -> Statistic:
         """Mean of the drops that the domain has items for. Raises as ``measure``."""
         inside = evidence.within(domain)

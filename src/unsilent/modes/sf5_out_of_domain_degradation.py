@@ -22,6 +22,7 @@ class OutOfDomainDegradation(FailureMode):
     code: ClassVar[str] = "SF-5"
     view: ClassVar[View] = "client_public"
     needs: ClassVar[tuple[Need, ...]] = (Need("reference", "task"), Need("personalized", "task"))
+    needs_home: ClassVar[bool] = True
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     statistic: ClassVar[str] = (
         "drop of accuracy on task probes of other domains, reference minus personalized"
@@ -66,6 +67,13 @@ class OutOfDomainDegradation(FailureMode):
     def largest_spread(self, items: Mapping[ItemRole, int]) -> float:
         """That of a quarter of the items; more are away from any of four homes."""
         return super().largest_spread({"task": max(items["task"] // 4, 2)})
+
+    def independent_items(
+        self, items: Mapping[ItemRole, int], *, embedded: bool
+    ) -> tuple[tuple[float, int], ...]:
+        """The away items: three of four embedded domains; else a quarter, as ``largest_spread``."""
+        away = 3 * items["task"] // 4 if embedded else items["task"] // 4
+        return ((1.0, max(away, 2)),)
 
     def measure_within(self, evidence: Evidence, domain: str) -> Statistic:
         """The drop on one domain; 0 for a client at home there, since nothing is away from it.

@@ -3,6 +3,13 @@
 A client's statistics become one integer vector of bounded L2 norm. The norm is the sensitivity of
 the whole release, so every coordinate shares one joint clip; healthy clients sit near zero and
 lose nothing by it.
+
+A client that the joint clip shrinks says so in two coordinates of its own, ``clipped`` and
+``raised``: what shrinking took off a number above zero, and what it took off one below zero, which
+raises a mean. Both are 0 for every other client, so they share the norm with what they report on
+and take none of it from a client that is not shrunk.
+
+Where the unit is a record, no client's norm is promised and there is no joint clip.
 """
 
 from __future__ import annotations
@@ -31,11 +38,19 @@ SUBGROUP = "/"
 LOSS = "system.loss"
 ACCURACY = "system.accuracy"
 CLIPPED = "clipped"
+RAISED = "raised"
+_REPORTS = (RAISED, CLIPPED)
+"""What a jointly clipped vector says of its own clipping, derived by ``encode``."""
 
-# An effect below the joint clip must survive float rounding in the norm; far below one step.
-_SLACK = 1e-12
+_ROUNDED_UP = 1.5
+"""Integer units of the norm that are kept free for rounding the two reports up."""
 _LARGEST_NORM = 2.0**40
 _SUBGROUP_WEIGHT = 0.2
+_REPORT_WEIGHT = 0.68
+"""An interval's end rests on a report as much as on the effect, so that both are to be known about
+as well. Their squares add up to less than 1, which leaves room for any client."""
+_BOX_WEIGHT = 0.35
+"""Without a joint clip no client makes room for it, so that it costs noise."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +59,7 @@ class Coordinate:
 
     Attributes:
         name: ``SF-n``, ``SF-n.spread``, ``SF-n.square``, ``SF-n/DOMAIN``, ``system.loss``,
-            ``system.accuracy`` or ``clipped``.
+            ``system.accuracy``, ``raised`` or ``clipped``.
         clip: Largest absolute value that is released, in natural units.
         weight: Share of the joint clip that a value at ``clip`` takes, in (0, 1].
     """
@@ -59,20 +74,22 @@ class Layout:
     """The coordinates of a release, in order, and the joint clip that bounds them.
 
     Attributes:
-        coordinates: In order; the last is ``clipped``.
+        coordinates: In order; the last are ``raised``, with a joint clip, and ``clipped``.
         clip: Joint L2 norm C.
         scale: Integer steps per unit of C.
+        joint: Whether vectors are clipped to that norm, and not number by number alone.
     """
 
     coordinates: tuple[Coordinate, ...]
     clip: float = 1.0
     scale: int = SCALE
+    joint: bool = True
 
     def __post_init__(self) -> None:
         names = [coordinate.name for coordinate in self.coordinates]
-        if not names or names[-1] != CLIPPED or len(set(names)) != len(names):
+        if tuple(names[-len(self.reports) :]) != self.reports or len(set(names)) != len(names):
             raise PlanError(
-                f"a layout needs distinct coordinates, the last named {CLIPPED!r}",
+                f"a layout needs distinct coordinates, the last {' and '.join(self.reports)}",
                 where="release layout",
             )
         if not 0 < self.bound <= _LARGEST_NORM:
@@ -93,16 +110,18 @@ class Layout:
                     where=coordinate.name,
                     remedy="Raise the weight, or set privacy.clip to 1.0.",
                 )
-        if self.unit(CLIPPED) >= self.bound:
+        # A client of any numbers can then be shrunk until all of it fits.
+        reports = math.hypot(*(self.unit(name) for name in self.reports))
+        if self.joint and reports >= self.bound - _ROUNDED_UP:
             raise PlanError(
-                "no room is left beside the share that clipping cut off",
+                "no room is left beside what is said of clipping",
                 where=CLIPPED,
                 remedy="Raise privacy.clip.",
             )
 
     @classmethod
     def from_plan(cls, plan: MonitoringPlan) -> Layout:
-        """The layout of a plan: its modes in the taxonomy's order, system metrics, ``clipped``.
+        """The layout of a plan: its modes in the taxonomy's order, system metrics, two reports.
 
         A subgroup is clipped as its mode and takes a small share of the joint clip: in a healthy
         federation it costs the modes nothing, and it says where a failure is, not whether.
@@ -114,7 +133,7 @@ class Layout:
                 continue
             coordinates.append(Coordinate(code, mode.clip, mode.weight))
             coordinates.append(_spread(plan, code))
-            if plan.monitor.population == "like-these":
+            if sampled_clients(plan):
                 # What the clients' variance is read off. A share is 0 or 1 and its square with
                 # it: more weight would cut off the clients that are in the tail.
                 share = MODES[code].range[0] == 0
@@ -124,8 +143,12 @@ class Layout:
                 coordinates.append(Coordinate(name, mode.clip, _SUBGROUP_WEIGHT))
         coordinates.append(Coordinate(LOSS, 1.0, 0.5))
         coordinates.append(Coordinate(ACCURACY, 0.5, 0.4))
-        coordinates.append(Coordinate(CLIPPED, 1.0, 0.35))
-        return cls(tuple(coordinates), plan.privacy.clip)
+        joint = plan.privacy.unit == "client"
+        if joint:
+            coordinates += [Coordinate(name, 1.0, _REPORT_WEIGHT) for name in _REPORTS]
+        else:
+            coordinates.append(Coordinate(CLIPPED, 1.0, _BOX_WEIGHT))
+        return cls(tuple(coordinates), plan.privacy.clip, joint=joint)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -134,13 +157,20 @@ class Layout:
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
-        """The names that ``encode`` expects: squares and ``clipped`` are derived by it."""
-        return tuple(n for n in self.names if n != CLIPPED and not _is_square(n))
+        """The names that ``encode`` expects: squares and the two reports are derived by it."""
+        return tuple(n for n in self.names if n not in _REPORTS and not _is_square(n))
+
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """What a vector says of its own clipping, its last coordinates."""
+        return _REPORTS if self.joint else (CLIPPED,)
 
     @property
     def bound(self) -> float:
-        """Largest L2 norm of an encoded vector, C * scale, in integer units."""
-        return self.clip * self.scale
+        """Largest L2 norm of an encoded vector, in integer units: C * scale with a joint clip."""
+        if self.joint:
+            return self.clip * self.scale
+        return math.hypot(*(self.unit(name) for name in self.names))
 
     @cached_property
     def digest(self) -> str:
@@ -150,6 +180,7 @@ class Layout:
                 "coordinates": [[c.name, c.clip, c.weight] for c in self.coordinates],
                 "clip": self.clip,
                 "scale": self.scale,
+                **({} if self.joint else {"joint": False}),
             }
         )
 
@@ -171,17 +202,26 @@ class Layout:
 
         Whole, so that values at 0 and at the clip survive truncation exactly.
         """
-        return math.floor(self.coordinates[self.index(name)].weight * self.bound)
+        weight = self.coordinates[self.index(name)].weight
+        return math.floor(weight * self.clip * self.scale)
 
     def encode(self, values: Mapping[str, float]) -> NDArray[np.int64]:
-        """One client's values as an integer vector of L2 norm at most C * scale.
+        """One client's values as an integer vector of L2 norm at most ``bound``.
 
-        Box clip, weights, joint L2 clip of all but ``clipped`` to the norm that leaves room for
-        it, then truncation toward zero: rounding to nearest could raise the norm. The squares
-        ``SF-n.square = (clip(v) / clip)^2`` are derived here, and ``clipped``: the largest share
-        of an effect of this client that both clips cut off, from 0 to 1, rounded up. A system
-        metric that is worse than its range counts by its excess, up to twice the range; one that
-        is better, a spread or a subgroup says nothing that a verdict rests on.
+        Box clip, weights, joint L2 clip, then truncation toward zero: rounding to nearest could
+        raise the norm. The squares ``SF-n.square = (clip(v) / clip)^2`` are derived here, and two
+        reports on the clipping of this client, both from 0 to 1 and rounded up, with s the factor
+        of the joint clip:
+
+        - ``clipped``: the largest share of an effect that both clips cut off, at least 1 - s. A
+          system metric that is worse than its range counts by its excess, up to twice the range,
+          and a spread by its own; a metric that is better and a subgroup say nothing that a
+          verdict rests on.
+        - ``raised``: the most that the joint clip brought an effect, or a subgroup's, toward zero
+          from below, in parts of its clip: (1 - s) times the lowest of them.
+
+        s is the largest factor with which the vector and its reports fit within the norm, 1 where
+        they do as they are, and always 1 without a joint clip.
 
         Args:
             values: One finite number in natural units for each name of ``inputs``.
@@ -202,30 +242,47 @@ class Layout:
                 where="release",
                 remedy=f"A release holds exactly: {', '.join(self.inputs)}.",
             )
-        parts: dict[str, float] = {}
-        kept = 1.0
         for name in self.inputs:
-            value = float(values[name])
-            if not math.isfinite(value):
+            if not math.isfinite(float(values[name])):
                 raise OutcomeError("a value is not finite", where=f"release coordinate {name}")
-            clip = self.coordinates[self.index(name)].clip
-            if abs(value) > clip and _is_effect(name):
-                kept = min(kept, clip / abs(value))
-            elif value > clip and name in (LOSS, ACCURACY):
-                kept = min(kept, max(0.0, 2 - value / clip))
-            parts[name] = max(-clip, min(clip, value)) / clip
-        for name in self.names:
+        given = {name: np.asarray(values[name], dtype=np.float64) for name in self.inputs}
+        return self.encode_all(given)
+
+    def encode_all(self, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.int64]:
+        """``encode`` for many clients at once.
+
+        Args:
+            values: Finite numbers in natural units for each name of ``inputs``, all of one shape.
+
+        Returns:
+            (*shape, n_coordinates) int64.
+        """
+        shape = np.shape(values[self.inputs[0]])
+        body = np.empty((*shape, len(self.names) - len(self.reports)))
+        boxed, lowest = np.ones(shape), np.zeros(shape)
+        for position, name in enumerate(self.names[: -len(self.reports)]):
+            clip = self.coordinates[position].clip
+            value = values[name.removesuffix(SQUARE) if _is_square(name) else name]
             if _is_square(name):
-                parts[name] = parts[name.removesuffix(SQUARE)] ** 2
-        reserved = self.unit(CLIPPED)
-        body = np.array([parts[name] * self.unit(name) for name in self.names[:-1]])
-        room = math.sqrt(self.bound**2 - reserved**2) * (1 - _SLACK)
-        norm = float(np.linalg.norm(body))
-        if norm > room:
-            body *= room / norm
-            kept *= room / norm
-        clipped = math.ceil(reserved * (1.0 - kept))
-        return np.append(np.trunc(body), clipped).astype(np.int64)
+                limit = self.coordinates[self.index(name.removesuffix(SQUARE))].clip
+                part = (np.clip(value, -limit, limit) / limit) ** 2
+            else:
+                part = np.clip(value, -clip, clip) / clip
+                boxed = np.minimum(boxed, _kept(name, value, clip))
+                if name not in (LOSS, ACCURACY) and not _is_spread(name):
+                    lowest = np.maximum(lowest, -part)
+            body[..., position] = part * self.unit(name)
+        cut = self.unit(CLIPPED)
+        if not self.joint:
+            clipped = np.ceil(cut * (1 - boxed))[..., None]
+            return np.concatenate([np.trunc(body), clipped], axis=-1).astype(np.int64)
+        up = self.unit(RAISED) * lowest
+        shrink = _largest_factor(body, boxed, cut, up, self.bound - _ROUNDED_UP)
+        body *= shrink[..., None]
+        raised = np.ceil(up * (1 - shrink))
+        clipped = np.ceil(cut * (1 - boxed * shrink))
+        reports = np.stack([raised, clipped], axis=-1)
+        return np.concatenate([np.trunc(body), reports], axis=-1).astype(np.int64)
 
     def decode(self, total: NDArray[np.int64], clients: int) -> dict[str, float]:
         """Means over clients, in natural units, from a sum of encoded vectors.
@@ -265,6 +322,11 @@ class Layout:
             )
 
 
+def sampled_clients(plan: MonitoringPlan) -> bool:
+    """Whether the clients in a sum are a sample of those that the plan speaks of."""
+    return plan.monitor.population == "like-these" or plan.taking_part < plan.federation.clients
+
+
 def subgroup_name(code: str, domain: str) -> str:
     """The coordinate of a mode's effect within one domain: ``SF-n/DOMAIN``."""
     return f"{code}{SUBGROUP}{domain}"
@@ -295,6 +357,36 @@ def _is_square(name: str) -> bool:
     return name.endswith(SQUARE) and SUBGROUP not in name
 
 
-def _is_effect(name: str) -> bool:
-    """Whether a coordinate is the effect of a mode over all its items."""
-    return name not in (LOSS, ACCURACY) and SPREAD not in name and SUBGROUP not in name
+def _is_spread(name: str) -> bool:
+    """Whether a coordinate is a mode's spread; a domain may end in the same letters."""
+    return name.endswith(SPREAD) and SUBGROUP not in name
+
+
+def _kept(name: str, value: NDArray[np.float64], clip: float) -> NDArray[np.float64]:
+    """The share of a value that its own clip keeps, as far as a verdict rests on it."""
+    if name in (LOSS, ACCURACY):
+        return np.clip(2 - value / clip, 0.0, 1.0)
+    if SUBGROUP in name:
+        return np.ones_like(value)
+    return clip / np.maximum(np.abs(value), clip)
+
+
+def _largest_factor(
+    body: NDArray[np.float64],
+    boxed: NDArray[np.float64],
+    cut: float,
+    up: NDArray[np.float64],
+    room: float,
+) -> NDArray[np.float64]:
+    """The largest s <= 1 with ``|s body|^2 + (cut (1 - boxed s))^2 + (up (1 - s))^2 <= room^2``.
+
+    The left side is convex in s and below the right one at 0, so that the larger root is it.
+    """
+    square = np.einsum("...c,...c->...", body, body)
+    second = square + (cut * boxed) ** 2 + up**2
+    first = cut**2 * boxed + up**2
+    constant = cut**2 + up**2 - room**2
+    root = np.sqrt(np.maximum(first**2 - second * constant, 0.0))
+    factor = (first + root) / np.maximum(second, 1e-300)
+    fits = square + (cut * (1 - boxed)) ** 2 <= room**2
+    return np.where(fits, 1.0, np.minimum(factor, 1.0))

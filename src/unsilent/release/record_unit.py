@@ -3,7 +3,7 @@
 Only records that the client is evaluated on, and never trained on, can be the unit: an adapter
 depends on every record it was trained on, so nothing about those is promised. Given the adapters,
 answers to public probes do not depend on evaluation records at all, and a mean over n of them
-moves by a width over n.
+moves by a width over n. That a record enters in no other way is what ``record_rules`` sees to.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ SMALLEST_PROBABILITY = 1e-12
 
 RECORD_CONDITION = (
     "The unit is one evaluation record, given the adapters, which have seen the training records: "
-    "how well anyone can tell what one such record says. It says nothing about the training "
-    "records, nor about a client as a whole, and it holds only where no evaluation record was "
-    "trained on or chosen by."
+    "how well anyone can tell what one such record says, another being in its place. It says "
+    "nothing about the training records, nor about a client as a whole, and it holds only where no "
+    "evaluation record was trained on or chosen by. No record decides what is asked: a client's "
+    "home domain is declared by its owner. How many records a client has is not hidden, nor that a "
+    "client stays away whose records are too few, cannot be scored or were trained on."
 )
 
 
@@ -73,25 +75,21 @@ def evaluation_records(plan: MonitoringPlan, train: ItemSet, held_out: ItemSet) 
 def record_sensitivity(plan: MonitoringPlan) -> float:
     """How far, in L2 norm, one held-out record can move its client's encoded vector.
 
-    One of ``federation.held_out`` records replaced or left out, the adapters as they are. Each
-    coordinate moves by what its mode declares (``record_reach``) within its clip. The joint clip
-    is a projection on a ball, which brings no two points further apart; truncation adds less than
-    one step a coordinate; ``clipped`` moves no more than the two clips' factors do, both of which
-    are Lipschitz. Never more than the diameter 2 C.
+    One of ``federation.held_out`` records replaced, the adapters as they are. Each coordinate moves
+    by what its mode declares (``record_reach``) within its clip, rounded up: of integers, truncated
+    numbers differ by no more. One that no record reaches does not move, since each number is
+    clipped by itself. ``clipped`` moves no more than the clips' factors do.
 
     Returns:
         In integer units, above 0.
     """
     layout = Layout.from_plan(plan)
-    units = [layout.unit(name) for name in layout.names]
-    parts = [_moved(plan, layout, coordinate) for coordinate in layout.coordinates[:-1]]
-    body = math.hypot(*(part * unit for part, unit in zip(parts, units, strict=False)))
-    reserved = layout.unit(CLIPPED)
-    room = math.sqrt(layout.bound**2 - reserved**2)
-    boxed = max(_box_factor(plan, c) for c in layout.coordinates if _may_be_cut(c.name))
-    clipped = min(reserved, reserved * (boxed + body / room) + 1)
-    truncated = body + math.sqrt(len(parts))
-    return min(2 * layout.bound, math.hypot(truncated, clipped) * (1 + 1e-9))
+    body = layout.coordinates[: -len(layout.reports)]
+    parts = [(_moved(plan, layout, each), layout.unit(each.name)) for each in body]
+    boxed = max((_box_factor(plan, c) for c in body if _may_be_cut(c.name)), default=0.0)
+    # Floats may put what is a whole number just below it.
+    steps = [math.ceil(p * unit + 1e-6) for p, unit in (*parts, (boxed, layout.unit(CLIPPED))) if p]
+    return math.hypot(*steps)
 
 
 def record_canaries(

@@ -13,10 +13,8 @@ from rich.text import Text
 
 from unsilent.ledger_place import ledger_of
 from unsilent.monitor import STOPPED
-from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PRIVACY_EVENT, PrivacyEvent, epsilon
-from unsilent.release.promise import PLAIN_CAVEAT, for_a_lawyer
-from unsilent.release.record_unit import RECORD_CONDITION
+from unsilent.release.promise import conditions, for_a_lawyer
 from unsilent.report.source import read_run
 
 
@@ -30,7 +28,7 @@ class Spending:
         epsilon, delta: The plan's budget.
         unit, adjacency: What the guarantee is about.
         sentence: What was spent, for someone who knows no epsilon.
-        conditions: What that sentence holds under; may be none.
+        conditions: What that sentence is about and what it is not (``promise.conditions``).
         stopped: Why monitoring stopped early, else None.
     """
 
@@ -84,14 +82,9 @@ def spending(folder: Path) -> Spending:
         unit=plan.privacy.unit,
         adjacency=plan.privacy.adjacency,
         sentence=for_a_lawyer(plan, events),
-        conditions=_conditions(plan),
+        conditions=conditions(plan),
         stopped=str(stopped[0].payload["reason"]) if stopped else None,
     )
-
-
-def _conditions(plan: MonitoringPlan) -> tuple[str, ...]:
-    found = [RECORD_CONDITION] if plan.privacy.unit == "record" else []
-    return (*found, PLAIN_CAVEAT) if plan.privacy.aggregation == "plain" else tuple(found)
 
 
 def spending_table(spent: Spending) -> RenderableType:

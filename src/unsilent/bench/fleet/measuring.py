@@ -47,15 +47,19 @@ class Ledger:
 
     def measure(self, moment: int, adapters: Adapters, present: NDArray[np.bool_]) -> None:
         """Write a round: statistics of those present, truth of all."""
-        stats = self._public(self._probes, adapters)
-        stats["SF-3"], shown = self._records(moment, adapters)
-        for code, (value, spread) in stats.items():
-            shown[code], shown[code + SPREAD] = value, spread
-        for name, values in shown.items():
+        for name, values in self.measured(moment, adapters).items():
             self.numbers[name][moment - 1] = np.where(present, values, np.nan)
         effects = self._truths(moment, adapters)
         for place, code in enumerate(CODES):
             self.truth[moment - 1, place], self.errors[moment - 1, place] = effects[code]
+
+    def measured(self, moment: int, adapters: Adapters) -> dict[str, Numbers]:
+        """What each client measures in a round: (clients,) by column of the traces."""
+        stats = self._public(self._probes, adapters)
+        stats["SF-3"], shown = self._records(moment, adapters)
+        for code, (value, spread) in stats.items():
+            shown[code], shown[code + SPREAD] = value, spread
+        return shown
 
     def _public(self, probes: Probes, adapters: Adapters) -> dict[str, Pair]:
         """The statistics of the modes on public probes."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from unsilent.bench.traces import Federation
 from unsilent.bench.verdicts.people import Array, limited
-from unsilent.bench.verdicts.world import Simulation, encode
+from unsilent.bench.verdicts.world import Simulation
 from unsilent.errors import InputError
 from unsilent.plan import MonitoringPlan, read_plan
 from unsilent.release.layout import Layout
@@ -63,7 +63,7 @@ class Batch:
     @cached_property
     def sums(self) -> NDArray[np.int64]:
         """(federations, rounds, coordinates) sums of the clients' vectors, without noise."""
-        vectors = encode(self.layout, self._filled(self.layout.inputs))
+        vectors = self.layout.encode_all(self._filled(self.layout.inputs))
         return (vectors * self.present[..., None]).sum(axis=2)
 
     @cached_property

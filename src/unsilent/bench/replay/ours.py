@@ -110,6 +110,10 @@ class NoiseOnMeans:
                 effects=effects + generator.standard_normal(effects.shape) * here,
                 noise_variance=sds**2,
                 cut=np.zeros_like(effects),
+                raised=np.zeros_like(effects),
+                sampling=replace(
+                    series.sampling, added_step=0.0, taken_step=0.0, spread_taken_step=0.0
+                ),
             )
 
         return replace(said(batch, simulation, draws, noised), visibility=None)

@@ -14,7 +14,7 @@ from unsilent.inference.sampling import Sampling
 from unsilent.inference.series import Series, system_series
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Release
-from unsilent.release.layout import ACCURACY, CLIPPED, LOSS, SPREAD, SQUARE
+from unsilent.release.layout import ACCURACY, CLIPPED, LOSS, RAISED, SPREAD, SQUARE
 
 CONTROLS = {"boundary": "horizon", "e-process": "open-ended"}
 
@@ -105,15 +105,18 @@ def series_of(simulation: Simulation, code: str) -> Series:
         sums = simulation.totals[:, use, position].astype(np.float64)
         return sums / (clients * layout.unit(name)) * layout.coordinates[position].clip
 
+    asked = simulation.plan.taking_part if code in simulation.plan.planned else 0
     return Series(
         code=code,
         rounds=np.flatnonzero(use) + 1,
         clients=clients,
+        asked=np.maximum(clients, asked),
         noise_variance=simulation.noise_variance[use],
         effects=column(code),
         spreads=column(code + SPREAD),
         squares=column(code + SQUARE),
         cut=column(CLIPPED),
+        raised=column(RAISED if code in simulation.plan.planned else CLIPPED),
         sampling=_sampling(simulation, code),
     )
 
@@ -130,11 +133,13 @@ def first(series: Series, looks: int) -> Series:
         code=series.code,
         rounds=series.rounds[:looks],
         clients=series.clients[:looks],
+        asked=series.asked[:looks],
         noise_variance=series.noise_variance[:looks],
         effects=series.effects[:, :looks],
         spreads=series.spreads[:, :looks],
         squares=series.squares[:, :looks],
         cut=series.cut[:, :looks],
+        raised=series.raised[:, :looks],
         sampling=series.sampling,
     )
 

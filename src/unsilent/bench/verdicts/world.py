@@ -8,7 +8,7 @@ is sized by ``release.noise``, so what is judged is what the product would judge
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from unsilent.bench.verdicts.people import Array, People, limited
 from unsilent.bench.verdicts.scenarios import World
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import ACCURACY, CLIPPED, LOSS, SPREAD, SQUARE, Layout
+from unsilent.release.layout import Layout
 from unsilent.release.noise import needed_releases, share_variance
 
 _SLACK = 1e-12
@@ -56,42 +56,6 @@ class Simulation:
     clean: Array
 
 
-def encode(layout: Layout, values: Mapping[str, Array]) -> NDArray[np.int64]:
-    """``Layout.encode`` for many clients at once.
-
-    Args:
-        layout: The layout.
-        values: Numbers in natural units for each name of ``layout.inputs``, all of one shape.
-
-    Returns:
-        (*shape, n_coordinates) int64, each row equal to ``layout.encode`` of its values.
-    """
-    shape = np.shape(values[layout.inputs[0]])
-    body = np.empty((*shape, len(layout.names) - 1))
-    kept = np.ones(shape)
-    for position, name in enumerate(layout.names[:-1]):
-        clip, unit = layout.coordinates[position].clip, layout.unit(name)
-        if name.endswith(SQUARE):
-            value = values[name.removesuffix(SQUARE)]
-            limit = layout.coordinates[layout.index(name.removesuffix(SQUARE))].clip
-            part = (np.clip(value, -limit, limit) / limit) ** 2
-        else:
-            value = values[name]
-            part = np.clip(value, -clip, clip) / clip
-            if name in (LOSS, ACCURACY):
-                kept = np.minimum(kept, np.clip(2 - value / clip, 0.0, 1.0))
-            elif SPREAD not in name:
-                kept = np.minimum(kept, clip / np.maximum(np.abs(value), clip))
-        body[..., position] = part * unit
-    reserved = layout.unit(CLIPPED)
-    room = np.sqrt(layout.bound**2 - reserved**2) * (1 - _SLACK)
-    norm = np.sqrt(np.einsum("...c,...c->...", body, body))
-    shrink = np.where(norm > room, room / np.maximum(norm, room), 1.0)
-    body *= shrink[..., None]
-    clipped = np.ceil(reserved * (1.0 - kept * shrink))
-    return np.concatenate([np.trunc(body), clipped[..., None]], axis=-1).astype(np.int64)
-
-
 def simulate(
     world: World, repetitions: int, generator: np.random.Generator
 ) -> Iterator[Simulation]:
@@ -127,7 +91,7 @@ def _simulate(
     moments = [slice(t, t + 1) for t in range(world.rounds)] if world.drifts else [slice(None)]
     for moment in moments:
         values, expected = people.at(moment.start or 0)
-        totals[:, moment] = here[moment] @ encode(layout, values).astype(np.float64)
+        totals[:, moment] = here[moment] @ layout.encode_all(values).astype(np.float64)
         numbers = np.stack([limited(plan, code, values[code]) for code in plan.planned], axis=-1)
         clean[:, moment] = shares[moment] @ numbers
         present[:, moment] = shares[moment] @ expected
