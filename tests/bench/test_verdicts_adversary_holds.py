@@ -28,7 +28,21 @@ def test_every_shipped_plan_is_attacked(found: Attack) -> None:
     assert not found.skipped
 
 
-@pytest.mark.parametrize("rate", ["false_failure", "false_healthy", "false_silent", "false_loud"])
+def test_every_run_has_its_intervals(found: Attack) -> None:
+    assert {row.plan: row.broken_worlds for row in found.rows if row.broken_worlds} == {}
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        "false_failure",
+        "false_healthy",
+        "by_effect_false_failure",
+        "by_effect_false_healthy",
+        "false_silent",
+        "false_loud",
+    ],
+)
 def test_the_worst_world_of_each_plan_keeps_what_is_promised(found: Attack, rate: str) -> None:
     above = {row.plan: getattr(row, rate) for row in found.rows if rate in row.shortfalls}
     assert above == {}

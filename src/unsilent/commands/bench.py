@@ -48,7 +48,7 @@ def bench_verdicts(
         ),
     ] = None,
     without: Annotated[
-        Literal["clipping", "sampling"] | None,
+        Literal["clipping", "sampling", "missing"] | None,
         typer.Option(
             help="With --adversary: judge without what allows for it, to see what is then found.",
             show_default=False,
@@ -277,7 +277,7 @@ def bench_replay(
 def _search(
     seed: int,
     worlds: int | None,
-    without: Literal["clipping", "sampling"] | None,
+    without: Literal["clipping", "sampling", "missing"] | None,
     *,
     short: bool,
     as_json: bool,

@@ -156,6 +156,8 @@ def fresh(modes: int, side: Side, generator: np.random.Generator) -> Genome:
     for start in range(numbers.stop + 4 * TYPES, numbers.stop + 4 * TYPES + 5 * modes):
         if generator.random() < 0.5:
             genes[start] = generator.choice((0.0, 0.12, 0.88, 1.0))
+    if generator.random() < 0.5:
+        genes[_places(modes)["strength"][0]] = generator.choice((0.0, 1.0))
     for _ in range(int(generator.integers(0, 4))):
         _whole(genes, modes, generator)
     return Genome(np.round(genes, DIGITS), modes, side, int(generator.integers(_SEEDS)))
@@ -204,11 +206,10 @@ def _whole(genes: Array, modes: int, generator: np.random.Generator) -> None:
 
 @lru_cache(maxsize=8)
 def _places(modes: int) -> dict[str, tuple[int, int]]:
-    """Where the parts that matter in every world begin and end, and the others."""
+    """Where each part begins and ends; ``others`` are those after the clients' numbers."""
     found: dict[str, tuple[int, int]] = {}
     start = 0
     for name, shape in layout(modes).items():
         found[name] = (start, start + int(np.prod(shape)))
         start = found[name][1]
-    first = found["system"][1]
-    return {name: found[name] for name in PARTS[:-1]} | {"others": (first, start)}
+    return found | {"others": (found["system"][1], start)}

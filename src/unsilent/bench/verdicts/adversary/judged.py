@@ -24,11 +24,15 @@ from unsilent.bench.verdicts.rivals import Flags
 from unsilent.bench.verdicts.rows import EDGE
 from unsilent.inference.bands import Band, bands, bands_with, decide
 from unsilent.inference.judge import VISIBILITY_ERROR
-from unsilent.inference.series import Series
+from unsilent.inference.sampling import Numbers
+from unsilent.inference.series import Pooled, Series, Side
 from unsilent.plan import MonitoringPlan
 from unsilent.taxonomy import by_code
 
-Strip = Literal["clipping", "sampling"]
+_OPEN = 1e6
+"""An end beyond every number."""
+
+Strip = Literal["clipping", "sampling", "missing"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +43,7 @@ class Said:
         failure, healthy, silent, loud: Whether any such word was false.
         missed: Whether an interval of a mode missed the truth of its window.
         system_missed: Whether one of a system metric did.
+        broken: Whether an interval of a mode is not a finite number, which ends a run.
         nearest: By ``failure``, ``healthy``, ``silent`` and ``loud``: how near a false word came,
             in half widths of the interval; above 0 it was said.
     """
@@ -49,6 +54,7 @@ class Said:
     loud: Flags
     missed: Flags
     system_missed: Flags
+    broken: Flags
     nearest: dict[str, Array]
 
 
@@ -67,14 +73,14 @@ def judge(
         control: ``horizon`` or ``open-ended``.
         places: Of the modes to judge, in ``plan.planned``; None for all.
         system: Whether to judge the system metrics.
-        strip: Judge without what allows for clipping, or for sampling: a broken judge, to show
-            that the search finds what such a one gets wrong.
+        strip: Judge without what allows for clipping, for sampling or for who is missing: a
+            broken judge, to show that the search finds what such a one gets wrong.
     """
     plan = controlled(played.simulation.plan, control)
     count = len(played.simulation.totals)
     found = {
         name: np.zeros(count, np.bool_)
-        for name in ("failure", "healthy", "silent", "loud", "missed", "system_missed")
+        for name in ("failure", "healthy", "silent", "loud", "missed", "system_missed", "broken")
     }
     nearest = {name: np.full(count, -np.inf) for name in ("failure", "healthy", "silent", "loud")}
     for place in range(len(plan.planned)) if places is None else places:
@@ -105,7 +111,8 @@ def _modes(
     tolerance, whole = mode.tolerance, _series(plan, played, code)
     truth = played.simulation.truth[..., place]
     for last in plan.monitoring_rounds:
-        shown = [stripped(each, strip) for each in bands(plan, whole.until(last))]
+        shown = [stripped(each, whole, strip) for each in bands(plan, whole.until(last))]
+        shown = [_finite(each, found["broken"]) for each in shown]
         sign, _ = decide(tuple(shown), tolerance)
         truths = [_within(plan, played, each, truth) for each in shown]
         beyond = [each >= tolerance - EDGE for each in truths]
@@ -142,7 +149,7 @@ def _visibility(
             strict=True,
         )
         for pair in pairs:
-            shown = [stripped(each, strip) for each in pair]
+            shown = [stripped(band, each, strip) for band, each in zip(pair, both, strict=True)]
             truths = [
                 _within(plan, played, band, played.system[..., column])
                 for column, band in enumerate(shown)
@@ -160,21 +167,45 @@ def _visibility(
     found["loud"] |= nearest["loud"] > 0
 
 
-def stripped(band: Band, strip: Strip | None) -> Band:
+def stripped(band: Band, series: Series, strip: Strip | None) -> Band:
     """The band as it is, or without one of its allowances."""
     if strip is None:
         return band
     pooled, (below, above) = band.pooled, band.reach
+    lower = _end(pooled, pooled.below, series.lower, -below, strip)
+    return replace(band, lower=lower, upper=_end(pooled, pooled.above, series.upper, above, strip))
+
+
+def _end(pooled: Pooled, side: Side, extreme: float, reach: Numbers, strip: Strip) -> Numbers:
+    """One end of an interval without an allowance."""
+    missing = (1 - pooled.share) * extreme
+    centre, sd, slack = side.centre, side.sd, side.slack
     if strip == "clipping":
-        lower = pooled.effect - (below * pooled.sd + pooled.slack)
-        return replace(band, lower=lower, upper=pooled.effect + above * pooled.sd + pooled.slack)
-    saved_below, saved_above = (reach * (pooled.sd - pooled.privacy_sd) for reach in (below, above))
-    return replace(band, lower=band.lower + saved_below, upper=band.upper - saved_above)
+        centre = pooled.share * pooled.effect + missing
+        sd = np.hypot(side.sampling_sd, pooled.share * pooled.privacy_sd)
+    elif strip == "sampling":
+        sd = side.privacy_sd
+    else:
+        centre = (centre - missing) / pooled.share
+        sd, slack = sd / pooled.share, slack / pooled.share
+    return centre + reach * sd + np.sign(reach) * slack
+
+
+def _finite(band: Band, broken: Flags) -> Band:
+    """The band, open where an end is not a finite number; such runs are marked as broken."""
+    bad = ~np.isfinite(band.lower) | ~np.isfinite(band.upper)
+    if not bad.any():
+        return band
+    broken |= bad
+    return replace(
+        band, lower=np.where(bad, -_OPEN, band.lower), upper=np.where(bad, _OPEN, band.upper)
+    )
 
 
 def _half(band: Band, end: int) -> Array:
-    """Half width of a band without what clipping hides, above 0."""
-    return np.maximum(band.reach[end] * band.pooled.sd + band.pooled.slack, 1e-9)
+    """How far a band reaches from one end's centre, above 0."""
+    side = (band.pooled.below, band.pooled.above)[end]
+    return np.maximum(band.reach[end] * side.sd + side.slack, 1e-9)
 
 
 def _series(plan: MonitoringPlan, played: Played, name: str) -> Series:

@@ -27,7 +27,7 @@ from unsilent.bench.verdicts.adversary.course import anchored, bisected, course_
 from unsilent.bench.verdicts.adversary.genes import SHAPES, TYPES, Genome, signed
 from unsilent.bench.verdicts.adversary.present import attendance, cohorts, draw
 from unsilent.bench.verdicts.people import Array
-from unsilent.bench.verdicts.world import Simulation, encode
+from unsilent.bench.verdicts.world import Simulation
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import ACCURACY, LOSS, SPREAD, SUBGROUP, Layout
 from unsilent.release.noise import share_variance
@@ -163,9 +163,9 @@ class Stage:
             cast = cast.repeated(repetitions)
         homes = self._homes[cast.types]
         items = [each.draw(cast.types, homes, generator) for each in self._asked]
-        keys = self.genome.raw("absent")[cast.types]
-        joined, here = draw(self.plan, self.attendance, keys, repetitions, generator)
         levels = [self._level(cast, place, 0) for place in range(len(self._codes))]
+        keys = self._keys(cast, levels)
+        joined, here = draw(self.plan, self.attendance, keys, repetitions, generator)
         values = self._values(cast, levels, items)
         now = self._seen(cast, levels, values, 0)
         totals = np.empty((repetitions, rounds, len(self.layout.names)))
@@ -235,7 +235,7 @@ class Stage:
         else:
             means = np.array([self._mean(place, moment) for place in range(len(self._codes))])
         return _Round(
-            encode(self.layout, seen).astype(np.float64),
+            self.layout.encode_all(seen).astype(np.float64),
             np.clip(metrics, self._least, self._most),
             expected,
             means,
@@ -245,6 +245,14 @@ class Stage:
         """(R, N, 2) loss and drop of accuracy."""
         aim = np.arange(len(METRICS)) == (self.target if self._of_system else -1)
         return self._metrics[cast.types] + self._course[moment] * aim
+
+    def _keys(self, cast: Cast, levels: list[Array]) -> Array:
+        """(R, N) in [0, 1], who is missing first: by type, or those who would speak against."""
+        if self._of_system or not self.attendance.informed:
+            return self.genome.raw("absent")[cast.types]
+        sign = 1 if self.genome.side == "healthy" else -1
+        part = np.clip(levels[self.target] / self._clips[self.target], -1, 1)
+        return 0.5 + 0.5 * sign * part
 
     def _mean(self, place: int, moment: int) -> float:
         """Mean over the population, or over all who are enrolled, of one mode in a round."""

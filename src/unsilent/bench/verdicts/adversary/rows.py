@@ -36,6 +36,8 @@ class Row:
             the effect; None where the plan reckons with none.
         interval_misses: Highest rate of runs with an interval that misses, in these worlds.
         system_misses: The same of the intervals of the system metrics.
+        broken_worlds: How many worlds had a run with an interval that is no finite number; the
+            product ends there with an error.
         …_error: Monte-Carlo standard error.
         worst: By word, the world: what is in it, its genes and the seed of its runs.
     """
@@ -61,6 +63,7 @@ class Row:
     interval_misses_error: float
     system_misses: float
     system_misses_error: float
+    broken_worlds: int = 0
     by_effect_false_failure: float | None = None
     by_effect_false_failure_error: float | None = None
     by_effect_false_healthy: float | None = None
@@ -93,11 +96,10 @@ class Row:
 
     @property
     def met(self) -> bool:
-        """Whether false FAILURE and false HEALTHY are as rare as asked.
-
-        Of worlds whose drop-outs do not depend on the effect.
-        """
-        return not {"false_failure", "false_healthy"} & set(self.shortfalls)
+        """Whether false FAILURE and HEALTHY are as rare as asked, and every run had a verdict."""
+        return not self.broken_worlds and not {
+            name for name in self.shortfalls if name.endswith(("failure", "healthy"))
+        }
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data."""
@@ -134,6 +136,7 @@ def row_of(
         worlds=worlds,
         repetitions=repetitions,
         seed=seed,
+        broken_worlds=sum(each.broken for each in found if not each.informed),
         worst=worst,
         **rates,
     )

@@ -13,7 +13,7 @@ from unsilent.bench.verdicts.adversary.judged import Said, Strip
 from unsilent.bench.verdicts.adversary.rows import Row, row_of
 from unsilent.bench.verdicts.adversary.search import SIDES, Found, replay, search
 from unsilent.bench.verdicts.adversary.variants import Variant, own_forms, variants
-from unsilent.errors import InputError, UnsilentError
+from unsilent.errors import InputError, PlanError
 from unsilent.plan import MonitoringPlan
 from unsilent.progress import Progress, SilentProgress
 
@@ -93,8 +93,8 @@ def attack(
 
         try:
             found = against(variant, tried, (seed, number), repetitions, strip=strip, told=told)
-        except UnsilentError as error:
-            # What no run would be let into is not a plan to attack.
+        except PlanError as error:
+            # A plan whose noise cannot be drawn lets no run begin.
             skipped.append((variant, str(error)))
             continue
         rows.append(row_of(variant, found, tried, repetitions, seed))

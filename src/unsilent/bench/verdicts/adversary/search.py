@@ -8,7 +8,7 @@ worst of many noisy rates is too high, and a rate that chose nothing is not.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -31,7 +31,7 @@ _FIRST = 0.2
 """Share of the worlds that are random: before the first is changed, and then among the others."""
 _LATER = 0.05
 _ANY_NICHE = 0.3
-_BY_EFFECT = 0.2
+_BY_EFFECT = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,7 @@ class Found:
         informed: Whether its drop-outs depend on the effect.
         said: What was said of it, in fresh repetitions.
         seed: Of these.
+        broken: How many of the worlds that were tried had a run without an interval.
     """
 
     genome: Genome
@@ -52,6 +53,7 @@ class Found:
     informed: bool
     said: Said
     seed: int
+    broken: int = 0
 
 
 @dataclass(eq=False)
@@ -119,7 +121,7 @@ def search(
         strip: Search a broken judge, see ``judge``.
         told: Told after each world how many there were.
     """
-    archive, modes = _Archive(), len(plan.planned)
+    archive, modes, broken = _Archive(), len(plan.planned), 0
     for number in range(worlds):
         if number < max(_FIRST * worlds, 2) or generator.random() < _LATER:
             genome = fresh(modes, side, generator)
@@ -127,7 +129,8 @@ def search(
             genome = child(archive.parent(generator), archive.parent(generator), generator)
         stage = Stage(plan, genome)
         niche = (stage.target, stage.attendance.informed)
-        score = _score(_said(stage, SCREENED, generator, strip), side)
+        said = _said(stage, SCREENED, generator, strip)
+        score, broken = _score(said, side), broken + int(said.broken.any())
         if score > archive.floor(niche):
             score = _score(_said(stage, AGAIN, generator, strip), side)
             if score > archive.floor(niche):
@@ -138,7 +141,8 @@ def search(
     for informed in (False, True):
         finalists = [genome for _, genome in archive.ranked(informed)[:FINALISTS]]
         if finalists and not (informed and side in ("silent", "loud")):
-            found.append(_final(plan, side, finalists, generator, repetitions, strip))
+            worst = _final(plan, side, finalists, generator, repetitions, strip)
+            found.append(replace(worst, broken=broken))
     return found
 
 

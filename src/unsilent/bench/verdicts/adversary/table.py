@@ -48,6 +48,8 @@ def summary(attack: Attack) -> Text:
         f"against {worlds:,} worlds.\n"
     )
     for row in attack.rows:
+        if row.broken_worlds:
+            text.append(f"  {_where(row)}: {row.broken_worlds} worlds without an interval\n", "dim")
         for name in row.shortfalls:
             world = row.worst[name.replace("false_", "")]
             text.append(
