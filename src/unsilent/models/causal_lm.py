@@ -107,7 +107,7 @@ class CausalLM:
 
         Never for private records: what is kept would outlive the client's run.
         """
-        self._shared = folder / self.digest.removeprefix("sha256:")[:16]
+        self._shared = folder / self.digest.removeprefix("sha256:")
         self._public = {items.digest for items in sets}
 
     def new_adapter(self, seed: int) -> Adapter:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from unsilent.errors import ItemError
 from unsilent.items import Item, ItemSet
 from unsilent.modes.base import ItemRole
+from unsilent.plan import MonitoringPlan
 
 PROBE_ROLES: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful", "benign")
 
@@ -56,3 +57,23 @@ def _check_pairs(items: ItemSet, where: str) -> None:
                 where=where,
                 remedy="A pair joins counterfactuals: give it at least two items.",
             )
+
+
+def check_enough(plan: MonitoringPlan, role: ItemRole, items: ItemSet) -> None:
+    """Check that a set has as many independent items as its intervals count on.
+
+    Only where the plan speaks of items like these: what was not drawn is allowed for by how many
+    were. Items that share ``pair`` are one.
+
+    Raises ItemError.
+    """
+    if plan.monitor.items != "like-these":
+        return
+    units = len({item.id if item.pair is None else ("pair", item.pair) for item in items})
+    counted = plan.probes.size(role)
+    if units < counted:
+        raise ItemError(
+            f"{units} independent items are fewer than the {counted} that the plan counts on",
+            where=f"probes.{role}",
+            remedy=f"Set probes.sizes.{role} to at most {units}, or give more items.",
+        )

@@ -337,9 +337,8 @@ def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
 
     An interval of private records rests on it, so its clip is the most that a spread of a number
     in the mode's range can be: a smaller one would have to be paid for (``Sampling``). Where
-    intervals cover the choice of items it is released more exactly, as exactly as no client is cut
-    for its spread alone, and within what a spread can be. Of a file's items the number is not known
-    beforehand; there the usual clip is enough from 65 items on.
+    intervals cover the choice of items it is released more exactly, within what a spread of so
+    many items can be; a set that has fewer is refused when it is read.
     """
     name, mode = code + SPREAD, MODES[code]
     alike = plan.monitor.items == "like-these"
@@ -348,8 +347,7 @@ def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
     if not alike:
         return Coordinate(name, 0.25, 0.2)
     sizes: dict[ItemRole, int] = {need.items: plan.probes.size(need.items) for need in mode.needs}
-    known = all(getattr(plan.probes, role) == "embedded" for role in sizes)
-    return Coordinate(name, mode.largest_spread(sizes) if known else 0.25, 0.6)
+    return Coordinate(name, mode.largest_spread(sizes), 0.8)
 
 
 def _is_square(name: str) -> bool:

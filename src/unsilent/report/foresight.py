@@ -11,6 +11,7 @@ from rich.text import Text
 from unsilent.inference.advice import Advice, advise, refuse_underpowered
 from unsilent.inference.bands import FAILURE_SHARE
 from unsilent.inference.delay import Delay, delays
+from unsilent.inference.population import foreseen
 from unsilent.inference.power import PowerRow, power_table
 from unsilent.inference.probe_sizes import items_for
 from unsilent.plan import MonitoringPlan
@@ -68,6 +69,7 @@ class Foresight:
                 {**asdict(row), "only_undetermined": row.only_undetermined} for row in self.rows
             ],
             "false_alarms": false_alarms(self.plan),
+            "population": foreseen(self.plan),
             "delays": [asdict(delay) for delay in self.delays],
             "advice": [asdict(each) for each in self.advice],
             "probes": {"items": self.plan.probes.items, "enough": self.probes},
@@ -81,6 +83,7 @@ class Foresight:
         parts: list[RenderableType] = [self._head(), tables.power(self.rows, several=several)]
         parts.append(tables.notes(self.plan, self.rows))
         parts += [tables.delay_lines(self.plan, self.delays), Text("\n" + tables.alarms(self.plan))]
+        parts.append(Text("\n" + foreseen(self.plan)))
         if self.probes:
             parts.append(Text(tables.probes(self.plan.probes, self.probes)))
         if self.secure_sum is not None:
@@ -152,4 +155,6 @@ def _secure_sum(plan: MonitoringPlan) -> dict[str, Any] | None:
         "least": found.least,
         "consistency": found.consistency,
         "withstands_lies": found.withstands_lies,
+        "smallest": found.smallest_sum,
+        "stay": found.stay,
     }

@@ -178,13 +178,17 @@ def probes(plan: ProbesPlan, enough: dict[str, int]) -> str:
 def masking(found: dict[str, Any]) -> str:
     """The secure sum's parameters, in words."""
     lies = (
-        "A server that tells clients different things still learns one sum only."
+        "still learns one sum only"
         if found["withstands_lies"]
-        else "It does not withstand a server that tells clients different things."
+        else "gets a smaller sum than it announces"
     )
+    signed = ", since clients sign who is in it" if found["consistency"] else ""
     return (
         f"\nSecure sum: {found['clients']} clients with {found['degree']} neighbours each, "
-        f"{found['threshold']} shares give a secret, no sum of fewer than {found['least']}. {lies}"
+        f"{found['threshold']} shares give a secret, no sum of fewer than {found['least']}. Once "
+        f"the vectors are there, {found['stay']} must stay until the sum is open. A server that "
+        f"tells clients different things {lies}, of {found['smallest']} honest clients or "
+        f"more{signed}."
     )
 
 
