@@ -359,7 +359,9 @@ def unseen(span: ArrayLike, variance: ArrayLike, tail: ArrayLike, count: ArrayLi
     distance, number = np.asarray(span, dtype=np.float64), np.asarray(count, dtype=np.float64)
     share: Numbers = np.minimum(np.asarray(variance, dtype=np.float64) / distance**2, 1.0)
     left = np.maximum(number * (1 - share), 1e-9)
-    bound = np.asarray(betainccinv(number * share + 1, left, np.asarray(tail)), np.float64)
+    found = np.asarray(betainccinv(number * share + 1, left, np.asarray(tail)), np.float64)
+    # Of an error so small that floats lose it nothing is excluded.
+    bound = np.where(np.isnan(found), 1.0, found)
     return distance * np.maximum(bound - share, 0.0)
 
 
