@@ -51,9 +51,9 @@ def later_values(plan: MonitoringPlan, series: Series, guard: int, side: int) ->
         later = replace(end, privacy_sd=end.privacy_sd * np.sqrt(length / new))
         window = replace(pooled, above=later) if side else replace(pooled, below=later)
         reach = reach_of(series, window, np.asarray(value), above=bool(side))
-        # In sd of the window as it is.
-        reach = reach * later.sd / np.maximum(end.sd, 1e-300)
-        found.append(float(reach) * math.sqrt((length + more) / new))
+        # In sd of the window that keeps its start.
+        kept = np.hypot(end.sampling_sd, end.privacy_sd * math.sqrt(length / (length + more)))
+        found.append(float(reach * later.sd / np.maximum(kept, 1e-300)))
     return tuple(found)
 
 
