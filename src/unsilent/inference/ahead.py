@@ -60,19 +60,19 @@ def later_values(plan: MonitoringPlan, series: Series, guard: int, side: int) ->
 def settling_values(
     plan: MonitoringPlan, series: Series, guard: int, side: int
 ) -> tuple[float, ...]:
-    """``later_values``; for upper ends of the guard that will reach further, as both must agree.
+    """``later_values`` of that guard which decides: for upper ends the one that will reach further,
+    as both must agree, for lower ends the other one, as one is enough.
 
     Those of the other guard are brought to sd of this one's window: noise goes with one over the
     root of its length.
     """
     own = later_values(plan, series, guard, side)
-    if side == 0:
-        return own
     done, other = len(series.rounds), 1 - guard
     length, its = _guard_length(done, guard), _guard_length(done, other)
     others = later_values(plan, series, other, side)
+    decides = max if side else min
     return tuple(
-        max(value, rival * math.sqrt((length + more) / (its + more)))
+        decides(value, rival * math.sqrt((length + more) / (its + more)))
         for more, (value, rival) in enumerate(zip(own, others, strict=True), start=1)
     )
 
