@@ -200,7 +200,6 @@ def test_what_later_rounds_will_reach_is_what_they_reach(plan_of, control, guard
     assert len(promised) == 7
     length = 5 if guard == 0 else 4
 
-
     def end(looks):
         band = bands(plan, whole.until(looks))[guard]
         return band, (band.pooled.below, band.pooled.above)[side].privacy_sd

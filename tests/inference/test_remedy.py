@@ -20,7 +20,7 @@ from unsilent.release.release import Release
 
 
 def estimate(effect=0.0, sampling=0.0, privacy=0.05, clients=30):
-    return Estimate("SF-6", effect, sampling, privacy, 0.0, 0.0005, clients, math.inf)
+    return Estimate("SF-6", effect, sampling, privacy, 0.0, 0.0005, clients)
 
 
 def interval_of(plan, found):
@@ -153,7 +153,7 @@ def test_each_way_that_the_judge_names_settles_its_verdict(plan_of, control, eff
 
 def test_records_help_only_where_they_are_what_is_sampled(plan_of):
     plan = plan_of()  # 24 held-out records a client
-    share = Estimate("SF-3", 0.0, 0.08, 0.03, 0.0, 0.0005, 30, math.inf)
+    share = Estimate("SF-3", 0.0, 0.08, 0.03, 0.0, 0.0005, 30)
     # sd 5 leaves 4 points to sampling: a quarter of the variance, for a share 16 times the records.
     assert decisive_records(plan, share, 0.05) == 24 * 16
     assert decisive_records(plan, share, 0.03) is None
