@@ -60,8 +60,10 @@ def later_values(plan: MonitoringPlan, series: Series, guard: int, side: int) ->
 def settling_values(
     plan: MonitoringPlan, series: Series, guard: int, side: int
 ) -> tuple[float, ...]:
-    """``later_values`` of that guard which decides: for upper ends the one that will reach further,
-    as both must agree, for lower ends the other one, as one is enough.
+    """``later_values`` of the guard that decides.
+
+    For upper ends the one that will reach further, as both must agree; for lower ends the other
+    one, as one is enough.
 
     Those of the other guard are brought to sd of this one's window: noise goes with one over the
     root of its length.
