@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unsilent.inference import judge_rounds, series_of
@@ -57,6 +57,7 @@ NUMBERS = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(NUMBERS, min_size=ASKED, max_size=ASKED), st.integers(2, ASKED))
 def test_without_noise_the_mean_of_all_who_were_asked_is_inside_whoever_is_missing(all_, here):
     # Hypothesis chooses who is here and what the others would have said: no model of dropping out.

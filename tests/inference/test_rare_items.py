@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
@@ -106,6 +106,7 @@ def test_of_many_it_is_the_normal_reach():
 TAILS, COUNTS = st.floats(1e-6, 0.4), st.integers(1, 5000)
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 2.0), st.floats(0.0, 0.2), TAILS, COUNTS)
 def test_it_falls_with_the_count_and_the_tail_and_stays_within_the_span(span, share, tail, count):
     def reach(tail=tail, count=count, span=span):
