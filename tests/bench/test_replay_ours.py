@@ -30,7 +30,8 @@ def batch(*codes: str, dose: str = "strong", **more: object) -> Batch:
 def test_sums_are_those_of_the_product_s_own_layout() -> None:
     here = batch("SF-3", clients=20, rounds=2, absent=0.3)
     (each,) = here.federations
-    layout = Layout.from_plan(PLAN)
+    # Of those who are asked a share is absent: they are a sample, and its squares are released.
+    layout = Layout.from_plan(here.plan)
     for moment in range(2):
         total = sum(
             layout.encode({name: float(each.numbers[name][moment, i]) for name in layout.inputs})

@@ -29,7 +29,8 @@ def test_verdicts_and_intervals_are_those_of_judge_rounds(
     method: str, population: str, name: str
 ) -> None:
     world = World(
-        30,
+        # Of 30 who stand for others too few could be without harm for an e-process to be sure.
+        100,
         6,
         8.0,
         population,

@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from unsilent.bench.verdicts.people import clipped_mean
 from unsilent.bench.verdicts.scenarios import SCENARIOS, World
-from unsilent.bench.verdicts.world import encode, simulate
+from unsilent.bench.verdicts.world import simulate
 from unsilent.release.layout import Layout
 from unsilent.release.noise import share_variance
 
@@ -23,7 +23,7 @@ def test_vectors_are_those_of_the_layout(population: str) -> None:
     # Wide enough that box and joint clip both bite, often and rarely.
     sd = generator.choice([0.05, 0.4], 300)
     values = {name: sd * generator.standard_normal(300) for name in layout.inputs}
-    found = encode(layout, values)
+    found = layout.encode_all(values)
     for client in range(300):
         mine = layout.encode({name: values[name][client] for name in layout.inputs})
         assert (found[client] == mine).all()

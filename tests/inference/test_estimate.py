@@ -10,7 +10,7 @@ from unsilent.inference.estimate import (
     released_range,
 )
 from unsilent.inference.sampling import Sampling
-from unsilent.inference.series import estimate_mode, system_series
+from unsilent.inference.series import estimate_mode, series_of, system_series
 from unsilent.modes import MODES
 from unsilent.release.layout import Layout
 from unsilent.release.release import Release
@@ -56,7 +56,9 @@ def test_public_probes_on_enrolled_clients_have_no_sampling_part(plan_of, summed
     total = summed(plan, [{"SF-1.spread": 0.04}] * 30, None)
     found = estimate_mode(plan, Layout.from_plan(plan), total, "SF-1")
     assert found.sampling_sd == 0.0
-    assert math.isinf(found.degrees_of_freedom)
+    pooled = series_of(plan, Layout.from_plan(plan), [total], "SF-1").pooled(3, 3)
+    assert math.isinf(pooled.below.degrees_of_freedom)
+    assert math.isinf(pooled.above.degrees_of_freedom)
     assert found.item_sd == pytest.approx(0.04, abs=0.25 / 204)
 
 
@@ -111,8 +113,10 @@ def test_dispersion_over_clients_is_debiased_then_bounded(plan_of, summed):
     plan = plan_of(population="like-these")
     layout = Layout.from_plan(plan)
     values = np.random.default_rng(5).normal(0.05, 0.06, 30).clip(-0.3, 0.3)
-    quiet = estimate_mode(plan, layout, summed(plan, [{"SF-1": v} for v in values], None), "SF-1")
-    assert quiet.degrees_of_freedom == 29
+    total = summed(plan, [{"SF-1": v} for v in values], None)
+    quiet = estimate_mode(plan, layout, total, "SF-1")
+    pooled = series_of(plan, layout, [total], "SF-1").pooled(3, 3)
+    assert pooled.below.degrees_of_freedom == pooled.above.degrees_of_freedom == 29
     assert quiet.sampling_sd == pytest.approx(values.std(ddof=1) / math.sqrt(30), rel=0.06)
     noisy = [
         estimate_mode(
@@ -158,7 +162,8 @@ def test_system_metrics_are_decoded_with_their_noise(plan_of, summed):
 def test_nothing_is_hidden_when_nobody_is_clipped(plan_of, summed):
     plan, layout = plan_of(), Layout.from_plan(plan_of())
     total = summed(plan, [{"SF-1": 0.1}] * 30, None)
-    assert estimate_mode(plan, layout, total, "SF-1").hidden == 0.0
+    pooled = series_of(plan, layout, [total], "SF-1").pooled(3, 3)
+    assert pooled.below.centre == pooled.above.centre == pooled.effect
 
 
 @pytest.mark.parametrize("failing", [1, 12, 30])
@@ -166,11 +171,13 @@ def test_what_the_joint_clip_hid_is_bounded_also_where_few_clients_fail(plan_of,
     plan, layout = plan_of(weight=0.9), Layout.from_plan(plan_of(weight=0.9))
     loud = {code: 0.3 for code in MODES if code != "SF-3"}
     total = summed(plan, [loud] * failing + [{"SF-1": 0.05}] * (30 - failing), None)
-    seen = estimate_mode(plan, layout, total, "SF-1")
+    seen = series_of(plan, layout, [total], "SF-1").pooled(3, 3)
     truth = (0.3 * failing + 0.05 * (30 - failing)) / 30
     assert seen.effect < truth
-    bound = seen.effect + seen.hidden + seen.truncation
+    bound = seen.above.centre + seen.above.slack
     assert truth <= bound <= truth + 0.002
+    # Nobody was raised, so that the lower end pays nothing.
+    assert seen.below.centre == seen.effect
 
 
 def test_a_clip_that_cuts_a_share_short_is_refused(plan_of):

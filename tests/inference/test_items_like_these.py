@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from unsilent.bench.fleet.statistics import left_behind
-from unsilent.bench.verdicts.world import encode
 from unsilent.inference import judge_rounds
 from unsilent.inference.bands import bands
 from unsilent.inference.power import power_table
@@ -73,17 +72,19 @@ def test_all_rounds_hold_together_where_the_same_items_come_back(plan_of, contro
     layout, rng = Layout.from_plan(plan), np.random.default_rng(items)
     sampling = Sampling.of(plan, layout, "SF-6")
     shape, variance = (repetitions, 10), float(share_variance(plan)) * CLIENTS
-    noise = rng.standard_normal((2, *shape)) * variance**0.5 / CLIENTS
+    noise = rng.standard_normal((4, *shape)) * variance**0.5 / CLIENTS
     series = Series(
-        "SF-6",
-        np.arange(1, 11),
-        np.full(10, CLIENTS),
-        np.full(10, variance),
-        mean + rng.normal(0, sd, (repetitions, 1)) + noise[0] * sampling.step,
-        sd + noise[1] * sampling.spread_step,
-        np.zeros(shape),
-        np.zeros(shape),
-        sampling,
+        code="SF-6",
+        rounds=np.arange(1, 11),
+        clients=np.full(10, CLIENTS),
+        asked=np.full(10, CLIENTS),
+        noise_variance=np.full(10, variance),
+        effects=mean + rng.normal(0, sd, (repetitions, 1)) + noise[0] * sampling.step,
+        spreads=sd + noise[1] * sampling.spread_step,
+        squares=np.zeros(shape),
+        cut=noise[2] / layout.unit("clipped"),
+        raised=noise[3] / layout.unit("raised"),
+        sampling=sampling,
     )
     low, high = np.zeros(repetitions, bool), np.zeros(repetitions, bool)
     for last in range(1, 11):
@@ -121,7 +122,7 @@ def test_the_joint_clip_leaves_what_covers_the_mistakes_that_it_leaves(plan_of, 
             name: np.full(len(value), beside * layout.coordinates[layout.index(name)].clip)
             for name in layout.inputs
         }
-        vectors = encode(layout, others | {"SF-3": value, "SF-3" + SPREAD: spread})
+        vectors = layout.encode_all(others | {"SF-3": value, "SF-3" + SPREAD: spread})
         found = layout.decode(vectors.sum(axis=0), len(vectors))
         assert found["clipped"] > 0.1
         truth, mistaken = loss > LEFT_BEHIND, MISTAKEN * found["SF-3" + SPREAD] + 0.01
@@ -164,19 +165,21 @@ def test_all_rounds_hold_together_where_records_mistake_as_much_as_they_can(
     layout, rng = Layout.from_plan(plan), np.random.default_rng(7)
     sampling = Sampling.of(plan, layout, "SF-3")
     shape, variance = (repetitions, 10), float(share_variance(plan)) * CLIENTS
-    noise = rng.standard_normal((2, *shape)) * variance**0.5 / CLIENTS
+    noise = rng.standard_normal((4, *shape)) * variance**0.5 / CLIENTS
     low, high = np.zeros(repetitions, bool), np.zeros(repetitions, bool)
     for sign in (1, -1):
         series = Series(
-            "SF-3",
-            np.arange(1, 11),
-            np.full(10, CLIENTS),
-            np.full(10, variance),
-            share + sign * MISTAKEN * spread + noise[0] * sampling.step,
-            spread + noise[1] * sampling.spread_step,
-            np.zeros(shape),
-            np.zeros(shape),
-            sampling,
+            code="SF-3",
+            rounds=np.arange(1, 11),
+            clients=np.full(10, CLIENTS),
+            asked=np.full(10, CLIENTS),
+            noise_variance=np.full(10, variance),
+            effects=share + sign * MISTAKEN * spread + noise[0] * sampling.step,
+            spreads=spread + noise[1] * sampling.spread_step,
+            squares=np.zeros(shape),
+            cut=noise[2] / layout.unit("clipped"),
+            raised=noise[3] / layout.unit("raised"),
+            sampling=sampling,
         )
         for last in range(1, 11):
             for band in bands(plan, series.until(last)):

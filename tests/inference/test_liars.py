@@ -15,7 +15,7 @@ from unsilent.release.layout import Layout
 
 
 def estimate(effect, clients=10, privacy_sd=0.0, sampling_sd=0.0):
-    return Estimate("SF-1", effect, sampling_sd, privacy_sd, 0.0, 0.0, clients, math.inf)
+    return Estimate("SF-1", effect, sampling_sd, privacy_sd, 0.0, 0.0, clients)
 
 
 def test_the_counts_of_a_failure_of_a_health_and_of_neither():

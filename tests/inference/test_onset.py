@@ -13,19 +13,22 @@ from unsilent.inference.series import Series
 ROUNDS, TOLERANCE = np.arange(1, 41), 0.1
 
 
-def series_of_effects(effects, sd, rounds=None, source="none", clients=30, cut=0.0):
+def series_of_effects(effects, sd, rounds=None, source="none", clients=30, cut=0.0, raised=0.0):
     """A series with given effects and noise; truncation is nothing."""
     m, step = len(effects), 1e-9
     return Series(
         code="SF-6",
         rounds=np.arange(1, m + 1) if rounds is None else np.asarray(rounds),
         clients=np.full(m, clients),
+        asked=np.full(m, clients),
         noise_variance=np.full(m, (sd * clients / step) ** 2),
         effects=np.asarray(effects, dtype=float),
         spreads=np.zeros(m),
         squares=np.full(m, 0.02),
         cut=np.full(m, cut),
-        sampling=Sampling(source, -0.3, 0.3, 0.3, step, 0.25, step, step, 1.0),
+        raised=np.full(m, raised),
+        # The two reports are without noise here.
+        sampling=Sampling(source, -0.3, 0.3, 0.3, step, 0.25, step, step, 1.0, added_step=1e-30),
     )
 
 

@@ -20,7 +20,7 @@ from unsilent.release.release import Release
 
 
 def estimate(effect=0.0, sampling=0.0, privacy=0.05, clients=30):
-    return Estimate("SF-6", effect, sampling, privacy, 0.0, 0.0005, clients, math.inf)
+    return Estimate("SF-6", effect, sampling, privacy, 0.0, 0.0005, clients)
 
 
 def interval_of(plan, found):
@@ -153,7 +153,7 @@ def test_each_way_that_the_judge_names_settles_its_verdict(plan_of, control, eff
 
 def test_records_help_only_where_they_are_what_is_sampled(plan_of):
     plan = plan_of()  # 24 held-out records a client
-    share = Estimate("SF-3", 0.0, 0.08, 0.03, 0.0, 0.0005, 30, math.inf)
+    share = Estimate("SF-3", 0.0, 0.08, 0.03, 0.0, 0.0005, 30)
     # sd 5 leaves 4 points to sampling: a quarter of the variance, for a share 16 times the records.
     assert decisive_records(plan, share, 0.05) == 24 * 16
     assert decisive_records(plan, share, 0.03) is None
@@ -162,3 +162,48 @@ def test_records_help_only_where_they_are_what_is_sampled(plan_of):
     half = 2 * share.sd + share.truncation
     text = what_would_settle(plan, share, (-half, half), 0.10051, 2.0)
     assert "about 384 held-out records a client" in text
+
+
+def test_where_there_is_no_error_no_number_of_clients_is_named(plan_of):
+    # Without noise, an interval that holds the tolerance for what is missing or cut alone.
+    assert decisive_clients(estimate(privacy=0.0), 0.01) is None
+    found = estimate(0.0, privacy=0.0)
+    text = what_would_settle(
+        plan_of(), found, (-0.1, 0.1), 0.1, 2.6, centre=0.0995 - 1e-9, missing=True
+    )
+    assert "missing clients or clipping may hide" in text
+    assert "reach all clients" in text
+
+
+@pytest.mark.parametrize(("effect", "tolerance"), [(0.009, 0.15), (0.25, 0.1), (-0.05, 0.1)])
+def test_what_lies_far_from_the_tolerance_is_not_said_to_lie_at_it(plan_of, effect, tolerance):
+    # Noise so large that nothing within reach settles it: that is said, and where it comes from.
+    apart = abs(effect - tolerance)
+    found = Estimate("SF-6", effect, 0.0, apart * 0.9, 0.0, 0.0005, 30)
+    for critical in (2.5, 300.0):
+        text = what_would_settle(plan_of(), found, (-0.9, 0.9), tolerance, critical, centre=effect)
+        assert "at the tolerance" not in text
+    assert "nothing within reach would settle it: most of its width is privacy noise" in text
+
+
+@pytest.mark.parametrize(
+    ("parts", "named"),
+    [
+        ({"privacy_sd": 0.04}, "privacy noise"),
+        ({"sampling_sd": 0.04}, "the sampling of clients or records"),
+        ({"sampling_sd": 0.04, "shared_sd": 0.039}, "the choice of probes"),
+        ({"truncation": 0.2}, "truncation, and records too few to tell a client's side"),
+    ],
+)
+def test_where_nothing_settles_it_the_largest_part_of_the_width_is_named(plan_of, parts, named):
+    small = {"privacy_sd": 0.002, "sampling_sd": 0.001, "shared_sd": 0.0, "truncation": 0.0005}
+    found = Estimate("SF-6", 0.0, item_sd=0.0, clients=30, **{**small, **parts})
+    text = what_would_settle(plan_of(), found, (-0.5, 0.5), 0.1, 1e4)
+    assert text.endswith(f"most of its width is {named}")
+
+
+@pytest.mark.parametrize("sds", [0.2, 0.99, 1.01, 3.0])
+def test_an_estimate_is_at_the_tolerance_within_one_sd_of_it(plan_of, sds):
+    found = Estimate("SF-6", 0.1 + sds * 0.05, 0.0, 0.05, 0.0, 0.0, 30)
+    text = what_would_settle(plan_of(), found, (-0.9, 0.9), 0.1, 1e4)
+    assert ("the estimate lies at the tolerance" in text) == (sds < 1)

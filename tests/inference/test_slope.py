@@ -11,18 +11,21 @@ from unsilent.inference.series import Series
 ROUNDS = np.arange(1, 31)
 
 
-def drifting(effects, sds, rounds=ROUNDS, clients=30, step=1e-9, cut=0.0):
+def drifting(effects, sds, rounds=ROUNDS, clients=30, step=1e-9, cut=0.0, raised=0.0):
     m = len(effects)
     return Series(
         code="SF-6",
         rounds=np.asarray(rounds[:m]),
         clients=np.full(m, clients),
+        asked=np.full(m, clients),
         noise_variance=(np.broadcast_to(sds, ROUNDS.shape)[:m] * clients / step) ** 2,
         effects=np.asarray(effects, dtype=float),
         spreads=np.zeros(m),
         squares=np.zeros(m),
         cut=np.full(m, cut),
-        sampling=Sampling("none", -0.3, 0.3, 0.3, step, 0.25, step, 0.0, 1.0),
+        raised=np.full(m, raised),
+        # The two reports are without noise here.
+        sampling=Sampling("none", -0.3, 0.3, 0.3, step, 0.25, step, 0.0, 1.0, added_step=1e-30),
     )
 
 

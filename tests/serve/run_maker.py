@@ -27,7 +27,7 @@ def plan_of(name: str = "ward", *, rounds: int = 4, gate: str = "hold") -> Monit
         "name": name,
         "federation": {"clients": CLIENTS, "rounds": rounds},
         "monitor": {"rounds": "every", "min_cohort": 20},
-        "privacy": {"epsilon": 8.0, "delta": 1e-5, "dropout": 0.1},
+        "privacy": {"epsilon": 12.0, "delta": 1e-5, "dropout": 0.1},
         "modes": {
             "amplified_bias": {"tolerance": 0.1, "clip": 0.5},
             "adaptation_misalignment": {"tolerance": 0.1, "clip": 0.3},

@@ -51,28 +51,30 @@ def later_values(plan: MonitoringPlan, series: Series, guard: int, side: int) ->
         later = replace(end, privacy_sd=end.privacy_sd * np.sqrt(length / new))
         window = replace(pooled, above=later) if side else replace(pooled, below=later)
         reach = reach_of(series, window, np.asarray(value), above=bool(side))
-        # In sd of the window as it is.
-        reach = reach * later.sd / np.maximum(end.sd, 1e-300)
-        found.append(float(reach) * math.sqrt((length + more) / new))
+        # In sd of the window that keeps its start.
+        kept = np.hypot(end.sampling_sd, end.privacy_sd * math.sqrt(length / (length + more)))
+        found.append(float(reach * later.sd / np.maximum(kept, 1e-300)))
     return tuple(found)
 
 
 def settling_values(
     plan: MonitoringPlan, series: Series, guard: int, side: int
 ) -> tuple[float, ...]:
-    """``later_values``; for upper ends of the guard that will reach further, as both must agree.
+    """``later_values`` of the guard that decides.
+
+    For upper ends the one that will reach further, as both must agree; for lower ends the other
+    one, as one is enough.
 
     Those of the other guard are brought to sd of this one's window: noise goes with one over the
     root of its length.
     """
     own = later_values(plan, series, guard, side)
-    if side == 0:
-        return own
     done, other = len(series.rounds), 1 - guard
     length, its = _guard_length(done, guard), _guard_length(done, other)
     others = later_values(plan, series, other, side)
+    decides = max if side else min
     return tuple(
-        max(value, rival * math.sqrt((length + more) / (its + more)))
+        decides(value, rival * math.sqrt((length + more) / (its + more)))
         for more, (value, rival) in enumerate(zip(own, others, strict=True), start=1)
     )
 

@@ -199,15 +199,22 @@ def reach_of(series: Series, pooled: Pooled, value: Numbers, *, above: bool) -> 
     student = as_student(value, side.degrees_of_freedom)
     if sampling.source == "none" and sampling.items != "probes":
         return student
-    shared, tail = pooled.shared_sd, ndtr(-value)
-    # A side's sds are those of the clients in the sums, times these clients' share.
-    own = np.sqrt(np.maximum((side.sampling_sd / pooled.share) ** 2 - shared**2, 0.0))
-    rare = sampling.rare_items(pooled.effect, shared, tail, above=above)
-    if sampling.source != "none":
-        variance, count = own**2 * pooled.clients, pooled.clients
-        among = sampling.rare(pooled.effect, variance, pooled.privacy_sd, tail, count, above=above)
-        rare = np.hypot(rare, among)
-    half = np.hypot(value * side.privacy_sd, pooled.share * rare)
+    share, shared, tail = pooled.share, pooled.shared_sd, ndtr(-value)
+    own = np.maximum(side.sampling_sd**2 - (share * shared) ** 2, 0.0)
+    rare = share * sampling.rare_items(pooled.effect, shared, tail, above=above)
+    if sampling.source == "records":
+        # The records of the clients in the sums.
+        count = pooled.clients
+        variance, noise = own / share**2 * count, pooled.privacy_sd
+        among = sampling.rare(pooled.effect, variance, noise, tail, count, above=above)
+        rare = np.hypot(rare, share * among)
+    elif sampling.source == "clients":
+        # All who were asked: who is missing counts with the end of the range.
+        count = pooled.clients / share
+        mean = share * pooled.effect + (1 - share) * (series.upper if above else series.lower)
+        noise = share * pooled.privacy_sd
+        rare = np.hypot(rare, sampling.rare(mean, own * count, noise, tail, count, above=above))
+    half = np.hypot(value * side.privacy_sd, rare)
     return np.maximum(student, np.where(side.sd > 0, half / np.maximum(side.sd, 1e-300), 0.0))
 
 

@@ -213,7 +213,8 @@ def _horizon_value(
 def _crossing(series: Series, tolerance: float, level: float) -> NDArray[np.bool_]:
     """(m,) which rounds may be the first with an effect beyond the tolerance."""
     pooled = series.pooled(int(series.rounds[0]), int(series.rounds[-1]))
-    lasting, margin = float(pooled.sampling_sd), series.truncation
+    lasting = max(float(end.sampling_sd) for end in (pooled.below, pooled.above))
+    margin = series.truncation
     if lasting > 0:
         # Half of the level pays for the error that stays, which no number of rounds averages out.
         freedom = series.degrees_of_freedom[-1]

@@ -146,9 +146,10 @@ def decisive_clients(estimate: Estimate, sd: float) -> int | None:
     """Smallest number of clients at which the effect's sd would be ``sd``, or None.
 
     Sampling variance falls with 1 / N and privacy variance with 1 / N^2, so with f = N / N':
-    ``privacy^2 f^2 + sampling^2 f = sd^2``. None beyond ``MOST`` times as many.
+    ``privacy^2 f^2 + sampling^2 f = sd^2``. None beyond ``MOST`` times as many, and where there is
+    no error that clients could make smaller.
     """
-    if not sd > 0:
+    if not sd > 0 or not estimate.sd > 0:
         return None
     sampling, privacy = estimate.sampling_sd**2, estimate.privacy_sd**2
     # The root of the quadratic in the form that is stable for small privacy noise.

@@ -178,6 +178,39 @@ class Sampling:
         )
         return found * np.maximum(1 - count / self.population, 0.0)
 
+    def absent_sd(
+        self,
+        mean: ArrayLike,
+        privacy_sd: ArrayLike,
+        extreme: float,
+        clients: float,
+        share: float,
+    ) -> Numbers:
+        """Sd over samples of clients of what those who are missing do to a mean.
+
+        Who takes part is a trait of a client: of those who were asked the share p counts with its
+        own number and the rest with the same extreme, so that the variance of one is
+        ``p V + p (1 - p) (m - extreme)^2``. This is the root of the second part over how many were
+        asked, with the finite population's factor and p where its score interval lets it be most;
+        0 where the clients are no sample, and where nobody is missing.
+
+        Args:
+            mean: m, of the clients in the sum.
+            privacy_sd: Of it; m is taken as far from the extreme as its noise leaves possible.
+            extreme: What a missing client counts as.
+            clients: In the sum.
+            share: p, of those who were asked.
+        """
+        found = np.asarray(mean, dtype=np.float64)
+        apart = np.abs(found - extreme) + _Z * np.asarray(privacy_sd, dtype=np.float64)
+        apart = np.minimum(apart, self.upper - self.lower)
+        if self.source != "clients" or not share < 1:
+            return np.zeros_like(apart)
+        asked = clients / share
+        left = max(1 - asked / self.population, 0.0)
+        between = _largest(np.asarray(share), np.asarray(0.0), 0.0, 1.0, asked)
+        return apart * np.sqrt(between / asked * left)
+
     def rare(
         self,
         effect: ArrayLike,

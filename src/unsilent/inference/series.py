@@ -248,14 +248,17 @@ class Series:
             # What one client's report adds to its number varies over a sample of clients too. It
             # is within 0 and the clip, so its variance is at most the clip times its mean.
             own = sampling.clip * np.sqrt(np.clip(report, 0.0, 1.0) * (step > 0) / cohort)
-            varied = np.sqrt(variance) + own * (sampling.source == "clients")
             sd = np.hypot(privacy, step * noise)
+            varied = share * (np.sqrt(variance) + own * (sampling.source == "clients"))
+            absent = sampling.absent_sd(effect + moved, sd, extreme, cohort, share)
             return Side(
                 centre=share * (effect + moved) + (1 - share) * extreme,
-                sampling_sd=share * np.hypot(varied, shared),
+                sampling_sd=np.hypot(np.hypot(varied, absent), share * shared),
                 privacy_sd=share * sd,
                 degrees_of_freedom=satterthwaite(
-                    varied**2, sd**2 + shared**2, sampling.degrees_of_freedom(cohort)
+                    varied**2 + absent**2,
+                    share**2 * (sd**2 + shared**2),
+                    sampling.degrees_of_freedom(cohort),
                 ),
                 slack=share * slack,
             )
