@@ -26,7 +26,7 @@ from unsilent.models import load_model
 from unsilent.models.causality import check_causal
 from unsilent.plan import parse_plan
 
-ENCODER = {
+ENCODER: dict[str, Any] = {
     "vocab_size": 320,
     "hidden_size": 32,
     "intermediate_size": 32,
@@ -36,9 +36,9 @@ ENCODER = {
 
 
 def bart() -> Any:
-    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
-    ffn = {"encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
-    layers = {"encoder_layers": 2, "decoder_layers": 2}
+    heads: dict[str, Any] = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    ffn: dict[str, Any] = {"encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
+    layers: dict[str, Any] = {"encoder_layers": 2, "decoder_layers": 2}
     config = BartConfig(vocab_size=320, d_model=32, **heads, **ffn, **layers)
     return BartForConditionalGeneration(config)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.errors import ModelError
+from unsilent.models.whole import check_whole
 from unsilent.plan import ModelPlan
 
 _TOKENIZER = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model")
 _WEIGHTS = ("*.safetensors", "*.bin")
 _LONGEST = 256
+_POOLER = re.compile(r"(^|\.)pooler\.")
+_IN_LAYERS = re.compile(r"\.\d+\.|embeddings\.")
 
 
 class Embedder:
@@ -135,15 +139,26 @@ class Embedder:
 
         try:
             tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
-            model = AutoModel.from_pretrained(
-                str(self.folder), local_files_only=True, dtype=getattr(torch, self._dtype)
+            model, info = AutoModel.from_pretrained(
+                str(self.folder),
+                local_files_only=True,
+                dtype=getattr(torch, self._dtype),
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
             raise ModelError(
                 f"transformers cannot load it ({type(error).__name__})",
                 where=str(self.folder),
                 remedy="Check that config, weights and tokenizer are of one model.",
             ) from None
+        # The mean over tokens asks neither for a pooler nor for a head.
+        check_whole(
+            info,
+            where=str(self.folder),
+            missing=lambda name: bool(_POOLER.search(name)),
+            left=lambda name: not _IN_LAYERS.search(name),
+        )
         return tokenizer, model.eval().requires_grad_(False).to(self._device)
 
 
