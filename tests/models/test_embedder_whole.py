@@ -82,3 +82,22 @@ def test_other_sizes_are_refused(save: Callable[[Any], Path]) -> None:
     config.write_text(json.dumps({**json.loads(config.read_text()), "intermediate_size": 48}))
     with pytest.raises(ModelError, match="another size"):
         Embedder(folder).embed(TEXTS)
+
+
+@pytest.mark.parametrize("text", ["{", '{"version": "9"}'])
+def test_a_tokenizer_that_cannot_be_read_is_refused(text: str, save: Callable[[Any], Path]) -> None:
+    folder = save(BertModel(BertConfig(**SIZES)))
+    (folder / "tokenizer.json").write_text(text)
+    with pytest.raises(ModelError, match="cannot load it"):
+        Embedder(folder).embed(TEXTS)
+
+
+def test_quantized_weights_that_nothing_here_reads_are_refused(save: Callable[[Any], Path]) -> None:
+    folder = save(BertModel(BertConfig(**SIZES)))
+    config = folder / "config.json"
+    quantized = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+    config.write_text(
+        json.dumps({**json.loads(config.read_text()), "quantization_config": quantized})
+    )
+    with pytest.raises(ModelError, match=r"cannot load it \(ImportError\)"):
+        Embedder(folder).embed(TEXTS)

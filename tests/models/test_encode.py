@@ -131,7 +131,7 @@ def test_a_choice_of_the_first_token_alone_has_something_before_it() -> None:
     ids=str,
 )
 def test_what_stands_before_a_text_is_found_by_what_the_tokenizer_does(
-    ends: dict[str, bool], expected: list[int]
+    ends: dict[str, Any], expected: list[int]
 ) -> None:
     assert leading(build(**ends)) == expected
 
@@ -188,10 +188,6 @@ def test_a_choice_beyond_the_window_is_refused() -> None:
 def test_the_window_is_looked_for_where_the_harness_looks() -> None:
     tokenizer = build()
     assert window_of(GPT2Config(n_positions=77), tokenizer) == 77
-    bare = GPT2Config()
-    for name in ("n_positions", "max_position_embeddings", "n_ctx"):
-        bare.__dict__.pop(name, None)
-    bare.attribute_map = {}
     assert window_of(_Bare(), tokenizer) == 2048
     tokenizer.model_max_length = 55
     assert window_of(_Bare(), tokenizer) == 55
@@ -210,7 +206,7 @@ def test_prompts_beyond_the_window_are_scored_by_their_end(
 ) -> None:
     torch.manual_seed(0)
     if family == "gpt2":
-        shape = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 40}
+        shape: dict[str, Any] = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 40}
         model: Any = GPT2LMHeadModel(GPT2Config(vocab_size=300, initializer_range=0.3, **shape))
     else:
         model = tiny()

@@ -218,3 +218,18 @@ def test_what_transformers_could_not_read_is_refused() -> None:
     with pytest.raises(ModelError, match="could not read all"):
         check_whole({"error_msgs": ["no"]}, where="here")
     check_whole({"missing_keys": ["a.pooler"]}, where="here", missing=lambda name: True)
+
+
+def test_code_in_a_folder_is_not_run(tiny: Callable[..., Any], save: Callable[[Any], Path]) -> None:
+    folder = save(tiny())
+    names = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.Own"}
+    configure(folder, model_type="own-family", auto_map=names)
+    (folder / "own.py").write_text(f"open({str(folder / 'ran')!r}, 'w')\n")
+    refused(folder, "can be loaded")
+    assert not (folder / "ran").exists()
+
+
+def test_an_adapter_is_not_merged_into_weights_of_another_kind(lm_of: Any) -> None:
+    with pytest.raises(ModelError, match=r"quantized or of another kind .*q_proj") as caught:
+        lm_of(dtype=torch.float8_e4m3fn)
+    assert caught.value.where == "adapter.targets"

@@ -48,7 +48,7 @@ def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
     place = check_place(place)
     where = f"model.id {place}"
     try:
-        config = AutoConfig.from_pretrained(place)
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
     except _UNREADABLE:
         raise _not_loaded(where) from None
     tokenizer = _tokenizer(place, where)
@@ -57,6 +57,7 @@ def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
             place,
             config=config,
             dtype=_DTYPES[plan.model.dtype],
+            trust_remote_code=False,
             output_loading_info=True,
             # They are named below.
             ignore_mismatched_sizes=True,
@@ -89,7 +90,7 @@ def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
 
 def _tokenizer(place: str, where: str) -> Any:
     try:
-        return AutoTokenizer.from_pretrained(place)
+        return AutoTokenizer.from_pretrained(place, trust_remote_code=False)
     except Exception as error:
         # The tokenizers library raises nothing more special for a damaged file.
         if isinstance(error, OSError) and not Path(place).is_dir():

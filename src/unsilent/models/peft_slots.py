@@ -53,7 +53,14 @@ class PeftSlots:
             )
         self._given = adapter is not None
         self.name = _chosen(list(self.model.peft_config), adapter)
-        self.shapes = self._found()
+        state = self.state()
+        self.shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        held = {tensor.data_ptr() for tensor in state.values()}
+        self._held = {
+            name: parameter.shape
+            for name, parameter in self.model.named_parameters()
+            if parameter.data_ptr() in held
+        }
         self.check()
         places = [_LAYER.search(name) for name in self.shapes]
         numbers = [int(place.group(1)) for place in places if place]
@@ -72,7 +79,8 @@ class PeftSlots:
             ModelError: An adapter is merged into the base, layers are switched off, or another
                 adapter takes part.
         """
-        if self._found() != self.shapes:
+        there = dict(self.model.named_parameters())
+        if any(name not in there or there[name].shape != self._held[name] for name in self._held):
             raise ModelError(
                 "the adapter's layers are not those that the model was loaded with",
                 where=WHERE,
@@ -177,11 +185,6 @@ class PeftSlots:
             for parameter, wanted in asked:
                 if parameter.requires_grad != wanted:
                     parameter.requires_grad_(wanted)
-
-    def _found(self) -> dict[str, tuple[int, ...]]:
-        if self.name not in self.model.peft_config:
-            return {}
-        return {name: tuple(tensor.shape) for name, tensor in self.state().items()}
 
     def _put(self, state: Mapping[str, Any]) -> None:
         from peft import set_peft_model_state_dict
