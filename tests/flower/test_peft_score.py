@@ -10,7 +10,7 @@ import pytest
 import torch
 from flwr.app import ArrayRecord, Context, RecordDict
 from numpy.typing import NDArray
-from peft import IA3Config, LoraConfig, get_peft_model, get_peft_model_state_dict
+from peft import IA3Config, LoHaConfig, LoraConfig, get_peft_model, get_peft_model_state_dict
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -25,6 +25,9 @@ KINDS = {
     "rslora": LoraConfig(r=4, lora_alpha=8, use_rslora=True, target_modules=["down_proj"]),
     "dora": LoraConfig(r=4, lora_alpha=8, use_dora=True, target_modules=["q_proj"]),
     "some layers": LoraConfig(r=2, target_modules=["o_proj"], layers_to_transform=[1]),
+    "a bias of its own": LoraConfig(r=4, lora_bias=True, target_modules=["q_proj"]),
+    "a saved module": LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["mlp"]),
+    "loha": LoHaConfig(r=4, target_modules=["v_proj"]),
     "ia3": IA3Config(target_modules=["k_proj", "down_proj"], feedforward_modules=["down_proj"]),
 }
 ITEMS = ItemSet(
@@ -59,7 +62,7 @@ def tokenizer() -> Any:
 
 def adapted(config: Any) -> Any:
     torch.manual_seed(0)
-    shape = {"vocab_size": 256, "hidden_size": 32, "intermediate_size": 64}
+    shape = {"vocab_size": 256, "hidden_size": 32, "intermediate_size": 64, "attention_bias": True}
     heads = {"num_hidden_layers": 3, "num_attention_heads": 4, "initializer_range": 0.3}
     return get_peft_model(LlamaForCausalLM(LlamaConfig(**shape, **heads)), config)
 

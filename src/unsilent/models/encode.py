@@ -97,8 +97,8 @@ def token_paths(
 def leading(tokenizer: Any) -> list[int]:
     """The tokens that a tokenizer sets before every text: found by what it does."""
     for text in _PROBES:
-        whole = list(tokenizer(text)["input_ids"])
-        bare = list(tokenizer(text, add_special_tokens=False)["input_ids"])
+        whole = list(tokenizer([text])["input_ids"][0])
+        bare = list(tokenizer([text], add_special_tokens=False)["input_ids"][0])
         for place in range(len(whole) - len(bare) + 1):
             if bare and whole[place : place + len(bare)] == bare:
                 return whole[:place]
@@ -117,7 +117,7 @@ def as_chat(tokenizer: Any, request: str) -> str:
 
 def _opened(tokenizer: Any, item: Item) -> bool:
     """Whether the text itself begins as the tokenizer would begin it."""
-    begin = tokenizer.bos_token or tokenizer.eos_token
+    begin = getattr(tokenizer, "bos_token", None) or getattr(tokenizer, "eos_token", None)
     return bool(begin) and item.prompt.startswith(begin)
 
 
