@@ -25,7 +25,6 @@ KINDS = {
     "rslora": LoraConfig(r=4, lora_alpha=8, use_rslora=True, target_modules=["down_proj"]),
     "dora": LoraConfig(r=4, lora_alpha=8, use_dora=True, target_modules=["q_proj"]),
     "some layers": LoraConfig(r=2, target_modules=["o_proj"], layers_to_transform=[1]),
-    "a bias of its own": LoraConfig(r=4, lora_bias=True, target_modules=["q_proj"]),
     "a saved module": LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["mlp"]),
     "loha": LoHaConfig(r=4, target_modules=["v_proj"]),
     "ia3": IA3Config(target_modules=["k_proj", "down_proj"], feedforward_modules=["down_proj"]),
