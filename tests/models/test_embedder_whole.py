@@ -101,3 +101,21 @@ def test_quantized_weights_that_nothing_here_reads_are_refused(save: Callable[[A
     )
     with pytest.raises(ModelError, match=r"cannot load it \(ImportError\)"):
         Embedder(folder).embed(TEXTS)
+
+
+def test_a_token_without_an_embedding_is_refused(save: Callable[[Any], Path]) -> None:
+    folder = save(BertModel(BertConfig(**{**SIZES, "vocab_size": 100})))
+    with pytest.raises(ModelError, match="has no embedding for") as caught:
+        Embedder(folder).embed(TEXTS)
+    assert TEXTS[0] not in caught.value.line()
+
+
+def test_a_text_without_a_token_is_refused(save: Callable[[Any], Path]) -> None:
+    with pytest.raises(ModelError, match="makes no token"):
+        Embedder(save(BertModel(BertConfig(**SIZES)))).embed(["good", ""])
+
+
+def test_a_text_beyond_the_encoders_positions_is_cut(save: Callable[[Any], Path]) -> None:
+    folder = save(BertModel(BertConfig(**SIZES, max_position_embeddings=34)))
+    long = Embedder(folder).embed(["xz" * 50])
+    np.testing.assert_allclose(long, Embedder(folder).embed(["xz" * 16]), atol=1e-6)

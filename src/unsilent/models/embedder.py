@@ -99,13 +99,18 @@ class Embedder:
         return f"sha256:{hasher.hexdigest()}"
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(n_texts, width) mean-pooled embeddings; a text beyond 256 tokens is cut."""
+        """(n_texts, width) mean-pooled embeddings; a text beyond 256 tokens is cut.
+
+        Raises:
+            ModelError: A text makes no token, or one that the encoder has no embedding for.
+        """
         import torch
 
         tokenizer, model = self._loaded
         encoded: list[list[int]] = tokenizer(
-            list(texts), truncation=True, max_length=_LONGEST, padding=False
+            list(texts), truncation=True, max_length=self._window(model), padding=False
         )["input_ids"]
+        self._check_tokens(encoded, int(model.get_input_embeddings().num_embeddings))
         out = np.empty((len(encoded), self.width), dtype=np.float32)
         with torch.inference_mode():
             for rows in self._batches([len(ids) for ids in encoded]):
@@ -121,6 +126,23 @@ class Embedder:
                 pooled = (hidden * weight).sum(1) / weight.sum(1)
                 out[rows] = pooled.cpu().numpy()
         return out
+
+    @staticmethod
+    def _window(model: Any) -> int:
+        """Tokens of the longest text. Some families count positions from 2 on."""
+        positions = getattr(model.config, "max_position_embeddings", None)
+        return min(_LONGEST, positions - 2) if isinstance(positions, int) else _LONGEST
+
+    def _check_tokens(self, encoded: list[list[int]], rows: int) -> None:
+        for ids in encoded:
+            if not ids or max(ids) >= rows:
+                raise ModelError(
+                    "a text makes no token of this encoder"
+                    if not ids
+                    else "a text holds a token that this encoder has no embedding for",
+                    where=str(self.folder),
+                    remedy="Save the tokenizer that the encoder was made with beside it.",
+                )
 
     def _batches(self, lengths: list[int]) -> list[list[int]]:
         """Rows of similar length, at most ``budget`` padded tokens together."""
