@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification, BertModel
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+    BertModel,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from unsilent.errors import ModelError
 from unsilent.models.embedder import Embedder
@@ -119,3 +126,12 @@ def test_a_text_beyond_the_encoders_positions_is_cut(save: Callable[[Any], Path]
     folder = save(BertModel(BertConfig(**SIZES, max_position_embeddings=34)))
     long = Embedder(folder).embed(["xz" * 50])
     np.testing.assert_allclose(long, Embedder(folder).embed(["xz" * 16]), atol=1e-6)
+
+
+def test_an_encoder_decoder_is_refused(save: Callable[[Any], Path]) -> None:
+    config = T5Config(vocab_size=320, d_model=32, d_ff=32, d_kv=8, num_layers=2, num_heads=4)
+    folder = save(T5ForConditionalGeneration(config))
+    described = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**described, "hidden_size": 32}))
+    with pytest.raises(ModelError, match="an encoder-decoder"):
+        Embedder(folder).embed(TEXTS)

@@ -175,6 +175,12 @@ class Embedder:
                 where=str(self.folder),
                 remedy="Check that config, weights and tokenizer are of one model.",
             ) from None
+        if getattr(model.config, "is_encoder_decoder", False):
+            raise ModelError(
+                "an encoder-decoder, whose last states are not those of a text it reads",
+                where=str(self.folder),
+                remedy="Use an encoder of the BERT family.",
+            )
         # The mean over tokens asks neither for a pooler nor for a head.
         check_whole(
             info,
