@@ -56,7 +56,7 @@ class Case:
     name: str
     make: Callable[[], Any]
     sound: bool = False
-    later: Callable[[Any], None] | None = None
+    later: Callable[[Any], Any] | None = None
     tokens: Callable[[], Any] | None = None
     adapter: str | None = None
 
@@ -154,6 +154,11 @@ def trained_base(model: Any) -> None:
     model.base_model.model.lm_head.weight.mul_(1.2)
 
 
+def hooked(model: Any) -> None:
+    """What an app puts on the head changes the base too."""
+    model.base_model.model.lm_head.register_forward_hook(lambda *given: 1.5 * given[-1])
+
+
 def named(name: str) -> Any:
     """An initialization from data, as the configuration names it."""
     model = adapted()
@@ -196,6 +201,9 @@ PLANTED = (
     Case("one layer's scale is zero", lambda: silent(adapted())),
     Case("the scale is zero", lambda: adapted(lora_alpha=0)),
     Case("one layer leaves the adapter out", lambda: without(adapted())),
+    Case("one layer's scale is zero after a round", adapted, later=silent),
+    Case("one layer leaves the adapter out after a round", adapted, later=without),
+    Case("a hook on the head after a round", adapted, later=hooked),
     Case("the app's forward pass does more", lambda: louder(adapted())),
     Case("a model that looks ahead", lambda: ahead(adapted())),
     Case("a tokenizer appends the end", adapted, tokens=lambda: letters(after=True)),

@@ -54,7 +54,8 @@ class ProbesPlan(BaseModel):
 
     def holding(self, held: Mapping[ItemRole, int]) -> ProbesPlan:
         """With the numbers of items that files really hold, to foresee what a plan can show."""
-        return self.model_copy(update={"sizes": self.sizes.model_copy(update=dict(held))})
+        sizes = self.sizes.model_copy(update={str(role): count for role, count in held.items()})
+        return self.model_copy(update={"sizes": sizes})
 
     @model_validator(mode="after")
     def _sources_are_known(self) -> ProbesPlan:

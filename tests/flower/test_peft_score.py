@@ -333,8 +333,94 @@ def test_a_model_is_tried_once() -> None:
     model.base_model.model.lm_head.register_forward_hook(lambda *_: calls.append(1))
     backbone = model.base_model.model.model
     backbone.register_forward_hook(lambda *_: calls.append(2))
+    # Tried once more, for the hooks.
+    score(ITEMS, None, CONTEXT)
+    assert 1 in calls
+    calls.clear()
     for seed in range(2):
         state = {n: t + 0.1 * seed for n, t in other(model).items()}
         score(ITEMS, ArrayRecord(state), CONTEXT)
     assert 1 not in calls
     assert len(calls) <= 4
+
+
+def scored_once(model: Any) -> tuple[PeftScore, dict[str, torch.Tensor]]:
+    score, state = PeftScore(lambda context: (model, tokenizer())), other(model)
+    score(ITEMS, ArrayRecord(state), CONTEXT)
+    return score, {name: 1.1 * tensor for name, tensor in state.items()}
+
+
+def one_scale_gone(model: Any) -> None:
+    model.base_model.model.model.layers[1].self_attn.q_proj.scaling["default"] = 0.0
+
+
+def one_layer_leaves_it_out(model: Any) -> None:
+    layer = model.base_model.model.model.layers[1].self_attn.q_proj
+    layer.forward = lambda given: layer.base_layer(given)
+
+
+def louder(model: Any) -> None:
+    plain = model.forward
+
+    def forward(**given: Any) -> Any:
+        found = plain(**given)
+        found.logits = 2 * found.logits
+        return found
+
+    model.forward = forward
+
+
+@pytest.mark.parametrize("change", [one_scale_gone, one_layer_leaves_it_out, louder])
+def test_a_model_whose_modules_change_is_tried_again(change: Any) -> None:
+    model = adapted(KINDS["lora"])
+    score, state = scored_once(model)
+    change(model)
+    with pytest.raises(ModelError, match=r"change nothing|does more than its layers"):
+        score(ITEMS, ArrayRecord(state), CONTEXT)
+
+
+def test_a_hook_that_changes_the_base_is_refused() -> None:
+    model = adapted(KINDS["lora"])
+    score, state = scored_once(model)
+    model.base_model.model.lm_head.register_forward_hook(lambda *given: 1.5 * given[-1])
+    for arrays in (None, ArrayRecord(state)):
+        with pytest.raises(ModelError, match="not what it was when it was loaded"):
+            score(ITEMS, arrays, CONTEXT)
+
+
+def test_a_hook_that_only_looks_on_changes_no_score() -> None:
+    model = adapted(KINDS["lora"])
+    score, state = scored_once(model)
+    expected = score(ITEMS, ArrayRecord(state), CONTEXT)
+    seen: list[int] = []
+    model.base_model.model.model.layers[0].register_forward_hook(lambda *_: seen.append(1))
+    np.testing.assert_allclose(score(ITEMS, ArrayRecord(state), CONTEXT), expected, atol=1e-5)
+    assert seen
+
+
+def test_a_rescaled_adapter_is_scored_as_it_is_scaled_now() -> None:
+    model, fresh = adapted(KINDS["lora"]), adapted(KINDS["lora"])
+    score, state = scored_once(model)
+    for whole in (model, fresh):
+        for module in whole.modules():
+            if hasattr(module, "lora_A"):
+                module.scaling["default"] *= 0.5
+    found = score(ITEMS, ArrayRecord(state), CONTEXT)
+    np.testing.assert_allclose(found, plain(fresh, state), atol=1e-4)
+
+
+def test_training_in_mixed_precision_is_no_other_model() -> None:
+    """As accelerate does it: the model's forward runs under autocast from then on."""
+    model = adapted(KINDS["lora"])
+    score, state = scored_once(model)
+    expected = score(ITEMS, ArrayRecord(state), CONTEXT)
+    inner = model.forward
+
+    def forward(*given: Any, **more: Any) -> Any:
+        with torch.autocast("cpu", torch.bfloat16):
+            found = inner(*given, **more)
+        found.logits = found.logits.float()
+        return found
+
+    model.forward = forward
+    np.testing.assert_allclose(score(ITEMS, ArrayRecord(state), CONTEXT), expected, atol=1e-5)

@@ -28,6 +28,7 @@ class _Resident(NamedTuple):
 
     load: Load
     adapter: str | None
+    loaded: tuple[Any, Any]
     slots: PeftSlots
     base: Base
     model: CausalLM
@@ -48,10 +49,11 @@ class PeftScore:
     Arrays are matched by name with ``get_peft_model_state_dict(model)``, or by order where they
     are numbered, as lists of NumPy arrays are.
 
-    When the model is loaded it is tried on a few tokens: without arrays it has to be the base, and
-    all of the arrays have to take part. An adapter that starts by rewriting the base (PiSSA,
-    OLoRA, CorDA, LoftQ, LoRA-GA), weights that are trained beside it, and an adapter that is
-    merged, switched off or accompanied by another are refused.
+    When the model is loaded, and again where its modules have changed since, it is tried on a few
+    tokens: without arrays it has to be the base, and all of the arrays have to take part. An
+    adapter that starts by rewriting the base (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA), weights that
+    are trained beside it, and an adapter that is merged, switched off or accompanied by another
+    are refused.
 
     Args:
         load: A top-level function of the app's; called once a process.
@@ -74,8 +76,6 @@ class PeftScore:
             ItemError: An item that this model cannot be asked; names it.
         """
         held = _resident(self._load, self._adapter, context)
-        held.slots.check()
-        held.base.check()
         model = held.model
         adapter = None if arrays is None else Adapter(model.digest, held.slots.named(arrays))
         with held.slots.unchanged():
@@ -83,24 +83,35 @@ class PeftScore:
 
 
 def _resident(load: Load, adapter: str | None, context: Context) -> _Resident:
-    """The model of this process, proven to be what its arrays say."""
+    """The model of this process, which is what its arrays say."""
     if not _held or _held[0].load is not load or _held[0].adapter != adapter:
-        from unsilent.models.causal_lm import CausalLM
-        from unsilent.models.peft_proof import Base, check_base, prove, tried
-        from unsilent.models.peft_slots import PeftSlots
-
-        model, tokenizer = load(context)
-        slots = PeftSlots(model, adapter)
-        check_base(slots)
-        logits = prove(slots)
-        with tried(slots):
-            made = CausalLM(
-                slots.model.get_base_model(),
-                tokenizer,
-                weights=getattr(load, "__qualname__", "peft"),
-                adapter=AdapterPlan(),
-                # All that scoring asks of adapter layers; nothing is trained through it.
-                slots=cast("LoraSlots", slots),
-            )
-        _held[:] = [_Resident(load, adapter, slots, Base(slots, logits), made)]
+        _held[:] = [_proven(load, adapter, load(context))]
+    held = _held[0]
+    held.slots.check()
+    held.base.check()
+    if not held.base.stands:
+        # Proven anew, and scored by what its modules allow now.
+        _held[:] = [_proven(load, adapter, held.loaded)]
     return _held[0]
+
+
+def _proven(load: Load, adapter: str | None, loaded: tuple[Any, Any]) -> _Resident:
+    """A loaded model with what scores it. Raises ModelError if it is not what its arrays say."""
+    from unsilent.models.causal_lm import CausalLM
+    from unsilent.models.peft_proof import Base, check_base, prove, tried
+    from unsilent.models.peft_slots import PeftSlots
+
+    model, tokenizer = loaded
+    slots = PeftSlots(model, adapter)
+    check_base(slots)
+    logits = prove(slots)
+    with tried(slots):
+        made = CausalLM(
+            slots.model.get_base_model(),
+            tokenizer,
+            weights=getattr(load, "__qualname__", "peft"),
+            adapter=AdapterPlan(),
+            # All that scoring asks of adapter layers; nothing is trained through it.
+            slots=cast("LoraSlots", slots),
+        )
+    return _Resident(load, adapter, loaded, slots, Base(slots, logits), made)
