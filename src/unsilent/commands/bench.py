@@ -17,7 +17,7 @@ from unsilent.commands.bench_pages import (
     bench_tables,
     write,
 )
-from unsilent.commands.common import Json, console, print_json
+from unsilent.commands.common import Json, console, print_json, unread
 from unsilent.errors import InputError
 
 _FLEET = 128
@@ -167,6 +167,10 @@ def bench_run(
             remedy="--clients, --personalization, --training and --everything are of the fleet, "
             "--device is of lm.",
         )
+    if everything and (scenario or dose or seed or unusual):
+        raise unread("--everything", "beside --scenario, --dose, --seed or what changes the fleet")
+    if traces is not None and not check:
+        raise unread("--traces", "without --check")
     chosen: list[tuple[str, Dose, int]] = [
         (name, strength, number)
         for number in seed or [(lm if tier == "lm" else fleet).FRESH]
