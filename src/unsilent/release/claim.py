@@ -189,10 +189,10 @@ def _box(name: str, clip: float) -> tuple[float, float]:
 def _cut(plan: MonitoringPlan, name: str, clip: float) -> float:
     """How far one record moves the share of a value that its own clip leaves.
 
-    ``clip / |value|`` falls by at most 1 / clip a unit; of a metric, ``2 - value / clip`` too.
+    ``clip / |value|`` falls by at most 1 / clip a unit; of a metric, half as much to a half.
     """
     if name in (LOSS, ACCURACY):
-        return min(1.0, record_moves(plan, name) / clip)
+        return min(0.5, record_moves(plan, name) / clip / 2)
     if name not in MODES:
         return 0.0
     largest = max(abs(end) for end in MODES[name].range)

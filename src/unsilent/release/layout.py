@@ -39,6 +39,8 @@ LOSS = "system.loss"
 ACCURACY = "system.accuracy"
 CLIPPED = "clipped"
 RAISED = "raised"
+SYSTEM_CLIPS = 2.0
+"""In clips of a system metric, what a client that reports 1 as ``clipped`` may hide of it."""
 _REPORTS = (RAISED, CLIPPED)
 """What a jointly clipped vector says of its own clipping, derived by ``encode``."""
 
@@ -214,9 +216,10 @@ class Layout:
         of the joint clip:
 
         - ``clipped``: the largest share of an effect that both clips cut off, at least 1 - s. A
-          system metric that is worse than its range counts by its excess, up to twice the range,
-          and a spread over public probes by its own; a metric that is better and a subgroup say
-          nothing that a verdict rests on.
+          system metric that is worse than its range counts by half its excess, up to twice the
+          range, since an interval of it takes the report twice (``SYSTEM_CLIPS``), and a spread
+          over public probes by its own; a metric that is better and a subgroup say nothing that a
+          verdict rests on.
         - ``raised``: the most that the joint clip brought an effect, or a subgroup's, toward zero
           from below, in parts of its clip: (1 - s) times the lowest of them.
 
@@ -377,7 +380,8 @@ def _held(name: str) -> bool:
 def _kept(name: str, value: NDArray[np.float64], clip: float) -> NDArray[np.float64]:
     """The share of a value that its own clip keeps, as far as a verdict rests on it."""
     if name in (LOSS, ACCURACY):
-        return np.clip(2 - value / clip, 0.0, 1.0)
+        # Times 2 clips, 1 - s * this is at least value / clip - s for all values up to 2 clips.
+        return np.clip(1.5 - value / clip / 2, 0.5, 1.0)
     if SUBGROUP in name or _held(name):
         return np.ones_like(value)
     return clip / np.maximum(np.abs(value), clip)
