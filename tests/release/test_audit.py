@@ -148,7 +148,17 @@ def test_blocks_hold_every_coordinate_once():
     layout = Layout.from_plan(starter_plan())
     found = blocks(layout)
     assert sorted(p for part in found.values() for p in part) == list(range(len(layout.names)))
-    assert list(found) == ["SF-1", "SF-2", "SF-3", "SF-4", "SF-5", "SF-6", "system", "clipped"]
+    assert list(found) == [
+        "SF-1",
+        "SF-2",
+        "SF-3",
+        "SF-4",
+        "SF-5",
+        "SF-6",
+        "system",
+        "raised",
+        "clipped",
+    ]
 
 
 def test_the_command_reports_bound_claim_and_every_bug(capsys, monkeypatch):

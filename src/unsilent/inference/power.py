@@ -174,8 +174,8 @@ class Outlook:
             spreads=np.array([min(self._spread(), self._sampling.spread_limit)] * looks),
             squares=self._squares(true),
             # No healthy client is clipped.
-            cut=np.zeros(looks),
-            raised=np.zeros(looks),
+            cut=np.array([0.0] * looks),
+            raised=np.array([0.0] * looks),
             sampling=self._sampling,
         )
 
