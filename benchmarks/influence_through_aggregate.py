@@ -29,7 +29,6 @@ from unsilent.bench.fleet.records import Crowd
 from unsilent.bench.fleet.scoring import Held
 from unsilent.bench.fleet.training import Data, Tuning, train
 from unsilent.bench.scenarios import SCENARIOS
-from unsilent.bench.verdicts.world import encode
 from unsilent.release.layout import Layout
 
 TIMES = 10
@@ -122,7 +121,7 @@ class Fleet:
         ledger = Ledger(bank, self.asked, self.crowd, self.rounds)
         values = ledger.measured(self.rounds, adapters)
         inputs = {name: values[name].astype(np.float64) for name in self.layout.inputs}
-        return encode(self.layout, inputs)
+        return self.layout.encode_all(inputs)
 
     def _turned(self, data: Data, client: int, moment: int) -> Data:
         """The client's records and those of spare clients of its home, with turned labels."""
