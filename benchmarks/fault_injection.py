@@ -108,7 +108,7 @@ def deployed(fault: Deployed, work: Path) -> dict[str, Any]:
     plan.write_text(PLAN)
     app = ROOT / "examples" / "deployment" / "app"
     config = f'out="{work / "run"}" plan="{plan}" rounds={ROUNDS} timeout={WAIT}'
-    with deploy.Deployment(work, nodes=3) as here:
+    with deploy.Deployment(work, nodes=3, plan=plan) as here:
         deploy.make_node_key(here.work, 3)
         here.register(3)
         run = here.start_run(app, config)

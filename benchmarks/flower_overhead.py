@@ -124,6 +124,7 @@ def app() -> ClientApp:
 def rounds(declared: MonitoringPlan, context: Context, number: int) -> Rows:
     """Train and measure in turns."""
     client = app()
+    context.node_config["plan"] = declared.digest
     arrays = ArrayRecord(get_peft_model_state_dict(load_model(context)[0]))
     order = {"plan": json.dumps(declared.to_json()), "run": "benchmark"}
     said = client(messages.request(1, NAME, order, 0), context)

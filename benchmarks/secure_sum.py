@@ -79,11 +79,17 @@ class Size:
 
     def terms(self) -> Terms:
         """The terms of a plan for this size."""
-        consistency = not self.beside_flower and self.clients > COMPLETE_UP_TO
+        parameters = self._parameters(consistency=False)
+        if not self.beside_flower and not parameters.withstands_lies:
+            parameters = self._parameters(consistency=True)
+        digest = f"sha256:{self.clients:064x}"
+        return Terms(digest, digest, self.length, tuple(range(1, ROUNDS + 1)), parameters)
+
+    def _parameters(self, *, consistency: bool) -> Parameters:
         degree, threshold = find_parameters(
             self.clients, COLLUSION, self.drop_outs / self.clients, consistency=consistency
         )
-        parameters = Parameters(
+        return Parameters(
             self.clients,
             degree,
             threshold,
@@ -91,8 +97,6 @@ class Size:
             consistency,
             round(COLLUSION * self.clients),
         )
-        digest = f"sha256:{self.clients:064x}"
-        return Terms(digest, digest, self.length, tuple(range(1, ROUNDS + 1)), parameters)
 
 
 class Federation:
@@ -124,7 +128,11 @@ class Federation:
 
         for identity in self.clients:
             take(server.add_advert, identity, ask(identity, lambda c: c.advertise()))
-        everyone = clock.run(server.roster)
+        clock.run(server.roster)
+        for identity, request in clock.run(server.draw_requests).items():
+            reveal = ask(identity, lambda c, request=request: c.reveal(request))
+            take(server.add_reveal, identity, reveal)
+        everyone = clock.run(server.drawn)
         for identity in self.clients:
             take(server.add_shares, identity, ask(identity, lambda c: c.share(everyone)))
         for identity, boxes in clock.run(server.boxes).items():

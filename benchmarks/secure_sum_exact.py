@@ -124,7 +124,11 @@ def set_up(
     advertised = kept(generator, clients, terms.parameters)
     for client in advertised:
         setup.add_advert(client.identity, client.advertise())
-    roster = setup.roster()
+    setup.roster()
+    by_identity = {client.identity: client for client in advertised}
+    for identity, request in setup.draw_requests().items():
+        setup.add_reveal(identity, by_identity[identity].reveal(request))
+    roster = setup.drawn()
     for client in kept(generator, advertised, terms.parameters):
         setup.add_shares(client.identity, client.share(roster))
     boxes = setup.boxes()

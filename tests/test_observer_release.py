@@ -10,6 +10,7 @@ from unsilent.modes.base import Statistic
 from unsilent.observer import Observer, SystemChange
 from unsilent.plan import parse_plan
 from unsilent.release import ExactNoise, Layout, Release, SeededNoise, epsilon
+from unsilent.release.kept import Kept
 from unsilent.release.noise import planned_event, share_variance
 
 SYSTEM = SystemChange(-0.1, -0.02)
@@ -116,10 +117,11 @@ def test_a_value_that_is_not_finite_costs_nothing(tmp_path):
 
 def test_what_is_on_disk_says_nothing_about_the_statistics(tmp_path):
     made = observer(tmp_path).release(1, statistics(), SYSTEM)
-    kept = json.loads((tmp_path / "budget.json").read_text())
-    assert set(kept) == {"schema", "client", "releases", "check"}
+    book = json.loads((tmp_path / "budget.json").read_text())
+    assert set(book) == {"schema", "client", "releases", "check"}
     (path,) = tmp_path.glob("release-1-*.bin")
-    assert path.read_bytes() == made.to_bytes()
+    kept = Kept.from_bytes(path.read_bytes())
+    assert (kept.plan, kept.round, kept.data) == (plan().digest, 1, made.to_bytes())
 
 
 def test_a_folder_that_cannot_be_used(tmp_path):

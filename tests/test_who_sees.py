@@ -6,8 +6,9 @@ from unsilent.contract import contract
 from unsilent.errors import PlanError
 from unsilent.plan import parse_plan
 from unsilent.release import Layout
-from unsilent.release.noise import needed_releases
+from unsilent.release.noise import needed_releases, smallest_cohort
 from unsilent.release.secure_sum import parameters_of
+from unsilent.release.secure_sum.draw import number_of_drawers
 from unsilent.who_sees import Unmasking
 
 
@@ -39,12 +40,54 @@ def test_the_figures_are_those_of_the_protocol():
     assert (found.neighbours, found.threshold, found.least) == (29, own.threshold, own.least)
     assert found.colluders == own.colluders == 3
     assert found.needed_curious == own.threshold > found.colluders
-    # 29 neighbours, c of them in league: 29 - c honest shares and 2 c others make 2 t.
-    assert found.needed_lying == 2 * own.threshold - 29 > found.colluders
+    # Two stories are signed, by 30 - c honest clients once and by c others twice, and both of a
+    # client's secrets known, from 29 - c honest shares and 2 c others.
+    assert found.signed
+    assert found.needed_lying == max(2 * own.quorum - 30, 2 * own.threshold - 29)
+    assert found.needed_lying > found.colluders
     said = text(of)
     assert f"To see one client's vector, {own.threshold} of the other clients" in said
     assert f"together with up to {own.colluders} clients on its side" in said
-    assert f"at least {needed_releases(of)} of them, and nothing else" in said
+    assert f"no vector is seen before {found.needed_lying} do" in said
+    assert f"at least {needed_releases(of)} of them, and nothing else." in said
+    assert f"with 3 clients on its side it gets no sum of fewer than {own.least - 3} honest" in said
+    assert f"{own.stay} clients must stay until the sum is open" in said
+
+
+def test_a_plan_that_withstands_lies_needs_no_signatures():
+    of = plan(clients=16, dropout=0.1)
+    found, own = Unmasking.of(of), parameters_of(of)
+    assert found is not None
+    assert not found.signed
+    # 15 neighbours, c of them in league: 15 - c honest shares and 2 c others make 2 t.
+    assert found.needed_lying == 2 * own.threshold - 15
+    assert found.smallest == smallest_cohort(of) == 14
+    assert "no two stories find enough shares" in text(of)
+    assert "by itself it gets no sum of fewer than 14 honest clients." in text(of)
+
+
+def test_where_no_one_may_be_lost_there_is_one_story():
+    found = Unmasking.of(plan(clients=5))
+    assert found is not None
+    assert found.everyone
+    assert found.needed_lying == found.needed_curious == 3
+    assert "all clients are in the sum, or there is none" in text(plan(clients=5))
+
+
+def test_a_smaller_sum_that_lies_can_give_is_said_and_paid_for():
+    sizes = {"clients": 64, "dropout": 0.2, "collusion": 0.1}
+    off = plan(**sizes, secure_sum={"consistency": "off"})
+    found = Unmasking.of(off)
+    assert found is not None
+    assert found.smallest == contract(off).smallest_cohort < smallest_cohort(plan(**sizes)) == 44
+    said = text(off)
+    assert "51 of them, and nothing else, as long as it tells all of them the same." in said
+    assert (
+        f"no sum of fewer than {found.smallest} honest clients, which the noise counts on" in said
+    )
+    assert "with signatures these are 44 (privacy.secure_sum.consistency)" in said
+    assert f"counts on the noise of {found.smallest} of 64 clients" in said
+    assert "as long as it tells" not in text(plan(**sizes))
 
 
 def test_a_sum_of_two_hides_nothing_from_the_other_one():
@@ -56,21 +99,23 @@ def test_a_sum_of_two_hides_nothing_from_the_other_one():
     assert small.needed_curious <= small.least - 1
 
 
-def test_a_sparse_graph_without_signatures_is_said_to_withstand_no_liar():
+def test_a_sparse_graph_without_signatures_is_refused_where_clients_may_be_lost():
     sizes = {"clients": 200, "dropout": 0.05, "collusion": 0.05}
     off = plan(**sizes, secure_sum={"consistency": "off"})
-    on = plan(**sizes, secure_sum={"consistency": "on"})
-    found = Unmasking.of(off)
-    assert found is not None
-    assert not found.complete
-    assert found.needed_lying == 0
-    assert not parameters_of(off).withstands_lies
-    assert "can see single vectors with no client's help" in text(off)
-    signed = Unmasking.of(on)
-    assert signed is not None
-    assert signed.needed_lying > signed.colluders
-    assert "clients sign who is in the sum" in text(on)
-    assert "no client's help" not in text(on)
+    with pytest.raises(PlanError, match="can see single vectors") as refused:
+        contract(off)
+    assert refused.value.where == "privacy.secure_sum.consistency"
+    for choice in ("on", "auto"):
+        signed = plan(**sizes, secure_sum={"consistency": choice})
+        found = Unmasking.of(signed)
+        assert found is not None
+        assert not found.complete
+        assert found.needed_lying > found.colluders
+        assert "clients sign who is in the sum" in text(signed)
+        assert "but for a chance of 2^-40" in text(signed)
+        assert found.drawers == number_of_drawers(parameters_of(signed))
+        assert f"values that {found.drawers} clients commit to first" in text(signed)
+    assert "commit to first" not in text(plan(dropout=0.1))
 
 
 def test_collusion_that_was_not_planned_for_is_said_to_weaken_the_noise():

@@ -5,7 +5,8 @@
 Makes certificates and a key for each node, starts a SuperLink and its SuperNodes on loopback, runs
 the app, and stops what it started. Each node has a folder of its own, ``WORK/node-N``, where its
 budget and what it releases are kept: nothing in it is made by the server, and it is the only thing
-of a node that must outlive it. The same WORK goes on with the same nodes.
+of a node that must outlive it. Each has agreed to the app's plan, and answers under no other. The
+same WORK goes on with the same nodes.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from cryptography.hazmat.primitives import serialization as forms
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from unsilent.plan import read_plan
+
 HOST = "127.0.0.1"
 PATIENCE_S = 120.0
 
@@ -40,9 +43,12 @@ class Deployment:
     Args:
         work: The folder.
         nodes: How many SuperNodes there are.
+        plan: The monitoring plan that the nodes' owners have read and agreed to; None if the app
+            is not monitored.
     """
 
-    def __init__(self, work: Path, nodes: int = 3) -> None:
+    def __init__(self, work: Path, nodes: int = 3, *, plan: Path | None = None) -> None:
+        self.agreed = "" if plan is None else f' plan="{read_plan(plan).digest}"'
         self.work = work.absolute()
         self.count = nodes
         self.port = _free_port()
@@ -112,7 +118,8 @@ class Deployment:
             *("--host", HOST, "--port", _free_port()),
             *("--auth-supernode-private-key", self.work / f"node-{number}.key"),
             # Flower's own quickstarts read both numbers; Flower sets them in a simulation alone.
-            *("--node-config", f'partition-id={client} num-partitions={self.count} store="{own}"'),
+            "--node-config",
+            f'partition-id={client} num-partitions={self.count} store="{own}"{self.agreed}',
         )
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
@@ -269,11 +276,14 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=Path("runs/deployment"))
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--run-config", default="")
+    parser.add_argument("--plan", type=Path, help="that the nodes agree to (default: the app's)")
     given = parser.parse_args()
-    with Deployment(given.work, given.nodes) as here:
+    project = tomllib.loads((given.app / "pyproject.toml").read_text(encoding="utf-8"))
+    own = project["tool"]["flwr"]["app"]["config"]
+    plan = given.plan or given.app / own.get("plan", "plan.toml")
+    with Deployment(given.work, given.nodes, plan=plan if plan.is_file() else None) as here:
         # An override is for keys that an app has; one without ``out`` writes where its server runs.
-        own = tomllib.loads((given.app / "pyproject.toml").read_text(encoding="utf-8"))
-        out = f'out="{here.work / "run"}"' if "out" in own["tool"]["flwr"]["app"]["config"] else ""
+        out = f'out="{here.work / "run"}"' if "out" in own else ""
         config = f"{out} {given.run_config}".strip()
         run = here.start_run(given.app, config)
         if run.stdout is not None:

@@ -1,7 +1,7 @@
 """Errors for the person who reads them: what is wrong, where, and what to do.
 
-An error never carries a client's text, outcome or statistic: messages travel (Flower relays
-exception text to the server), so they name files, keys and item ids only.
+An error never carries a client's text, outcome or statistic: it names files, keys and item ids.
+None of that reaches a server either: what travels is one of ``unsilent.flower.sentences``.
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ class PlanError(InputError):
     """A plan that cannot be used."""
 
 
+class NotAgreedError(PlanError):
+    """A plan, or something that it names, to which the client's owner did not agree."""
+
+
 class ItemError(InputError):
     """An item or a probe file that cannot be used."""
 
@@ -80,6 +84,10 @@ class BudgetSpentError(BudgetError):
     """The budget itself would be passed, and not a file damaged: no later round can be released."""
 
 
+class OtherRunError(BudgetError):
+    """A second run of a plan: its rounds were released to another one."""
+
+
 class LedgerError(UnsilentError):
     """A ledger that is damaged or belongs to another plan."""
 
@@ -94,6 +102,18 @@ class FindingsError(UnsilentError):
 
 class RunError(UnsilentError):
     """A federation run that cannot go on."""
+
+
+class NoFolderError(RunError):
+    """A client that has no folder of its own."""
+
+
+class TimeLimitError(RunError):
+    """A client that took longer than the plan allows."""
+
+
+class AppFunctionError(RunError):
+    """A function of the user's app that failed; its exception is the cause."""
 
 
 class AlertError(UnsilentError):

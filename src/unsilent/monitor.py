@@ -14,6 +14,8 @@ import numpy as np
 from unsilent.errors import BudgetSpentError, RunError
 from unsilent.findings import Finding, Findings, HistoryRound
 from unsilent.inference import influences_of, judge_rounds
+from unsilent.inference.advice import refuse_underpowered
+from unsilent.inference.power import refuse_unusable
 from unsilent.ledger import Ledger
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Layout, PrivacyEvent, Release, epsilon
@@ -34,14 +36,22 @@ class Monitor:
         plan: The declared plan.
         ledger: Append-only; its first entry is the plan.
         scenario: Name of the simulated scenario, for the findings.
+        accept_underpowered: Begin a plan all the same that can reach no verdict in any mode.
 
     Raises:
         LedgerError: The ledger is damaged.
         RunError: The ledger belongs to another plan.
+        PlanError: ``plan check`` refuses the plan; nothing was written. A run that has begun goes
+            on.
     """
 
     def __init__(
-        self, plan: MonitoringPlan, ledger: Ledger, *, scenario: str | None = None
+        self,
+        plan: MonitoringPlan,
+        ledger: Ledger,
+        *,
+        scenario: str | None = None,
+        accept_underpowered: bool = False,
     ) -> None:
         self.plan = plan
         self.layout = Layout.from_plan(plan)
@@ -50,6 +60,9 @@ class Monitor:
         ledger.verify()
         declared = ledger.entries("plan")
         if not declared:
+            refuse_unusable(plan)
+            if not accept_underpowered:
+                refuse_underpowered(plan)
             ledger.append("plan", {"digest": plan.digest, "plan": plan.to_json()})
         elif declared[0].payload["digest"] != plan.digest:
             raise RunError(

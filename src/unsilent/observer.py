@@ -2,29 +2,32 @@
 
 What a client has spent is in a file of its own, so neither a retry nor a server that is restored
 from an old backup makes it spend twice: each monitoring round of a plan is released once, and
-asked again the client answers with the same bytes. All plans together stay below the client's own
-limit, which its first plan sets and no later one raises.
+asked again the client answers with the same bytes. What was made under one plan goes out under no
+other, and to one run of it only: a second run's numbers would be those of the first. All plans
+together stay below the client's own limit, which its first plan sets and no later one raises.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from unsilent.errors import BudgetError, BudgetSpentError, OutcomeError, PlanError, ReleaseError
-from unsilent.files import write_whole
 from unsilent.modes.base import Statistic
 from unsilent.own_statistics import keep_own
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent, epsilon
 from unsilent.release.budget import BudgetFile, Spent, locked, sync_folder
+from unsilent.release.kept import Kept, KeptReleases, other_run, run_of
 from unsilent.release.layout import ACCURACY, LOSS, SPREAD, Layout, subgroup_name
 from unsilent.release.limit import Limit, LimitFile
 from unsilent.release.noise import NoiseSource, planned_event, share_variance
 from unsilent.release.release import Release
 from unsilent.release.vector import noised
+
+_LONGEST_RUN = 200
 
 
 @dataclass(frozen=True)
@@ -45,28 +48,45 @@ class SystemChange:
 
 
 class Observer:
-    """One client's releases under one plan.
+    """One client's releases under one plan, to one run of it.
 
     Args:
         plan: The plan that server and clients share.
         client: The client's name, the same in every round.
         folder: A folder of the client's own, kept between rounds.
         noise: Where noise is drawn: ``ExactNoise()`` on a real client.
+        run: Names the run that asks. The first release of a plan binds its rounds to the run that
+            it was made for; to have named none is to be a run of its own.
 
     Raises:
-        PlanError: The plan's noise cannot be drawn.
+        PlanError: The plan's noise cannot be drawn, the client has no name, or the run's is longer
+            than 200 letters.
     """
 
     def __init__(
-        self, plan: MonitoringPlan, client: str, folder: Path, *, noise: NoiseSource
+        self,
+        plan: MonitoringPlan,
+        client: str,
+        folder: Path,
+        *,
+        noise: NoiseSource,
+        run: str = "",
     ) -> None:
         if not client:
             raise PlanError("a client needs a name", where="observer")
+        if len(run) > _LONGEST_RUN:
+            raise PlanError(
+                f"a run's name of {len(run)} letters",
+                where="observer",
+                remedy=f"It is kept with each release: use {_LONGEST_RUN} at most.",
+            )
         self.plan = plan
         self.layout = Layout.from_plan(plan)
         self._variance = share_variance(plan)
         self._folder = folder
         self._noise = noise
+        self._run = run
+        self._kept = KeptReleases(folder, plan.digest, run)
         self._budget = BudgetFile(folder, client)
         self._limit = LimitFile(folder)
 
@@ -87,7 +107,8 @@ class Observer:
             PlanError: Not a monitoring round.
             OutcomeError: Statistics are missing, not planned, repeated, or not finite.
             BudgetError: The release would pass the plan's budget or the client's own limit
-                (a BudgetSpentError; nothing was written), or the client's files are damaged.
+                (a BudgetSpentError; nothing was written), the plan's rounds were released to
+                another run (an OtherRunError), or the client's files are damaged.
         """
         if round_number not in self.plan.monitoring_rounds:
             raise PlanError(
@@ -95,15 +116,19 @@ class Observer:
                 where="monitor.rounds",
                 remedy=f"The plan releases after {_listed(self.plan.monitoring_rounds)}.",
             )
-        try:
-            with locked(self._folder):
-                return self._release(round_number, statistics, system)
-        except OSError as error:
-            raise BudgetError(
-                f"the client's folder cannot be used ({error.strerror})",
-                where=str(self._folder),
-                remedy="Nothing was sent. Make it writable and free disk space.",
-            ) from None
+        with self._held():
+            return self._release(round_number, statistics, system)
+
+    def refuse_other_run(self) -> None:
+        """Raise OtherRunError if the plan's rounds were released to another run.
+
+        ``release`` refuses it too; asked here, nothing needs to be measured first.
+
+        Raises:
+            BudgetError: The client's files are damaged or cannot be used.
+        """
+        with self._held():
+            self._refuse_other_run(self._budget.read())
 
     def events(self) -> tuple[PrivacyEvent, ...]:
         """What this client has released so far, under this and earlier plans, oldest first."""
@@ -113,27 +138,43 @@ class Observer:
         """Epsilon of all of this client's releases at the plan's delta."""
         return epsilon(self.events(), self.plan.privacy.delta)
 
+    @contextmanager
+    def _held(self) -> Generator[None, None, None]:
+        """Have the client's folder alone; a disk's fault becomes a BudgetError."""
+        try:
+            with locked(self._folder):
+                yield
+        except OSError as error:
+            raise BudgetError(
+                f"the client's folder cannot be used ({error.strerror})",
+                where=str(self._folder),
+                remedy="Nothing was sent. Make it writable and free disk space.",
+            ) from None
+
+    def _refuse_other_run(self, spent: Sequence[Spent]) -> None:
+        bound = run_of(self._folder, self.plan.digest, spent)
+        if bound is not None and bound != self._run:
+            raise other_run(self._budget.path)
+
     def _release(
         self, round_number: int, statistics: Sequence[Statistic], system: SystemChange
     ) -> Release:
         spent = self._budget.read()
-        path = self._path(round_number)
+        self._refuse_other_run(spent)
         for made in spent:
             if (made.plan, made.event.round) == (self.plan.digest, round_number):
-                return self._stored(path, round_number, made.release)
+                return self._checked(self._kept.booked(round_number, made.release))
         event = planned_event(self.plan, round_number)
         limit = self._own_limit()
         self._check_budget(limit, spent, event)
-        if path.exists():
-            # The last attempt ended between writing the release and its cost.
-            release = self._stored(path, round_number, None)
-        else:
+        # The last attempt may have ended between writing the release and its cost.
+        kept = self._kept.unbooked(round_number, spent)
+        if kept is None:
             values = self._values(statistics, system)
             vector = noised(self.layout, values, self._variance, self._noise)
             if not self._budget.exists():
                 self._limit.write(limit)
                 self._budget.write(())
-            release = Release(self.layout.digest, round_number, 1, vector, float(self._variance))
             keep_own(
                 self._folder,
                 self.plan.digest,
@@ -142,8 +183,11 @@ class Observer:
                 system.loss,
                 system.accuracy,
             )
-            write_whole(path, release.to_bytes())
-        made = Spent(self.plan.digest, event, _digest(release.to_bytes()))
+            kept = self._kept.write(
+                Release(self.layout.digest, round_number, 1, vector, float(self._variance))
+            )
+        release = self._checked(kept)
+        made = Spent(self.plan.digest, event, kept.digest, self._run)
         self._budget.write((*spent, made))
         sync_folder(self._folder)
         return release
@@ -196,35 +240,24 @@ class Observer:
                     remedy="Nothing was sent. Earlier plans of the same client count.",
                 )
 
-    def _path(self, round_number: int) -> Path:
-        plan = self.plan.digest.removeprefix("sha256:")[:12]
-        return self._folder / f"release-{round_number}-{plan}.bin"
-
-    def _stored(self, path: Path, round_number: int, digest: str | None) -> Release:
+    def _checked(self, kept: Kept) -> Release:
+        """The release in what was kept, if it is one of this plan's layout."""
+        path = self._kept.path(kept.round)
         remedy = "It is not made a second time. Restore the client's folder from a backup."
         try:
-            data = path.read_bytes()
-            release = Release.from_bytes(data)
-        except (FileNotFoundError, ReleaseError):
+            release = kept.release()
+        except ReleaseError:
             raise BudgetError(
                 "the release of this round was made and is gone or damaged",
                 where=str(path),
                 remedy=remedy,
             ) from None
-        fits = (release.layout, release.round, release.clients) == (
-            self.layout.digest,
-            round_number,
-            1,
-        )
-        if not fits or (digest is not None and digest != _digest(data)):
+        found = (release.layout, release.round, release.clients)
+        if found != (self.layout.digest, kept.round, 1):
             raise BudgetError(
                 "the stored release is not the one that was made", where=str(path), remedy=remedy
             )
         return release
-
-
-def _digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _listed(values: Sequence[object]) -> str:

@@ -102,9 +102,10 @@ class MonitorPlan(_Section):
 
     ``rounds`` lists the monitoring rounds, or is ``"every"``. ``reference`` is what behaviour is
     compared with: the base model, or the global adapter at the start of a round.
-    ``population`` is whom the verdict is about: the enrolled clients as they are, or clients
-    like these. ``items`` is which probes, and which held-out records of a client, it is about:
-    those that are asked, or items like these, so that intervals cover their choice too.
+    ``population`` is whom the verdict is about: the enrolled clients as they are, of whom those
+    that are missing from a sum count at worst, or clients like these. ``items`` is which probes,
+    and which held-out records of a client, it is about: those that are asked, or items like these,
+    so that intervals cover their choice too.
     ``alpha`` is the error over all six modes and all monitoring rounds.
     ``margin`` is the largest loss of the system metrics that still counts as none. ``control``
     says over which rounds the error is kept: those of the plan (``horizon``), or all rounds there

@@ -13,10 +13,11 @@ class SecureSumPlan(BaseModel):
     """How clients mask their releases, so that the server learns only their sum.
 
     ``consistency`` adds an exchange in which clients sign who is in the sum, which stops a server
-    that tells them different things; ``auto`` does so where each client knows only some of the
-    others. ``keys`` lists the clients' public signing keys (``unsilent privacy key``, 64
-    hexadecimal digits each); a client then shares a sum with these only. Without it a key counts
-    from its first use.
+    that tells them different things; ``auto`` does so wherever the plan does not withstand that
+    server, and as many colluding clients as planned, by itself. ``off`` is refused where single
+    vectors could then be seen; where a smaller sum could, the noise counts on that. ``keys`` lists
+    the clients' public signing keys (``unsilent privacy key``, 64 hexadecimal digits each); a
+    client then shares a sum with these only. Without it a key counts from its first use.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 
 from unsilent.plan import MonitoringPlan
-from unsilent.release.secure_sum.parameters import parameters_of
+from unsilent.release.secure_sum.draw import number_of_drawers
+from unsilent.release.secure_sum.lies import smallest_sum
+from unsilent.release.secure_sum.parameters import MOST_DRAWS, Parameters, parameters_of
 
 IN_THE_HOUSE = "Items, outcomes and the personalized adapter stay on the client."
 
@@ -39,10 +41,14 @@ class Unmasking:
         colluders: How many clients may side with the server before the noise falls short.
         needed_curious: How many of a client's neighbours must side with a server that follows
             the protocol, to see that client's vector.
-        needed_lying: The same with a server that tells clients different things; 0 if it needs
-            none.
+        needed_lying: The same with a server that tells clients different things.
         least: The fewest clients that a sum may hold.
+        smallest: The fewest honest clients in any sum that a server can get, with as many on its
+            side as the plan reckons with, and whatever it tells whom.
+        everyone: Whether a sum is of all clients or of none.
+        stay: How many clients must stay to the end of a round once the vectors are there.
         signed: Whether clients sign who is in the sum before it is unmasked.
+        drawers: How many clients draw a sparse graph together; 0 where all are neighbours.
         pinned: Whether the plan lists the clients' keys.
     """
 
@@ -53,8 +59,17 @@ class Unmasking:
     needed_curious: int
     needed_lying: int
     least: int
+    smallest: int
+    everyone: bool
+    stay: int
     signed: bool
+    drawers: int
     pinned: bool
+
+    @property
+    def withstands(self) -> bool:
+        """Whether a server that lies gets no smaller sum than one that does not."""
+        return self.smallest >= self.least - self.colluders
 
     @classmethod
     def of(cls, plan: MonitoringPlan) -> Unmasking | None:
@@ -67,21 +82,32 @@ class Unmasking:
         own = parameters_of(plan)
         # Whoever knows all others' vectors in a sum subtracts them.
         curious = min(own.threshold, own.least - 1)
-        # Two sets of survivors: each honest neighbour serves one of them, a colluder both.
-        lying = 2 * own.threshold - own.degree if own.complete else 0
-        if own.consistency:
-            lying = max(lying, 2 * own.quorum - own.clients)
         return cls(
             neighbours=own.degree,
             complete=own.complete,
             threshold=own.threshold,
             colluders=own.colluders,
             needed_curious=curious,
-            needed_lying=min(curious, max(0, lying)),
+            needed_lying=_needed_lying(own, curious),
             least=own.least,
+            smallest=own.smallest_sum,
+            everyone=own.least == own.clients,
+            stay=own.stay,
             signed=own.consistency,
+            drawers=0 if own.complete else number_of_drawers(own),
             pinned=bool(plan.privacy.secure_sum.keys),
         )
+
+
+def _needed_lying(own: Parameters, curious: int) -> int:
+    """How many must side with a server that lies, to see one vector; at most ``curious``."""
+    for colluders in range(curious):
+        two_stories = not own.consistency or 2 * own.quorum <= own.clients + colluders
+        if not two_stories or own.least == own.clients:
+            continue
+        if not own.complete or smallest_sum(own.clients, colluders, own.threshold, own.least) <= 1:
+            return colluders
+    return curious
 
 
 def seen_in_plain(spent: float, single: float) -> tuple[str, ...]:
@@ -110,7 +136,7 @@ def seen_in_sums(found: Unmasking, spent: float) -> tuple[str, ...]:
             f"The epsilon {spent:.3g} holds against the server too, together with up to "
             f"{_clients(found.colluders)} on its side: the others' noise suffices without theirs. "
             "With more, the noise that is left is less than promised, though no vector is seen "
-            f"before {found.needed_curious} do."
+            f"before {found.needed_lying} do."
         )
     else:
         against = (
@@ -121,13 +147,22 @@ def seen_in_sums(found: Unmasking, spent: float) -> tuple[str, ...]:
     sentences = [
         'Aggregation is "secure-sum": each client masks its noised vector, so that by itself it '
         "looks like random numbers. The server learns the sum over the clients whose vectors "
-        f"arrived, at least {found.least} of them, and nothing else.",
-        f"To see one client's vector, {found.needed_curious} of {among} would have to give the "
-        "server their shares of that client's secrets; it would still carry that client's own "
-        "share of the noise.",
+        f"arrived, at least {found.least} of them, and nothing else"
+        + ("." if found.withstands else ", as long as it tells all of them the same."),
+        f"To see one client's vector, {found.needed_curious} of {among} would have to give a "
+        "server that follows the protocol their shares of that client's secrets; it would still "
+        "carry that client's own share of the noise.",
         against,
         _against_lies(found),
+        f"Once the vectors are there, {found.stay} clients must stay until the sum is open; with "
+        "fewer the round has no sum.",
     ]
+    if found.drawers:
+        sentences.append(
+            f"Who shares secrets with whom is drawn from values that {found.drawers} clients "
+            "commit to first and then reveal, so that no one chooses it. A server can only throw "
+            f"a draw away; a client helps with {MOST_DRAWS} between two monitoring rounds."
+        )
     if found.pinned:
         sentences.append("The clients' keys are listed in the plan; any other is refused.")
     else:
@@ -140,24 +175,26 @@ def seen_in_sums(found: Unmasking, spent: float) -> tuple[str, ...]:
 
 
 def _against_lies(found: Unmasking) -> str:
-    if found.needed_lying == 0:
-        return (
-            "A server that breaks the protocol, and tells clients different things about who "
-            "dropped out, can see single vectors with no client's help, since nobody signs who is "
-            "in the sum. Set privacy.secure_sum.consistency to on unless the server is trusted to "
-            "follow the protocol."
-        )
-    how = "clients sign who is in the sum" if found.signed else "no two stories find enough shares"
+    if found.signed:
+        how = "clients sign who is in the sum"
+    elif found.everyone:
+        how = "all clients are in the sum, or there is none"
+    else:
+        how = "no two stories find enough shares"
+    alone = f"with {_clients(found.colluders)} on its side" if found.colluders else "by itself"
     text = (
         "A server that breaks the protocol, and tells clients different things about who dropped "
-        f"out, needs {_clients(found.needed_lying)} on its side to see one vector: {how}."
+        f"out, needs {_clients(found.needed_lying)} on its side to see one vector: {how}. Whatever "
+        f"it tells whom, {alone} it gets no sum of fewer than {found.smallest} honest clients"
     )
-    if not found.signed and found.least <= found.neighbours:
-        text += (
-            f" The one sum that it learns may then hold somewhat fewer than {found.least} "
-            "clients; signatures stop that too (privacy.secure_sum.consistency)."
-        )
-    return text
+    if not found.complete:
+        text += ", but for a chance of 2^-40 that the graph gives it one"
+    if found.withstands:
+        return f"{text}."
+    return (
+        f"{text}, which the noise counts on; with signatures these are "
+        f"{found.least - found.colluders} (privacy.secure_sum.consistency)."
+    )
 
 
 def _clients(count: int) -> str:

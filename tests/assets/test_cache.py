@@ -37,6 +37,22 @@ def test_second_fetch_needs_neither_file_nor_network(
     assert told == []
 
 
+def test_a_folder_named_by_the_digests_beginning_is_used_if_its_manifest_has_the_rest(
+    cache: Path, sample: Package, kit: SimpleNamespace
+) -> None:
+    laid = kit.lay(cache, sample, kit.wheel)
+    new = fetch(sample)
+    assert new.name.endswith(sample.sha256)
+    old = new.with_name(sample.old_folder)
+    new.rename(old)
+    assert fetch(sample) == old
+    told = json.loads((old / MANIFEST).read_text())
+    other = sample.sha256[:12] + "0" * 52
+    (old / MANIFEST).write_text(json.dumps(told | {"sha256": other}))
+    assert fetch(sample) == new
+    assert laid.is_file()
+
+
 @pytest.mark.parametrize("damage", ["cut", "missing", "manifest"])
 def test_damaged_folder_is_replaced(
     cache: Path, sample: Package, kit: SimpleNamespace, damage: str

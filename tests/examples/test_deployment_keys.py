@@ -12,6 +12,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization as forms
 
+from unsilent.plan import read_plan
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "deployment"
 
 
@@ -55,3 +57,12 @@ def test_private_keys_are_for_their_owner_alone_and_made_once(
     assert [key.name for key in keys] == ["node-0.key", "node-1.key", "node-2.key", "server.key"]
     assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
     assert len({key.read_bytes() for key in keys}) == 4
+
+
+def test_nodes_agree_to_the_apps_plan_by_its_whole_digest(
+    deploy: ModuleType, tmp_path: Path
+) -> None:
+    plan = EXAMPLE / "app" / "ward" / "plan.toml"
+    here = deploy.Deployment(tmp_path, nodes=1, plan=plan)
+    assert here.agreed == f' plan="{read_plan(plan).digest}"'
+    assert deploy.Deployment(tmp_path, nodes=1).agreed == ""

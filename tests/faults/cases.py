@@ -39,7 +39,8 @@ from unsilent.flower.monitored_strategy import monitor_strategy
 from unsilent.flower.server import federate
 from unsilent.ledger import Ledger
 from unsilent.monitor import Monitor
-from unsilent.release import PrivacyEvent, Release, epsilon
+from unsilent.release import PrivacyEvent, epsilon
+from unsilent.release.kept import Kept
 
 STAGES = ("train", NAME, KEYS, SHARES, BOXES, OBSERVE, AGREE, UNMASK)
 PATIENCE_S = 120.0
@@ -257,7 +258,7 @@ def _sums(folder: Path, entries: list[Any]) -> Iterator[str]:
             continue
         number, clients = entry.payload["round"], entry.payload["clients"]
         paths = sorted((folder / "nodes").glob(f"*/release-{number}-*.bin"))
-        vectors = [Release.from_bytes(path.read_bytes()).vector for path in paths]
+        vectors = [Kept.from_bytes(path.read_bytes()).release().vector for path in paths]
         total = np.array(entry.payload["vector"])
         if not any(
             np.array_equal(sum(chosen), total)

@@ -159,6 +159,7 @@ class Network:
         self._round = 0
         self._dead = False
         self.steps = 0
+        self.agreed = plan(case, folder).digest
         self.nodes = list(range(1, CLIENTS + 1))
         if case.fault.what == "twin":
             self.nodes.append(CLIENTS + 1)
@@ -250,7 +251,11 @@ class Network:
         return Context(
             run_id=1,
             node_id=node,
-            node_config={"partition-id": own - 1, "store": str(self.folder / "nodes" / str(own))},
+            node_config={
+                "partition-id": own - 1,
+                "store": str(self.folder / "nodes" / str(own)),
+                "plan": self.agreed,
+            },
             state=RecordDict(),
             run_config={},
         )

@@ -101,7 +101,9 @@ def run(app: Path, nodes: int, monkeypatch: pytest.MonkeyPatch, **changes: Any) 
         # Flower draws the order of nodes, whose floats it sums, and scikit-learn its examples.
         random.seed(0)
         np.random.seed(0)
-        grid = InProcess(client, nodes, where / "nodes", config=config)
+        plan = app / "plan.toml"
+        agreed = read_plan(plan) if plan.is_file() else None
+        grid = InProcess(client, nodes, where / "nodes", config=config, agreed=agreed)
         server(grid, Context(1, 0, {}, RecordDict(), config))
     return where
 

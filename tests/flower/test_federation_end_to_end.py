@@ -17,7 +17,8 @@ import pytest
 
 from unsilent.findings import validate
 from unsilent.ledger import Ledger
-from unsilent.release import PrivacyEvent, Release, epsilon
+from unsilent.release import PrivacyEvent, epsilon
+from unsilent.release.kept import Kept
 from unsilent.taxonomy import CODES
 
 pytestmark = [pytest.mark.model, pytest.mark.slow]
@@ -206,7 +207,7 @@ def test_each_client_keeps_its_own_adapter_releases_and_budget(straight: Path) -
 def test_the_sum_is_that_of_what_the_clients_released(straight: Path) -> None:
     for entry in Ledger(straight / "ledger.sqlite").entries("sum"):
         pattern = f"clients/*/release-{entry.payload['round']}-*.bin"
-        made = [Release.from_bytes(path.read_bytes()) for path in straight.glob(pattern)]
+        made = [Kept.from_bytes(path.read_bytes()).release() for path in straight.glob(pattern)]
         assert len(made) == entry.payload["clients"] == CLIENTS
         total = [sum(column) for column in zip(*(r.vector.tolist() for r in made), strict=True)]
         assert entry.payload["vector"] == total

@@ -75,11 +75,10 @@ def run(folder: Path, action: str, **grid: Any) -> tuple[float, list[float], lis
             begun.append(float(arrays.to_numpy_ndarrays()[0][0]))
             return super().configure_train(server_round, arrays, *rest)
 
-    strategy = monitor_strategy(
-        Noting(fraction_evaluate=0.0), plan(folder, action), out=folder / "run"
-    )
+    declared = plan(folder, action)
+    strategy = monitor_strategy(Noting(fraction_evaluate=0.0), declared, out=folder / "run")
     result = strategy.start(
-        InProcess(app(), NODES, folder / "nodes", **grid),  # type: ignore[arg-type]
+        InProcess(app(), NODES, folder / "nodes", agreed=declared, **grid),  # type: ignore[arg-type]
         initial_arrays=ArrayRecord([np.zeros(3, np.float32)]),
         num_rounds=ROUNDS,
     )

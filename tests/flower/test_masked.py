@@ -21,13 +21,13 @@ from unsilent.errors import RunError, SecureSumError
 from unsilent.flower import client, messages
 from unsilent.flower.exchange import Answers, sorted_answers
 from unsilent.flower.masked import SecureSum
-from unsilent.flower.messages import AGREE, BOXES, KEYS, NAME, OBSERVE, SHARES, UNMASK
+from unsilent.flower.messages import AGREE, BOXES, DRAW, KEYS, NAME, OBSERVE, SHARES, UNMASK
 from unsilent.ledger import Ledger
 from unsilent.monitor import Monitor
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release import Release
 from unsilent.release.noise import share_variance
-from unsilent.release.secure_sum import SecureClient, Terms
+from unsilent.release.secure_sum import Parameters, SecureClient, Terms
 
 CLIENTS = 10
 STAGES = (KEYS, SHARES, BOXES, OBSERVE, AGREE, UNMASK)
@@ -217,6 +217,51 @@ def test_too_many_drop_outs_end_the_round_with_the_reason(network: Network, stag
     assert any(character.isdigit() for character in caught.value.what)
 
 
+@pytest.fixture
+def sparse(network: Network, monkeypatch: pytest.MonkeyPatch) -> Network:
+    """Each client has six neighbours only."""
+    few = Parameters(CLIENTS, 6, 3, 7, consistency=True, colluders=1)
+    monkeypatch.setattr("unsilent.release.secure_sum.terms.parameters_of", lambda _: few)
+    return network
+
+
+def test_a_sparse_graph_is_drawn_before_keys_are_shared(sparse: Network) -> None:
+    summing = secure_sum(sparse)
+    for number in (1, 2):
+        assert_is_a_true_sum(sparse, run_round(sparse, summing, number), set())
+    assert sparse.asked == [KEYS, DRAW, SHARES, BOXES, AGREE, UNMASK, AGREE, UNMASK]
+
+
+@pytest.mark.parametrize("fault", [silent, flipped, truncated])
+def test_a_client_that_is_lost_in_the_draw_costs_its_own_part(
+    sparse: Network, fault: Fault
+) -> None:
+    sparse.faults[DRAW, 3] = fault
+    assert_is_a_true_sum(sparse, run_round(sparse, secure_sum(sparse), 1), {3})
+    assert sparse.asked[:5] == [KEYS, DRAW, KEYS, DRAW, SHARES]
+
+
+def test_too_many_lost_in_the_draw_end_the_set_up_with_the_reason(sparse: Network) -> None:
+    for node in range(4):
+        sparse.faults[DRAW, node] = silent
+    with pytest.raises(SecureSumError, match="6 clients sent their keys"):
+        run_round(sparse, secure_sum(sparse), 1)
+
+
+def test_a_set_up_is_given_up_when_in_each_draw_another_is_lost(
+    sparse: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unsilent.flower.masked._DRAWS", 2)
+
+    def leaves(draw: int) -> Fault:
+        return lambda body, network: None if network.asked.count(DRAW) == draw else body
+
+    sparse.faults = {(DRAW, node): leaves(node + 1) for node in range(2)}
+    with pytest.raises(SecureSumError, match="1 of the 9 clients that draw the graph did not"):
+        run_round(sparse, secure_sum(sparse), 1)
+    assert sparse.asked == [KEYS, DRAW, KEYS, DRAW]
+
+
 def test_who_answers_for_another_is_not_heard(network: Network) -> None:
     kept: dict[str, bytes] = {}
 
@@ -237,6 +282,18 @@ def test_a_server_that_was_killed_goes_on_with_its_set_up(network: Network) -> N
     total = run_round(network, secure_sum(network), 1)
     assert_is_a_true_sum(network, total, set())
     assert network.asked.count(KEYS) == 1
+
+
+def test_a_set_up_of_an_earlier_version_is_refused_with_what_to_do(network: Network) -> None:
+    secure_sum(network).prepare(1, network.identities)
+    (path,) = network.folder.glob("secure-sum-*.bin")
+    data = path.read_bytes()
+    path.write_bytes(data[:4] + b"\1" + data[5:])
+    with pytest.raises(SecureSumError, match="has version 1, not 2") as refused:
+        secure_sum(network).prepare(1, network.identities)
+    assert refused.value.where == str(path)
+    path.unlink()
+    assert_is_a_true_sum(network, run_round(network, secure_sum(network), 1), set())
 
 
 def test_a_new_set_up_cannot_open_a_round_that_was_masked(network: Network) -> None:
@@ -260,8 +317,9 @@ def test_a_failure_names_what_a_client_said(network: Network) -> None:
     (network.folder / "client-3" / "secure-sum" / "identity.key").write_bytes(b"no key")
     for node in range(4, 9):
         (network.folder / f"client-{node}" / "secure-sum" / "identity.key").write_bytes(b"no key")
-    with pytest.raises(SecureSumError, match="not a signing key"):
+    with pytest.raises(SecureSumError, match="This client refused its part in the secure sum"):
         run_round(network, secure_sum(network), 1)
+    assert "not a signing key" in (network.folder / "client-3" / "error.log").read_text()
 
 
 def test_unpinned_clients_are_refused_where_keys_are_pinned(tmp_path: Path) -> None:

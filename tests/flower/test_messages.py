@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from flwr.app import Array, Context, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
-from unsilent.errors import BudgetError, InputError, UnsilentError
+from unsilent.errors import BudgetError, BudgetSpentError, InputError, RunError, UnsilentError
 from unsilent.flower import messages
+from unsilent.flower.sentences import Sentence
 from unsilent.models.base import Adapter
 
 BASE = "sha256:" + "c" * 64
@@ -88,58 +90,105 @@ def test_the_text_of_another_exception_stays_on_the_client(
     assert "patient" not in travelled
     assert kind.__name__ not in travelled
     assert str(tmp_path) not in travelled
-    assert set(answer.content.config_records[messages.ANSWER]) == {messages.FAILED}
+    found = answer.content.config_records[messages.ANSWER]
+    assert found == {messages.FAILED: Sentence.FAILED.text, "exit_code": 1}
     assert SECRET in (tmp_path / "error.log").read_text()
 
 
-@pytest.mark.parametrize(("kind", "code"), [(BudgetError, 1), (InputError, 2)])
-def test_the_line_of_our_own_errors_travels(
-    kind: type[UnsilentError], code: int, log: Callable[..., Path], tmp_path: Path
+class Crash(BaseException):
+    """As a library that is not written in Python raises it."""
+
+
+@pytest.mark.parametrize("kind", [SystemExit, Crash])
+def test_an_exit_or_a_crash_is_answered_for(kind: Any, log: Callable[..., Path]) -> None:
+    def handle(message: Message, context: Context) -> Message:
+        raise kind(SECRET)
+
+    answer = messages.guarded(handle, log)(question(), context())
+    told = answer.content.config_records[messages.ANSWER]
+    assert told == {messages.FAILED: Sentence.FAILED.text, "exit_code": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [(BudgetError, Sentence.BUDGET), (InputError, Sentence.UNUSABLE)],
+)
+def test_nothing_of_what_our_own_errors_say_travels(
+    kind: type[UnsilentError], sentence: Sentence, log: Callable[..., Path], tmp_path: Path
 ) -> None:
     def handle(message: Message, context: Context) -> Message:
-        raise kind("the budget is spent", where="privacy.epsilon", remedy="Stop.")
+        raise kind(f"unknown field {SECRET!r}", where="/home/ada/wards.jsonl", remedy="Known: x.")
 
     answer = messages.guarded(handle, log)(question(), context())
     found = answer.content.config_records[messages.ANSWER]
-    assert found == {
-        messages.FAILED: "privacy.epsilon: the budget is spent. Stop.",
-        "exit_code": code,
-    }
-    assert not (tmp_path / "error.log").exists()
+    assert found == {messages.FAILED: sentence.text, "exit_code": sentence.exit_code}
+    kept = (tmp_path / "error.log").read_text()
+    assert SECRET in kept and "/home/ada/wards.jsonl" in kept
 
 
-def test_an_interrupt_is_not_answered_for(log: Callable[..., Path]) -> None:
+def test_a_spent_budget_is_told_as_one(log: Callable[..., Path]) -> None:
     def handle(message: Message, context: Context) -> Message:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        messages.guarded(handle, log)(question(), context())
-
-
-def test_where_a_clients_folder_lies_stays_on_the_client(
-    log: Callable[..., Path], tmp_path: Path
-) -> None:
-    def handle(message: Message, context: Context) -> Message:
-        raise BudgetError("spent", where=str(tmp_path / "budget.json"))
+        raise BudgetSpentError("epsilon 7.913 of 8")
 
     answer = messages.guarded(handle, log)(question(), context())
-    told = answer.content.config_records[messages.ANSWER][messages.FAILED]
-    assert told == "the client's folder/budget.json: spent"
+    assert answer.content.config_records[messages.ANSWER] == {
+        messages.FAILED: Sentence.SPENT.text,
+        messages.SPENT: True,
+        "exit_code": 1,
+    }
 
 
-@pytest.mark.parametrize("store", ["/home/ada/store", None])
-def test_where_other_files_of_a_client_lie_is_told_in_simulation_alone(
-    store: str | None, log: Callable[..., Path]
+def test_the_log_keeps_what_came_before_and_stays_small(
+    log: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = "/home/ada/wards/probes.jsonl:7"
+    monkeypatch.setattr(messages, "_LONGEST_LOG", 2000)
+    number = 0
 
     def handle(message: Message, context: Context) -> Message:
-        raise InputError("no answer", where=path, remedy=f"Mend {path}.")
+        raise ValueError(f"failure {number}")
 
-    node = context()
-    if store:
-        node.node_config["store"] = store
-    answer = messages.guarded(handle, log)(question(), node)
-    told = answer.content.config_records[messages.ANSWER][messages.FAILED]
-    shown = "probes.jsonl:7" if store else path
-    assert told == f"{shown}: no answer. Mend {shown}."
+    for _ in range(2):
+        number += 1
+        messages.guarded(handle, log)(question(), context())
+    kept = (tmp_path / "error.log").read_text()
+    assert "failure 1" in kept and "failure 2" in kept
+    assert (tmp_path / "error.log").stat().st_mode & 0o077 == 0
+    for _ in range(30):
+        messages.guarded(handle, log)(question(), context())
+    sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert set(sizes) == {"error.log", "error.log.1"}
+    assert max(sizes.values()) < 4000
+
+
+def test_one_entry_of_the_log_is_never_long(log: Callable[..., Path], tmp_path: Path) -> None:
+    def handle(message: Message, context: Context) -> Message:
+        raise ValueError("x" * 10_000_000 + "the end")
+
+    messages.guarded(handle, log)(question(), context())
+    kept = (tmp_path / "error.log").read_text()
+    assert len(kept) < 100_000
+    assert "ValueError" in kept and "the end" in kept
+
+
+@pytest.mark.parametrize("fault", [ValueError(SECRET), OSError(SECRET), RunError(SECRET)])
+def test_a_log_that_cannot_be_written_changes_nothing(fault: Exception) -> None:
+    def nowhere(context: Context) -> Path:
+        raise fault
+
+    def handle(message: Message, context: Context) -> Message:
+        raise InputError(SECRET)
+
+    answer = messages.guarded(handle, nowhere)(question(), context())
+    told = answer.content.config_records[messages.ANSWER]
+    assert told == {messages.FAILED: Sentence.UNUSABLE.text, "exit_code": 2}
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), SystemExit(), SystemExit(15)])
+def test_an_end_of_the_process_is_not_answered_for(
+    end: BaseException, log: Callable[..., Path]
+) -> None:
+    def handle(message: Message, context: Context) -> Message:
+        raise end
+
+    with pytest.raises(type(end)):
+        messages.guarded(handle, log)(question(), context())

@@ -10,7 +10,7 @@ import pytest
 import torch
 from flwr.app import ArrayRecord, Context, RecordDict
 from numpy.typing import NDArray
-from peft import IA3Config, LoraConfig, get_peft_model, get_peft_model_state_dict
+from peft import IA3Config, LoHaConfig, LoraConfig, get_peft_model, get_peft_model_state_dict
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -25,6 +25,8 @@ KINDS = {
     "rslora": LoraConfig(r=4, lora_alpha=8, use_rslora=True, target_modules=["down_proj"]),
     "dora": LoraConfig(r=4, lora_alpha=8, use_dora=True, target_modules=["q_proj"]),
     "some layers": LoraConfig(r=2, target_modules=["o_proj"], layers_to_transform=[1]),
+    "a saved module": LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["mlp"]),
+    "loha": LoHaConfig(r=4, target_modules=["v_proj"]),
     "ia3": IA3Config(target_modules=["k_proj", "down_proj"], feedforward_modules=["down_proj"]),
 }
 ITEMS = ItemSet(
@@ -59,7 +61,7 @@ def tokenizer() -> Any:
 
 def adapted(config: Any) -> Any:
     torch.manual_seed(0)
-    shape = {"vocab_size": 256, "hidden_size": 32, "intermediate_size": 64}
+    shape = {"vocab_size": 256, "hidden_size": 32, "intermediate_size": 64, "attention_bias": True}
     heads = {"num_hidden_layers": 3, "num_attention_heads": 4, "initializer_range": 0.3}
     return get_peft_model(LlamaForCausalLM(LlamaConfig(**shape, **heads)), config)
 
@@ -157,3 +159,268 @@ def test_an_adapter_outside_the_layers_is_refused() -> None:
     model = adapted(LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["lm_head"]))
     with pytest.raises(ModelError, match="not within the model's layers"):
         PeftScore(lambda context: (model, tokenizer()))(ITEMS, None, CONTEXT)
+
+
+def several() -> Any:
+    """Adapters of a global and a personal kind; the personal one is in use."""
+    model = adapted(KINDS["lora"])
+    model.add_adapter("personal", LoraConfig(r=2, target_modules=["q_proj", "o_proj"]))
+    model.set_adapter("personal")
+    return model
+
+
+@pytest.mark.parametrize("name", ["client", "lora_A", "0"])
+def test_an_adapter_may_have_any_name(name: str) -> None:
+    wanted = adapted(KINDS["lora"])
+    state = other(wanted)
+    base = adapted(KINDS["lora"]).unload()
+    model = get_peft_model(base, KINDS["lora"], adapter_name=name)
+    found = PeftScore(lambda context: (model, tokenizer()))(ITEMS, ArrayRecord(state), CONTEXT)
+    np.testing.assert_allclose(found, plain(wanted, state), atol=1e-4)
+
+
+def test_of_several_adapters_the_one_that_is_named_is_scored_alone() -> None:
+    model = several()
+    personal = get_peft_model_state_dict(model, adapter_name="personal")
+    for tensor in personal.values():
+        tensor.add_(0.5)
+    state = other(model)
+    score = PeftScore(lambda context: (model, tokenizer()), adapter="default")
+    found = score(ITEMS, ArrayRecord(state), CONTEXT)
+    np.testing.assert_allclose(found, plain(adapted(KINDS["lora"]), state), atol=1e-4)
+    base = score(ITEMS, None, CONTEXT)
+    np.testing.assert_allclose(base, plain(adapted(KINDS["lora"]), None), atol=1e-4)
+
+
+@pytest.mark.parametrize("active", ["default", "personal"])
+def test_several_adapters_are_left_as_they_were(active: str) -> None:
+    model = several()
+    model.set_adapter(active)
+    frozen = model.base_model.model.model.layers[1].self_attn.q_proj.lora_A["default"].weight
+    frozen.requires_grad_(False)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    asked = {name: p.requires_grad for name, p in model.named_parameters()}
+    score = PeftScore(lambda context: (model, tokenizer()), adapter="default")
+    score(ITEMS, ArrayRecord(other(model)), CONTEXT)
+    score(ITEMS, None, CONTEXT)
+    assert model.active_adapters == [active]
+    assert {name: p.requires_grad for name, p in model.named_parameters()} == asked
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    layer = model.base_model.model.model.layers[1].self_attn.q_proj
+    assert (layer.active_adapters, layer.disable_adapters) == ([active], False)
+
+
+def merged(model: Any) -> None:
+    model.merge_adapter()
+
+
+def layers_off(model: Any) -> None:
+    model.base_model.disable_adapter_layers()
+
+
+def one_layer_off(model: Any) -> None:
+    model.base_model.model.model.layers[1].self_attn.q_proj.enable_adapters(False)
+
+
+def one_layer_merged(model: Any) -> None:
+    model.base_model.model.model.layers[1].self_attn.q_proj.merge()
+
+
+def another_active(model: Any) -> None:
+    model.add_adapter("other", KINDS["lora"])
+    model.set_adapter("other")
+
+
+def two_active(model: Any) -> None:
+    model.add_adapter("other", KINDS["lora"])
+    model.base_model.set_adapter(["default", "other"])
+
+
+def none_active(model: Any) -> None:
+    model.base_model.set_adapter([])
+
+
+STATES = {
+    merged: "is merged into the base",
+    one_layer_merged: "is merged into the base",
+    layers_off: "are switched off",
+    one_layer_off: "are switched off",
+    another_active: "serves with 'other', and the arrays are of the adapter 'default'",
+    two_active: "serves with 'default', 'other'",
+    none_active: "serves with no adapter",
+}
+
+
+@pytest.mark.parametrize("when", ["when it is loaded", "after it was scored"])
+@pytest.mark.parametrize("change", STATES, ids=lambda change: change.__name__)
+def test_a_model_that_serves_something_else_than_the_arrays_is_refused(
+    change: Any, when: str
+) -> None:
+    model = adapted(KINDS["lora"])
+    state = other(model)
+    score = PeftScore(lambda context: (model, tokenizer()))
+    if when == "after it was scored":
+        score(ITEMS, ArrayRecord(state), CONTEXT)
+    change(model)
+    for arrays in (ArrayRecord(state), None):
+        with pytest.raises(ModelError, match=STATES[change]) as caught:
+            score(ITEMS, arrays, CONTEXT)
+        assert "\n" not in caught.value.line()
+        assert caught.value.remedy
+
+
+def test_an_adapter_that_was_merged_for_good_is_refused() -> None:
+    model = adapted(KINDS["lora"])
+    score = PeftScore(lambda context: (model, tokenizer()))
+    state = other(model)
+    score(ITEMS, ArrayRecord(state), CONTEXT)
+    model.merge_and_unload()
+    for arrays in (ArrayRecord(state), None):
+        with pytest.raises(ModelError, match="layers are not those"):
+            score(ITEMS, arrays, CONTEXT)
+
+
+def test_a_model_without_an_adapter_is_refused() -> None:
+    model = adapted(KINDS["lora"]).unload()
+    with pytest.raises(ModelError, match="did not return a peft model"):
+        PeftScore(lambda context: (model, tokenizer()))(ITEMS, None, CONTEXT)
+
+
+def test_an_adapter_that_is_not_there_is_refused_by_name() -> None:
+    model = several()
+    score = PeftScore(lambda context: (model, tokenizer()), adapter="mine")
+    with pytest.raises(ModelError, match=r"no adapter 'mine'\. It has 'default', 'personal'"):
+        score(ITEMS, None, CONTEXT)
+
+
+def test_several_adapters_of_which_none_is_meant_are_refused() -> None:
+    model = get_peft_model(adapted(KINDS["lora"]).unload(), KINDS["lora"], adapter_name="one")
+    model.add_adapter("two", KINDS["lora"])
+    with pytest.raises(ModelError, match="nothing says which one the arrays are of"):
+        PeftScore(lambda context: (model, tokenizer()))(ITEMS, None, CONTEXT)
+
+
+def test_a_base_that_the_app_trained_since_is_refused() -> None:
+    model = adapted(KINDS["lora"])
+    score = PeftScore(lambda context: (model, tokenizer()))
+    score(ITEMS, None, CONTEXT)
+    with torch.no_grad():
+        model.base_model.model.lm_head.weight.mul_(1.1)
+    for arrays in (None, ArrayRecord(other(model))):
+        with pytest.raises(ModelError, match="not what it was when it was loaded"):
+            score(ITEMS, arrays, CONTEXT)
+
+
+def test_training_the_adapter_itself_changes_no_score() -> None:
+    model = adapted(KINDS["lora"])
+    score = PeftScore(lambda context: (model, tokenizer()))
+    state = other(model)
+    base, found = score(ITEMS, None, CONTEXT), score(ITEMS, ArrayRecord(state), CONTEXT)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    model(input_ids=torch.tensor([[1, 2, 3]])).logits.square().mean().backward()
+    optimizer.step()
+    peft_score._held[0].model._scores._kept.clear()
+    np.testing.assert_allclose(score(ITEMS, None, CONTEXT), base, atol=1e-6)
+    np.testing.assert_allclose(score(ITEMS, ArrayRecord(state), CONTEXT), found, atol=1e-6)
+
+
+def test_a_model_is_tried_once() -> None:
+    """What is scored afterwards costs no forward pass beside its own."""
+    model = adapted(KINDS["lora"])
+    score = PeftScore(lambda context: (model, tokenizer()))
+    score(ITEMS, None, CONTEXT)
+    calls: list[int] = []
+    model.base_model.model.lm_head.register_forward_hook(lambda *_: calls.append(1))
+    backbone = model.base_model.model.model
+    backbone.register_forward_hook(lambda *_: calls.append(2))
+    # Tried once more, for the hooks.
+    score(ITEMS, None, CONTEXT)
+    assert 1 in calls
+    calls.clear()
+    for seed in range(2):
+        state = {n: t + 0.1 * seed for n, t in other(model).items()}
+        score(ITEMS, ArrayRecord(state), CONTEXT)
+    assert 1 not in calls
+    assert len(calls) <= 4
+
+
+def scored_once(model: Any) -> tuple[PeftScore, dict[str, torch.Tensor]]:
+    score, state = PeftScore(lambda context: (model, tokenizer())), other(model)
+    score(ITEMS, ArrayRecord(state), CONTEXT)
+    return score, {name: 1.1 * tensor for name, tensor in state.items()}
+
+
+def one_scale_gone(model: Any) -> None:
+    model.base_model.model.model.layers[1].self_attn.q_proj.scaling["default"] = 0.0
+
+
+def one_layer_leaves_it_out(model: Any) -> None:
+    layer = model.base_model.model.model.layers[1].self_attn.q_proj
+    layer.forward = lambda given: layer.base_layer(given)
+
+
+def louder(model: Any) -> None:
+    plain = model.forward
+
+    def forward(**given: Any) -> Any:
+        found = plain(**given)
+        found.logits = 2 * found.logits
+        return found
+
+    model.forward = forward
+
+
+@pytest.mark.parametrize("change", [one_scale_gone, one_layer_leaves_it_out, louder])
+def test_a_model_whose_modules_change_is_tried_again(change: Any) -> None:
+    model = adapted(KINDS["lora"])
+    score, state = scored_once(model)
+    change(model)
+    with pytest.raises(ModelError, match=r"change nothing|does more than its layers"):
+        score(ITEMS, ArrayRecord(state), CONTEXT)
+
+
+def test_a_hook_that_changes_the_base_is_refused() -> None:
+    model = adapted(KINDS["lora"])
+    score, state = scored_once(model)
+    model.base_model.model.lm_head.register_forward_hook(lambda *given: 1.5 * given[-1])
+    for arrays in (None, ArrayRecord(state)):
+        with pytest.raises(ModelError, match="not what it was when it was loaded"):
+            score(ITEMS, arrays, CONTEXT)
+
+
+def test_a_hook_that_only_looks_on_changes_no_score() -> None:
+    model = adapted(KINDS["lora"])
+    score, state = scored_once(model)
+    expected = score(ITEMS, ArrayRecord(state), CONTEXT)
+    seen: list[int] = []
+    model.base_model.model.model.layers[0].register_forward_hook(lambda *_: seen.append(1))
+    np.testing.assert_allclose(score(ITEMS, ArrayRecord(state), CONTEXT), expected, atol=1e-5)
+    assert seen
+
+
+def test_a_rescaled_adapter_is_scored_as_it_is_scaled_now() -> None:
+    model, fresh = adapted(KINDS["lora"]), adapted(KINDS["lora"])
+    score, state = scored_once(model)
+    for whole in (model, fresh):
+        for module in whole.modules():
+            if hasattr(module, "lora_A"):
+                module.scaling["default"] *= 0.5
+    found = score(ITEMS, ArrayRecord(state), CONTEXT)
+    np.testing.assert_allclose(found, plain(fresh, state), atol=1e-4)
+
+
+def test_training_in_mixed_precision_is_no_other_model() -> None:
+    """As accelerate does it: the model's forward runs under autocast from then on."""
+    model = adapted(KINDS["lora"])
+    score, state = scored_once(model)
+    expected = score(ITEMS, ArrayRecord(state), CONTEXT)
+    inner = model.forward
+
+    def forward(*given: Any, **more: Any) -> Any:
+        with torch.autocast("cpu", torch.bfloat16):
+            found = inner(*given, **more)
+        found.logits = found.logits.float()
+        return found
+
+    model.forward = forward
+    np.testing.assert_allclose(score(ITEMS, ArrayRecord(state), CONTEXT), expected, atol=1e-5)

@@ -17,6 +17,7 @@ from tests.flower.in_process import InProcess, enter_run
 from unsilent.errors import InputError, ItemError
 from unsilent.flower import monitor_client, monitor_strategy
 from unsilent.flower.messages import ANSWER, FAILED, OBSERVE, ORDER
+from unsilent.flower.sentences import Sentence
 from unsilent.flower.shipping import shipped_fields, shipped_in
 from unsilent.items import Item, ItemSet, write_items
 from unsilent.ledger import Ledger
@@ -78,8 +79,9 @@ class Run:
         pin: str,
         *,
         change: Change = lambda order: None,
-        agreed: str = "",
+        agreed: MonitoringPlan | None = None,
         aggregation: str = "plain",
+        everyone: bool = False,
     ) -> None:
         file = folder / "probes.jsonl"
         write_items(file, ITEMS)
@@ -106,8 +108,9 @@ class Run:
             return [[0.5, 0.5] for _ in items]
 
         grid = Server(monitor_client(app, score), NODES, folder / "nodes", change=change)
-        if agreed:
-            grid.contexts[ODD].node_config["plan"] = agreed
+        for node, context in grid.contexts.items():
+            if everyone or (agreed and node == ODD):
+                context.node_config["plan"] = (agreed or self.plan).digest
         strategy = monitor_strategy(FedAvg(fraction_evaluate=0.0), self.plan, out=folder / "run")
         arrays = ArrayRecord([np.zeros(2, np.float32)])
         strategy.start(grid, initial_arrays=arrays, num_rounds=1)  # type: ignore[arg-type]
@@ -121,11 +124,17 @@ class Run:
             for (kind, _), sent in zip(grid.asked, grid.sent, strict=True)
             if FIELD in sent.content.config_records.get(ORDER, {})
         ]
+        self._log = folder / "nodes" / str(ODD) / "error.log"
         self.ledger = Ledger(folder / "run" / "ledger.sqlite")
 
     @property
     def missed(self) -> list[str]:
         return [entry.payload["reason"] for entry in self.ledger.entries("missed")]
+
+    @property
+    def log(self) -> str:
+        """What the odd node's owner reads."""
+        return self._log.read_text(encoding="utf-8")
 
 
 PIN = pin_of(ItemSet("task", tuple(ITEMS)))
@@ -143,9 +152,10 @@ def test_clients_without_a_copy_answer_what_the_server_ships(tmp_path: Path) -> 
 
 
 def test_without_a_pin_nothing_is_shipped(tmp_path: Path) -> None:
-    done = Run(tmp_path, "")
+    done = Run(tmp_path, "", everyone=True)
     assert done.carried == []
-    assert "no such file" in done.missed[0]
+    assert Sentence.UNUSABLE.text.rstrip(".") in done.missed[0]
+    assert "no such file" in done.log
 
 
 def more(order: Any) -> None:
@@ -175,7 +185,7 @@ FAULTS: dict[str, tuple[Change, str]] = {
         "no probe set",
     ),
     "no bytes": (lambda order: order.update({FIELD: "text"}), "no probe set"),
-    "nothing": (lambda order: order.pop(FIELD, None), "no such file"),
+    "nothing": (lambda order: order.pop(FIELD, None), "did not come with the message"),
 }
 
 
@@ -193,7 +203,8 @@ def test_a_client_of_which_something_else_is_asked_answers_nothing(
 
     done = Run(tmp_path, PIN, change=at_measuring)
     assert len(done.failed) == 1
-    assert reason in done.failed[0]
+    assert done.failed[0] in {sentence.text for sentence in Sentence}
+    assert reason in done.log
     assert ODD not in done.prompts
     assert done.missed == []
 
@@ -211,19 +222,21 @@ def own_question(order: Any) -> None:
 
 def test_a_client_with_a_plan_of_its_own_is_in_no_secure_sum(tmp_path: Path) -> None:
     done = Run(tmp_path, PIN, change=own_question, aggregation="secure-sum")
-    assert "not come so far in a set-up of this plan. Nothing was sent" in done.failed[0]
+    assert done.failed[0] == Sentence.SECURE_SUM.text
+    assert "not come so far in a set-up of this plan. Nothing was sent" in done.log
     (total,) = done.ledger.entries("sum")
     assert total.payload["clients"] == NODES - 1
 
 
 def test_a_client_that_agreed_on_a_plan_answers_for_no_other(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
-    agreed = plan(tmp_path / "own", PIN).digest
+    agreed = plan(tmp_path / "own", PIN)
     done = Run(tmp_path / "own", PIN, change=own_question, agreed=agreed)
-    assert "this client agreed to" in done.failed[0]
+    assert set(done.failed) == {Sentence.NOT_AGREED.text}
+    assert "this client agreed to" in done.log
     assert done.missed == []
     (tmp_path / "same").mkdir()
-    agreed = plan(tmp_path / "same", PIN).digest
+    agreed = plan(tmp_path / "same", PIN)
     assert Run(tmp_path / "same", PIN, agreed=agreed).failed == []
 
 

@@ -28,6 +28,7 @@ from tests.flower.in_process import InProcess, enter_run
 from unsilent.errors import ItemError
 from unsilent.flower import monitor_client, monitor_strategy
 from unsilent.flower.messages import ANSWER, OBSERVE
+from unsilent.flower.sentences import Sentence
 from unsilent.items import Item, ItemSet, write_items
 from unsilent.ledger import Ledger
 from unsilent.local import local_view
@@ -166,7 +167,7 @@ def judged(out: Path) -> list[int]:
 def test_training_is_bit_for_bit_what_it_was(name: str, tmp_path: Path) -> None:
     share = 0.5 if name == "half" else 1.0
     declared = plan(tmp_path, federation={"participation": share, "clients": NODES, "rounds": 3})
-    grid = InProcess(monitor_client(app(name), score), NODES, tmp_path / "nodes")
+    grid = InProcess(monitor_client(app(name), score), NODES, tmp_path / "nodes", agreed=declared)
     strategy = monitor_strategy(STRATEGIES[name](), declared, out=tmp_path / "run")
     assert run(grid, strategy) == unmonitored(tmp_path, name)
     assert judged(tmp_path / "run") == [1, 3]
@@ -175,7 +176,7 @@ def test_training_is_bit_for_bit_what_it_was(name: str, tmp_path: Path) -> None:
 
 def test_training_goes_on_as_it_did_under_a_secure_sum(tmp_path: Path) -> None:
     declared = plan(tmp_path, privacy={"aggregation": "secure-sum"})
-    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes")
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes", agreed=declared)
     strategy = monitor_strategy(FedAvg(), declared, out=tmp_path / "run")
     assert run(grid, strategy) == unmonitored(tmp_path)
     assert judged(tmp_path / "run") == [1, 3]
@@ -204,11 +205,11 @@ def leaks(items: ItemSet, arrays: ArrayRecord | None, context: Context) -> Any:
 
 
 FAULTY = {
-    "raises": (raises, "the app's score function failed"),
-    "leaks": (leaks, "the app's score function failed"),
-    "ends": (ends, "the app's score function failed"),
-    "hangs": (hangs, "took longer than 0.5 seconds"),
-    "nonsense": (nonsense, "16 of 16 rows are not probabilities"),
+    "raises": (raises, Sentence.APP),
+    "leaks": (leaks, Sentence.APP),
+    "ends": (ends, Sentence.APP),
+    "hangs": (hangs, Sentence.LATE),
+    "nonsense": (nonsense, Sentence.NOT_MEASURABLE),
 }
 
 
@@ -218,11 +219,11 @@ def test_a_scorer_that_fails_costs_the_round_and_nothing_else(name: str, tmp_pat
     waits = 0.5 if name == "hangs" else 20.0
     rounds = [1] if name == "hangs" else [1, 3]
     declared = plan(tmp_path, monitor={"timeout": waits, "rounds": rounds})
-    grid = InProcess(monitor_client(app(), faulty), NODES, tmp_path / "nodes")
+    grid = InProcess(monitor_client(app(), faulty), NODES, tmp_path / "nodes", agreed=declared)
     strategy = monitor_strategy(FedAvg(), declared, out=tmp_path / "run")
     assert run(grid, strategy) == unmonitored(tmp_path)
     assert list(missed(tmp_path / "run")) == rounds
-    assert reason in missed(tmp_path / "run")[1]
+    assert reason.text.rstrip(".") in missed(tmp_path / "run")[1]
     travelled = repr([message.content for message in grid.received])
     assert SECRET not in travelled and "ValueError" not in travelled
     assert SECRET not in (tmp_path / "run" / "ledger.sqlite").read_bytes().decode("latin-1")
@@ -257,7 +258,9 @@ def test_replies_that_are_hostile_or_never_come_cost_the_round_and_nothing_else(
     declared = plan(
         tmp_path, monitor={"timeout": 0.3}, privacy={"aggregation": aggregation, "dropout": 0.25}
     )
-    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes", tap=tap)
+    grid = InProcess(
+        monitor_client(app(), score), NODES, tmp_path / "nodes", agreed=declared, tap=tap
+    )
     strategy = monitor_strategy(FedAvg(), declared, out=tmp_path / "run")
     assert run(grid, strategy) == unmonitored(tmp_path)
     assert list(missed(tmp_path / "run")) == [1, 3]
@@ -271,7 +274,9 @@ def test_one_release_that_cannot_be_read_costs_that_clients_part(tmp_path: Path)
         return reply
 
     declared = plan(tmp_path, privacy={"aggregation": "plain", "dropout": 0.25})
-    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes", tap=one)
+    grid = InProcess(
+        monitor_client(app(), score), NODES, tmp_path / "nodes", agreed=declared, tap=one
+    )
     run(grid, monitor_strategy(FedAvg(), declared, out=tmp_path / "run"))
     assert missed(tmp_path / "run") == {}
     sums = Ledger(tmp_path / "run" / "ledger.sqlite").entries("sum")
@@ -292,7 +297,7 @@ def test_a_plan_that_cannot_be_read_leaves_the_run_alone(text: str | None, tmp_p
 
 def test_a_run_folder_that_is_a_file_leaves_the_run_alone(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("mine")
-    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes")
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes", agreed=plan(tmp_path))
     strategy = monitor_strategy(FedAvg(), plan(tmp_path), out=tmp_path / "run")
     assert run(grid, strategy) == unmonitored(tmp_path)
     assert (tmp_path / "run").read_text() == "mine"
@@ -307,7 +312,7 @@ def test_clients_that_are_not_monitored_cost_the_round_and_nothing_else(tmp_path
 
 
 def test_a_client_without_a_folder_says_how_to_give_it_one(tmp_path: Path) -> None:
-    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes")
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes", agreed=plan(tmp_path))
     for context in grid.contexts.values():
         del context.node_config["store"]
     strategy = monitor_strategy(FedAvg(), plan(tmp_path), out=tmp_path / "run")
@@ -317,7 +322,7 @@ def test_a_client_without_a_folder_says_how_to_give_it_one(tmp_path: Path) -> No
 
 def test_a_node_that_joins_late_is_asked_from_then_on(tmp_path: Path) -> None:
     declared = plan(tmp_path, privacy={"aggregation": "plain", "dropout": 0.25})
-    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes")
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes", agreed=declared)
     late = grid.contexts.pop(NODES)
 
     class Joins(FedAvg):
@@ -333,7 +338,7 @@ def test_a_node_that_joins_late_is_asked_from_then_on(tmp_path: Path) -> None:
 
 def test_two_nodes_with_one_folder_count_as_one_client(tmp_path: Path) -> None:
     declared = plan(tmp_path, privacy={"aggregation": "plain", "dropout": 0.25})
-    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes")
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes", agreed=declared)
     grid.contexts[2].node_config |= grid.contexts[1].node_config
     run(grid, monitor_strategy(FedAvg(), declared, out=tmp_path / "run"))
     sums = Ledger(tmp_path / "run" / "ledger.sqlite").entries("sum")
@@ -342,17 +347,27 @@ def test_two_nodes_with_one_folder_count_as_one_client(tmp_path: Path) -> None:
 
 def test_a_second_run_of_a_plan_is_refused_by_its_clients(tmp_path: Path) -> None:
     """What they released for the first would pass for what the second measured."""
-    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes")
+    scored: list[int] = []
+
+    def noted(items: ItemSet, arrays: ArrayRecord | None, context: Context) -> list[list[float]]:
+        scored.append(context.node_id)
+        return score(items, arrays, context)
+
+    grid = InProcess(monitor_client(app(), noted), NODES, tmp_path / "nodes", agreed=plan(tmp_path))
     run(grid, monitor_strategy(FedAvg(), plan(tmp_path), out=tmp_path / "run"))
+    assert scored
+    scored.clear()
     run(grid, monitor_strategy(FedAvg(), plan(tmp_path), out=tmp_path / "run"))
     assert judged(tmp_path / "run.1") == [1, 3]
     assert judged(tmp_path / "run") == []
     assert "another run of the same plan" in missed(tmp_path / "run")[1]
+    # Refused before anything is measured.
+    assert scored == []
 
 
 def test_a_client_sees_where_it_stood_in_the_round_before(tmp_path: Path) -> None:
     """From its own folder alone: the server sends what it published with the next round."""
-    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes")
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes", agreed=plan(tmp_path))
     run(grid, monitor_strategy(FedAvg(), plan(tmp_path), out=tmp_path / "run"))
     published = Ledger(tmp_path / "run" / "ledger.sqlite").entries("findings")[0].payload
     for context in grid.contexts.values():

@@ -106,3 +106,22 @@ def test_plain_aggregation_and_a_spent_budget_are_said():
     assert "budget was spent" not in plain
     assert "budget was spent after round 3" in statement(plan(), 8.0, 3, stopped_after=3)
     assert "before any round was judged" in statement(plan(), 8.0, 3, stopped_after=0)
+
+
+def test_a_smaller_sum_that_lies_could_give_is_said():
+    def said(clients, consistency):
+        of = parse_plan(
+            {
+                "federation": {"clients": clients},
+                "modes": {"amplified_bias": {"tolerance": 0.1}},
+                "privacy": {"dropout": 0.2, "secure_sum": {"consistency": consistency}},
+            }
+        )
+        return statement(of, 1.0, 1)
+
+    assert "sign" not in said(64, "auto")
+    assert "sign" not in said(64, "on")
+    assert "a sum of only 43 honest clients, which this counts on" in said(64, "off")
+    # A run of an earlier version is still told of.
+    assert "single vectors, which this does not count on" in said(200, "off")
+    assert "sign" not in statement(plan(aggregation="plain"), 1.0, 1)

@@ -99,11 +99,11 @@ def test_more_records_cost_less_and_no_plan_costs_more_than_replacing_a_client()
 
 
 def test_a_closed_form_with_public_modes_only():
-    """Loss and accuracy move by 2 L / n and 2 / n, and ``clipped`` by the excess of either."""
+    """Loss and accuracy move by 2 L / n and 2 / n, and ``clipped`` by half the excess."""
     of = plan(held_out=100)
     loss = math.ceil(min(2.0, -2 * math.log(1e-12) / 100) * 512)
     accuracy = math.ceil((2 / 100) / 0.5 * math.floor(0.4 * 1024))
-    excess = math.ceil(min(1.0, -2 * math.log(1e-12) / 100 / 1.0) * 358)
+    excess = math.ceil(min(0.5, -2 * math.log(1e-12) / 100 / 1.0 / 2) * 358)
     assert record_sensitivity(of) == pytest.approx(math.hypot(loss, accuracy, excess), rel=1e-9)
 
 

@@ -130,7 +130,7 @@ def told(request, tmp_path, caplog, capfd):
     server, homes, wire = tmp_path / "server", tmp_path / "clients", Wire()
     server.mkdir()
     clients = [Private(index) for index in range(CLIENTS)]
-    monitor = Monitor(of, Ledger(server / "ledger.sqlite"))
+    monitor = Monitor(of, Ledger(server / "ledger.sqlite"), accept_underpowered=True)
     monitor.system(ROUND, 0.5, 0.7)
     monitor.spend(ROUND)
     releases = [

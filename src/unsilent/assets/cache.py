@@ -54,8 +54,9 @@ def fetch(package: Package, *, progress: Progress | None = None) -> Path:
     """
     root = cache_root()
     target = root / "assets" / package.folder
-    if _is_whole(target, package):
-        return target
+    for folder in (target, target.with_name(package.old_folder)):
+        if _is_whole(folder, package):
+            return folder
     report = progress if progress is not None else _silent
     try:
         (root / "locks").mkdir(parents=True, exist_ok=True)

@@ -53,6 +53,11 @@ class Package:
     @property
     def folder(self) -> str:
         """Name of its folder in the cache; changes with the pinned content."""
+        return f"{self.key}-{self.version}-{self.sha256}"
+
+    @property
+    def old_folder(self) -> str:
+        """Its name in caches of versions that cut the digest; its manifest has all of it."""
         return f"{self.key}-{self.version}-{self.sha256[:12]}"
 
 

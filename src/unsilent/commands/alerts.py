@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unsilent.commands.common import RunFolder
+from unsilent.commands.common import RunFolder, unread
 
 app = typer.Typer(
     help="Tell Prometheus, OpenTelemetry, MLflow and webhooks what a run finds.",
@@ -80,18 +80,22 @@ def show_metrics(
         int | None,
         typer.Option(min=1, max=65535, help="Serve them for Prometheus, until interrupted."),
     ] = None,
-    address: Annotated[str, typer.Option(help="Where --port listens.")] = "127.0.0.1",
+    address: Annotated[
+        str | None, typer.Option(help="Where --port listens (default: 127.0.0.1).")
+    ] = None,
 ) -> None:
     """Print how RUN stands as Prometheus metrics, or serve them with --port."""
     from unsilent.alerts.prometheus import exposition, serve
     from unsilent.alerts.state import read_state
     from unsilent.ledger_place import ledger_of
 
+    if port is None and address is not None:
+        raise unread("--address", "without --port")
     ledger = ledger_of(run)
     if port is None:
         typer.echo(exposition(read_state(ledger)).decode(), nl=False)
         return
-    with serve(lambda: read_state(ledger), port, address) as url:
+    with serve(lambda: read_state(ledger), port, address or "127.0.0.1") as url:
         typer.echo(f"Serving {url}")
         while True:
             time.sleep(_POLL_S)

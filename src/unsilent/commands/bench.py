@@ -17,7 +17,7 @@ from unsilent.commands.bench_pages import (
     bench_tables,
     write,
 )
-from unsilent.commands.common import Json, console, print_json
+from unsilent.commands.common import Json, console, print_json, unread
 from unsilent.errors import InputError
 
 _FLEET = 128
@@ -35,11 +35,42 @@ def bench_verdicts(
     figure: Annotated[
         Path | None, typer.Option(help="Also write the figure, an SVG.", show_default=False)
     ] = None,
+    adversary: Annotated[
+        bool,
+        typer.Option("--adversary", help="Search for the worlds with most false verdicts instead."),
+    ] = False,
+    worlds: Annotated[
+        int | None,
+        typer.Option(
+            min=20,
+            help="With --adversary: to try for each shipped plan (default: 2000).",
+            show_default=False,
+        ),
+    ] = None,
+    without: Annotated[
+        Literal["clipping", "sampling", "missing"] | None,
+        typer.Option(
+            help="With --adversary: judge without what allows for it, to see what is then found.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Simulate federations with known effects and count wrong and missed verdicts.
 
     Beside unsilent's two boundaries: one-round tests, CUSUMs, DP-CUSUM and plain 95% intervals.
+    With --adversary a search makes worlds worse and worse, under every shipped plan and variants.
     """
+    if adversary:
+        if figure is not None:
+            raise InputError("the search has no figure", where="--figure", remedy="Leave it out.")
+        _search(seed, worlds, without, short=short, as_json=as_json)
+        return
+    if worlds is not None or without is not None:
+        raise InputError(
+            "only the search has this option",
+            where="--worlds" if without is None else "--without",
+            remedy="Add --adversary.",
+        )
     from rich.console import Console
 
     from unsilent.bench import verdicts
@@ -136,6 +167,10 @@ def bench_run(
             remedy="--clients, --personalization, --training and --everything are of the fleet, "
             "--device is of lm.",
         )
+    if everything and (scenario or dose or seed or unusual):
+        raise unread("--everything", "beside --scenario, --dose, --seed or what changes the fleet")
+    if traces is not None and not check:
+        raise unread("--traces", "without --check")
     chosen: list[tuple[str, Dose, int]] = [
         (name, strength, number)
         for number in seed or [(lm if tier == "lm" else fleet).FRESH]
@@ -241,6 +276,29 @@ def bench_replay(
     else:
         console().print(replay.table(found.rows))
         console().print(replay.summary(found.rows))
+
+
+def _search(
+    seed: int,
+    worlds: int | None,
+    without: Literal["clipping", "sampling", "missing"] | None,
+    *,
+    short: bool,
+    as_json: bool,
+) -> None:
+    """`unsilent bench verdicts --adversary`."""
+    from rich.console import Console
+
+    from unsilent.bench.verdicts import adversary
+    from unsilent.progress import progress_on
+
+    with progress_on(Console(stderr=True)) as progress:
+        found = adversary.attack(seed, worlds, short=short, strip=without, progress=progress)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        console().print(adversary.table(found.rows))
+        console().print(adversary.summary(found))
 
 
 def _doses(names: Sequence[str]) -> list[Dose]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from unsilent.commands.common import unread
 from unsilent.errors import InputError
 from unsilent.files import write_whole
 
@@ -30,7 +31,12 @@ def bench_report(
         ),
     ] = None,
     traces: TracesFolder = None,
-    seed: Seed = 1,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=2**31 - 1, help="Of all randomness (default: 1).", show_default=False
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("bench.html"),
 ) -> None:
     """Write the benchmark's page: one HTML file with every number, its seeds and its interval."""
@@ -41,9 +47,13 @@ def bench_report(
     from unsilent.bench.traces import read
     from unsilent.progress import progress_on
 
+    if replayed is not None and (traces is not None or seed is not None):
+        raise unread("--seed" if traces is None else "--traces", "with --replay, which has them")
     if replayed is None:
         with progress_on(Console(stderr=True)) as progress:
-            found = replay(read(traces), seed=seed, progress=progress).to_json()
+            found = replay(
+                read(traces), seed=1 if seed is None else seed, progress=progress
+            ).to_json()
     else:
         found = _replayed(replayed)
     write(out, page(found))

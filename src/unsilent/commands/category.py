@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from unsilent.commands.common import RunFolder
+from unsilent.commands.common import RunFolder, unread
 
 Form = Literal["model-card", "every-eval-ever"]
 Schema = Literal["findings", "item"]
@@ -24,8 +24,9 @@ def export(
         ),
     ] = "model-card",
     organization: Annotated[
-        str, typer.Option(help="Who answers for the model, for every-eval-ever.")
-    ] = "not named",
+        str | None,
+        typer.Option(help="Who answers for the model, for every-eval-ever (default: not named)."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write to this file instead of standard output.")
     ] = None,
@@ -35,11 +36,15 @@ def export(
     from unsilent.report.export import every_eval_ever, model_card
     from unsilent.report.source import read_run
 
+    if form == "model-card" and organization is not None:
+        raise unread("--organization", "with --format model-card")
     found = read_run(run)
     if form == "model-card":
         text = model_card(found)
     else:
-        record = every_eval_ever(found, retrieved=int(time.time()), organization=organization)
+        record = every_eval_ever(
+            found, retrieved=int(time.time()), organization=organization or "not named"
+        )
         text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if out is None:
         typer.echo(text, nl=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unsilent.errors import PlanError
+from unsilent.errors import InputError, PlanError
 
 if TYPE_CHECKING:
     from unsilent.plan import MonitoringPlan
@@ -52,6 +52,14 @@ def naming(path: Path) -> Iterator[None]:
             raise
         spot = f"{path}: {error.where}" if error.where else str(path)
         raise PlanError(error.what, where=spot, remedy=error.remedy) from None
+
+
+def unread(option: str, why: str) -> InputError:
+    """What is said of an option that the others given leave without a reader.
+
+    Passed over in silence it would be taken for done.
+    """
+    return InputError(f"nothing reads it {why}", where=option, remedy="Leave one of them out.")
 
 
 def read_plan(path: Path) -> MonitoringPlan:

@@ -13,6 +13,7 @@ from unsilent.commands.common import Json, RunFolder, console, print_json
 if TYPE_CHECKING:
     from unsilent.evidence.verify import Verification
 
+_FAULTS_SHOWN = 20
 OWN_KEY = Path("~/.config/unsilent/evidence-key.pem")
 
 
@@ -67,24 +68,32 @@ def verify(
     if as_json:
         print_json({**asdict(found), "good": found.good})
     else:
-        _print(found, key)
+        _print(found)
     if not found.good:
         raise typer.Exit(1)
 
 
-def _print(found: Verification, key: str | None) -> None:
+def _print(found: Verification) -> None:
     from rich.markup import escape
 
+    from unsilent.evidence.verify import shown
+
     out = console()
-    for fault in found.faults:
+    for fault in found.faults[:_FAULTS_SHOWN]:
         out.print(f"[bold red]ALTERED[/] {escape(fault.line())}")
+    if len(found.faults) > _FAULTS_SHOWN:
+        out.print(f"and {len(found.faults) - _FAULTS_SHOWN} more; --json lists them")
     if found.good:
+        name = escape(shown(str(found.name)))
         out.print(
-            f"[bold green]NOTHING ALTERED[/] {escape(str(found.name))}: {found.entries} ledger "
-            f"entries in an unbroken chain, {found.rounds} rounds judged again with the same "
-            "findings"
+            f"[bold green]NOTHING ALTERED[/] {name}: {found.entries} ledger entries in an "
+            f"unbroken chain, {found.rounds} rounds judged again with the same findings"
         )
-        known = "the key that you named" if key else "is this the signer that you expect?"
+        known = (
+            "the key that you named"
+            if found.known
+            else "an unknown key: is this the signer that you expect? --key KEY checks it"
+        )
         out.print(f"signed by {found.signer} ({known})")
         out.print(f"ledger head {found.head}")
     for note in found.notes:

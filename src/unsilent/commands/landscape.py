@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from unsilent.commands.common import console, print_json
+from unsilent.commands.common import console, print_json, unread
 
 if TYPE_CHECKING:
     from unsilent.landscape import Benchmark
@@ -39,6 +39,8 @@ def landscape(
     from unsilent.landscape.own import own_row, shipped_rows
     from unsilent.landscape.show import as_csv, as_html, as_json
 
+    if authors and form in ("html", "json"):
+        raise unread("--authors", f"with --format {form}, which holds their matrix beside ours")
     published, own = authors_matrix(), own_row(shipped_rows())
     reading = published if authors else our_reading()
     shown = list(reading) if authors else [*reading, own]

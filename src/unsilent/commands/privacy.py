@@ -14,6 +14,7 @@ from unsilent.commands.common import (
     naming,
     print_json,
     read_plan,
+    unread,
 )
 
 app = typer.Typer(
@@ -85,6 +86,8 @@ def own_limit(
     """
     from unsilent.release.limit import set_limit, show_limit
 
+    if epsilon is None and (delta is not None or aggregation is not None):
+        raise unread("--aggregation" if delta is None else "--delta", "without --epsilon")
     if epsilon is None:
         limit = show_limit(folder)
     else:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from unsilent.commands.common import Json, console, naming, print_json, read_plan
+from unsilent.commands.common import Json, console, naming, print_json, read_plan, unread
 from unsilent.errors import InputError
 
 ProbeRole = Literal["bias", "task", "general", "harmful", "benign"]
@@ -60,7 +60,9 @@ def show_set(
     head, mark, query = name.removeprefix("known:").partition("?")
     text = f"known:{head if origin is None else f'{head}:{origin}'}{mark}{query}"
     with progress_on(Console(stderr=True)) as progress:
-        loaded = read_known(text, progress=lambda what, share: progress.update(what, share, 1.0))
+        loaded = read_known(
+            text, role, progress=lambda what, share: progress.update(what, share, 1.0)
+        )
     if as_json:
         print_json(loaded_json(loaded, first))
     else:
@@ -87,8 +89,13 @@ def check_own(
         ),
     ] = None,
     role: Annotated[
-        ProbeRole, typer.Option(help="What it is to probe, with --shipped-under.")
-    ] = "bias",
+        ProbeRole | None,
+        typer.Option(
+            help="What it is to probe: it has to be fit for that (default: bias with "
+            "--shipped-under, else any).",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check FILE, a probe file of your own, line by line.
@@ -101,13 +108,13 @@ def check_own(
     from unsilent.probes.show import check_text
 
     if shipped_under is not None:
-        check_shipped(read_plan(shipped_under), role, read_bytes(file))
+        check_shipped(read_plan(shipped_under), role or "bias", read_bytes(file))
     result = check_file(file)
     if as_json:
         print_json(result.to_json())
     else:
         console().print(check_text(result), soft_wrap=True)
-    if not result.passed:
+    if not result.passed or (role is not None and result.roles.get(role)):
         raise typer.Exit(InputError.exit_code)
 
 
@@ -189,6 +196,8 @@ def validate_refusals(
     from unsilent.probes.validation import run, summary
     from unsilent.progress import progress_on
 
+    if people and (plan is not None or model is not None):
+        raise unread("--model" if plan is None else "--plan", "with --people, which asks no model")
     declared = run.default_plan() if plan is None else read_plan(plan)
     if model is not None:
         place = declared.model.model_copy(update={"id": model})

@@ -10,6 +10,7 @@ from typing import Any
 from unsilent.errors import EvidenceError, LedgerError
 from unsilent.ledger import GENESIS, Entry
 
+_LARGEST_LINE = 16 * 2**20
 _FIELDS = {"index", "time", "kind", "payload", "previous", "hash"}
 
 
@@ -25,19 +26,50 @@ def to_lines(entries: Sequence[Entry]) -> bytes:
 def from_lines(data: bytes) -> tuple[Entry, ...]:
     """Read what ``to_lines`` wrote. Raises EvidenceError naming the line that is no entry."""
     found: list[Entry] = []
-    for number, line in enumerate(data.decode("utf-8", errors="replace").splitlines(), start=1):
+    lines = data.split(b"\n")
+    if lines[-1]:
+        raise EvidenceError("not a ledger entry", where=f"ledger.jsonl, line {len(lines)}")
+    for number, line in enumerate(lines[:-1], start=1):
         try:
-            fields = json.loads(line)
+            if len(line) > _LARGEST_LINE:
+                raise ValueError
+            fields = json.loads(
+                line.decode("utf-8"), object_pairs_hook=once_each, parse_constant=no_number
+            )
             if set(fields) != _FIELDS:
                 raise ValueError
             entry = Entry(**fields)
-            datetime.fromisoformat(entry.time)
+            if not _typed(entry) or to_lines([entry]) != line + b"\n":
+                raise ValueError
         except (ValueError, TypeError, RecursionError):
             raise EvidenceError(
                 "not a ledger entry", where=f"ledger.jsonl, line {number}"
             ) from None
         found.append(entry)
     return tuple(found)
+
+
+def once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For ``json.loads``: an object whose keys differ; of two alike, readers take either."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
+
+
+def no_number(text: str) -> Any:
+    """For ``json.loads``: NaN and Infinity are not JSON."""
+    raise ValueError
+
+
+def _typed(entry: Entry) -> bool:
+    texts = (entry.time, entry.kind, entry.previous, entry.hash)
+    return (
+        type(entry.index) is int
+        and all(isinstance(text, str) for text in texts)
+        and isinstance(entry.payload, dict)
+        and datetime.fromisoformat(entry.time).utcoffset() is not None
+    )
 
 
 def chain_faults(entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:

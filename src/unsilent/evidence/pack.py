@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from unsilent.evidence import container, facts
 from unsilent.evidence.derived import derived
-from unsilent.evidence.entries import to_lines
+from unsilent.evidence.entries import no_number, once_each, to_lines
 from unsilent.evidence.keys import public_hex, sign
 from unsilent.files import write_whole
 from unsilent.ledger import GENESIS, Ledger
@@ -23,6 +23,8 @@ from unsilent.report.source import Run, read_run
 
 SCHEMA = "unsilent/evidence/1"
 MANIFEST, SIGNATURE = "manifest.json", "signature.json"
+LARGEST_JSON = 64 * 2**20
+"""Bytes of JSON that are read at once: as objects they take up to 25 times as much."""
 PLAN, FINDINGS, LEDGER, REPORT = "plan.json", "findings.json", "ledger.jsonl", "report.html"
 
 
@@ -92,8 +94,12 @@ def seal(
 
 
 def parse_json(data: bytes) -> Any:
-    """JSON of a pack's file. Raises ValueError if it is none."""
+    """JSON of a pack's file. Raises ValueError if it is none, or says one thing twice."""
+    if len(data) > LARGEST_JSON:
+        raise ValueError
     try:
-        return json.loads(data.decode("utf-8"))
+        return json.loads(
+            data.decode("utf-8"), object_pairs_hook=once_each, parse_constant=no_number
+        )
     except RecursionError:
         raise ValueError from None

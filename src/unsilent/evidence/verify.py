@@ -8,22 +8,37 @@ ledger's head with one that was noted elsewhere.
 from __future__ import annotations
 
 import hashlib
+import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from unsilent import __version__
 from unsilent.errors import EvidenceError, InputError, UnsilentError
-from unsilent.evidence import container
+from unsilent.evidence import container, facts
 from unsilent.evidence.derived import derived
 from unsilent.evidence.entries import chain_faults, from_lines
-from unsilent.evidence.keys import check_signature, fingerprint
+from unsilent.evidence.keys import check_signature, fingerprint, named_key
 from unsilent.evidence.pack import FINDINGS, LEDGER, MANIFEST, PLAN, SCHEMA, SIGNATURE, parse_json
 from unsilent.evidence.replayed import plan_faults, replayed_faults
+from unsilent.evidence.shapes import plan_fits, shape_faults
 from unsilent.findings import Findings
 from unsilent.ledger import GENESIS, Entry
 from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.release.layout import Layout
+
+_LONGEST = 300
+_VERSION = re.compile(r"[0-9A-Za-z.+-]{1,64}")
+_HEAD = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def shown(text: str) -> str:
+    """A stranger's text for a terminal: one line of printable signs, and not a long one."""
+    plain = "".join(sign if sign.isprintable() else "?" for sign in text[:_LONGEST])
+    return plain if len(text) <= _LONGEST else f"{plain}…"
 
 
 @dataclass(frozen=True)
@@ -34,8 +49,8 @@ class Fault:
     what: str
 
     def line(self) -> str:
-        """The fault as one line."""
-        return f"{self.where}: {self.what}"
+        """The fault as one line, with nothing in it that a terminal would obey."""
+        return shown(f"{self.where}: {self.what}")
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,7 @@ class Verification:
         head: Hash of the newest ledger entry.
         entries, rounds: How many ledger entries there are, and rounds judged again from their sums.
         notes: What could not be checked, and why.
+        known: Whether the signer is the one whose key was named.
     """
 
     faults: tuple[Fault, ...]
@@ -59,6 +75,7 @@ class Verification:
     entries: int = 0
     rounds: int = 0
     notes: tuple[str, ...] = ()
+    known: bool = False
 
     @property
     def good(self) -> bool:
@@ -74,17 +91,34 @@ def verify(path: Path, *, key: str | None = None, head: str | None = None) -> Ve
         key: The signer's public key as 64 hexadecimal digits, if it is known.
         head: A ledger head noted earlier; it must be in the pack's chain.
 
-    Raises InputError if the file cannot be read at all.
+    Raises InputError if the file cannot be read at all, or key or head are none.
     """
     try:
-        data = path.read_bytes()
+        # Before it is opened: a pipe would be waited for, and a device has no end.
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError("not a file", where=str(path), remedy="Name an evidence pack.")
+        if status.st_size > container.LARGEST:
+            return Verification((Fault("the container", "larger than 512 MiB"),))
+        with path.open("rb") as file:
+            data = file.read(container.LARGEST + 1)
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", where=str(path)) from None
+    except ValueError:
+        raise InputError("not a path", where=repr(str(path))) from None
     return verify_bytes(data, key=key, head=head)
 
 
 def verify_bytes(data: bytes, *, key: str | None = None, head: str | None = None) -> Verification:
     """As ``verify``, of a pack in memory."""
+    if key is not None:
+        key = named_key(key)
+    if head is not None and not _HEAD.fullmatch(head):
+        raise InputError(
+            "not a ledger head",
+            where="--head",
+            remedy="Give sha256: and its 64 hexadecimal digits, as `unsilent verify` prints it.",
+        )
     try:
         files = container.from_bytes(data)
         manifest = _manifest(files)
@@ -97,12 +131,17 @@ def verify_bytes(data: bytes, *, key: str | None = None, head: str | None = None
     except EvidenceError as error:
         faults.append(Fault(error.where, error.what))
     faults += [Fault(*each) for each in _files_faults(files, manifest)]
-    record, record_faults = _record(files)
-    faults += record_faults
+    record: _Record | None = None
     notes: tuple[str, ...] = ()
-    if record is not None:
-        more, notes = _record_faults(record, files, manifest, head)
-        faults += [fault for fault in more if fault not in faults]
+    try:
+        record, more = _record(files)
+        if record is not None:
+            more, notes = _record_faults(record, files, manifest, head)
+    except Exception:
+        # What is read here is a stranger's. Whatever it makes the code that judges stumble over
+        # is a fault of the pack; nothing of it can be good, and no traceback says so better.
+        more = [Fault(LEDGER, "the record cannot be worked through: it holds what no run writes")]
+    faults += [fault for fault in more if fault not in faults]
     return Verification(
         faults=tuple(faults),
         name=_text(manifest, "name"),
@@ -112,6 +151,7 @@ def verify_bytes(data: bytes, *, key: str | None = None, head: str | None = None
         entries=len(record.entries) if record else 0,
         rounds=sum(e.kind == "findings" for e in record.entries) if record else 0,
         notes=notes,
+        known=key is not None and key == signer,
     )
 
 
@@ -128,6 +168,10 @@ def _manifest(files: Mapping[str, bytes]) -> dict[str, Any]:
     try:
         found = parse_json(files[MANIFEST])
         if found["schema"] != SCHEMA or not isinstance(found["files"], dict):
+            raise ValueError
+        if datetime.fromisoformat(found["made"]).utcoffset() is None:
+            raise ValueError
+        if not _VERSION.fullmatch(found["unsilent"]):
             raise ValueError
         return dict(found)
     except KeyError:
@@ -149,7 +193,9 @@ def _signed(files: Mapping[str, bytes], key: str | None) -> str:
     except (KeyError, ValueError, TypeError):
         raise EvidenceError("it is missing or is no signature", where=SIGNATURE) from None
     check_signature(public, signature, files[MANIFEST])
-    if key is not None and key.strip().lower() != public:
+    if files[SIGNATURE] != facts.dumps(found):
+        raise EvidenceError("it is not in the form that packs have", where=SIGNATURE)
+    if key is not None and key != public:
         raise EvidenceError("signed by another key than the one that was named", where=SIGNATURE)
     return public
 
@@ -176,7 +222,10 @@ def _record(files: Mapping[str, bytes]) -> tuple[_Record | None, list[Fault]]:
     for name in (PLAN, FINDINGS, LEDGER):
         try:
             if name == PLAN:
-                plan = parse_plan(parse_json(files[name]), where=name)
+                data = parse_json(files[name])
+                if not plan_fits(data):
+                    raise EvidenceError("more rounds or clients than are checked", where=name)
+                plan = parse_plan(data, where=name)
             elif name == FINDINGS:
                 findings = Findings.from_json(parse_json(files[name]))
             else:
@@ -209,6 +258,11 @@ def _record_faults(
     faults += [Fault(*each) for each in plan_faults(record.plan, record.findings, entries)]
     if manifest.get("plan") != record.plan.digest:
         faults.append(Fault(MANIFEST, "it names another plan"))
+    if manifest.get("name") != record.findings.name:
+        faults.append(Fault(MANIFEST, "it names another run"))
+    if not faults:
+        layout = Layout.from_plan(record.plan)
+        faults += [Fault(*each) for each in shape_faults(entries, layout)]
     if faults:
         return faults, ("findings were not recomputed: plan and ledger do not belong together",)
     faults += [Fault(*each) for each in replayed_faults(record.plan, record.findings, entries)]

@@ -10,21 +10,21 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flwr.app import Context, Message
 
-from unsilent.errors import BudgetError, PlanError, RunError, SecureSumError, UnsilentError
+from unsilent.errors import NoFolderError, SecureSumError, UnsilentError
 from unsilent.files import write_whole
 from unsilent.flower import messages
-from unsilent.flower.messages import AGREE, BOXES, KEYS, SHARES, UNMASK
-from unsilent.modes.base import Statistic
-from unsilent.observer import Observer, SystemChange
-from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.flower.agreement import Owner, agreed, keep_out
+from unsilent.flower.messages import AGREE, BOXES, DRAW, KEYS, SHARES, UNMASK
+from unsilent.flower.sentences import LOG
+from unsilent.observer import Observer
+from unsilent.plan import MonitoringPlan
 from unsilent.release import ExactNoise, NoiseSource, Release, SeededNoise
 
 if TYPE_CHECKING:
@@ -36,10 +36,41 @@ SIMULATION = "UNSILENT_SIMULATION"
 _ID_BYTES = 16
 
 
-@lru_cache(maxsize=1)
-def plan_of(text: str) -> MonitoringPlan:
-    """The plan from the JSON that the server sends with each message."""
-    return parse_plan(json.loads(text), where="the server's plan")
+@dataclass(frozen=True)
+class Order:
+    """What a message asks, under a plan that the client's owner agreed to.
+
+    Attributes:
+        plan: The plan.
+        text: Its JSON, as it came.
+        run: Which run of the plan asks.
+        round: The round; 0 before the first.
+        owner: The settings by which the plan passed.
+        values: The message's other fields, not yet looked at.
+    """
+
+    plan: MonitoringPlan
+    text: str
+    run: str
+    round: int
+    owner: Owner
+    values: Any
+
+
+def order_of(message: Message, context: Context) -> Order:
+    """What a message asks. Every handler begins here: before it nothing of a message is used.
+
+    Raises:
+        NotAgreedError: The client's owner did not agree to the message's plan.
+        NoFolderError: The client has no folder of its own.
+    """
+    values = message.content.config_records[messages.ORDER]
+    text = str(values["plan"])
+    owner = Owner.of(context.node_config, simulates=simulated(context))
+    plan = agreed(text, owner)
+    keep_out(plan, owner, folder_of(context))
+    round_number = int(str(values.get("round", 0)))
+    return Order(plan, text, str(values.get("run", "")), round_number, owner, values)
 
 
 def index_of(context: Context) -> int:
@@ -68,7 +99,7 @@ def folder_of(context: Context) -> Path:
     Never one that the server names.
 
     Raises:
-        RunError: The node has none and is not simulated.
+        NoFolderError: The node has none and is not simulated.
     """
     store = context.node_config.get("store")
     if store:
@@ -78,7 +109,7 @@ def folder_of(context: Context) -> Path:
         return Path(os.environ[SIMULATION]) / "clients" / number
     if _in_worker():
         return Path(tempfile.gettempdir()) / f"unsilent-{context.run_id}" / number
-    raise RunError(
+    raise NoFolderError(
         "this client has no folder of its own",
         where="node config",
         remedy=f"Start its SuperNode with --node-config 'store=\"FOLDER\"', or set {SIMULATION} "
@@ -88,12 +119,12 @@ def folder_of(context: Context) -> Path:
 
 def log_of(context: Context) -> Path:
     """Where the client's owner reads what went wrong."""
-    return folder_of(context) / "error.log"
+    return folder_of(context) / LOG
 
 
 def name_client(message: Message, context: Context) -> Message:
     """Reply with the client's number and its identity: for a secure sum its public signing key."""
-    plan = plan_of(str(_order(message)["plan"]))
+    plan = order_of(message, context).plan
     if plan.privacy.aggregation == "secure-sum":
         identity = _masking(plan, plan.monitoring_rounds[0], context).identity
     else:
@@ -103,15 +134,16 @@ def name_client(message: Message, context: Context) -> Message:
 
 def mask_client(message: Message, context: Context) -> Message:
     """Reply to an exchange of the secure sum, by the message's type."""
-    order = _order(message)
-    given = order["body"]
+    order = order_of(message, context)
+    given = order.values["body"]
     if not isinstance(given, bytes):
         raise SecureSumError("the server's message holds no bytes")
-    masking = _masking(plan_of(str(order["plan"])), int(str(order["round"])), context)
+    masking = _masking(order.plan, order.round, context)
     kind = message.metadata.message_type
     if kind == KEYS:
         return messages.answer(message, {"body": masking.advertise()})
     answer = {
+        DRAW: masking.reveal,
         SHARES: masking.share,
         BOXES: masking.accept,
         AGREE: masking.agree,
@@ -120,21 +152,16 @@ def mask_client(message: Message, context: Context) -> Message:
     return messages.answer(message, {"body": answer(given)})
 
 
-def release(
-    context: Context,
-    plan: MonitoringPlan,
-    round_number: int,
-    statistics: Sequence[Statistic],
-    system: SystemChange,
-) -> Release:
-    """Clip, noise, book and store the client's release of a round. Raises as ``Observer``."""
-    observer = Observer(
-        plan,
+def observer_of(order: Order, context: Context) -> Observer:
+    """The client's observer for the plan and the run of a message."""
+    seeded = simulated(context)
+    return Observer(
+        order.plan,
         name_of(context),
         folder_of(context),
-        noise=noise_of(plan, index_of(context), round_number, seeded=simulated(context)),
+        noise=noise_of(order.plan, index_of(context), order.round, seeded=seeded),
+        run=order.run,
     )
-    return observer.release(round_number, statistics, system)
 
 
 def noise_of(plan: MonitoringPlan, index: int, round_number: int, *, seeded: bool) -> NoiseSource:
@@ -152,54 +179,21 @@ def sent(message: Message, context: Context, plan: MonitoringPlan, made: Release
     return messages.answer(message, {"body": masked})
 
 
-def check_run(message: Message, context: Context, plan: MonitoringPlan) -> None:
-    """Refuse a plan that was not agreed on, and a second run of one.
-
-    What was released in the first run would pass for the second's own. Which plan was agreed on is
-    the node's ``plan``, its digest, where the client's owner has set it.
-
-    Raises:
-        PlanError: The server's plan is another one.
-        BudgetError: This client has answered for another run of the same plan.
-    """
-    agreed = context.node_config.get("plan")
-    if agreed is not None and agreed != plan.digest:
-        raise PlanError(
-            f"the server's plan is {plan.digest[:19]}…, this client agreed to {agreed!s:.19}…",
-            where="node config",
-            remedy="Ask the server's operator which plan is meant, and read it before agreeing.",
-        )
-    run = str(_order(message).get("run", ""))
-    path = folder_of(context) / f"run-{plan.digest.removeprefix('sha256:')[:12]}.txt"
-    if not path.is_file():
-        write_whole(path, run.encode())
-    elif path.read_text(encoding="utf-8") != run:
-        raise BudgetError(
-            "this client has answered for another run of the same plan, and a plan's rounds are "
-            "released once",
-            where=str(path),
-            remedy="Give the new run a plan with another name, or go on with the first run's "
-            "folder on the server.",
-        )
-
-
-def keep_findings(message: Message, context: Context) -> None:
+def keep_findings(order: Order, context: Context) -> None:
     """Keep the findings that came with a message, for the client's own view of where it stands.
 
-    What is none is passed over: a round does not depend on it.
+    What is none, or is of another plan, is passed over: a round does not depend on it.
     """
     # Not before a message brings some: the exchanges of a secure sum load no schema.
     from unsilent.findings import Findings
     from unsilent.local import receive_findings
 
-    told = _order(message).get("findings")
+    told = order.values.get("findings")
     if isinstance(told, str):
         with suppress(UnsilentError, ValueError, RecursionError, OSError):
-            receive_findings(folder_of(context), Findings.from_json(json.loads(told)))
-
-
-def _order(message: Message) -> Any:
-    return message.content.config_records[messages.ORDER]
+            findings = Findings.from_json(json.loads(told))
+            if findings.plan == order.plan.digest:
+                receive_findings(folder_of(context), findings)
 
 
 def _masking(plan: MonitoringPlan, round_number: int, context: Context) -> SecureClient:

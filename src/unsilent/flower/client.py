@@ -11,7 +11,8 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from unsilent.flower import answering, messages
-from unsilent.flower.answering import SIMULATION, folder_of, index_of, log_of, simulated
+from unsilent.flower.agreement import probe_folder
+from unsilent.flower.answering import SIMULATION, Order, folder_of, index_of, log_of, simulated
 from unsilent.flower.messages import MASKS
 from unsilent.flower.shipping import shipped_in
 from unsilent.flower.worker import Client, start_adapter
@@ -22,24 +23,28 @@ __all__ = ["SIMULATION", "app"]
 app = ClientApp()
 
 
-def _client(message: Message, context: Context) -> tuple[Client, int, Adapter]:
-    """Who is asked, for which round, and with which adapter."""
-    order = message.content.config_records[messages.ORDER]
+def _client(message: Message, context: Context) -> tuple[Client, Order, Adapter]:
+    """Who is asked, for what, and with which adapter; nothing under a plan not agreed to."""
+    order = answering.order_of(message, context)
+    shipped = shipped_in(order.values)
     client = Client(
-        str(order["plan"]),
+        order.text,
         index_of(context),
         folder_of(context),
         simulated=simulated(context),
-        shipped=shipped_in(order),
+        shipped=shipped,
+        base=probe_folder(order.plan, order.owner, dict(shipped)),
+        run=order.run,
     )
-    adapter = messages.adapter_of(message.content, str(order["base"]))
-    return client, int(str(order["round"])), adapter
+    return client, order, messages.adapter_of(message.content, str(order.values["base"]))
 
 
 def start_client(message: Message, context: Context) -> Message:
     """Reply with the adapter that round 1 starts from: the plan's, or one that changes nothing."""
-    order = message.content.config_records[messages.ORDER]
-    adapter = start_adapter(str(order["plan"]), shipped_in(order))
+    order = answering.order_of(message, context)
+    shipped = shipped_in(order.values)
+    base = probe_folder(order.plan, order.owner, dict(shipped))
+    adapter = start_adapter(order.text, shipped, base)
     return messages.answer(
         message, {"client": index_of(context), "base": adapter.base}, adapter=adapter
     )
@@ -47,8 +52,8 @@ def start_client(message: Message, context: Context) -> Message:
 
 def train_client(message: Message, context: Context) -> Message:
     """Train from the global adapter; reply with the local one and today's metrics."""
-    client, round_number, start = _client(message, context)
-    local, report = client.train(round_number, start)
+    client, order, start = _client(message, context)
+    local, report = client.train(order.round, start)
     return messages.answer(
         message,
         {"client": client.index},
@@ -63,18 +68,18 @@ def train_client(message: Message, context: Context) -> Message:
 
 def observe_client(message: Message, context: Context) -> Message:
     """Measure the personalized behaviour; reply with one release, masked if so planned."""
-    client, round_number, aggregated = _client(message, context)
+    client, order, aggregated = _client(message, context)
     reference = messages.reference_of(message.content, aggregated.base)
-    answering.check_run(message, context, client.plan)
-    answering.keep_findings(message, context)
-    release = client.observe(round_number, aggregated, reference)
+    client.observer(order.round).refuse_other_run()
+    answering.keep_findings(order, context)
+    release = client.observe(order.round, aggregated, reference)
     return answering.sent(message, context, client.plan, release)
 
 
 def promote_client(message: Message, context: Context) -> Message:
     """Keep the promoted adapter as the one in use, personalized."""
-    client, round_number, promoted = _client(message, context)
-    client.serve(round_number, promoted)
+    client, order, promoted = _client(message, context)
+    client.serve(order.round, promoted)
     return messages.answer(message, {"client": client.index})
 
 

@@ -5,7 +5,7 @@ The protocol itself is in ``unsilent.release.secure_sum``; this is who is asked 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,15 @@ from typing import Any
 from unsilent.errors import SecureSumError
 from unsilent.files import write_whole
 from unsilent.flower.aggregation import Ask, Measure, body
-from unsilent.flower.messages import AGREE, BOXES, KEYS, SHARES, UNMASK
+from unsilent.flower.messages import AGREE, BOXES, DRAW, KEYS, SHARES, UNMASK
 from unsilent.monitor import Monitor
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Release
 from unsilent.release.noise import share_variance
 from unsilent.release.secure_sum import Round, Session, SetUp, Terms
+
+_DRAWS = 4
+"""How often a sparse graph is drawn before a set-up is given up: a client bears 16."""
 
 
 class SecureSum:
@@ -51,11 +54,11 @@ class SecureSum:
         terms = Terms.serving(self._plan, round_number)
         path = self._out / f"secure-sum-{terms.rounds[0]}.bin"
         if path.is_file():
-            self._session = Session.from_bytes(path.read_bytes(), terms)
+            self._session = _stored(path, terms)
             return
         with self._explained():
             pinned = self._plan.privacy.secure_sum.keys
-            self._session = self._set_up(SetUp(terms, pinned=pinned))
+            self._session = self._set_up(lambda: SetUp(terms, pinned=pinned))
         write_whole(path, self._session.to_bytes())
 
     def collect(self, round_number: int, measure: Measure) -> Release:
@@ -86,18 +89,41 @@ class SecureSum:
         noise = float(share_variance(self._plan) * len(survivors))
         return Release(self._layout.digest, round_number, len(survivors), vector, noise)
 
-    def _set_up(self, setup: SetUp) -> Session:
-        first, asked = setup.terms.rounds[0], dict.fromkeys(self._identities.values(), b"")
-        there: list[bytes] = []
-        for sender, given in self._each(KEYS, asked, first, "secure sum: exchange keys"):
-            if setup.add_advert(sender, given):
-                there.append(sender)
-        asked = dict.fromkeys(there, setup.roster())
+    def _set_up(self, new: Callable[[], SetUp]) -> Session:
+        setup, there = self._drawn(new)
+        first, asked = setup.terms.rounds[0], dict.fromkeys(there, setup.drawn())
         for sender, given in self._each(SHARES, asked, first, "secure sum: share keys"):
             setup.add_shares(sender, given)
         for sender, given in self._each(BOXES, setup.boxes(), first, "secure sum: confirm"):
             setup.add_confirmation(sender, given)
         return setup.session()
+
+    def _drawn(self, new: Callable[[], SetUp]) -> tuple[SetUp, list[bytes]]:
+        """A set-up whose graph is known, and who is in it.
+
+        A sparse graph needs the value of each client that draws it. Where one is lost, all begin
+        anew without it, so that no one who waits to see what is drawn can do more than leave.
+        """
+        asked = dict.fromkeys(self._identities.values(), b"")
+        for _ in range(_DRAWS - 1):
+            setup, there = self._drawn_once(new(), asked)
+            lost = setup.undrawn()
+            if not lost:
+                return setup, there
+            asked = {identity: b"" for identity in asked if identity not in lost}
+        return self._drawn_once(new(), asked)
+
+    def _drawn_once(self, setup: SetUp, asked: dict[bytes, bytes]) -> tuple[SetUp, list[bytes]]:
+        first, there = setup.terms.rounds[0], list[bytes]()
+        for sender, given in self._each(KEYS, asked, first, "secure sum: exchange keys"):
+            if setup.add_advert(sender, given):
+                there.append(sender)
+        setup.roster()
+        drawing = setup.draw_requests()
+        if drawing:
+            for sender, given in self._each(DRAW, drawing, first, "secure sum: draw neighbours"):
+                setup.add_reveal(sender, given)
+        return setup, there
 
     def _each(
         self, kind: str, bodies: Mapping[bytes, bytes], round_number: int, stage: str
@@ -123,3 +149,17 @@ class SecureSum:
                 raise
             why = f"{error.what} ({self._reasons[0].rstrip('.')})"
             raise SecureSumError(why, where=error.where, remedy=error.remedy) from None
+
+
+def _stored(path: Path, terms: Terms) -> Session:
+    """A session that was set up before the server was killed."""
+    try:
+        return Session.from_bytes(path.read_bytes(), terms)
+    except SecureSumError as error:
+        # Of an earlier version, for one, whose clients would not go on with it either.
+        raise SecureSumError(
+            error.what,
+            where=str(path),
+            remedy="Delete it to set up anew: rounds that were masked stay closed, later ones go "
+            "on.",
+        ) from None

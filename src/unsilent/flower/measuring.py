@@ -16,8 +16,8 @@ import numpy as np
 from flwr.app import ArrayRecord, Context
 from numpy.typing import NDArray
 
-from unsilent.errors import InputError, OutcomeError, RunError
-from unsilent.flower.answering import plan_of
+from unsilent.errors import AppFunctionError, InputError, OutcomeError, TimeLimitError
+from unsilent.flower.agreement import plan_of
 from unsilent.flower.home import declared_home
 from unsilent.flower.shipping import Shipped
 from unsilent.items import Item, ItemSet, Outcomes
@@ -59,6 +59,7 @@ def measure(
     adapters: Mapping[AdapterRole, ArrayRecord | None],
     context: Context,
     shipped: Shipped = (),
+    base: Path | None = None,
 ) -> tuple[list[Statistic], SystemChange]:
     """All planned modes of one client, and the change of its system metrics.
 
@@ -71,10 +72,11 @@ def measure(
         adapters: By role; None is the base model.
         context: Handed to the functions.
         shipped: Probe sets that came from the server; taken only if the plan pins them.
+        base: Folder of the plan's relative paths; by default that of the app, or the current one.
 
     Raises:
         InputError: The plan needs what the app does not give, or rows are not probabilities.
-        RunError: One of the functions failed; its exception is the cause.
+        AppFunctionError: One of the functions failed; its exception is the cause.
     """
     plan = plan_of(plan_text)
     if plan.privacy.unit == "record":
@@ -95,7 +97,7 @@ def measure(
             where="modes",
             remedy="Give monitor_client records=…, or do not plan the mode.",
         )
-    items: dict[ItemRole, ItemSet] = dict(_probes(plan_text, shipped))
+    items: dict[ItemRole, ItemSet] = dict(_probes(plan_text, shipped, base))
     if records is not None:
         items["records"] = records
     outcomes: dict[Need, Outcomes] = {}
@@ -174,14 +176,15 @@ def _records(functions: Functions, context: Context) -> ItemSet | None:
 
 
 @lru_cache(maxsize=2)
-def _probes(plan_text: str, shipped: Shipped) -> Mapping[ItemRole, ItemSet]:
+def _probes(plan_text: str, shipped: Shipped, base: Path | None) -> Mapping[ItemRole, ItemSet]:
     """The public items that the planned modes are asked."""
     plan = plan_of(plan_text)
     needed = {need.items for code in plan.planned for need in MODES[code].needs}
     roles: list[ItemRole] = [role for role in PROBE_ROLES if role in needed]
     if not roles:
         return {}
-    return load_probes(plan, roles=roles, base=_base(plan, roles), shipped=dict(shipped))
+    folder = _base(plan, roles) if base is None else base
+    return load_probes(plan, roles=roles, base=folder, shipped=dict(shipped))
 
 
 def _base(plan: MonitoringPlan, roles: Sequence[ItemRole]) -> Path:
@@ -200,10 +203,7 @@ def _own(name: str) -> Iterator[None]:
     """Turn whatever the app's function raises into an error that says nothing of it."""
     try:
         yield
+    except TimeLimitError:
+        raise
     except (Exception, SystemExit) as error:  # the boundary: its text may be private
-        if isinstance(error, RunError) and error.where == "monitor.timeout":
-            raise
-        raise RunError(
-            f"the app's {name} function failed",
-            remedy="The client's owner finds why in error.log in the client's own folder.",
-        ) from error
+        raise AppFunctionError(f"the app's {name} function failed") from error

@@ -1,22 +1,22 @@
 """What travels between a federation's server and its clients for monitoring, and how errors do not.
 
 Adapters travel as arrays, everything else as one config record. A client that fails answers with
-its error's one line if the error is ours, which holds no private data; any other exception's text
-stays on the client, in its own log.
+one of ``unsilent.flower.sentences``; the text of what was raised stays on the client, in its own
+log.
 """
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 
-from unsilent.errors import BudgetSpentError, UnsilentError
-from unsilent.files import write_whole
+from unsilent.flower.sentences import Sentence, sentence_of
 from unsilent.models.base import Adapter
 
 START = "query.unsilent_start"
@@ -27,16 +27,18 @@ OBSERVE = "query.unsilent_observe"
 """Message type of a monitoring round."""
 KEYS = "query.unsilent_keys"
 """Message type of the first exchange of a set-up: public keys."""
+DRAW = "query.unsilent_draw"
+"""Of the next where each client has some neighbours only: all keys in, a value out to draw from."""
 SHARES = "query.unsilent_shares"
-"""Of the second: all keys in, encrypted shares out."""
+"""Of the next: all keys in, encrypted shares out."""
 BOXES = "query.unsilent_boxes"
-"""Of the third: the shares of others in, a confirmation out."""
+"""Of the last: the shares of others in, a confirmation out."""
 AGREE = "query.unsilent_agree"
 """Of the consistency exchange: who is in the sum, signed."""
 UNMASK = "query.unsilent_unmask"
 """Of the last exchange of a round: who is in the sum, and the shares that open it."""
 
-MASKS = frozenset({KEYS, SHARES, BOXES, AGREE, UNMASK})
+MASKS = frozenset({KEYS, DRAW, SHARES, BOXES, AGREE, UNMASK})
 """Message types of the secure sum's exchanges."""
 PROMOTE = "query.unsilent_promote"
 """Of the gate's word which adapter to use from now on."""
@@ -52,6 +54,11 @@ METRICS = "metrics"
 FAILED = "failed"
 # Beside it: whether it is that the client's budget is spent.
 SPENT = "spent"
+
+_LONGEST_LOG = 1 << 20
+"""Bytes after which a log is put aside; one that was put aside before is then gone."""
+_LONGEST_ENTRY = 1 << 16
+"""Letters of one entry: a server may send as long a text as it likes."""
 
 
 def adapter_record(adapter: Adapter) -> ArrayRecord:
@@ -113,41 +120,49 @@ def answer(
 def guarded(
     handle: Callable[[Message, Context], Message], log: Callable[[Context], Path]
 ) -> Callable[[Message, Context], Message]:
-    """The handler with its exceptions kept on the client, in the file that ``log`` names."""
+    """The handler with what it raises kept on the client, in the file that ``log`` names.
+
+    The answer to a failure depends on the error's kind and on nothing else.
+    """
 
     def run(message: Message, context: Context) -> Message:
         try:
             return handle(message, context)
-        except UnsilentError as error:
-            if error.__cause__ is not None:
-                _note(context, log)
-            values = {FAILED: _told(error, context, log), "exit_code": error.exit_code}
-            spent = {SPENT: True} if isinstance(error, BudgetSpentError) else {}
-            return answer(message, values | spent)
-        except Exception:  # the boundary: whatever it is, its text may be private
-            noted = _note(context, log)
-            where = f"; see {noted.name} in its own folder" if noted else ""
-            return answer(message, {FAILED: f"the client failed{where}"})
+        except BaseException as error:  # the boundary: an exit's or a crash's text may be private
+            if _ends_the_process(error):
+                raise
+            _note(context, log)
+            return answer(message, _told(sentence_of(error)))
 
     return run
 
 
-def _note(context: Context, log: Callable[[Context], Path]) -> Path | None:
-    """Write what was raised where the client's owner finds it; None if there is no such place."""
+def _ends_the_process(error: BaseException) -> bool:
+    """Whether somebody or a signal ends this process, which says nothing but a number."""
+    if isinstance(error, SystemExit):
+        return error.code is None or isinstance(error.code, int)
+    return isinstance(error, KeyboardInterrupt)
+
+
+def _told(sentence: Sentence) -> dict[str, Any]:
+    told: dict[str, Any] = {FAILED: sentence.text, "exit_code": sentence.exit_code}
+    return told | {SPENT: True} if sentence.spent else told
+
+
+def _note(context: Context, log: Callable[[Context], Path]) -> None:
+    """Write what was raised where the client's owner finds it, if there is such a place."""
+    text = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n{traceback.format_exc()}\n"
+    if len(text) > _LONGEST_ENTRY:
+        half = _LONGEST_ENTRY // 2
+        text = f"{text[:half]}\n…\n{text[-half:]}"
     try:
         path = log(context)
-        write_whole(path, traceback.format_exc().encode(errors="replace"))
-    except (UnsilentError, OSError):
-        return None
-    return path
-
-
-def _told(error: UnsilentError, context: Context, log: Callable[[Context], Path]) -> str:
-    """The error's line, without where on the client's machine anything lies."""
-    line = error.line()
-    with suppress(UnsilentError):
-        line = line.replace(str(log(context).parent), "the client's folder")
-    # Whoever simulates has all clients' files, and wants to find this one.
-    if context.node_config.get("store") and Path(error.where).is_absolute():
-        line = line.replace(error.where, Path(error.where).name)
-    return line
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Whoever sends faulty messages without end must not fill the client's disk.
+        if path.is_file() and path.stat().st_size > _LONGEST_LOG:
+            path.replace(path.with_name(f"{path.name}.1"))
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(handle, "ab") as file:
+            file.write(text.encode(errors="replace"))
+    except Exception:  # whatever keeps it from being written may not reach the server either
+        return

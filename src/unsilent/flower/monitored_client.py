@@ -15,10 +15,11 @@ from flwr.clientapp import ClientApp
 
 from unsilent.errors import UnsilentError
 from unsilent.flower import answering, measuring, messages
-from unsilent.flower.answering import folder_of, log_of, plan_of
+from unsilent.flower.agreement import probe_folder
+from unsilent.flower.answering import folder_of, log_of
 from unsilent.flower.arrays import load_arrays, save_arrays
 from unsilent.flower.measuring import Functions, Personalize, Records, Score
-from unsilent.flower.messages import ADAPTER, MASKS, NAME, OBSERVE, ORDER, REFERENCE
+from unsilent.flower.messages import ADAPTER, MASKS, NAME, OBSERVE, REFERENCE
 from unsilent.flower.shipping import shipped_in
 from unsilent.flower.undisturbed import time_limit, undisturbed
 from unsilent.modes.base import AdapterRole
@@ -110,9 +111,11 @@ class MonitoredClientApp(ClientApp):
 
     def _observe(self, message: Message, context: Context) -> Message:
         """Measure the personalized behaviour; reply with one release, masked if so planned."""
-        order = message.content.config_records[ORDER]
-        text, round_number = str(order["plan"]), int(str(order["round"]))
-        plan = plan_of(text)
+        order = answering.order_of(message, context)
+        shipped = shipped_in(order.values)
+        base = probe_folder(order.plan, order.owner, dict(shipped))
+        observer = answering.observer_of(order, context)
+        observer.refuse_other_run()
         folder = folder_of(context)
         aggregated = message.content.array_records[ADAPTER]
         adapters: dict[AdapterRole, ArrayRecord | None] = {
@@ -122,17 +125,15 @@ class MonitoredClientApp(ClientApp):
             "global": aggregated,
         }
         # A function that hangs would hold up training after the server has gone on.
-        with time_limit(plan.monitor.timeout):
+        with time_limit(order.plan.monitor.timeout):
             own = measuring.personalized(self._functions, aggregated, context)
             adapters["personalized"] = adapters["local"] if own is None else own
             statistics, system = measuring.measure(
-                self._functions, text, adapters, context, shipped_in(order)
+                self._functions, order.text, adapters, context, shipped, base
             )
-        # Last, so that a run in which nothing could be measured may be begun again.
-        answering.check_run(message, context, plan)
-        answering.keep_findings(message, context)
-        made = answering.release(context, plan, round_number, statistics, system)
-        return answering.sent(message, context, plan, made)
+        answering.keep_findings(order, context)
+        made = observer.release(order.round, statistics, system)
+        return answering.sent(message, context, order.plan, made)
 
 
 def _model_of(content: RecordDict) -> ArrayRecord | None:

@@ -42,6 +42,7 @@ def monitor_strategy(
     out: str | Path | None = None,
     loss: str | None = None,
     accuracy: str | None = None,
+    accept_underpowered: bool = False,
 ) -> S:
     """The same strategy, whose clients are monitored after the rounds that the plan names.
 
@@ -55,8 +56,12 @@ def monitor_strategy(
         loss: Name of the aggregated loss that the run shows today; by default the first metric
             that contains ``loss``, evaluation's before training's.
         accuracy: Name of its accuracy; by default the first that contains ``acc``.
+        accept_underpowered: Monitor by a plan all the same that can reach no verdict in any mode;
+            by default such a plan is refused before anything is booked, and the run goes on
+            without monitoring.
     """
-    _Watch(strategy, plan, out, {"loss": loss, "acc": accuracy})
+    metrics = {"loss": loss, "acc": accuracy}
+    _Watch(strategy, plan, out, metrics, accept_underpowered)
     return strategy
 
 
@@ -69,8 +74,10 @@ class _Watch:
         plan: str | Path | MonitoringPlan,
         out: str | Path | None,
         metrics: dict[str, str | None],
+        accept_underpowered: bool,
     ) -> None:
         self._given = plan
+        self._accepted = accept_underpowered
         self._wanted = out
         self._metrics = metrics
         self._run: Monitoring | None = None
@@ -157,7 +164,9 @@ class _Watch:
         plan = given if isinstance(given, MonitoringPlan) else read_plan(find(given))
         self._out = Path(self._wanted or Path("runs") / plan.name).absolute()
         open_folder(plan, self._out)
-        monitor = Monitor(plan, Ledger(self._out / "ledger.sqlite"))
+        monitor = Monitor(
+            plan, Ledger(self._out / "ledger.sqlite"), accept_underpowered=self._accepted
+        )
         return Monitoring(grid, plan, monitor, self._out, lambda *told: None)
 
     def _observe(self, server_round: int, arrays: ArrayRecord | None, trained: list[int]) -> None:

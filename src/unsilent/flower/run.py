@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,12 +20,13 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.simulation import run_simulation
 
 from unsilent.alerts.deliver import alerting
-from unsilent.errors import InputError, RunError
+from unsilent.errors import InputError, RunError, UnsilentError
 from unsilent.findings import Finding, Findings, write_findings
 from unsilent.flower.client import SIMULATION
 from unsilent.flower.client import app as client_app
 from unsilent.flower.records import client_records
 from unsilent.flower.run_folder import open_folder
+from unsilent.flower.sentences import LOG, Sentence
 from unsilent.flower.server import federate
 from unsilent.items import ItemSet
 from unsilent.ledger_place import open_ledger
@@ -34,6 +37,7 @@ from unsilent.probes import load_probes
 from unsilent.progress import Progress, SilentProgress
 
 _OBJECT_STORE_BYTES = 200 * 2**20
+_RAISED = re.compile(r"^unsilent\.errors\.\w+: (.+)$", re.MULTILINE)
 
 
 def run_plan(
@@ -82,7 +86,7 @@ def run_plan(
         kept = open_ledger(out, ledger)
         with alerting(alerts, kept, out):
             prepare_model(plan, sets, lambda stage, done: shown.update(stage, done, 1.0))
-            monitor = Monitor(plan, kept, scenario=scenario)
+            monitor = Monitor(plan, kept, scenario=scenario, accept_underpowered=True)
             _simulate(plan, monitor, out, shown)
         found = _with_oracle(monitor.findings(), out)
         write_findings(out / "findings.json", found)
@@ -106,6 +110,7 @@ def _simulate(plan: MonitoringPlan, monitor: Monitor, out: Path, progress: Progr
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
     server = ServerApp()
     faults: list[BaseException] = []
+    began = time.time()
 
     @server.main()
     def main(grid: Grid, context: Context) -> None:
@@ -140,7 +145,23 @@ def _simulate(plan: MonitoringPlan, monitor: Monitor, out: Path, progress: Progr
             },
         )
     if faults:
-        raise faults[0]
+        raise _explained(faults[0], out, began)
+
+
+def _explained(fault: BaseException, out: Path, began: float) -> BaseException:
+    """The fault in the words of a client's own log, if one wrote any since the run began.
+
+    The server hears a fixed sentence; whoever simulates has all clients' files, and may read on.
+    """
+    logs = [path for path in out.glob(f"clients/*/{LOG}") if path.stat().st_mtime >= began]
+    told = any(sentence.text.rstrip(".") in str(fault) for sentence in Sentence)
+    if not (logs and told and isinstance(fault, UnsilentError)):
+        return fault
+    text = min(logs).read_text(encoding="utf-8", errors="replace")
+    said = _RAISED.findall(text)
+    if not said:
+        return type(fault)(fault.what, where=fault.where, remedy=f"See {min(logs)}.")
+    return type(fault)(said[-1])
 
 
 def _with_oracle(found: Findings, out: Path) -> Findings:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from unsilent.errors import RunError
+from unsilent.errors import TimeLimitError
 
 _AGAIN_S = 0.1
 
@@ -35,7 +35,7 @@ def undisturbed() -> Iterator[None]:
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise RunError inside after so many seconds, where the system has an alarm clock.
+    """Raise TimeLimitError inside after so many seconds, where the system has an alarm clock.
 
     In another thread than the main one, or without such a clock, nothing is limited. An import is
     let finish: half a module would break whoever imports it next. An alarm of the surrounding
@@ -50,7 +50,7 @@ def time_limit(seconds: float) -> Iterator[None]:
         if _importing(frame):
             clock(signal.ITIMER_REAL, _AGAIN_S)
             return
-        raise RunError(
+        raise TimeLimitError(
             f"the client took longer than {seconds:g} seconds",
             where="monitor.timeout",
             remedy="Allow more time, or ask fewer items.",

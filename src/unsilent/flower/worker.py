@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.files import write_whole
-from unsilent.flower.answering import noise_of, plan_of
+from unsilent.flower.agreement import plan_of
+from unsilent.flower.answering import noise_of
 from unsilent.flower.measuring import system_change
 from unsilent.flower.records import ClientRecords, client_records
 from unsilent.flower.shipping import Shipped
@@ -51,16 +52,25 @@ class Resident:
 
 
 @lru_cache(maxsize=1)
-def _resident(plan_text: str, shipped: Shipped) -> Resident:
+def _resident(plan_text: str, shipped: Shipped, base: Path | None) -> Resident:
     plan = plan_of(plan_text)
     compliance = with_openings(COMPLIANCE_OPENINGS, model_openings(plan))
-    probes = load_probes(plan, compliance=compliance, shipped=dict(shipped))
+    probes = load_probes(plan, compliance=compliance, base=base, shipped=dict(shipped))
     return Resident(load_model(plan, probes.values()), probes)
 
 
-def start_adapter(plan_text: str, shipped: Shipped = ()) -> Adapter:
-    """The adapter that round 1 starts from. Raises ModelError if the plan's is of another base."""
-    plan, model = plan_of(plan_text), _resident(plan_text, shipped).model
+def start_adapter(plan_text: str, shipped: Shipped = (), base: Path | None = None) -> Adapter:
+    """The adapter that round 1 starts from: one that changes nothing, or the plan's own file.
+
+    Args:
+        plan_text: A plan that the client's owner agreed to, and with it to the file it names.
+        shipped: Probe sets that came from the server, as of ``Client``.
+        base: Folder of the plan's relative paths, as of ``Client``.
+
+    Raises:
+        ModelError: The plan's is of another base.
+    """
+    plan, model = plan_of(plan_text), _resident(plan_text, shipped, base).model
     if plan.adapter.start is None:
         return model.new_adapter(plan.seed)
     return Adapter.load(Path(plan.adapter.start).expanduser(), base=model.digest)
@@ -81,6 +91,8 @@ class Client:
         folder: The client's own folder.
         simulated: Noise is then seeded, and statistics are kept for the oracle.
         shipped: Probe sets that came from the server; taken only if the plan pins them.
+        base: Folder of the plan's relative paths; None for the current one.
+        run: Which run of the plan asks.
     """
 
     plan_text: str
@@ -88,6 +100,8 @@ class Client:
     folder: Path
     simulated: bool
     shipped: Shipped = ()
+    base: Path | None = None
+    run: str = ""
 
     @property
     def plan(self) -> MonitoringPlan:
@@ -140,20 +154,24 @@ class Client:
         system = system_change(evidence)
         if self.simulated:
             self._tell_oracle(round_number, statistics)
-        observer = Observer(
+        return self.observer(round_number).release(round_number, statistics, system)
+
+    def observer(self, round_number: int) -> Observer:
+        """What releases for this client in a round."""
+        return Observer(
             self.plan,
             f"client-{self.index}",
             self.folder,
             noise=noise_of(self.plan, self.index, round_number, seeded=self.simulated),
+            run=self.run,
         )
-        return observer.release(round_number, statistics, system)
 
     def serve(self, round_number: int, promoted: Adapter) -> None:
         """Keep the promoted adapter as the one in use, personalized; round 0's as it is.
 
         ``serving.safetensors`` is what the client uses, ``serving.json`` says of which round.
         """
-        origin = _origin(round_number, promoted)
+        origin = self._origin(round_number, promoted)
         if _noted(self.folder / "serving.json") == origin:
             return
         if round_number == 0:
@@ -166,7 +184,7 @@ class Client:
 
     @property
     def _resident(self) -> Resident:
-        return _resident(self.plan_text, self.shipped)
+        return _resident(self.plan_text, self.shipped, self.base)
 
     @property
     def _model(self) -> PersonalModel:
@@ -189,7 +207,7 @@ class Client:
         if self.plan.federation.personal_epochs == 0:
             return aggregated
         personalized = self._personal(round_number, aggregated)
-        self._keep("personalized", personalized, _origin(round_number, aggregated))
+        self._keep("personalized", personalized, self._origin(round_number, aggregated))
         return personalized
 
     def _personal(self, round_number: int, aggregated: Adapter) -> Adapter:
@@ -211,6 +229,15 @@ class Client:
         adapter.save(self.folder / f"{name}.safetensors")
         write_whole(note, json.dumps(origin).encode())
 
+    def _origin(self, round_number: int, aggregated: Adapter) -> dict[str, object]:
+        """Which global adapter a client's own is made from, under which plan and run of it."""
+        return {
+            "plan": self.plan.digest,
+            "run": self.run,
+            "round": round_number,
+            "from": aggregated.digest,
+        }
+
     def _load(self, name: str) -> Adapter:
         return Adapter.load(self.folder / f"{name}.safetensors", base=self._model.digest)
 
@@ -222,11 +249,6 @@ class Client:
         values = {statistic.code: statistic.value for statistic in statistics}
         path = self.folder / f"oracle-{round_number}.json"
         write_whole(path, json.dumps(values, sort_keys=True).encode())
-
-
-def _origin(round_number: int, aggregated: Adapter) -> dict[str, object]:
-    """Which global adapter a client's own is made from."""
-    return {"round": round_number, "from": aggregated.digest}
 
 
 def _noted(path: Path) -> object:

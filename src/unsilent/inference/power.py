@@ -111,6 +111,16 @@ def power_table(plan: MonitoringPlan, *, clients: int | None = None) -> tuple[Po
     return tuple(Outlook(plan, code).row() for code in plan.planned)
 
 
+def refuse_unusable(plan: MonitoringPlan) -> None:
+    """Refuse a plan whose releases could not be judged, whatever they were.
+
+    Raises:
+        PlanError: As ``power_table``.
+    """
+    for code in plan.planned:
+        Outlook(plan, code)
+
+
 def mde(critical: float, sd: float) -> float:
     """Distance beyond the tolerance found with a power of 0.8: ``(critical value + 0.84) * sd``.
 
@@ -162,8 +172,9 @@ class Outlook:
             effects: (..., m) true effects.
         """
         true = np.asarray(effects, dtype=np.float64)
-        looks = true.shape[-1]
+        looks = int(true.shape[-1])
         clients = np.array([self.clients] * looks, dtype=np.int64)
+        nothing: Numbers = np.zeros(looks, dtype=np.float64)
         return Series(
             code=self.code,
             rounds=self._rounds[:looks],
@@ -174,8 +185,8 @@ class Outlook:
             spreads=np.array([min(self._spread(), self._sampling.spread_limit)] * looks),
             squares=self._squares(true),
             # No healthy client is clipped.
-            cut=np.array([0.0] * looks),
-            raised=np.array([0.0] * looks),
+            cut=nothing,
+            raised=nothing,
             sampling=self._sampling,
         )
 

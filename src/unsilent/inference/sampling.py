@@ -77,6 +77,7 @@ class Sampling:
         added_step, taken_step: What one integer step of ``raised`` and of ``clipped`` stands for,
             in the effect's units; 0 where clipping can add nothing.
         spread_taken_step: The second, in the units of ``.spread``.
+        taken_clips: What a report of 1 as ``clipped`` may hide, in clips.
         population: Clients that the sample is drawn from; infinite where it stands for others.
         probes: The probe sets that the mode is a mean over: the weight of each and how many
             independent items it has.
@@ -96,6 +97,7 @@ class Sampling:
     added_step: float = 0.0
     taken_step: float = 0.0
     spread_taken_step: float = 0.0
+    taken_clips: float = 1.0
     population: float = math.inf
     probes: tuple[tuple[float, int], ...] = ()
     item_range: tuple[float, float] = (-1.0, 1.0)
@@ -392,7 +394,9 @@ def unseen(span: ArrayLike, variance: ArrayLike, tail: ArrayLike, count: ArrayLi
     distance, number = np.asarray(span, dtype=np.float64), np.asarray(count, dtype=np.float64)
     share: Numbers = np.minimum(np.asarray(variance, dtype=np.float64) / distance**2, 1.0)
     left = np.maximum(number * (1 - share), 1e-9)
-    bound = np.asarray(betainccinv(number * share + 1, left, np.asarray(tail)), np.float64)
+    found = np.asarray(betainccinv(number * share + 1, left, np.asarray(tail)), np.float64)
+    # Of an error so small that floats lose it nothing is excluded.
+    bound = np.where(np.isnan(found), 1.0, found)
     return distance * np.maximum(bound - share, 0.0)
 
 

@@ -19,7 +19,16 @@ from unsilent.errors import FindingsError
 from unsilent.inference.estimate import Estimate, means
 from unsilent.inference.sampling import Numbers, Sampling, step
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import ACCURACY, CLIPPED, LOSS, RAISED, SPREAD, SQUARE, Layout
+from unsilent.release.layout import (
+    ACCURACY,
+    CLIPPED,
+    LOSS,
+    RAISED,
+    SPREAD,
+    SQUARE,
+    SYSTEM_CLIPS,
+    Layout,
+)
 from unsilent.release.release import Release
 
 
@@ -181,7 +190,7 @@ class Series:
     @property
     def _taken(self) -> Numbers:
         """(m,) what clipping may have taken off each mean, noise included."""
-        return self.sampling.clip * self.cut
+        return self.sampling.taken_clips * self.sampling.clip * self.cut
 
     @property
     def _noise(self) -> Numbers:
@@ -344,7 +353,8 @@ def system_series(layout: Layout, totals: Sequence[Release], name: str) -> Serie
         0.0,
         clip,
         added_step=clip / layout.unit(CLIPPED),
-        taken_step=clip / layout.unit(CLIPPED),
+        taken_step=SYSTEM_CLIPS * clip / layout.unit(CLIPPED),
+        taken_clips=SYSTEM_CLIPS,
     )
     return _series(name, layout, totals, sampling, 0)
 

@@ -25,12 +25,14 @@ def greedy_answers(model: Any, tokenizer: Any, requests: Sequence[str], tokens: 
             [as_chat(tokenizer, text) for text in requests], add_special_tokens=False
         )["input_ids"]
     ]
+    # Masked, so that it is only a place to fill where a tokenizer ends no text.
+    filling = tokenizer.eos_token_id or 0
     order = sorted(range(len(encoded)), key=lambda index: len(encoded[index]))
     answers = [""] * len(encoded)
     for start in range(0, len(order), _BATCH):
         picked = order[start : start + _BATCH]
         longest = max(len(encoded[index]) for index in picked)
-        ids = torch.full((len(picked), longest), tokenizer.eos_token_id)
+        ids = torch.full((len(picked), longest), filling)
         mask = torch.zeros((len(picked), longest), dtype=torch.long)
         for slot, index in enumerate(picked):
             ids[slot, longest - len(encoded[index]) :] = torch.tensor(encoded[index])
@@ -40,7 +42,7 @@ def greedy_answers(model: Any, tokenizer: Any, requests: Sequence[str], tokens: 
             attention_mask=mask.to(model.device),
             max_new_tokens=tokens,
             do_sample=False,
-            pad_token_id=tokenizer.eos_token_id,
+            pad_token_id=filling,
         )
         for slot, index in enumerate(picked):
             text = tokenizer.decode(written[slot, longest:], skip_special_tokens=True)

@@ -20,7 +20,8 @@ from unsilent.files import digest_json, write_whole
 from unsilent.items import ItemSet
 from unsilent.models.answers import greedy_answers
 from unsilent.models.base import Adapter, Training, TrainingReport
-from unsilent.models.encode import token_paths
+from unsilent.models.causality import rows_of
+from unsilent.models.encode import Limits, token_paths, window_of
 from unsilent.models.engine import choose_engine, pack
 from unsilent.models.frozen import Frozen, Group, Past
 from unsilent.models.lora import LoraSlots
@@ -33,8 +34,8 @@ from unsilent.probes.catalog import refuse_as_training
 _CACHE_BYTES = 768 * 2**20
 _SCORE_BYTES = 64 * 2**20
 
-# How rows and prefixes lie in a file of hidden states.
-_LAYOUT = 2
+# How rows and prefixes lie in a file of hidden states, and how items become tokens.
+_LAYOUT = 3
 
 # What a prefix's token costs a row, beside one of its own: it is attended to, not computed.
 _PREFIX_COST = 1 / 8
@@ -92,6 +93,7 @@ class CausalLM:
         self._slots = LoraSlots(model, adapter) if slots is None else slots
         self._tokenizer = tokenizer
         self.engine = choose_engine(model, self._slots.first, budget)
+        self._limits = Limits(rows_of(model), window_of(model.config, tokenizer))
         self._dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
         self._prepared: Recent[_Prepared] = Recent(_CACHE_BYTES, _Prepared.size)
         self._shared = Path()
@@ -107,7 +109,7 @@ class CausalLM:
 
         Never for private records: what is kept would outlive the client's run.
         """
-        self._shared = folder / self.digest.removeprefix("sha256:")[:16]
+        self._shared = folder / self.digest.removeprefix("sha256:")
         self._public = {items.digest for items in sets}
 
     def new_adapter(self, seed: int) -> Adapter:
@@ -266,7 +268,7 @@ class CausalLM:
         return self._prepared.get((items.digest, share), lambda: self._encode(items, share=share))
 
     def _encode(self, items: ItemSet, *, share: bool) -> _Prepared:
-        paths = token_paths(self._tokenizer, items.items)
+        paths = token_paths(self._tokenizer, items.items, self._limits)
         together: dict[str, list[TokenPath]] = {}
         for item, group in zip(items, paths, strict=True):
             together.setdefault(item.pair or f"\0{item.id}", []).extend(group)

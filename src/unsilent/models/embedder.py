@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.errors import ModelError
+from unsilent.models.whole import check_whole
 from unsilent.plan import ModelPlan
 
 _TOKENIZER = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model")
 _WEIGHTS = ("*.safetensors", "*.bin")
 _LONGEST = 256
+_POOLER = re.compile(r"(^|\.)pooler\.")
+_IN_LAYERS = re.compile(r"\.\d+\.|embeddings\.")
 
 
 class Embedder:
@@ -95,13 +99,18 @@ class Embedder:
         return f"sha256:{hasher.hexdigest()}"
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(n_texts, width) mean-pooled embeddings; a text beyond 256 tokens is cut."""
+        """(n_texts, width) mean-pooled embeddings; a text beyond 256 tokens is cut.
+
+        Raises:
+            ModelError: A text makes no token, or one that the encoder has no embedding for.
+        """
         import torch
 
         tokenizer, model = self._loaded
         encoded: list[list[int]] = tokenizer(
-            list(texts), truncation=True, max_length=_LONGEST, padding=False
+            list(texts), truncation=True, max_length=self._window(model), padding=False
         )["input_ids"]
+        self._check_tokens(encoded, int(model.get_input_embeddings().num_embeddings))
         out = np.empty((len(encoded), self.width), dtype=np.float32)
         with torch.inference_mode():
             for rows in self._batches([len(ids) for ids in encoded]):
@@ -117,6 +126,23 @@ class Embedder:
                 pooled = (hidden * weight).sum(1) / weight.sum(1)
                 out[rows] = pooled.cpu().numpy()
         return out
+
+    @staticmethod
+    def _window(model: Any) -> int:
+        """Tokens of the longest text. Some families count positions from 2 on."""
+        positions = getattr(model.config, "max_position_embeddings", None)
+        return min(_LONGEST, positions - 2) if isinstance(positions, int) else _LONGEST
+
+    def _check_tokens(self, encoded: list[list[int]], rows: int) -> None:
+        for ids in encoded:
+            if not ids or max(ids) >= rows:
+                raise ModelError(
+                    "a text makes no token of this encoder"
+                    if not ids
+                    else "a text holds a token that this encoder has no embedding for",
+                    where=str(self.folder),
+                    remedy="Save the tokenizer that the encoder was made with beside it.",
+                )
 
     def _batches(self, lengths: list[int]) -> list[list[int]]:
         """Rows of similar length, at most ``budget`` padded tokens together."""
@@ -135,15 +161,33 @@ class Embedder:
 
         try:
             tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
-            model = AutoModel.from_pretrained(
-                str(self.folder), local_files_only=True, dtype=getattr(torch, self._dtype)
+            model, info = AutoModel.from_pretrained(
+                str(self.folder),
+                local_files_only=True,
+                dtype=getattr(torch, self._dtype),
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
             )
-        except (OSError, ValueError, KeyError) as error:
+        except Exception as error:
+            # The tokenizers library raises nothing more special for a damaged file.
             raise ModelError(
                 f"transformers cannot load it ({type(error).__name__})",
                 where=str(self.folder),
                 remedy="Check that config, weights and tokenizer are of one model.",
             ) from None
+        if getattr(model.config, "is_encoder_decoder", False):
+            raise ModelError(
+                "an encoder-decoder, whose last states are not those of a text it reads",
+                where=str(self.folder),
+                remedy="Use an encoder of the BERT family.",
+            )
+        # The mean over tokens asks neither for a pooler nor for a head.
+        check_whole(
+            info,
+            where=str(self.folder),
+            missing=lambda name: bool(_POOLER.search(name)),
+            left=lambda name: not _IN_LAYERS.search(name),
+        )
         return tokenizer, model.eval().requires_grad_(False).to(self._device)
 
 

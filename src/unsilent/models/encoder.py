@@ -309,7 +309,7 @@ def provided_heads(
     if TRAINED not in {e.task for e in examples}:
         raise ModelError(f"an encoder needs examples of the {TRAINED} task")
     key = digest_json([embedder.digest, ridge, [e.digest for e in examples]]).split(":")[1]
-    path = store.path.with_name(f"heads-{key[:16]}.safetensors")
+    path = store.path.with_name(f"heads-{key}.safetensors")
     if not path.exists():
         vectors = {e.task: store.get(e.texts, embedder.embed) for e in examples}
         provide(examples, vectors, ridge=ridge).save(path)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unsilent.errors import ModelError
+from unsilent.models.causality import NO_NUMBERS, cannot_be_scored, check_causal
 from unsilent.models.frozen import Frozen, Group, Past
 from unsilent.models.plain import Plain
 from unsilent.models.prefixes import Shared, shared_prefixes
@@ -97,11 +97,13 @@ def choose_engine(model: Any, cut: int, budget: int | None) -> Engine:
         budget: Padded tokens in one batch; by default what suits the device.
 
     Raises:
-        ModelError: The model gives no numbers at all for a few tokens.
+        ModelError: The model gives no numbers at all for a few tokens, or none that a causal
+            language model gives.
     """
     budget = budget or _BUDGET.get(next(model.parameters()).device.type, _WIDE)
     plain = Plain(model, cut, budget)
     kind = str(model.config.model_type)
+    check_causal(model, kind=kind)
     try:
         trunk = Trunk(model, cut, budget)
         reason = _difference(trunk, plain, kind)
@@ -131,27 +133,15 @@ def _difference(trunk: Trunk, plain: Plain, kind: str) -> str:
         rows, _ = pack(items, share=False)
         try:
             expected = plain.edges(rows, None, None, whole=True)
-        except (AttributeError, TypeError, ValueError, RuntimeError) as error:
-            raise ModelError(
-                f"models of type {kind} cannot be scored ({type(error).__name__})",
-                where="model.id",
-                remedy="Use a causal language model of transformers.",
-            ) from None
+        except NO_NUMBERS as error:
+            raise cannot_be_scored(kind, error) from None
         shared = [build_row(paths, offset=4) for paths in items]
         group = Group(chain_row(head[:4]), (0, 1))
         try:
             frozen = trunk.freeze(shared, [group])
             past = trunk.past(group.prefix, frozen.prefixes[0])
             found = trunk.edges(shared, frozen.rows, past, whole=True)
-        except (
-            AttributeError,
-            IndexError,
-            KeyError,
-            NotImplementedError,
-            TypeError,
-            ValueError,
-            RuntimeError,
-        ) as error:
+        except NO_NUMBERS as error:
             return f"its layers do not run apart ({type(error).__name__})"
     most = float((found - expected).abs().max()) if len(found) == len(expected) else np.inf
     if not most <= _AGREE.get(trunk.dtype, _AGREE_HALF):

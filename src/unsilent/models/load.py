@@ -15,9 +15,11 @@ from unsilent.files import digest_json
 from unsilent.models.causal_lm import CausalLM
 from unsilent.models.embedded import embedded_causal_lm, quieten
 from unsilent.models.place import check_place
+from unsilent.models.whole import check_whole
 from unsilent.plan import MonitoringPlan
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 # What decides a folder's scores: weights, config, tokenizer and chat template.
 _BASE_FILES = {".safetensors", ".bin", ".json", ".jinja", ".model", ".txt"}
 
@@ -44,19 +46,86 @@ def load_causal_lm(plan: MonitoringPlan) -> CausalLM:
 
 def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
     place = check_place(place)
+    where = f"model.id {place}"
     try:
-        config = AutoConfig.from_pretrained(place)
-        tokenizer = AutoTokenizer.from_pretrained(place)
-        model = AutoModelForCausalLM.from_pretrained(
-            place, config=config, dtype=_DTYPES[plan.model.dtype]
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+    except _UNREADABLE:
+        raise _not_loaded(where) from None
+    tokenizer = _tokenizer(place, where)
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            place,
+            config=config,
+            dtype=_DTYPES[plan.model.dtype],
+            trust_remote_code=False,
+            output_loading_info=True,
+            # They are named below.
+            ignore_mismatched_sizes=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError):
+    except (*_UNREADABLE, ImportError, AttributeError, TypeError, AssertionError) as error:
+        method = _quantized_by(config)
+        if method is not None:
+            raise _quantized(method, where, type(error).__name__) from None
+        if isinstance(error, _UNREADABLE):
+            raise _not_loaded(where) from None
         raise ModelError(
-            "not a causal language model that can be loaded from here",
-            where=f"model.id {place}",
-            remedy='Check the id or path and the network, or use "embedded".',
+            f"a model of type {config.model_type} cannot be loaded here ({type(error).__name__})",
+            where=where,
+            remedy="Install what transformers needs for it, or use another model.",
         ) from None
+    model, info = loaded
+    # Gone where they were made plain while loading; GGUF files are, and keep their plain names.
+    method = _quantized_by(model.config)
+    if method not in (None, "gguf") and getattr(model, "hf_quantizer", None) is None:
+        raise _quantized(str(method), where, "unknown to transformers")
+    if getattr(model, "_hf_peft_config_loaded", False):
+        raise ModelError(
+            "an adapter lies beside the model and was loaded with it",
+            where=where,
+            remedy="Give the base without it, or merge the adapter and save the whole.",
+        )
+    check_whole(info, where=where)
     return model, tokenizer
+
+
+def _tokenizer(place: str, where: str) -> Any:
+    try:
+        return AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    except Exception as error:
+        # The tokenizers library raises nothing more special for a damaged file.
+        if isinstance(error, OSError) and not Path(place).is_dir():
+            raise _not_loaded(where) from None
+        raise ModelError(
+            f"its tokenizer cannot be loaded ({type(error).__name__})",
+            where=where,
+            remedy="Save it again with tokenizer.save_pretrained, or install what it needs.",
+        ) from None
+
+
+def _not_loaded(where: str) -> ModelError:
+    return ModelError(
+        "not a causal language model that can be loaded from here",
+        where=where,
+        remedy='Check the id or path and the network, or use "embedded".',
+    )
+
+
+def _quantized_by(config: Any) -> str | None:
+    """The method by which a folder's weights are quantized, if they are."""
+    found = getattr(config, "quantization_config", None)
+    if found is None:
+        return None
+    method = found.get("quant_method") if isinstance(found, dict) else found.quant_method
+    return str(getattr(method, "value", method))
+
+
+def _quantized(method: str, where: str, why: str) -> ModelError:
+    return ModelError(
+        f"its weights are quantized ({method}), and nothing here reads them ({why})",
+        where=where,
+        remedy="Give the model with its plain weights, or install what transformers needs for "
+        "them.",
+    )
 
 
 def _device(name: str) -> torch.device:

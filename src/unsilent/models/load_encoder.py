@@ -14,6 +14,8 @@ from unsilent.models.vectors import VectorStore
 from unsilent.plan import AdapterPlan, ModelPlan
 from unsilent.probes.heads import HEAD_TASKS, head_examples
 
+_OLD_DIGITS = 16
+
 
 def load_encoder(model: ModelPlan, adapter: AdapterPlan) -> Encoder:
     """The encoder of a plan, with its heads fitted on public examples the first time.
@@ -26,11 +28,26 @@ def load_encoder(model: ModelPlan, adapter: AdapterPlan) -> Encoder:
         AssetError: An embedded package cannot be had.
     """
     embedder = Embedder(encoder_folder(model), dtype=model.dtype, device=model.device)
-    name = embedder.digest.split(":")[1][:16]
-    store = VectorStore(cache_root() / "embeddings" / name / "vectors.sqlite", embedder.width)
+    store = store_of(embedder, embedded=model.id == "embedded")
     examples = [as_examples(task, head_examples(task)) for task in HEAD_TASKS]
     provided = provided_heads(embedder, store, examples)
     return Encoder(embedder, store, provided, examples, adapter=adapter)
+
+
+def store_of(embedder: Embedder, *, embedded: bool) -> VectorStore:
+    """The store of a model's embeddings in the user's cache, one for each model digest.
+
+    Args:
+        embedder: The model.
+        embedded: Whether it is the embedded one. Versions that cut the digest left a store under
+            its beginning; for this one model, which nobody else can choose, it is used on.
+    """
+    digits = embedder.digest.removeprefix("sha256:")
+    path = cache_root() / "embeddings" / digits / "vectors.sqlite"
+    old = path.parent.with_name(digits[:_OLD_DIGITS]) / path.name
+    if embedded and old.is_file() and not path.is_file():
+        path = old
+    return VectorStore(path, embedder.width)
 
 
 def as_examples(task: str, items: ItemSet) -> Examples:

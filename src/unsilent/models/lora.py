@@ -25,6 +25,8 @@ from unsilent.errors import ModelError
 from unsilent.models.base import Adapter
 from unsilent.plan import AdapterPlan
 
+_PLAIN = {torch.float32, torch.bfloat16, torch.float16, torch.float64}
+
 Tensors = Mapping[str, NDArray[np.float32]]
 
 
@@ -70,6 +72,7 @@ class LoraSlots:
                 where="adapter.targets",
                 remedy="Name linear modules that its layers have.",
             ) from None
+        _check_plain(self._wrapped)
         self._layers: dict[str, LoraLayer] = {
             name.rsplit("layers.", 1)[-1]: module
             for name, module in self._wrapped.named_modules()
@@ -159,6 +162,20 @@ class LoraSlots:
     def merge_for_good(self) -> Any:
         """The base model with the loaded adapter in its weights, without LoRA layers."""
         return self._wrapped.merge_and_unload()
+
+
+def _check_plain(wrapped: Any) -> None:
+    """Refuse weights into which no adapter can be merged: packed or quantized ones."""
+    for name, layer in wrapped.named_modules():
+        if isinstance(layer, LoraLayer):
+            weight = getattr(layer.get_base_layer(), "weight", None)
+            if not isinstance(weight, Tensor) or weight.dtype not in _PLAIN or weight.ndim != 2:
+                raise ModelError(
+                    "an adapter cannot be merged into this module's weights, which are quantized "
+                    f"or of another kind ({name.removeprefix('base_model.model.')})",
+                    where="adapter.targets",
+                    remedy="Give the model with its plain weights, or name linear modules.",
+                )
 
 
 def _base_weight(layer: Any) -> Tensor:

@@ -30,4 +30,10 @@ def check_place(place: str) -> str:
             where=f"model.id {place}",
             remedy="Save the tokenizer beside the weights (tokenizer.save_pretrained).",
         )
+    if (local / "adapter_config.json").is_file():
+        raise ModelError(
+            "this folder holds an adapter beside the model, which would be loaded with it",
+            where=f"model.id {place}",
+            remedy="Move adapter_config.json out of it, or merge the adapter and save the whole.",
+        )
     return str(local)

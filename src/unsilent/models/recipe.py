@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from unsilent.files import digest_json
 
 NOTE = "unsilent.json"
 """Written last into a model's folder: what it is, and its weights' SHA-256."""
+
+_ALIGNED = "smollm2-135m-aligned-"
+_OLD_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,21 @@ RECIPE = Recipe()
 def aligned_name(recipe: Recipe = RECIPE) -> str:
     """Name of the aligned model's folder in the cache."""
     key = digest_json([PACKAGES["smollm2"].sha256, recipe.key()]).removeprefix("sha256:")
-    return f"smollm2-135m-aligned-{key[:12]}"
+    return f"{_ALIGNED}{key}"
 
 
 def aligned_ready(recipe: Recipe = RECIPE) -> Path | None:
-    """The aligned model's folder if it is whole, else None."""
-    folder = cache_root() / "models" / aligned_name(recipe)
-    return folder if (folder / NOTE).is_file() else None
+    """The aligned model's folder if it is whole, else None.
+
+    Versions that cut the digest in its name left one whose note says the recipe in full.
+    """
+    name = aligned_name(recipe)
+    folder = cache_root() / "models" / name
+    if (folder / NOTE).is_file():
+        return folder
+    old = folder.with_name(name[: len(_ALIGNED) + _OLD_DIGITS])
+    try:
+        noted = json.loads((old / NOTE).read_text(encoding="utf-8"))
+        return old if noted["recipe"] == recipe.key() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

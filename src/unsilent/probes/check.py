@@ -2,10 +2,10 @@
 
 What a client's use of a probe set reveals is its release and nothing else: items are read and
 answered on the client, which of them are drawn is decided by hashes of their ids and not by the
-client, and errors name files, lines and ids. What a server could still do is ask one client a
-question of its own. Therefore a shipped set counts only if the plan pins its content, and the
-plan's digest is part of the secure sum's terms: clients that were given different plans, and so
-different pins, share no sum.
+client, and errors, which name files, lines and ids, stay there. What a server could still do is
+ask one client a question of its own. Therefore a shipped set counts only if the plan pins its
+content, and the plan's digest is part of the secure sum's terms: clients that were given different
+plans, and so different pins, share no sum.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ def check_pin(items: ItemSet, pin: str | None, *, where: str) -> None:
     """Raise ItemError if items are pinned and these are others."""
     if pin is not None and items.digest != pin:
         raise ItemError(
-            f"the items are not the pinned ones: {items.digest[:19]}…, the plan has {pin[:19]}…",
+            f"the items are not the pinned ones: {items.digest}, the plan has {pin}",
             where=where,
             remedy="Get the file that the plan means, or agree on a new plan.",
         )

@@ -1,6 +1,6 @@
-"""What an attacker's scores prove: lower bounds on the privacy loss, and tests of the noise.
+"""What an attacker's scores prove: lower bounds on the privacy loss.
 
-All bounds are exact in finite samples, so that an audit of correct code fails as rarely as it
+They are exact in finite samples, so that an audit of correct code fails as rarely as it
 says.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, chi2, norm
+from scipy.stats import beta, norm
 
 _GRID = 200
 
@@ -57,20 +57,3 @@ def _proven(
     power = np.where(hits == 0, 0.0, power)
     false = np.where(alarms == len(outside), 1.0, false)
     return np.where((power > 0) & (false < 1), norm.ppf(power) - norm.ppf(false), -np.inf)
-
-
-def variance_p(noise: NDArray[np.int64], lowest: float, highest: float) -> float:
-    """p-value, two-sided, of noise whose variance should lie in a range.
-
-    Under a variance v the sum of squares over v is chi-squared with one degree of freedom a draw
-    (a discrete Gaussian of the standard deviations in use is normal to within 1e-30).
-
-    Args:
-        noise: Independent draws of mean 0, of any shape.
-        lowest: The smallest variance that is right.
-        highest: The largest.
-    """
-    squares = float(np.sum(noise.astype(np.float64) ** 2))
-    low = float(chi2.cdf(squares / lowest, noise.size))
-    high = float(chi2.sf(squares / highest, noise.size))
-    return min(1.0, 2 * min(low, high))

@@ -14,11 +14,29 @@ CANNOT_CATCH = (
     "Weak randomness: noise that somebody can predict looks like noise. Real clients draw it from "
     "the system's generator; the audit draws most of it from a seeded one, and a sample exactly.",
     "A client that runs other code than this, and what leaves a client by any other way.",
+    "What a client or a record decides before values are encoded: which items are asked, a domain, "
+    "a weight. The audit starts from values.",
     "The masks of the secure sum: the audit looks at sums only.",
     "A leak rarer than the repetitions show, or on statistics other than the canaries'.",
 )
 
-By = Literal["canary", "block", "rounds", "chi2", "norm"]
+By = Literal[
+    "canary",
+    "block",
+    "rounds",
+    "chi2",
+    "norm",
+    "covariance",
+    "lattice",
+    "shape",
+    "values",
+    "claim",
+    "client",
+    "limit",
+]
+
+P_VALUES: tuple[By, ...] = ("chi2", "covariance", "lattice", "shape", "values")
+"""The parts whose checks are tests: what they find is a p-value, and small ones fail."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +46,9 @@ class Check:
     Attributes:
         name: What it looked at.
         by: Which part of the audit it belongs to.
-        found: A lower bound on mu for a canary, a p-value for a test, a length for ``norm``.
+        found: A lower bound on mu for a canary, a p-value for a test, a length for ``norm``, a
+            multiple of what is claimed for ``claim``, a number of differences for ``client``, an
+            epsilon for ``limit``.
         allowed: The largest (of a p-value: smallest) that passes.
     """
 
@@ -40,7 +60,7 @@ class Check:
     @property
     def passed(self) -> bool:
         """Whether correct code does this; it fails with a probability within ERROR in all."""
-        return self.found >= self.allowed if self.by == "chi2" else self.found <= self.allowed
+        return self.found >= self.allowed if self.by in P_VALUES else self.found <= self.allowed
 
 
 @dataclass(frozen=True)

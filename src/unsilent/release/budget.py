@@ -58,11 +58,30 @@ class Spent:
         plan: Digest of the plan it was made for.
         event: What it cost.
         release: ``sha256:…`` of its bytes.
+        run: The run of the plan it was made for; empty if the caller named none, None in entries
+            of versions that did not note it.
     """
 
     plan: str
     event: PrivacyEvent
     release: str
+    run: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready data, as in the file."""
+        data = {"plan": self.plan, "event": self.event.to_json(), "release": self.release}
+        return data if self.run is None else data | {"run": self.run}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Spent:
+        """Read an entry. Raises KeyError, TypeError or ReleaseError if it is none."""
+        run = data.get("run")
+        return cls(
+            str(data["plan"]),
+            PrivacyEvent.from_json(data["event"]),
+            str(data["release"]),
+            None if run is None else str(run),
+        )
 
 
 @contextmanager
@@ -125,20 +144,15 @@ class BudgetFile:
         record: dict[str, Any] = {
             "schema": BUDGET_SCHEMA,
             "client": self.client,
-            "releases": [
-                {"plan": s.plan, "event": s.event.to_json(), "release": s.release} for s in releases
-            ],
+            "releases": [made.to_json() for made in releases],
         }
         record["check"] = digest_json(record)
         write_whole(self.path, (json.dumps(record, indent=1) + "\n").encode())
 
     def _spent(self, releases: Any) -> tuple[Spent, ...]:
         try:
-            return tuple(
-                Spent(str(r["plan"]), PrivacyEvent.from_json(r["event"]), str(r["release"]))
-                for r in releases
-            )
-        except (KeyError, TypeError, ReleaseError):
+            return tuple(map(Spent.from_json, releases))
+        except (AttributeError, KeyError, TypeError, ReleaseError):
             raise self._fault("lists a release that is not one") from None
 
     def _fault(self, what: str) -> BudgetError:

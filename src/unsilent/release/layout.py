@@ -39,6 +39,8 @@ LOSS = "system.loss"
 ACCURACY = "system.accuracy"
 CLIPPED = "clipped"
 RAISED = "raised"
+SYSTEM_CLIPS = 2.0
+"""In clips of a system metric, what a client that reports 1 as ``clipped`` may hide of it."""
 _REPORTS = (RAISED, CLIPPED)
 """What a jointly clipped vector says of its own clipping, derived by ``encode``."""
 
@@ -214,8 +216,9 @@ class Layout:
         of the joint clip:
 
         - ``clipped``: the largest share of an effect that both clips cut off, at least 1 - s. A
-          system metric that is worse than its range counts by its excess, up to twice the range,
-          and a spread by its own; a metric that is better and a subgroup say nothing that a
+          system metric that is worse than its range counts by half its excess, up to twice the
+          range, since an interval of it takes the report twice (``SYSTEM_CLIPS``), and a spread
+          over public probes by its own; a metric that is better and a subgroup say nothing that a
           verdict rests on.
         - ``raised``: the most that the joint clip brought an effect, or a subgroup's, toward zero
           from below, in parts of its clip: (1 - s) times the lowest of them.
@@ -277,12 +280,21 @@ class Layout:
             clipped = np.ceil(cut * (1 - boxed))[..., None]
             return np.concatenate([np.trunc(body), clipped], axis=-1).astype(np.int64)
         up = self.unit(RAISED) * lowest
-        shrink = _largest_factor(body, boxed, cut, up, self.bound - _ROUNDED_UP)
-        body *= shrink[..., None]
-        raised = np.ceil(up * (1 - shrink))
-        clipped = np.ceil(cut * (1 - boxed * shrink))
-        reports = np.stack([raised, clipped], axis=-1)
-        return np.concatenate([np.trunc(body), reports], axis=-1).astype(np.int64)
+
+        def fitted(room: float) -> NDArray[np.int64]:
+            shrink = _largest_factor(body, boxed, cut, up, room)
+            raised = np.ceil(up * (1 - shrink))
+            clipped = np.ceil(cut * (1 - boxed * shrink))
+            reports = np.stack([raised, clipped], axis=-1)
+            shown = np.trunc(body * shrink[..., None])
+            return np.concatenate([shown, reports], axis=-1).astype(np.int64)
+
+        vectors = fitted(self.bound)
+        # Rounding the reports up may have made a vector too long by a little.
+        long = np.einsum("...c,...c->...", vectors, vectors) > self.bound**2
+        if np.any(long):
+            vectors = np.where(long[..., None], fitted(self.bound - _ROUNDED_UP), vectors)
+        return vectors
 
     def decode(self, total: NDArray[np.int64], clients: int) -> dict[str, float]:
         """Means over clients, in natural units, from a sum of encoded vectors.
@@ -337,9 +349,8 @@ def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
 
     An interval of private records rests on it, so its clip is the most that a spread of a number
     in the mode's range can be: a smaller one would have to be paid for (``Sampling``). Where
-    intervals cover the choice of items it is released more exactly, as exactly as no client is cut
-    for its spread alone, and within what a spread can be. Of a file's items the number is not known
-    beforehand; there the usual clip is enough from 65 items on.
+    intervals cover the choice of items it is released more exactly, within what a spread of so
+    many items can be; a set that has fewer is refused when it is read.
     """
     name, mode = code + SPREAD, MODES[code]
     alike = plan.monitor.items == "like-these"
@@ -348,8 +359,7 @@ def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
     if not alike:
         return Coordinate(name, 0.25, 0.2)
     sizes: dict[ItemRole, int] = {need.items: plan.probes.size(need.items) for need in mode.needs}
-    known = all(getattr(plan.probes, role) == "embedded" for role in sizes)
-    return Coordinate(name, mode.largest_spread(sizes) if known else 0.25, 0.6)
+    return Coordinate(name, mode.largest_spread(sizes), 0.8)
 
 
 def _is_square(name: str) -> bool:
@@ -362,11 +372,17 @@ def _is_spread(name: str) -> bool:
     return name.endswith(SPREAD) and SUBGROUP not in name
 
 
+def _held(name: str) -> bool:
+    """Whether a coordinate is a spread whose clip is the most that it can be."""
+    return _is_spread(name) and MODES[name.removesuffix(SPREAD)].view == "client_private"
+
+
 def _kept(name: str, value: NDArray[np.float64], clip: float) -> NDArray[np.float64]:
     """The share of a value that its own clip keeps, as far as a verdict rests on it."""
     if name in (LOSS, ACCURACY):
-        return np.clip(2 - value / clip, 0.0, 1.0)
-    if SUBGROUP in name:
+        # Times 2 clips, 1 - s * this is at least value / clip - s for all values up to 2 clips.
+        return np.clip(1.5 - value / clip / 2, 0.5, 1.0)
+    if SUBGROUP in name or _held(name):
         return np.ones_like(value)
     return clip / np.maximum(np.abs(value), clip)
 

@@ -1,8 +1,8 @@
 """Privacy noise: how much of it each client adds, and where it is drawn.
 
 Each client adds the share N_Z(0, sigma^2 / N_min) to each coordinate, where sigma is the noise
-that the sum needs and N_min = (1 - dropout - collusion) * N the fewest honest survivors that the
-plan reckons with. ``ExactNoise`` draws it exactly; ``SeededNoise`` is for simulation only.
+that the sum needs and N_min the fewest honest clients in any sum that the server can get.
+``ExactNoise`` draws it exactly; ``SeededNoise`` is for simulation only.
 """
 
 from __future__ import annotations
@@ -109,12 +109,31 @@ def _check(scale: float, size: int) -> None:
 
 
 def smallest_cohort(plan: MonitoringPlan) -> int:
-    """N_min: the fewest honest clients whose shares the guarantee counts on, at least 1.
+    """N_min: the fewest honest clients in any sum that the server can get, at least 1.
+
+    What the guarantee counts on: the noise of so many shares. Within the plan's own assumptions
+    these are the honest clients that are left when as many are lost as planned. Where clients do
+    not sign who is in a sum, although the plan does not withstand lies by itself
+    (``privacy.secure_sum.consistency = "off"``), a server that lies gets a smaller one: then these.
+
+    Raises:
+        PlanError: No honest client is left, or the plan has no secure sum that is safe.
+    """
+    planned, privacy = planned_cohort(plan), plan.privacy
+    if privacy.aggregation == "plain" or privacy.secure_sum.consistency != "off":
+        return planned
+    # Waits for a plan that asks for it: nothing else here needs the secure sum's cryptography.
+    from unsilent.release.secure_sum.parameters import parameters_of
+
+    return min(planned, parameters_of(plan).smallest_sum)
+
+
+def planned_cohort(plan: MonitoringPlan) -> int:
+    """The fewest honest clients that are left when as many are lost as planned, at least 1.
 
     ``(1 - dropout - collusion) * N`` rounded down, N the clients that take part in a round.
     """
-    taking_part = _floor(plan.federation.participation * plan.federation.clients)
-    count = _floor((1 - plan.privacy.dropout - plan.privacy.collusion) * taking_part)
+    count = honest_left(plan.taking_part, plan.privacy.collusion, plan.privacy.dropout)
     if count < 1:
         raise PlanError(
             "no honest client is left to add noise",
@@ -125,13 +144,23 @@ def smallest_cohort(plan: MonitoringPlan) -> int:
 
 
 def needed_releases(plan: MonitoringPlan) -> int:
-    """The fewest releases that a sum must hold: N_min and as many as may collude.
+    """The fewest releases that a sum must hold: the planned cohort and as many as may collude.
 
     With fewer, the noise of the honest ones falls short of the plan, and the sum is not used.
     """
-    taking_part = _floor(plan.federation.participation * plan.federation.clients)
-    colluding = math.ceil(plan.privacy.collusion * taking_part - 1e-9)
-    return smallest_cohort(plan) + colluding
+    return planned_cohort(plan) + counted(plan.privacy.collusion, plan.taking_part)
+
+
+def honest_left(clients: int, collusion: float, dropout: float) -> int:
+    """How many of the clients neither collude nor are lost, rounded down."""
+    # (1 - 0.1 - 0.1) * 100 is 79.99... in floats.
+    return math.floor((1 - dropout - collusion) * clients + 1e-9)
+
+
+def counted(share: float, clients: int) -> int:
+    """How many clients a share of them is, rounded up: 10% of 16 is 2."""
+    # 0.1 * 30 is 3.0000000000000004 in floats.
+    return math.ceil(share * clients - 1e-9)
 
 
 def sensitivity(plan: MonitoringPlan) -> float:
@@ -174,8 +203,3 @@ def planned_event(plan: MonitoringPlan, round_number: int) -> PrivacyEvent:
     """What one release of this plan costs: the noise of N_min shares, and not more, counts."""
     sigma = math.sqrt(share_variance(plan) * smallest_cohort(plan))
     return PrivacyEvent("discrete_gaussian", round_number, sensitivity(plan), sigma)
-
-
-def _floor(value: float) -> int:
-    # (1 - 0.1 - 0.1) * 100 is 79.99... in floats.
-    return math.floor(value + 1e-9)

@@ -121,7 +121,7 @@ def _moved(plan: MonitoringPlan, layout: Layout, coordinate: Coordinate) -> floa
 def _box_factor(plan: MonitoringPlan, coordinate: Coordinate) -> float:
     """Largest change of min(1, clip / |value|) of a mode's effect, or of a metric's excess."""
     if coordinate.name in (LOSS, ACCURACY):
-        return min(1.0, _reach(plan, coordinate.name) / coordinate.clip)
+        return min(0.5, _reach(plan, coordinate.name) / coordinate.clip / 2)
     mode = MODES[coordinate.name]
     largest = max(abs(bound) for bound in mode.range)
     if largest <= coordinate.clip:

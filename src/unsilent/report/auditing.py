@@ -10,9 +10,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from unsilent.release.audit_result import Audit
+from unsilent.release.audit_result import P_VALUES, Audit
 
-_WORDS = {"chi2": "p", "norm": "length"}
+_WORDS = {
+    **dict.fromkeys(P_VALUES, "p"),
+    "norm": "length",
+    "claim": "times",
+    "client": "differences",
+    "limit": "epsilon",
+}
 
 
 def audit_table(result: Audit, mutants: Mapping[str, Mapping[str, Any]]) -> RenderableType:
@@ -21,7 +27,7 @@ def audit_table(result: Audit, mutants: Mapping[str, Mapping[str, Any]]) -> Rend
     for name in ("check", "", "found", "allowed", "result"):
         checks.add_column(name, justify="right" if name in ("found", "allowed") else "left")
     for check in result.checks:
-        sign = "at least" if check.by == "chi2" else "at most"
+        sign = "at least" if check.by in P_VALUES else "at most"
         checks.add_row(
             check.name,
             _WORDS.get(check.by, "mu"),

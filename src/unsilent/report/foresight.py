@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,8 +12,10 @@ from rich.text import Text
 from unsilent.inference.advice import Advice, advise, refuse_underpowered
 from unsilent.inference.bands import FAILURE_SHARE
 from unsilent.inference.delay import Delay, delays
+from unsilent.inference.population import foreseen
 from unsilent.inference.power import PowerRow, power_table
 from unsilent.inference.probe_sizes import items_for
+from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.report import foresight_tables as tables
 
@@ -30,6 +33,7 @@ class Foresight:
         advice: ``advise``.
         probes: By mode on public probes, how many of each set keep their choice a small part of
             the error; see ``inference.probe_sizes``.
+        held: By role, how many items the files that the plan names hold, where that is known.
         secure_sum: Clients, degree, threshold and least number of the secure sum; None if
             aggregation is plain.
     """
@@ -40,6 +44,7 @@ class Foresight:
     advice: tuple[Advice, ...]
     probes: dict[str, int]
     secure_sum: dict[str, Any] | None
+    held: Mapping[ItemRole, int] = field(default_factory=dict[ItemRole, int])
 
     @property
     def never_promotes_for(self) -> tuple[str, ...]:
@@ -68,9 +73,14 @@ class Foresight:
                 {**asdict(row), "only_undetermined": row.only_undetermined} for row in self.rows
             ],
             "false_alarms": false_alarms(self.plan),
+            "population": foreseen(self.plan),
             "delays": [asdict(delay) for delay in self.delays],
             "advice": [asdict(each) for each in self.advice],
-            "probes": {"items": self.plan.probes.items, "enough": self.probes},
+            "probes": {
+                "items": self.plan.probes.items,
+                "enough": self.probes,
+                "held": dict(self.held),
+            },
             "never_promotes_for": self.never_promotes_for,
             "secure_sum": self.secure_sum,
         }
@@ -81,8 +91,9 @@ class Foresight:
         parts: list[RenderableType] = [self._head(), tables.power(self.rows, several=several)]
         parts.append(tables.notes(self.plan, self.rows))
         parts += [tables.delay_lines(self.plan, self.delays), Text("\n" + tables.alarms(self.plan))]
+        parts.append(Text("\n" + foreseen(self.plan)))
         if self.probes:
-            parts.append(Text(tables.probes(self.plan.probes, self.probes)))
+            parts.append(Text(tables.probes(self.plan.probes, self.probes, self.held)))
         if self.secure_sum is not None:
             parts.append(Text(tables.masking(self.secure_sum)))
         if self.advice:
@@ -104,21 +115,28 @@ class Foresight:
         )
 
 
-def foresee(plan: MonitoringPlan) -> Foresight:
+def foresee(plan: MonitoringPlan, held: Mapping[ItemRole, int] | None = None) -> Foresight:
     """What a plan can show.
+
+    Args:
+        plan: The plan.
+        held: Items of the files that it names, by role; see ``probes.held``.
 
     Raises:
         PlanError: As ``power_table``; or no secure sum withstands what the plan expects, naming
             the nearest plan that works.
     """
-    rows = power_table(plan)
+    held = held or {}
+    asked = plan.model_copy(update={"probes": plan.probes.holding(held)}) if held else plan
+    rows = power_table(asked)
     return Foresight(
         plan=plan,
         rows=rows,
-        delays=delays(plan),
-        advice=advise(plan, rows),
+        delays=delays(asked),
+        advice=advise(asked, rows),
         probes={row.code: items_for(plan, row.code) for row in rows if row.view in _ON_PROBES},
         secure_sum=_secure_sum(plan),
+        held=held,
     )
 
 
@@ -152,4 +170,6 @@ def _secure_sum(plan: MonitoringPlan) -> dict[str, Any] | None:
         "least": found.least,
         "consistency": found.consistency,
         "withstands_lies": found.withstands_lies,
+        "smallest": found.smallest_sum,
+        "stay": found.stay,
     }

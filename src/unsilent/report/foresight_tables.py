@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -15,10 +15,14 @@ from unsilent.inference.bands import FAILURE_SHARE
 from unsilent.inference.delay import Course, Delay, default_courses
 from unsilent.inference.power import PowerRow
 from unsilent.inference.probe_sizes import SHARE
+from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.plan_probes import ProbesPlan
 from unsilent.report.view import points
 from unsilent.taxonomy import by_code
+
+_FEW = 8
+"""Fewer items than any set that is drawn may have."""
 
 VIEWS = {
     "server": "server, public probes",
@@ -164,27 +168,39 @@ def advice_lines(advice: Sequence[Advice]) -> Group:
     )
 
 
-def probes(plan: ProbesPlan, enough: dict[str, int]) -> str:
-    """How many probes would be enough, in words."""
+def probes(plan: ProbesPlan, enough: dict[str, int], held: Mapping[ItemRole, int]) -> str:
+    """How many probes are asked and how many would be enough, in words."""
     sizes = {role: size for role, size in plan.sizes.model_dump().items() if size is not None}
-    others = "".join(f", {size:,} of {role}" for role, size in sizes.items())
+    others = "".join(f", {size:,} of {role}" for role, size in sizes.items() if role not in held)
+    files = "".join(f"{count:,} of {role}, " for role, count in held.items())
+    files = files and f"{files}as the files hold, and "
+    sets = "each other set" if held else "each set"
     each = ", ".join(f"{code} {count:,}" for code, count in enough.items())
     return (
-        f"\nProbes: {plan.items} of each set are asked{others}. Their choice is less than "
+        f"\nProbes: {files}{plan.items} of {sets} are asked{others}. Their choice is less than "
         f"{SHARE:.0%} of the tolerance, by the assumed spread, from so many on: {each}."
+        + "".join(
+            f" {role} holds fewer than {_FEW}: a verdict on it is about these questions alone."
+            for role, count in held.items()
+            if count < _FEW
+        )
     )
 
 
 def masking(found: dict[str, Any]) -> str:
     """The secure sum's parameters, in words."""
     lies = (
-        "A server that tells clients different things still learns one sum only."
+        "still learns one sum only"
         if found["withstands_lies"]
-        else "It does not withstand a server that tells clients different things."
+        else "gets a smaller sum than it announces"
     )
+    signed = ", since clients sign who is in it" if found["consistency"] else ""
     return (
         f"\nSecure sum: {found['clients']} clients with {found['degree']} neighbours each, "
-        f"{found['threshold']} shares give a secret, no sum of fewer than {found['least']}. {lies}"
+        f"{found['threshold']} shares give a secret, no sum of fewer than {found['least']}. Once "
+        f"the vectors are there, {found['stay']} must stay until the sum is open. A server that "
+        f"tells clients different things {lies}, of {found['smallest']} honest clients or "
+        f"more{signed}."
     )
 
 

@@ -13,6 +13,7 @@ from unsilent import __version__
 from unsilent.contract import contract
 from unsilent.files import write_whole
 from unsilent.findings import Finding
+from unsilent.inference.population import whose
 from unsilent.report import charts, figures, view
 from unsilent.report.source import REPORT_FILE, Run, read_run
 from unsilent.taxonomy import by_code
@@ -38,6 +39,7 @@ def page(run: Run) -> str:
         timing=run.timing,
         rows=tuple(_rows(run.plan.to_json())),
         contract=contract(run.plan),
+        population=whose(run.plan),
         tiles=[_tile(run, finding) for finding in found.findings],
         graph=charts.graph(),
         budget=figures.budget(record.epsilons, found.privacy.epsilon) if record else None,

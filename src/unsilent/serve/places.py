@@ -67,7 +67,7 @@ class Places:
         runs = self.runs()
         chosen = [key for key in keys if key in runs] if keys else list(runs)
         parts = [f"{key}={self._mark(runs[key])}" for key in chosen]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def check(self, keys: Sequence[str] = ()) -> None:
         """Check the hash chain of one of these runs a little further, if one is unchecked."""
@@ -114,4 +114,4 @@ def _key(folder: Path) -> str:
     """The folder's name where it is plain, else a name made from its hash."""
     if _PLAIN.fullmatch(folder.name):
         return folder.name
-    return f"run-{hashlib.sha256(folder.name.encode(errors='surrogateescape')).hexdigest()[:12]}"
+    return f"run-{hashlib.sha256(folder.name.encode(errors='surrogateescape')).hexdigest()}"

@@ -53,7 +53,7 @@ def statics() -> dict[str, Static]:
             content = _style().encode()
         else:
             content = (files("unsilent.serve") / "static" / name).read_bytes()
-        mark = hashlib.sha256(content).hexdigest()[:12]
+        mark = hashlib.sha256(content).hexdigest()
         found[name] = Static(content, kind, f"/static/{name}?v={mark}")
     return found
 

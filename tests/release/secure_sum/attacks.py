@@ -13,6 +13,7 @@ import numpy as np
 from tests.release.secure_sum.closure import Closure
 from tests.release.secure_sum.world import NO_BOXES, Liar, private_of
 from unsilent.release.secure_sum import SecureClient, SetUp, masks, primitives
+from unsilent.release.secure_sum.draw import Reveal
 from unsilent.release.secure_sum.messages_round import Masked
 from unsilent.release.secure_sum.messages_set_up import Advert, KeyBoxes
 from unsilent.release.secure_sum.roster import Roster, Session
@@ -154,6 +155,64 @@ def the_server_uses_an_advert_twice(make):
 def the_server_begins_with_too_few(make):
     world = make(threshold=2)
     world.clients[0].share(Roster.of(world.terms, advertised(world)[:3]).to_bytes())
+
+
+SPARSE = {"clients": 12, "degree": 4, "threshold": 3, "least": 6}
+
+
+def to_draw(make, **options):
+    """A set-up of a sparse graph whose roster is fixed: the world, and the server's side."""
+    world = make(**{**SPARSE, **options})
+    setup = SetUp(world.terms)
+    for client in world.clients:
+        setup.add_advert(client.identity, client.advertise())
+    setup.roster()
+    return world, setup
+
+
+@attack("draws_are_few", "helped to draw 16 graphs")
+def the_server_throws_graphs_away_until_it_likes_one(make):
+    world, setup = to_draw(make)
+    for _ in range(17):
+        for identity, request in setup.draw_requests().items():
+            setup.add_reveal(identity, world.by_identity[identity].reveal(request))
+        setup.drawn()
+        setup = SetUp(world.terms)
+        for client in world.clients:
+            setup.add_advert(client.identity, client.advertise())
+        setup.roster()
+
+
+@attack("is_drawer", "not among those that draw the graph")
+def the_server_asks_another_client_for_its_value(make):
+    world, setup = to_draw(make, clients=40, least=38, rounds=(1,))
+    drawing = setup.draw_requests()
+    other = next(c for c in world.clients if c.identity not in drawing)
+    other.reveal(next(iter(drawing.values())))
+
+
+@attack("all_have_revealed", "1 of the 12 values that draw the graph are missing")
+def the_server_leaves_a_value_out(make):
+    world, setup = to_draw(make)
+    reveals = revealed(world, setup)
+    roster = Roster.from_bytes(setup.roster(), world.terms)
+    world.clients[0].share(roster.drawn(reveals[:-1]).to_bytes())
+
+
+@attack("reveals_hold", "1 of the values that draw the graph are not what was committed to")
+def the_server_puts_a_value_of_its_own_in(make):
+    world, setup = to_draw(make)
+    reveals = revealed(world, setup)
+    roster = Roster.from_bytes(setup.roster(), world.terms)
+    own = replace(reveals[-1], value=bytes(32))
+    world.clients[0].share(roster.drawn([*reveals[:-1], own]).to_bytes())
+
+
+def revealed(world, setup):
+    """The values of all drawers, in order."""
+    drawing = setup.draw_requests()
+    told = [world.by_identity[identity].reveal(request) for identity, request in drawing.items()]
+    return [Reveal.from_bytes(data)[2] for data in told]
 
 
 @attack("has_enough_neighbours", "2 of this client's neighbours are there, fewer than the 5")

@@ -234,7 +234,7 @@ def test_a_vector_of_another_round_or_session(begun):
         lambda d: b"",
         lambda d: d[:7],
         lambda d: bytes(len(d)),
-        lambda d: d[:4] + b"\2" + d[5:],
+        lambda d: d[:4] + b"\1" + d[5:],
         lambda d: d * 2,
     ],
     ids=["truncated", "trailing", "empty", "only a head", "zeros", "another version", "twice"],

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.release.secure_sum.world import World, terms_of
 from unsilent.errors import SecureSumError
 from unsilent.release.secure_sum import Round, Session
+from unsilent.release.secure_sum.draw import Reveal
 from unsilent.release.secure_sum.messages_round import (
     Agreement,
     Answer,
@@ -52,6 +53,7 @@ def said(tmp_path_factory):
         "agreement": (client.agree(story), Agreement.from_bytes),
         "request": (request, lambda d: Request.from_bytes(d, 8)),
         "answer": (client.unmask(request), lambda d: Answer.from_bytes(d, 7)),
+        "reveal": (Reveal(bytes(32), bytes(64)).to_bytes(bytes(32), 5), Reveal.from_bytes),
         "session": (session.to_bytes(), lambda d: Session.from_bytes(d, terms)),
     }
 
@@ -64,7 +66,11 @@ def test_a_message_is_read_as_it_was_written(said, kind):
     data, read = said[kind]
     message = read(data)
     terms = terms_of(consistency=True)
-    assert (message.to_bytes(terms) if kind == "advert" else message.to_bytes()) == data
+    if kind == "reveal":
+        roster, sender, message = message
+        assert message.to_bytes(roster, sender) == data
+    else:
+        assert (message.to_bytes(terms) if kind == "advert" else message.to_bytes()) == data
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -136,4 +142,4 @@ def test_bits_beyond_the_clients_are_refused():
 
 def test_numbers_are_little_endian_whatever_the_machine():
     data = Writer(Kind.ANSWER).number(0x01020304).done()
-    assert data == b"unSS\x01\x0a\0\0" + b"\x04\x03\x02\x01"
+    assert data == b"unSS\x02\x0a\0\0" + b"\x04\x03\x02\x01"

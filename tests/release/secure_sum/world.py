@@ -47,8 +47,8 @@ def private_of(client, folder):
 class World:
     """A federation. ``clients`` is in the order of the roster once it is set up."""
 
-    def __init__(self, folder, *, pinned=(), **options):
-        self.terms = terms_of(**options)
+    def __init__(self, folder, *, pinned=(), terms=None, **options):
+        self.terms = terms or terms_of(**options)
         self.folder = folder
         self.folders = [folder / f"{i:03}" for i in range(self.terms.parameters.clients)]
         self.pinned = pinned
@@ -76,7 +76,10 @@ class World:
             client = self.clients[place]
             assert setup.add_advert(client.identity, client.advertise()), setup.discarded
             self.private[place] = private_of(client, self.folders[place])
-        roster = setup.roster()
+        setup.roster()
+        for identity, request in setup.draw_requests().items():
+            assert setup.add_reveal(identity, self.by_identity[identity].reveal(request))
+        roster = setup.drawn()
         sharing = everyone if shares is None else shares
         for client in [self.clients[p] for p in sharing if p in self.private]:
             message = client.share(roster)

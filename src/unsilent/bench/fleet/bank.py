@@ -9,14 +9,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from unsilent.assets import cache_root
 from unsilent.bench.fleet.weights import Array, Shape, row_of
 from unsilent.errors import InputError
 from unsilent.items import Item
 from unsilent.models.embedder import Embedder, encoder_folder
 from unsilent.models.encoder import TRAINED, Embeds, Encoder, provided_heads
 from unsilent.models.heads import Examples, Provided
-from unsilent.models.load_encoder import as_examples
+from unsilent.models.load_encoder import as_examples, store_of
 from unsilent.models.residual import probabilities
 from unsilent.models.vectors import VectorStore
 from unsilent.plan import AdapterPlan, ModelPlan
@@ -138,7 +137,6 @@ def embedded_bank() -> Bank:
         AssetError: An embedded package cannot be had.
     """
     embedder = Embedder(encoder_folder(ModelPlan(kind="encoder")))
-    name = embedder.digest.split(":")[1][:16]
-    store = VectorStore(cache_root() / "embeddings" / name / "vectors.sqlite", embedder.width)
+    store = store_of(embedder, embedded=True)
     examples = [as_examples(task, head_examples(task)) for task in HEAD_TASKS]
     return Bank(embedder, store, provided_heads(embedder, store, examples), examples)

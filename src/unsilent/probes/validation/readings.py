@@ -117,7 +117,7 @@ class Reader:
         )
 
     def _kept(self, name: str, key: Sequence[Any], compute: Callable[[], Any]) -> Any:
-        path = self.folder / f"{name}-{digest_json(key).removeprefix('sha256:')[:24]}.json"
+        path = self.folder / f"{name}-{digest_json(key).removeprefix('sha256:')}.json"
         if path.is_file():
             return json.loads(path.read_text(encoding="utf-8"))
         found = compute()

@@ -138,7 +138,7 @@ class _Bench:
     ) -> None:
         self._lm = lm
         self._progress = progress
-        folder = cache_root() / "validation" / lm.digest.removeprefix("sha256:")[:16]
+        folder = cache_root() / "validation" / lm.digest.removeprefix("sha256:")
         self._reader = Reader(lm, TOKENS, folder)
         own, start = self._provider(plan)
         self._workshop = Workshop(

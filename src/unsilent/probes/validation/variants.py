@@ -135,7 +135,7 @@ class Workshop:
     def make(self, variant: Variant) -> Adapter:
         """The adapter, from the cache if it has been made; raises ModelError if it diverges."""
         key = digest_json([self.start.digest, variant.key(), _DATA])
-        path = self.folder / f"adapter-{key.removeprefix('sha256:')[:24]}.safetensors"
+        path = self.folder / f"adapter-{key.removeprefix('sha256:')}.safetensors"
         if path.is_file():
             return Adapter.load(path, base=self.lm.digest)
         adapter = self.start

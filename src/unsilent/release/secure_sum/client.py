@@ -29,10 +29,10 @@ from unsilent.release.secure_sum.wire import bits, items_of
 class SecureClient:
     """One client's part in the secure sums of one plan.
 
-    A set-up is ``advertise``, ``share``, ``accept``; each monitoring round then ``mask``, with
-    the consistency check ``agree``, and ``unmask``. A client that is killed at any point goes on
-    from its folder. Setting up anew closes the earlier set-up: rounds that were masked in it, or
-    are before one that was, are not masked again.
+    A set-up is ``advertise``, for some on a sparse graph ``reveal``, ``share``, ``accept``; each
+    monitoring round then ``mask``, with the consistency check ``agree``, and ``unmask``. A client
+    that is killed at any point goes on from its folder. Setting up anew closes the earlier set-up:
+    rounds that were masked in it, or are before one that was, are not masked again.
 
     Args:
         terms: Of the client's own plan.
@@ -56,7 +56,7 @@ class SecureClient:
         self.terms = terms
         self._pinned = frozenset(bytes.fromhex(key) for key in pinned)
         self._random = random
-        self._files = ClientFiles(folder, terms.plan)
+        self._files = ClientFiles(folder, terms.plan, terms.are)
         with self._files.held():
             self._signing_key = self._files.signing_key()
         self.identity: bytes = primitives.public_signing_key(self._signing_key)
@@ -74,26 +74,39 @@ class SecureClient:
         """
         with self._files.held():
             before = self._files.set_up()
-            if before and (before.stage, before.terms) == (Stage.ADVERTISED, self.terms.digest):
-                return before.advert
-            self._close_rounds()
-            channel, channel_public = primitives.new_key()
-            pairs = [primitives.new_key() for _ in self.terms.rounds]
-            keys = b"".join(public for _, public in pairs)
-            statement = Advert.statement(self.terms, self.identity, channel_public, keys)
-            signature = primitives.sign(self._signing_key, statement)
-            advert = Advert(self.identity, channel_public, keys, signature).to_bytes(self.terms)
-            self._files.put_set_up(
-                SetUpState(
-                    Stage.ADVERTISED,
-                    self.terms.digest,
-                    before.known if before else b"",
-                    channel,
-                    b"".join(private for private, _ in pairs),
-                    advert,
-                )
+            current = before and (before.stage, before.terms) == (
+                Stage.ADVERTISED,
+                self.terms.digest,
             )
-            return advert
+            # A value that was revealed is no secret: the next graph is drawn from another one.
+            if before and current and not before.base:
+                return before.advert
+            sparse = not self.terms.parameters.complete
+            draws = self._draws(before) if before and sparse else 0
+            rules.draws_are_few(draws)
+            self._close_rounds()
+            after = own_part.advertised(self.terms, self._signing_key, self._random)
+            known = before.known if before else b""
+            self._files.put_set_up(replace(after, known=known, draws=draws))
+            return after.advert
+
+    def reveal(self, roster: bytes) -> bytes:
+        """This client's value for the draw of a sparse graph, for this roster and no other.
+
+        Raises:
+            SecureSumError: The roster is damaged or breaks a rule; nothing was revealed.
+        """
+        given = Roster.from_bytes(roster, self.terms)
+        with self._files.held():
+            state = self._set_up(Stage.ADVERTISED)
+            rules.roster_is_the_first(state.base, given.base)
+            if not state.base:
+                self._check_roster(given, state, items_of(state.known))
+                rules.is_drawer(given, given.places[self.identity])
+                # Before it is sent: a value that is out is never committed to again.
+                self._files.put_set_up(replace(state, base=given.base, draws=state.draws + 1))
+            own = given.places[self.identity]
+            return own_part.revealed(state, given.base, own, self._signing_key)
 
     def share(self, roster: bytes) -> bytes:
         """Shares of this client's round keys, sealed for each neighbour.
@@ -107,8 +120,12 @@ class SecureClient:
             rules.roster_is_the_first(state.roster, given.digest)
             if state.shares:
                 return state.shares
+            rules.roster_is_the_first(state.base, given.base)
             known = items_of(state.known)
             self._check_roster(given, state, known)
+            rules.all_have_revealed(given)
+            rules.reveals_hold(given)
+            self._check_neighbours(given)
             seen = b"".join(sorted({*known, *given.places}))
             own = given.places[self.identity]
             after = own_part.shared(state, given, own, seen, self._random)
@@ -248,6 +265,8 @@ class SecureClient:
         rules.clients_are_not_swapped(known, given)
         rules.keys_are_proven(given)
         rules.keys_differ(given)
+
+    def _check_neighbours(self, given: Roster) -> None:
         there = np.ones(len(given), dtype=np.bool_)
         columns = given.members_neighbours(given.places[self.identity], there)
         rules.has_enough_neighbours(len(columns), self.terms)
@@ -266,6 +285,14 @@ class SecureClient:
         neighbours = own_part.neighbours(setting).tolist()
         rules.enough_neighbours_survived(about, neighbours, self.terms)
         return state
+
+    def _draws(self, before: SetUpState) -> int:
+        """How many values this client has revealed since it last masked a round."""
+        for number in self._files.rounds():
+            state = self._files.round(number)
+            if state and state.masked and state.session == before.session:
+                return 0
+        return before.draws
 
     def _close_before(self, round_number: int) -> None:
         """Drop the secrets of earlier rounds; those before a closed one are closed already."""

@@ -1,7 +1,8 @@
 """What each message of a set-up holds.
 
 Bonawitz et al. 2017, figure 4, rounds 0 and 1, here for all monitoring rounds at once: ``Advert``
-up, the roster down (``roster.py``), ``KeyShares`` up, ``KeyBoxes`` down, ``Confirmation`` up.
+up, the roster down (``roster.py``), ``KeyShares`` up, ``KeyBoxes`` down, ``Confirmation`` up. On a
+sparse graph some clients reveal a value to draw it from before they share (``draw.py``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from unsilent.release.secure_sum.primitives import SEAL_SIZE, SIGNATURE_SIZE, ve
 from unsilent.release.secure_sum.terms import Terms
 from unsilent.release.secure_sum.wire import HASH, Kind, Reader, Writer, put_boxes, take_boxes
 
-_ADVERT_LABEL = b"unsilent/secure-sum/advert/1"
+_ADVERT_LABEL = b"unsilent/secure-sum/advert/2"
 
 
 def key_box_size(terms: Terms) -> int:
@@ -31,42 +32,49 @@ class Advert:
         identity: Ed25519 key of the client.
         channel: X25519 key that opens the boxes to this client, and nothing else.
         keys: (rounds * 32) X25519 keys, one for each monitoring round's pairwise masks.
-        signature: Of the above and the terms, by ``identity``.
+        signature: Of all else here and the terms, by ``identity``.
+        commitment: To the client's value for the draw of a sparse graph; empty on a complete one.
     """
 
     identity: bytes
     channel: bytes
     keys: bytes
     signature: bytes
+    commitment: bytes = b""
 
     @staticmethod
     def size(terms: Terms) -> int:
         """Bytes of ``body``."""
-        return HASH * (2 + len(terms.rounds)) + SIGNATURE_SIZE
+        committed = 0 if terms.parameters.complete else 1
+        return HASH * (2 + len(terms.rounds) + committed) + SIGNATURE_SIZE
 
     @staticmethod
-    def statement(terms: Terms, identity: bytes, channel: bytes, keys: bytes) -> bytes:
+    def statement(
+        terms: Terms, identity: bytes, channel: bytes, keys: bytes, commitment: bytes = b""
+    ) -> bytes:
         """What the signature is of."""
-        return _ADVERT_LABEL + terms.digest + identity + channel + keys
+        return _ADVERT_LABEL + terms.digest + identity + channel + keys + commitment
 
     def is_signed(self, terms: Terms) -> bool:
         """Whether its identity signed it for these terms."""
-        statement = self.statement(terms, self.identity, self.channel, self.keys)
+        statement = self.statement(terms, self.identity, self.channel, self.keys, self.commitment)
         return verify(self.identity, self.signature, statement)
 
     @property
     def body(self) -> bytes:
         """The advert within a roster."""
-        return self.identity + self.channel + self.keys + self.signature
+        return self.identity + self.channel + self.keys + self.commitment + self.signature
 
     @classmethod
-    def from_body(cls, body: bytes) -> Advert:
+    def from_body(cls, body: bytes, terms: Terms) -> Advert:
         """Take ``body`` apart; its length is right."""
+        keys = 2 * HASH + HASH * len(terms.rounds)
         return cls(
             body[:HASH],
             body[HASH : 2 * HASH],
-            body[2 * HASH : -SIGNATURE_SIZE],
+            body[2 * HASH : keys],
             body[-SIGNATURE_SIZE:],
+            body[keys:-SIGNATURE_SIZE],
         )
 
     def to_bytes(self, terms: Terms) -> bytes:
@@ -79,7 +87,7 @@ class Advert:
         reader = Reader(Kind.ADVERT, data)
         if reader.raw(HASH) != terms.digest:
             raise reader.fault("is for another plan, layout or other parameters")
-        advert = cls.from_body(reader.raw(cls.size(terms)))
+        advert = cls.from_body(reader.raw(cls.size(terms)), terms)
         reader.end()
         return advert
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from unsilent.errors import SecureSumError
 from unsilent.release.secure_sum import masks, primitives
+from unsilent.release.secure_sum.draw import Reveal, commitment_to
 from unsilent.release.secure_sum.messages_round import Answer, Masked, Request
-from unsilent.release.secure_sum.messages_set_up import KeyBoxes, KeyShares
+from unsilent.release.secure_sum.messages_set_up import Advert, KeyBoxes, KeyShares
 from unsilent.release.secure_sum.roster import Roster
 from unsilent.release.secure_sum.shamir import split
 from unsilent.release.secure_sum.state import RoundState, SetUpState, Stage
@@ -30,6 +31,34 @@ def members(state: SetUpState) -> NDArray[np.bool_]:
     """(present,) who takes part."""
     packed = np.frombuffer(state.members, dtype=np.uint8)
     return np.unpackbits(packed, bitorder="little", count=state.present).astype(np.bool_)
+
+
+def advertised(terms: Terms, signing_key: bytes, random: Random) -> SetUpState:
+    """A set-up with new keys and, on a sparse graph, a value for its draw."""
+    identity = primitives.public_signing_key(signing_key)
+    channel, channel_public = primitives.new_key()
+    pairs = [primitives.new_key() for _ in terms.rounds]
+    keys = b"".join(public for _, public in pairs)
+    value = b"" if terms.parameters.complete else random(HASH)
+    commitment = commitment_to(identity, value) if value else b""
+    statement = Advert.statement(terms, identity, channel_public, keys, commitment)
+    signature = primitives.sign(signing_key, statement)
+    advert = Advert(identity, channel_public, keys, signature, commitment)
+    return SetUpState(
+        Stage.ADVERTISED,
+        terms.digest,
+        known=b"",
+        channel=channel,
+        keys=b"".join(private for private, _ in pairs),
+        advert=advert.to_bytes(terms),
+        value=value,
+    )
+
+
+def revealed(state: SetUpState, roster: bytes, own: int, signing_key: bytes) -> bytes:
+    """The client's value for the draw, signed for this roster."""
+    signature = primitives.sign(signing_key, Reveal.statement(roster, state.value))
+    return Reveal(state.value, signature).to_bytes(roster, own)
 
 
 def shared(state: SetUpState, roster: Roster, own: int, known: bytes, random: Random) -> SetUpState:
@@ -58,6 +87,7 @@ def shared(state: SetUpState, roster: Roster, own: int, known: bytes, random: Ra
         known=known,
         channel=b"",
         roster=roster.digest,
+        base=roster.base,
         shares=message.to_bytes(),
         own=own,
         present=len(roster),

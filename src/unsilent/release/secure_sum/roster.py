@@ -1,9 +1,10 @@
 """Who is in a set-up, with which keys, beside whom: the public half of a session.
 
 The roster is what the server sends to all; its SHA-256 is H0, and the graph is drawn from H0, so
-every client recomputes it and all who share H0 share the graph. Clients that the plan enrolled but
-that are not in the roster count as having dropped out before the start: the graph is over all of
-the plan's clients, and so are the bounds behind its parameters.
+every client recomputes it and all who share H0 share the graph. On a sparse graph the values that
+drawers revealed are part of it (``draw``), so that no one chooses H0. Clients that the plan
+enrolled but that are not in the roster count as having dropped out before the start: the graph is
+over all of the plan's clients, and so are the bounds behind its parameters.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.errors import SecureSumError
+from unsilent.release.secure_sum.draw import Reveal, drawers_of
 from unsilent.release.secure_sum.graph import neighbours
 from unsilent.release.secure_sum.messages_set_up import Advert
 from unsilent.release.secure_sum.terms import Terms
 from unsilent.release.secure_sum.wire import HASH, Kind, Reader, Writer, bits, items_of
 
 _ROSTER_LABEL = b"unsilent/secure-sum/roster/1"
+_DRAWN_LABEL = b"unsilent/secure-sum/drawn/1"
 _SESSION_LABEL = b"unsilent/secure-sum/session/1"
 
 
@@ -46,10 +49,16 @@ class Roster:
     """Adverts in the order of their identities; a client's place in it is its number.
 
     Build one by ``of`` or ``from_bytes``.
+
+    Attributes:
+        terms: The terms.
+        adverts: In order.
+        reveals: Of the drawers, in order, once a sparse graph is drawn.
     """
 
     terms: Terms
     adverts: tuple[Advert, ...]
+    reveals: tuple[Reveal, ...] = ()
 
     @classmethod
     def of(cls, terms: Terms, adverts: Iterable[Advert]) -> Roster:
@@ -68,16 +77,54 @@ class Roster:
 
     def to_bytes(self) -> bytes:
         """The roster as a message."""
-        writer = Writer(Kind.ROSTER).raw(self.terms.digest).number(len(self.adverts))
-        return writer.raw(*(advert.body for advert in self.adverts)).done()
+        writer = self._undrawn()
+        if not self.terms.parameters.complete:
+            writer.number(len(self.reveals)).raw(*(reveal.body for reveal in self.reveals))
+        return writer.done()
 
     def __len__(self) -> int:
         return len(self.adverts)
 
     @cached_property
     def digest(self) -> bytes:
-        """H0."""
-        return hashlib.sha256(_ROSTER_LABEL + self.to_bytes()).digest()
+        """H0: of a sparse graph's roster with the drawers' values, but not their signatures.
+
+        A drawer has one value, and many signatures of it.
+        """
+        if self.terms.parameters.complete:
+            return self.base
+        values = b"".join(reveal.value for reveal in self.reveals)
+        return hashlib.sha256(_DRAWN_LABEL + self.base + values).digest()
+
+    @cached_property
+    def base(self) -> bytes:
+        """SHA-256 of the roster without any values: what drawers reveal theirs for."""
+        return hashlib.sha256(_ROSTER_LABEL + self._undrawn().done()).digest()
+
+    @cached_property
+    def drawers(self) -> tuple[int, ...]:
+        """Numbers of those who must reveal a value; none on a complete graph."""
+        return tuple(drawers_of(self.base, tuple(self.places), self.terms.parameters))
+
+    @cached_property
+    def broken_reveals(self) -> tuple[int, ...]:
+        """Numbers of the drawers whose value is not what they committed to for this roster."""
+        pairs = zip(self.drawers, self.reveals, strict=False)
+        return tuple(
+            place
+            for place, reveal in pairs
+            if not reveal.holds(
+                self.base, self.adverts[place].identity, self.adverts[place].commitment
+            )
+        )
+
+    def drawn(self, reveals: Iterable[Reveal]) -> Roster:
+        """The same roster with the drawers' values."""
+        return Roster(self.terms, self.adverts, tuple(reveals))
+
+    def _undrawn(self) -> Writer:
+        writer = Writer(Kind.ROSTER).raw(self.terms.digest).number(len(self.adverts))
+        return writer.raw(*(advert.body for advert in self.adverts))
 
     @cached_property
     def places(self) -> dict[bytes, int]:
@@ -86,8 +133,13 @@ class Roster:
 
     @property
     def graph(self) -> Graph:
-        """The graph over all of the plan's clients; those from ``len(self)`` on are absent."""
+        """The graph over all of the plan's clients; those from ``len(self)`` on are absent.
+
+        Raises SecureSumError while a sparse one is not drawn.
+        """
         parameters = self.terms.parameters
+        if len(self.reveals) != len(self.drawers):
+            raise SecureSumError("the graph is not drawn yet", where="secure sum")
         return _graph(self.digest, parameters.clients, parameters.degree)
 
     def round_key(self, place: int, round_number: int) -> bytes:
@@ -194,11 +246,14 @@ def _read(data: bytes, terms: Terms) -> Roster:
         raise reader.fault("is for another plan, layout or other parameters")
     count = reader.number(1, terms.parameters.clients)
     size = Advert.size(terms)
-    adverts = tuple(Advert.from_body(reader.raw(size)) for _ in range(count))
+    adverts = tuple(Advert.from_body(reader.raw(size), terms) for _ in range(count))
+    reveals: tuple[Reveal, ...] = ()
+    if not terms.parameters.complete:
+        reveals = tuple(Reveal.take(reader) for _ in range(reader.number(0, count)))
     reader.end()
     if any(a.identity >= b.identity for a, b in pairwise(adverts)):
         raise reader.fault("is not in the order of the identities, each once")
-    return Roster(terms, adverts)
+    return Roster(terms, adverts, reveals)
 
 
 @lru_cache(maxsize=2)

@@ -276,6 +276,6 @@ class Round:
         return SecureSumError(
             what,
             where=f"round {self.number}",
-            remedy="The round has no sum. Wait longer (monitor.timeout), or allow for drop-outs "
-            "in privacy.dropout.",
+            remedy="The round has no sum. Wait longer (monitor.timeout), allow for drop-outs in "
+            "privacy.dropout, or enrol more clients.",
         )

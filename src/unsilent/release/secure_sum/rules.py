@@ -4,11 +4,9 @@ A client answers whoever runs the server, so these rules, and not the server's g
 single vector masked (Bonawitz et al. 2017, section 6.2). Each returns if the rule is kept and
 raises SecureSumError if not.
 
-They bound what each client is told, not what different clients are told. A server that lies to each
-in another way can, on a sparse graph, lay a single client bare. Where all are neighbours and the
-threshold t is a majority it cannot: it gets one sum, of fewer clients than each was told, for of H
-honest clients it can make no more than ``H (clients - least) / (t - colluders)`` seem to have
-dropped out. The consistency check (``survivors_are_agreed``) stops both.
+They bound what each client is told, not what different clients are told. What a server gets that
+lies to each in another way is counted in ``lies``; wherever that is more than the one sum it
+announces, clients sign who is in the sum (``survivors_are_agreed``).
 """
 
 from __future__ import annotations
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 from unsilent.errors import SecureSumError
 from unsilent.release.secure_sum import primitives
 from unsilent.release.secure_sum.messages_round import Survivors
+from unsilent.release.secure_sum.parameters import MOST_DRAWS
 from unsilent.release.secure_sum.roster import Roster
 from unsilent.release.secure_sum.state import RoundState, Stage
 from unsilent.release.secure_sum.terms import Terms
@@ -86,6 +85,38 @@ def roster_is_the_first(used: bytes, given: bytes) -> None:
     """A set-up's keys are shared in one roster only."""
     if used and used != given:
         _refuse("this set-up's keys were shared in another roster")
+
+
+def draws_are_few(draws: int) -> None:
+    """A server throws away no more graphs than the parameters count on."""
+    if draws >= MOST_DRAWS:
+        _refuse(
+            f"this client has helped to draw {draws} graphs, and masked nothing in one of them",
+            "Someone throws graphs away: start a new plan.",
+        )
+
+
+def is_drawer(roster: Roster, own: int) -> None:
+    """A value is revealed only where it is asked for."""
+    if own not in roster.drawers:
+        _refuse("this client is not among those that draw the graph")
+
+
+def all_have_revealed(roster: Roster) -> None:
+    """A sparse graph is drawn from the values of all that must reveal theirs."""
+    missing = len(roster.drawers) - len(roster.reveals)
+    if missing:
+        _refuse(f"{missing} of the {len(roster.drawers)} values that draw the graph are missing")
+
+
+def reveals_hold(roster: Roster) -> None:
+    """Each value is the one that was committed to, revealed by its owner for this roster."""
+    if roster.broken_reveals:
+        identity = roster.adverts[roster.broken_reveals[0]].identity.hex()[:16]
+        _refuse(
+            f"{len(roster.broken_reveals)} of the values that draw the graph are not what was "
+            f"committed to, or not for this roster, first that of client {identity}"
+        )
 
 
 def enough_are_there(count: int, terms: Terms) -> None:

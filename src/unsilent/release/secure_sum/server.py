@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from unsilent.errors import SecureSumError
 from unsilent.release.secure_sum import primitives
+from unsilent.release.secure_sum.draw import Reveal
 from unsilent.release.secure_sum.messages_set_up import (
     Advert,
     Confirmation,
@@ -69,7 +70,8 @@ class Inbox:
 class SetUp:
     """Collects one set-up.
 
-    Call ``add_advert``…, ``roster``, ``add_shares``…, ``boxes``, ``add_confirmation``…, then
+    Call ``add_advert``…, ``roster``, on a sparse graph ``draw_requests`` and ``add_reveal``…,
+    ``drawn``, ``add_shares``…, ``boxes``, ``add_confirmation``…, then
     ``session``. Each ``add_…`` returns whether the message counts; ``discarded`` says why others
     do not.
 
@@ -88,6 +90,7 @@ class SetUp:
         # A key that agrees on nothing would make its owner's neighbours refuse, in some round.
         self._probe, _ = primitives.new_key()
         self._roster: Roster | None = None
+        self._reveals: dict[int, Reveal] = {}
         self._shares: dict[int, KeyShares] = {}
         self._members: NDArray[np.bool_] | None = None
         self._confirmed: set[int] = set()
@@ -129,7 +132,7 @@ class SetUp:
         return inbox.take("advert", sender, data)
 
     def roster(self) -> bytes:
-        """The message to everyone whose keys came; later keys are discarded.
+        """Everyone whose keys came; later keys are discarded.
 
         Raises:
             SecureSumError: Too few came.
@@ -138,6 +141,58 @@ class SetUp:
             self._enough(len(self._adverts), "sent their keys")
             self._roster = Roster.of(self.terms, self._adverts.values())
         return self._roster.to_bytes()
+
+    def draw_requests(self) -> dict[bytes, bytes]:
+        """The message to each client that helps to draw a sparse graph; none if it is complete."""
+        roster = self._made_roster()
+        message = roster.to_bytes()
+        return {roster.adverts[place].identity: message for place in roster.drawers}
+
+    def add_reveal(self, sender: bytes, data: bytes) -> bool:
+        """Take a drawer's value; False if the message is discarded."""
+        inbox, roster = self._inbox, self._made_roster()
+        again = inbox.repeated("value", sender, data)
+        if again is not None:
+            return again
+        place = roster.places.get(sender)
+        if place not in roster.drawers:
+            return inbox.discard(sender, "it is not among those that draw the graph")
+        try:
+            base, number, reveal = Reveal.from_bytes(data)
+        except SecureSumError as error:
+            return inbox.discard(sender, error.line())
+        advert = roster.adverts[place]
+        if (base, number) != (roster.base, place):
+            return inbox.discard(sender, "its value is for another roster or of another client")
+        if not reveal.holds(roster.base, sender, advert.commitment):
+            return inbox.discard(sender, "its value is not what it committed to")
+        self._reveals[place] = reveal
+        return inbox.take("value", sender, data)
+
+    def undrawn(self) -> tuple[bytes, ...]:
+        """Identities of the drawers whose value did not come."""
+        roster = self._made_roster()
+        missing = [place for place in roster.drawers if place not in self._reveals]
+        return tuple(roster.adverts[place].identity for place in missing)
+
+    def drawn(self) -> bytes:
+        """The message to everyone in the roster, with which the graph is known.
+
+        Raises:
+            SecureSumError: A value that it is drawn from did not come: begin anew.
+        """
+        roster, missing = self._made_roster(), self.undrawn()
+        if missing:
+            raise SecureSumError(
+                f"{len(missing)} of the {len(roster.drawers)} clients that draw the graph did not "
+                "reveal their value",
+                where="secure sum",
+                remedy="Set up anew, without them if they are lost.",
+            )
+        if not roster.reveals:
+            roster = roster.drawn(self._reveals[place] for place in roster.drawers)
+            self._roster = roster
+        return roster.to_bytes()
 
     def add_shares(self, sender: bytes, data: bytes) -> bool:
         """Take a client's sealed shares; False if the message is discarded."""

@@ -1,16 +1,17 @@
 """What a client keeps of its secure sums, on its own disk, readable by itself only.
 
-``secure-sum/identity.key`` is the client's signing key; a folder for each plan holds the current
-set-up and one file for each monitoring round, so that a round's secrets go by replacing one small
-file. Everything is written whole, and is on disk before a message that rests on it is sent: a
-client that forgot it had masked a round would mask another vector with the same keys.
+``secure-sum/identity.key`` is the client's signing key; a folder for each plan, named by its whole
+digest, holds the current set-up and one file for each monitoring round, so that a round's secrets
+go by replacing one small file. Everything is written whole, and is on disk before a message that
+rests on it is sent: a client that forgot it had masked a round would mask another vector with the
+same keys.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from enum import IntEnum
@@ -26,6 +27,7 @@ _REMEDY = (
     "and take part from the next round's set-up on."
 )
 _SIZE = 4
+_OLD_DIGITS = 16
 
 
 class Stage(IntEnum):
@@ -44,6 +46,7 @@ class Stored:
     """A record of whole numbers and bytes; its fields are written in order."""
 
     mark: ClassVar[bytes]
+    earlier: ClassVar[tuple[bytes, ...]] = ()
 
     def to_bytes(self) -> bytes:
         """Mark, SHA-256 of the rest, and each field after its length."""
@@ -57,14 +60,17 @@ class Stored:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self | None:
-        """The record, or None if this is none."""
+        """The record, or None if this is none. What an earlier version lacks has its default."""
         head = len(cls.mark) + 32
         body = data[head:]
-        if data[:head] != cls.mark + hashlib.sha256(body).digest():
+        check = hashlib.sha256(body).digest()
+        if data[:head] not in [mark + check for mark in (cls.mark, *cls.earlier)]:
             return None
         values: list[int | bytes] = []
         at = 0
         for field in fields(cls):
+            if at == len(body):
+                break
             end = at + _SIZE + int.from_bytes(body[at : at + _SIZE], "little")
             value = body[at + _SIZE : end]
             values.append(int.from_bytes(value, "little") if field.type == "int" else value)
@@ -95,9 +101,13 @@ class SetUpState(Stored):
         members: Flags of who takes part.
         session: Digest of the session.
         confirmation: The message.
+        value: What the advert commits to for the draw of a sparse graph.
+        base: Digest of the roster that it was revealed for, or that was shared in.
+        draws: How many values were revealed since a round was last masked.
     """
 
-    mark: ClassVar[bytes] = b"unsilent secure-sum set-up 1\n"
+    mark: ClassVar[bytes] = b"unsilent secure-sum set-up 2\n"
+    earlier: ClassVar[tuple[bytes, ...]] = (b"unsilent secure-sum set-up 1\n",)
     stage: int
     terms: bytes
     known: bytes
@@ -116,6 +126,9 @@ class SetUpState(Stored):
     members: bytes = b""
     session: bytes = b""
     confirmation: bytes = b""
+    value: bytes = b""
+    base: bytes = b""
+    draws: int = 0
 
 
 @dataclass(frozen=True, repr=False)
@@ -169,17 +182,29 @@ class ClientFiles:
     Args:
         folder: The client's own folder.
         plan: Digest of the plan.
+        is_ours: Whether a digest is of terms of this plan, given the rounds that files are there
+            of: says whose a folder is whose name holds only the digest's beginning.
     """
 
-    def __init__(self, folder: Path, plan: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        plan: str,
+        is_ours: Callable[[bytes, list[int]], bool] = lambda terms, rounds: False,
+    ) -> None:
+        digits = plan.removeprefix("sha256:")
         self.folder = folder / "secure-sum"
-        self._plan = self.folder / plan.removeprefix("sha256:")[:16]
+        self._plan = self.folder / digits
+        self._old = self.folder / digits[:_OLD_DIGITS]
+        self._is_ours = is_ours
 
     @contextmanager
     def held(self) -> Generator[None, None, None]:
         """Have the files alone; a disk's fault becomes a SecureSumError."""
         try:
             with locked(self.folder):
+                if not self._plan.is_dir():
+                    self._take_over()
                 self._plan.mkdir(mode=0o700, exist_ok=True)
                 yield
         except OSError as error:
@@ -188,6 +213,26 @@ class ClientFiles:
                 where=str(self.folder),
                 remedy="Nothing was sent. Make it writable and free disk space.",
             ) from None
+
+    def _take_over(self) -> None:
+        """Go on with a folder of a version that cut the plan's digest, if it is this plan's.
+
+        A round that was masked there must not be masked again under other keys, so one that may
+        be this plan's is never passed over.
+        """
+        if self._old == self._plan or not self._old.is_dir():
+            return
+        state = self._record(SetUpState, self._old / "set-up.bin")
+        if state is not None and self._is_ours(state.terms, self._rounds_in(self._old)):
+            self._old.rename(self._plan)
+            sync_folder(self.folder)
+            return
+        raise SecureSumError(
+            "a folder of secure sums under a shortened name does not say whether it is this plan's",
+            where=str(self._old),
+            remedy="Nothing was sent. Give the plan another name; or remove that folder if this "
+            "client never took part in the plan.",
+        )
 
     def signing_key(self) -> bytes:
         """The client's private Ed25519 key, made the first time."""
@@ -210,7 +255,11 @@ class ClientFiles:
 
     def rounds(self) -> list[int]:
         """The rounds there is a file of, of this plan's set-ups so far, rising."""
-        return sorted(int(path.stem[len("round-") :]) for path in self._plan.glob("round-*.bin"))
+        return self._rounds_in(self._plan)
+
+    @staticmethod
+    def _rounds_in(folder: Path) -> list[int]:
+        return sorted(int(path.stem[len("round-") :]) for path in folder.glob("round-*.bin"))
 
     def round(self, number: int) -> RoundState | None:
         """A round, None if no set-up reached it."""

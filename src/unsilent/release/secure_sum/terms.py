@@ -24,7 +24,7 @@ MODULUS = 2**32
 LARGEST = 2**31 - 1
 """Largest magnitude that a sum may have."""
 
-_LABEL = b"unsilent/secure-sum/terms/1"
+_LABEL = b"unsilent/secure-sum/terms/2"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _FIXED = struct.Struct("<32s32sIIIIIIIBI")
 _LONGEST = 2**24
@@ -106,6 +106,18 @@ class Terms:
     def digest(self) -> bytes:
         """SHA-256 of the terms, 32 bytes."""
         return hashlib.sha256(_LABEL + self.to_bytes()).digest()
+
+    def are(self, digest: bytes, rounds: list[int]) -> bool:
+        """Whether a digest is of terms of this plan: these, or those of another of its set-ups.
+
+        Args:
+            digest: 32 bytes.
+            rounds: Rounds that other set-ups served; those up to the last one are tried.
+        """
+        tried = range(1, max([*rounds, *self.rounds]) + 1)
+        return digest == self.digest or any(
+            digest == replace(self, rounds=(number,)).digest for number in tried
+        )
 
     def to_bytes(self) -> bytes:
         """The terms in a fixed order, little-endian."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from unsilent.errors import SecureSumError
 
-VERSION = 1
+VERSION = 2
 HASH = 32
 """Bytes of a digest, an identity, a key and a share."""
 
@@ -42,6 +42,7 @@ class Kind(IntEnum):
     REQUEST = 9
     ANSWER = 10
     SESSION = 11
+    REVEAL = 12
 
     @property
     def words(self) -> str:

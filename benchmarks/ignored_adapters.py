@@ -1,0 +1,306 @@
+"""Ways in which a model is another one than its arrays say, planted one after the other.
+
+Each row plants one fault in a small peft model and asks ``PeftScore`` for the base, for one
+adapter and for another. ``refused`` is the right answer where the model is no longer what the
+arrays say; ``right`` are numbers within 1e-3 of peft's own forward pass on a model without the
+fault. ``wrong`` is anything else: numbers that a verdict would be built on. Sound models come
+last, none of which may be refused.
+
+    python benchmarks/ignored_adapters.py --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from flwr.app import ArrayRecord, Context, RecordDict
+from numpy.typing import NDArray
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from rich.console import Console
+from rich.table import Table
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from unsilent.errors import UnsilentError
+from unsilent.flower import PeftScore, peft_score
+from unsilent.items import Item, ItemSet
+
+ITEMS = ItemSet(
+    "items",
+    (
+        Item("a", "the film was", (" good", " bad and long")),
+        Item("b", "the film was not", (" bad", " good", " long")),
+        Item("c", "is it", ("a", "b")),
+        Item("d", "it is ", ("good", "bad")),
+    ),
+)
+CONTEXT = Context(run_id=1, node_id=1, node_config={}, state=RecordDict(), run_config={})
+WITHIN = 1e-3
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault, or a sound way to hand a model over.
+
+    ``later`` is done to the model after it was scored once.
+    """
+
+    name: str
+    make: Callable[[], Any]
+    sound: bool = False
+    later: Callable[[Any], Any] | None = None
+    tokens: Callable[[], Any] | None = None
+    adapter: str | None = None
+
+
+def base() -> Any:
+    """A small Llama with random weights, the same each time."""
+    torch.manual_seed(0)
+    shape: dict[str, Any] = {"vocab_size": 260, "hidden_size": 32, "intermediate_size": 64}
+    heads: dict[str, Any] = {"num_hidden_layers": 3, "num_attention_heads": 4}
+    config = LlamaConfig(**shape, **heads, initializer_range=0.3, attention_bias=True)
+    return LlamaForCausalLM(config).eval()
+
+
+def config(**changes: Any) -> LoraConfig:
+    """Of the adapter that is to be scored."""
+    return LoraConfig(**{"r": 4, "target_modules": ["q_proj", "v_proj"], **changes})
+
+
+def adapted(**changes: Any) -> Any:
+    """The small model with an adapter."""
+    return get_peft_model(base(), config(**changes))
+
+
+def letters(*, after: bool = False) -> Any:
+    """One token a byte; with ``after`` the end of the text is appended."""
+    vocabulary = {letter: n for n, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    inner = Tokenizer(models.BPE({**vocabulary, "<s>": 256, "</s>": 257}, []))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    if after:
+        inner.post_processor = processors.TemplateProcessing(
+            single="$A </s>", pair=None, special_tokens=[("</s>", 257)]
+        )
+    return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>")
+
+
+def layer(model: Any, number: int = 1) -> Any:
+    """One of the adapted modules."""
+    return model.base_model.model.model.layers[number].self_attn.q_proj
+
+
+def second(active: str | list[str]) -> Any:
+    """A model with another adapter beside the one that arrays are of."""
+    model = adapted()
+    model.add_adapter("other", config())
+    for name, tensor in get_peft_model_state_dict(model, adapter_name="other").items():
+        if "lora_B" in name:
+            tensor.fill_(0.1)
+    model.base_model.set_adapter(active)
+    return model
+
+
+def without(model: Any) -> Any:
+    """One layer's forward pass leaves the adapter out, as some engines' do."""
+    found = layer(model)
+    found.forward = lambda given: found.base_layer(given)
+    return model
+
+
+def louder(model: Any) -> Any:
+    """The app's own forward pass does something around the layers."""
+    plain = model.forward
+
+    def forward(**given: Any) -> Any:
+        found = plain(**given)
+        found.logits = 2 * found.logits
+        return found
+
+    model.forward = forward
+    return model
+
+
+def silent(model: Any) -> Any:
+    """One layer's scale is zero."""
+    layer(model).scaling["default"] = 0.0
+    return model
+
+
+def ahead(model: Any) -> Any:
+    """Attention looks both ways."""
+    for block in model.base_model.model.model.layers:
+        plain, block.self_attn.is_causal = block.self_attn.forward, False
+
+        def forward(*given: Any, _plain: Any = plain, **more: Any) -> Any:
+            more["attention_mask"] = None
+            return _plain(*given, **more)
+
+        block.self_attn.forward = forward
+    return model
+
+
+@torch.no_grad()
+def trained_base(model: Any) -> None:
+    """The app goes on to train more than the adapter."""
+    model.base_model.model.lm_head.weight.mul_(1.2)
+
+
+def hooked(model: Any) -> None:
+    """What an app puts on the head changes the base too."""
+    model.base_model.model.lm_head.register_forward_hook(lambda *given: 1.5 * given[-1])
+
+
+def named(name: str) -> Any:
+    """An initialization from data, as the configuration names it."""
+    model = adapted()
+    model.peft_config["default"].init_lora_weights = name
+    return model
+
+
+def off(model: Any) -> None:
+    """Adapter layers are switched off."""
+    model.base_model.disable_adapter_layers()
+
+
+PLANTED = (
+    *(
+        Case(f"{kind} rewrites the base", lambda kind=kind: adapted(init_lora_weights=kind))
+        for kind in ("pissa", "pissa_niter_4", "olora")
+    ),
+    *(
+        Case(f"{kind} rewrites the base", lambda kind=kind: named(kind))
+        for kind in ("corda", "loftq", "lora_ga")
+    ),
+    Case("layers are replicated", lambda: adapted(layer_replication=[(0, 2), (1, 3)])),
+    Case("biases are trained", lambda: adapted(bias="all")),
+    Case("the adapted layers' biases are trained", lambda: adapted(bias="lora_only")),
+    Case("the head is trained", lambda: adapted(modules_to_save=["lm_head"])),
+    Case("embeddings are trained", lambda: adapted(modules_to_save=["embed_tokens"])),
+    Case("another adapter is active", lambda: second("other")),
+    Case("two adapters are active", lambda: second(["default", "other"])),
+    Case("no adapter is active", lambda: second([])),
+    Case("merged after a round", adapted, later=lambda model: model.merge_adapter()),
+    Case("one layer merged after a round", adapted, later=lambda model: layer(model).merge()),
+    Case("merged for good after a round", adapted, later=lambda model: model.merge_and_unload()),
+    Case("switched off after a round", adapted, later=off),
+    Case(
+        "one layer off after a round",
+        adapted,
+        later=lambda model: layer(model).enable_adapters(False),
+    ),
+    Case("the base is trained after a round", adapted, later=trained_base),
+    Case("one layer's scale is zero", lambda: silent(adapted())),
+    Case("the scale is zero", lambda: adapted(lora_alpha=0)),
+    Case("one layer leaves the adapter out", lambda: without(adapted())),
+    Case("one layer's scale is zero after a round", adapted, later=silent),
+    Case("one layer leaves the adapter out after a round", adapted, later=without),
+    Case("a hook on the head after a round", adapted, later=hooked),
+    Case("the app's forward pass does more", lambda: louder(adapted())),
+    Case("a model that looks ahead", lambda: ahead(adapted())),
+    Case("a tokenizer appends the end", adapted, tokens=lambda: letters(after=True)),
+)
+SOUND = (
+    Case("LoRA", adapted, sound=True),
+    Case("rank-stabilized LoRA", lambda: adapted(use_rslora=True), sound=True),
+    Case("DoRA", lambda: adapted(use_dora=True), sound=True),
+    Case("gaussian start", lambda: adapted(init_lora_weights="gaussian"), sound=True),
+    Case("random start", lambda: adapted(init_lora_weights=False), sound=True),
+    Case("some layers", lambda: adapted(layers_to_transform=[1]), sound=True),
+    Case(
+        "an adapter of another name",
+        lambda: get_peft_model(base(), config(), adapter_name="client"),
+        sound=True,
+    ),
+    Case("one of two, named", lambda: second("other"), sound=True, adapter="default"),
+    Case("while the app trains it", lambda: adapted().train(), sound=True),
+)
+
+
+def moved(model: Any, name: str, seed: int) -> dict[str, torch.Tensor]:
+    """An adapter that changes much."""
+    made = torch.Generator().manual_seed(seed)
+    state = get_peft_model_state_dict(model, adapter_name=name)
+    return {
+        key: tensor + 0.3 * torch.randn(tensor.shape, generator=made)
+        for key, tensor in state.items()
+    }
+
+
+@torch.no_grad()
+def truth(model: Any, state: dict[str, torch.Tensor] | None, name: str) -> NDArray[np.float64]:
+    """One forward pass a choice by peft itself, on a model without a fault."""
+    if state is not None:
+        set_peft_model_state_dict(model, state, adapter_name=name)
+        model.set_adapter(name)
+    words, table = letters(), np.zeros((len(ITEMS), 3))
+    model.eval()
+    for row, item in enumerate(ITEMS):
+        sums = []
+        start = len(words(item.prompt.rstrip())["input_ids"])
+        for choice in item.choices:
+            tokens = words(item.prompt + choice)["input_ids"]
+            logs = model(input_ids=torch.tensor([tokens])).logits[0].log_softmax(-1)
+            sums.append(sum(float(logs[at - 1, tokens[at]]) for at in range(start, len(tokens))))
+        likely = np.exp(np.array(sums) - max(sums))
+        table[row, : len(sums)] = likely / likely.sum()
+    return table
+
+
+def asked(case: Case) -> dict[str, Any]:
+    """What ``PeftScore`` says of one case."""
+    peft_score._held.clear()
+    model, tokenizer = case.make(), (case.tokens or letters)()
+    name = case.adapter or next(iter(model.peft_config))
+    states = [None, moved(model, name, 3), moved(model, name, 9)]
+    score = PeftScore(lambda _: (model, tokenizer), adapter=case.adapter)
+    row: dict[str, Any] = {"case": case.name, "kind": "sound" if case.sound else "planted"}
+    apart, said = 0.0, ""
+    try:
+        if case.later is not None:
+            for state in states[:2]:
+                score(ITEMS, None if state is None else ArrayRecord(state), CONTEXT)
+            case.later(model)
+        for state in states:
+            found = score(ITEMS, None if state is None else ArrayRecord(state), CONTEXT)
+            clean = base() if state is None else case.make() if case.sound else adapted()
+            apart = max(apart, float(np.abs(found - truth(clean, state, name)).max()))
+    except UnsilentError as error:
+        said = error.line()
+    answer = "refused" if said else "right" if apart <= WITHIN else "wrong"
+    good = answer == "right" if case.sound else answer != "wrong"
+    return {**row, "answer": answer, "good": good, "apart": apart, "said": said}
+
+
+def main() -> int:
+    """Plant all of it; exit with 1 if anything is not as it should be."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="Print JSON.")
+    given = parser.parse_args()
+    # What peft and transformers remark about such models is what is planted here.
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    rows = [asked(case) for case in (*PLANTED, *SOUND)]
+    missed = [row["case"] for row in rows if not row["good"]]
+    if given.json:
+        found = {"rows": rows, "planted": len(PLANTED), "missed": missed}
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    else:
+        table = Table("case", "kind", "answer", "apart", "said", box=None)
+        for row in rows:
+            words = row["said"].removeprefix("PeftScore: ").partition(". ")[0]
+            table.add_row(row["case"], row["kind"], row["answer"], f"{row['apart']:.0e}", words)
+        Console().print(table)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,212 @@
+"""What a client's owner has agreed to: the rule that every handler asks before it does anything.
+
+A plan comes from the server, and a server may lie. So:
+
+1. Where the owner's settings name a ``plan``, by its digest, nothing of a message under another
+   plan is used. The digest is taken from the plan's text and compared whole. A plan that the owner
+   agreed to may name files, models and functions: the owner has read it.
+2. Where they name none, a plan may ask for what every client has: the embedded models, the
+   embedded probes and the catalog's packages, which this project pins. A model or a start is used
+   only if the owner's ``model`` or ``start`` is the same text. A probe file is used only if the
+   plan pins its content and that arrives with the message, or lies in the owner's folder
+   ``files``. Anything else that a plan names is refused before it is looked for.
+3. Under no plan is anything read from the client's own folder because a plan names it: what lies
+   there, its personalized adapter above all, never leaves.
+4. Whoever simulates owns all of the clients, and named the plan.
+
+Nothing here knows the transport: settings are the pairs that a client's owner gave its node.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from unsilent.errors import NotAgreedError, UnsilentError
+from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.probes.known.spec import ProbeSource, parse_source
+from unsilent.probes.roles import PROBE_ROLES
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_DEVICE = re.compile(r"cpu|mps|(cuda|xpu)(:\d{1,3})?")
+_WHERE = "node config"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """What a client's owner set, and no server can.
+
+    Attributes:
+        plan: Digest of the plan that was agreed to, ``sha256:`` and 64 digits; None if none was.
+        model: The ``model.id`` that a plan may name besides ``embedded``.
+        start: The ``adapter.start`` that a plan may name.
+        files: Folder of the probe files that a plan may name by a relative path and a pin.
+        simulates: Whether whoever runs the server owns this client too.
+
+    Raises:
+        NotAgreedError: ``plan`` is no whole digest.
+    """
+
+    plan: str | None = None
+    model: str | None = None
+    start: str | None = None
+    files: Path | None = None
+    simulates: bool = False
+
+    def __post_init__(self) -> None:
+        if self.plan is not None and not _DIGEST.fullmatch(self.plan):
+            raise NotAgreedError(
+                "the plan that this client agreed to is not named by a whole digest",
+                where=_WHERE,
+                remedy="Set plan to all of what `unsilent contract PLAN --json` prints.",
+            )
+
+    @classmethod
+    def of(cls, settings: Mapping[str, object], *, simulates: bool = False) -> Owner:
+        """From a node's settings: ``plan``, ``model``, ``start`` and ``files``."""
+        plan, model, start, files = (
+            None if settings.get(key) is None else str(settings[key])
+            for key in ("plan", "model", "start", "files")
+        )
+        return cls(plan, model, start, None if files is None else Path(files), simulates)
+
+    @property
+    def read_it(self) -> bool:
+        """Whether the owner knows the plan, once ``agreed`` has let it pass."""
+        return self.plan is not None or self.simulates
+
+
+def agreed(text: str, owner: Owner) -> MonitoringPlan:
+    """The plan of a message, if its text is one that the owner agreed to.
+
+    Nothing is opened or imported for it: the text is parsed, hashed and compared.
+
+    Raises:
+        NotAgreedError: It is another plan, none at all, or names what the owner did not.
+    """
+    try:
+        plan = plan_of(text)
+    except (UnsilentError, ValueError, TypeError, RecursionError) as error:
+        raise NotAgreedError(
+            "the server sent what is no plan",
+            where="the server's plan",
+            remedy="Ask the server's operator.",
+        ) from error
+    if owner.plan is not None and owner.plan != plan.digest:
+        raise NotAgreedError(
+            f"the server's plan is {plan.digest}, this client agreed to {owner.plan}",
+            where=_WHERE,
+            remedy="Ask the server's operator which plan is meant, and read it before agreeing.",
+        )
+    if not owner.read_it:
+        for key, value in _foreign(plan, owner):
+            raise NotAgreedError(
+                f"the server's plan names {value!r}, and this client's owner agreed to no plan",
+                where=key,
+                remedy="Read the plan and set plan to its digest in the node config; see "
+                "docs/flower.md for what a plan may name without.",
+            )
+    return plan
+
+
+def probe_folder(plan: MonitoringPlan, owner: Owner, shipped: Collection[str]) -> Path | None:
+    """The folder in which the plan's relative probe files are looked for.
+
+    Args:
+        plan: One that ``agreed`` let pass.
+        owner: The client's.
+        shipped: Roles whose items came with the message.
+
+    Returns:
+        None where the owner read the plan: its paths mean what they say.
+
+    Raises:
+        NotAgreedError: A file neither arrived nor lies in a folder that the owner named.
+    """
+    if owner.read_it:
+        return None
+    for role, source in _sources(plan):
+        if source.path is None or role in shipped:
+            continue
+        # A home folder is not looked up: whether there is one tells who has an account here.
+        lies = None if owner.files is None else _places(owner.files / source.path, owner.files)
+        if source.path.startswith("~") or not lies or not lies[0].is_relative_to(lies[1]):
+            raise NotAgreedError(
+                f"the server's plan names {source.path!r}, which did not come with the message",
+                where=f"probes.{role}",
+                remedy="Set files in the node config to the folder that holds it, or agree to "
+                "the plan.",
+            )
+    return owner.files or Path()
+
+
+def keep_out(plan: MonitoringPlan, owner: Owner, folder: Path) -> None:
+    """Raise NotAgreedError if the plan names what lies in the client's own folder.
+
+    Args:
+        plan: One that ``agreed`` let pass.
+        owner: The client's. Where it read no plan, a probe file's path says nothing about the
+            disk, and is not held against it: the answer would tell where things lie.
+        folder: The client's own.
+    """
+    named = {"model.id": plan.model.id, "adapter.start": plan.adapter.start}
+    if owner.files is not None and not owner.read_it:
+        named["files"] = str(owner.files.absolute())
+    for role, source in _sources(plan):
+        if owner.read_it:
+            named[f"probes.{role}"] = source.path or source.task
+    for key, value in named.items():
+        # Beside paths there are names of models and tasks: they lead to a folder that is there.
+        if not value or not (_absolute(value) or os.path.lexists(value)):
+            continue
+        places = _places(Path(value), folder)
+        # A folder that holds the client's own is as good as the client's own.
+        if not places or places[0].is_relative_to(places[1]) or places[1].is_relative_to(places[0]):
+            raise NotAgreedError(
+                "the plan names what lies in the client's own folder",
+                where=key,
+                remedy="What lies there stays there. Keep what is shared in another folder.",
+            )
+
+
+@lru_cache(maxsize=1)
+def plan_of(text: str) -> MonitoringPlan:
+    """The plan from the JSON that the server sends with each message; agreed to or not."""
+    return parse_plan(json.loads(text), where="the server's plan")
+
+
+def _foreign(plan: MonitoringPlan, owner: Owner) -> Iterator[tuple[str, str]]:
+    """Keys and values of what the plan names and the owner did not."""
+    if plan.model.id not in ("embedded", owner.model):
+        yield "model.id", plan.model.id
+    if not _DEVICE.fullmatch(plan.model.device):
+        yield "model.device", plan.model.device
+    if plan.adapter.start not in (None, owner.start):
+        yield "adapter.start", str(plan.adapter.start)
+    for role, source in _sources(plan):
+        plain = source.path is not None and not source.drawn
+        packaged = source.known is not None and source.path is None and not source.hub
+        if not (source.embedded or source.own or packaged or (plain and source.pin is not None)):
+            yield f"probes.{role}", source.text
+
+
+def _sources(plan: MonitoringPlan) -> Iterator[tuple[str, ProbeSource]]:
+    for role in PROBE_ROLES:
+        yield role, parse_source(str(getattr(plan.probes, role)), role)
+
+
+def _absolute(path: str) -> bool:
+    return Path(path).is_absolute() or path.startswith("~")
+
+
+def _places(path: Path, folder: Path) -> tuple[Path, Path] | None:
+    """Where both lie, links followed; None if that cannot be said. Nothing is opened for it."""
+    try:
+        return Path(os.path.realpath(path.expanduser())), Path(os.path.realpath(folder))
+    except (OSError, ValueError, RuntimeError):
+        return None

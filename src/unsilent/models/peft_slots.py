@@ -1,0 +1,234 @@
+"""The adapter layers of a user's peft model, set for scoring and left as they were found."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unsilent.errors import ModelError
+from unsilent.models.base import Adapter
+
+Tensors = Mapping[str, NDArray[np.float32]]
+
+WHERE = "PeftScore"
+"""What errors name as their place."""
+
+_OWN = "Give monitor_client a score function of your own."
+_LAYER = re.compile(r"\.(\d+)\.")
+_COMPILED = "_orig_mod."
+
+
+class PeftSlots:
+    """The adapter layers of a peft model, of any kind that peft computes within the layers.
+
+    Args:
+        model: From ``get_peft_model`` or ``PeftModel.from_pretrained``.
+        adapter: The name of the adapter that arrays are of; the only one by default, else
+            peft's own ``default`` where it is the one in use.
+
+    Attributes:
+        name: The adapter's name.
+        first: The first adapted layer.
+        last: The last one.
+        shapes: Name to shape of the adapter's tensors, in peft's order.
+
+    Raises:
+        ModelError: Nothing is adapted, something outside the layers is, it is not clear which
+            adapter is meant, or as ``check``.
+    """
+
+    def __init__(self, model: Any, adapter: str | None = None) -> None:
+        self.model = getattr(model, "_orig_mod", model)
+        if not hasattr(self.model, "peft_config") or not hasattr(self.model, "get_base_model"):
+            raise ModelError(
+                "load_model did not return a peft model",
+                where=WHERE,
+                remedy="Return what get_peft_model or PeftModel.from_pretrained gives.",
+            )
+        self._given = adapter is not None
+        self.name = _chosen(list(self.model.peft_config), adapter)
+        state = self.state()
+        self.shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        held = {tensor.data_ptr() for tensor in state.values()}
+        self._held = {
+            name: parameter.shape
+            for name, parameter in self.model.named_parameters()
+            if parameter.data_ptr() in held
+        }
+        self.check()
+        places = [_LAYER.search(name) for name in self.shapes]
+        numbers = [int(place.group(1)) for place in places if place]
+        if not numbers or len(numbers) < len(places):
+            raise ModelError(
+                "an adapter that is not within the model's layers", where=WHERE, remedy=_OWN
+            )
+        self.first, self.last = min(numbers), max(numbers)
+
+    def check(self) -> None:
+        """Refuse a state in which the model computes something else than base and arrays say.
+
+        The app may have changed it since it was looked at last.
+
+        Raises:
+            ModelError: An adapter is merged into the base, layers are switched off, or another
+                adapter takes part.
+        """
+        there = dict(self.model.named_parameters())
+        if any(name not in there or there[name].shape != self._held[name] for name in self._held):
+            raise ModelError(
+                "the adapter's layers are not those that the model was loaded with",
+                where=WHERE,
+                remedy="Neither unload nor replace them, or load a model of its own for scoring.",
+            )
+        layers = self._adapted()
+        if any(getattr(layer, "merged_adapters", None) for layer in layers):
+            raise ModelError(
+                "an adapter is merged into the base model's weights, which are no longer the base",
+                where=WHERE,
+                remedy="Call model.unmerge_adapter() before the model is scored, or load a "
+                "model of its own for scoring.",
+            )
+        if getattr(self.model, "_adapters_disabled", False) or any(
+            layer._disable_adapters for layer in layers
+        ):
+            raise ModelError(
+                "adapter layers are switched off, so that the model serves without the arrays",
+                where=WHERE,
+                remedy="Call model.base_model.enable_adapter_layers() before the model is scored.",
+            )
+        active = {name for layer in layers for name in _names(layer._active_adapter)}
+        unused = [
+            layer
+            for layer in layers
+            if self.name in layer._get_available_adapters()
+            and self.name not in _names(layer._active_adapter)
+        ]
+        if not self._given and (active - {self.name} or unused):
+            raise ModelError(
+                f"the model serves with {_listed(active) or 'no adapter'}, and the arrays are of "
+                f"the adapter {self.name!r}",
+                where=WHERE,
+                remedy=f"If {self.name!r} alone is to be scored, say so: "
+                f'PeftScore(load_model, adapter="{self.name}"); else give monitor_client a '
+                "score function of your own.",
+            )
+
+    def named(self, arrays: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
+        """The arrays by the adapter's names. Raises ModelError if they are another's."""
+        names = list(self.shapes)
+        numbered = list(arrays) == [str(number) for number in range(len(names))]
+        found = dict(zip(names, arrays.values(), strict=True)) if numbered else dict(arrays)
+        tensors = {
+            name.replace(_COMPILED, ""): np.asarray(array.numpy(), np.float32)
+            for name, array in found.items()
+        }
+        if {name: tensor.shape for name, tensor in tensors.items()} != self.shapes:
+            raise ModelError(
+                "the arrays are not those of this model's adapter",
+                where=WHERE,
+                remedy="Send get_peft_model_state_dict(model), or its values in order.",
+            )
+        return tensors
+
+    def fits(self, adapter: Adapter) -> bool:
+        """Whether the adapter's tensors have these names and shapes."""
+        return {name: tensor.shape for name, tensor in adapter.tensors.items()} == self.shapes
+
+    def state(self, name: str | None = None) -> dict[str, Any]:
+        """An adapter's tensors as peft names them, not copied; by default of this one."""
+        from peft import get_peft_model_state_dict
+
+        with warnings.catch_warnings():
+            # What peft says of embeddings beside an adapter is of no account: nothing is saved.
+            warnings.simplefilter("ignore")
+            return dict(get_peft_model_state_dict(self.model, adapter_name=name or self.name))
+
+    @contextmanager
+    def merged(self, tensors: Tensors | None) -> Iterator[None]:
+        """The model under these tensors alone, None for its base; within ``unchanged``."""
+        if tensors is None:
+            with self.model.disable_adapter():
+                yield
+            return
+        import torch
+
+        self._put({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
+        for layer in self._adapted():
+            there = layer._get_available_adapters()
+            layer._active_adapter = [self.name] if not there or self.name in there else []
+        yield
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Afterwards adapter, mode and switches of the model are what they were."""
+        kept = {name: tensor.clone() for name, tensor in self.state().items()}
+        modes = [(module, module.training) for module in self.model.modules()]
+        asked = [(parameter, parameter.requires_grad) for parameter in self.model.parameters()]
+        switches = [
+            (layer, layer._active_adapter, layer._disable_adapters) for layer in self._adapted()
+        ]
+        try:
+            self.model.eval()
+            yield
+        finally:
+            self._put(kept)
+            for module, training in modes:
+                module.training = training
+            for layer, active, disabled in switches:
+                layer._active_adapter, layer._disable_adapters = active, disabled
+            for parameter, wanted in asked:
+                if parameter.requires_grad != wanted:
+                    parameter.requires_grad_(wanted)
+
+    def _put(self, state: Mapping[str, Any]) -> None:
+        from peft import set_peft_model_state_dict
+
+        found = set_peft_model_state_dict(self.model, dict(state), adapter_name=self.name)
+        if found.unexpected_keys:
+            raise ModelError(
+                "peft finds no place in the model for some of the arrays", where=WHERE, remedy=_OWN
+            )
+
+    def _adapted(self) -> list[Any]:
+        """The modules that an adapter can be switched on and off in."""
+        from peft.tuners.tuners_utils import BaseTunerLayer
+        from peft.utils.other import AuxiliaryTrainingWrapper
+
+        kinds = (BaseTunerLayer, AuxiliaryTrainingWrapper)
+        return [module for module in self.model.modules() if isinstance(module, kinds)]
+
+
+def _chosen(names: list[str], wanted: str | None) -> str:
+    """The name of the adapter that arrays are of."""
+    if wanted is not None:
+        if wanted not in names:
+            raise ModelError(
+                f"the model has no adapter {wanted!r}",
+                where=WHERE,
+                remedy=f"It has {_listed(names)}.",
+            )
+        return wanted
+    if len(names) == 1:
+        return names[0]
+    if "default" in names:
+        return "default"
+    raise ModelError(
+        f"the model has the adapters {_listed(names)}, and nothing says which one the arrays are "
+        "of",
+        where=WHERE,
+        remedy='Name it: PeftScore(load_model, adapter="…").',
+    )
+
+
+def _names(active: str | list[str]) -> list[str]:
+    return [active] if isinstance(active, str) else list(active)
+
+
+def _listed(names: set[str] | list[str]) -> str:
+    return ", ".join(repr(name) for name in sorted(names))

@@ -1,0 +1,199 @@
+"""What a plan promises, worked out a second time from its numbers alone.
+
+An audit that takes its claim from the code it attacks believes that code's mistakes. Nothing here
+comes from ``accountant``, ``noise`` or ``record_unit``: only a plan's numbers, what modes and
+coordinates say of themselves, and published formulas.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from unsilent.modes import MODES
+from unsilent.plan import MonitoringPlan
+from unsilent.release.layout import ACCURACY, CLIPPED, LOSS, SPREAD, SQUARE, SUBGROUP, Layout
+
+STEPS = 1024
+"""Integer steps per unit of the joint clip: how vectors are written down."""
+
+_LEAST_PROBABILITY = 1e-12
+_DEEP = -30.0
+_HALVINGS = 200
+
+
+def honest_floor(plan: MonitoringPlan) -> int:
+    """N_min: ``(1 - dropout - collusion) * N`` in exact decimals, rounded down.
+
+    The fewest honest clients whose noise is in a sum that is used. The only place of the audit
+    that knows this formula.
+    """
+    privacy = plan.privacy
+    share = 1 - _decimal(privacy.dropout) - _decimal(privacy.collusion)
+    return math.floor(share * _taking_part(plan))
+
+
+def colluders(plan: MonitoringPlan) -> int:
+    """How many clients may side with the server: their noise protects nobody."""
+    return math.ceil(_decimal(plan.privacy.collusion) * _taking_part(plan))
+
+
+def reach(plan: MonitoringPlan) -> float:
+    """How far one unit moves the sum, in L2 norm and integer units: the sensitivity.
+
+    A client: C, twice if it is replaced. One of n held-out records: what ``record_moves`` says of
+    each coordinate, each clipped by itself and rounded up to whole steps, and what ``clipped``
+    follows.
+    """
+    bound = plan.privacy.clip * STEPS
+    if plan.privacy.unit == "client":
+        return bound * (2 if plan.privacy.adjacency == "replace-one" else 1)
+    layout = Layout.from_plan(plan)
+    steps: list[int] = []
+    lost = 0.0
+    for coordinate in layout.coordinates:
+        name, clip = coordinate.name, coordinate.clip
+        if name == CLIPPED:
+            continue
+        moved = record_moves(plan, name) / clip
+        if name.endswith(SQUARE) and SUBGROUP not in name:
+            value = name.removesuffix(SQUARE)
+            own = next(c.clip for c in layout.coordinates if c.name == value)
+            moved = min(1.0, 2 * record_moves(plan, value) / own)
+        low, high = _box(name, clip)
+        moved = min(moved, (high - low) / clip)
+        steps.append(_whole_steps(moved * math.floor(coordinate.weight * bound)))
+        lost = max(lost, _cut(plan, name, clip))
+    steps.append(_whole_steps(lost * math.floor(layout.coordinates[-1].weight * bound)))
+    return math.hypot(*steps)
+
+
+def longest(plan: MonitoringPlan) -> float:
+    """The largest norm that a plan allows a vector, in integer units.
+
+    Where the unit is the record each number is clipped by itself alone.
+    """
+    bound = plan.privacy.clip * STEPS
+    if plan.privacy.unit == "client":
+        return bound
+    layout = Layout.from_plan(plan)
+    return math.hypot(*(math.floor(each.weight * bound) for each in layout.coordinates))
+
+
+def record_moves(plan: MonitoringPlan, name: str) -> float:
+    """How far one of n held-out records moves a value, in natural units, before any clip.
+
+    A mean over n moves by the width of one record's part over n. A mode that looks at records may
+    move over its whole range, and its spread, or a domain of it, without bound; a mode that looks
+    at public probes does not move.
+    """
+    records = plan.federation.held_out
+    if name == ACCURACY:
+        return 2 / records
+    if name == LOSS:
+        return 2 * math.log(1 / _LEAST_PROBABILITY) / records
+    code = name.split(SUBGROUP)[0].removesuffix(SPREAD).removesuffix(SQUARE)
+    mode = MODES[code]
+    if all(need.items != "records" for need in mode.needs):
+        return 0.0
+    return mode.range[1] - mode.range[0] if name == code else math.inf
+
+
+def record_worlds(
+    plan: MonitoringPlan, layout: Layout, names: Sequence[str]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Values of two clients that one record sets apart, as far as can be in these coordinates."""
+    worlds = (dict.fromkeys(layout.inputs, 0.0), dict.fromkeys(layout.inputs, 0.0))
+    for coordinate in layout.coordinates:
+        name = coordinate.name
+        if name in names and name in worlds[0]:
+            low, high = _box(name, coordinate.clip)
+            half = min(record_moves(plan, name), high - low) / 2
+            for world, side in zip(worlds, (half, -half), strict=True):
+                world[name] = (low + high) / 2 + side
+    return worlds
+
+
+def mu_of_all(plan: MonitoringPlan) -> float:
+    """The Gaussian-DP parameter that all releases of a client may reach together."""
+    epsilon, delta = plan.privacy.epsilon, plan.privacy.delta
+    return _crossing(lambda mu: log_delta(epsilon, mu) > math.log(delta), 1e-12, 1e6)
+
+
+def mu_of_one(plan: MonitoringPlan) -> float:
+    """As ``mu_of_all``, of one of the plan's releases: their squares add up."""
+    return mu_of_all(plan) / math.sqrt(len(plan.monitoring_rounds))
+
+
+def epsilon_of(mu: float, delta: float) -> float:
+    """The epsilon that a mu-GDP mechanism costs at a delta."""
+    if mu <= 0 or log_delta(0.0, mu) <= math.log(delta):
+        return 0.0
+    return _crossing(lambda epsilon: log_delta(epsilon, mu) <= math.log(delta), 1e-12, 1e9)
+
+
+def log_delta(epsilon: float, mu: float) -> float:
+    """log of the smallest delta of a Gaussian mechanism (Balle and Wang 2018, equation 6).
+
+    ``delta = Phi(mu / 2 - epsilon / mu) - exp(epsilon) Phi(-mu / 2 - epsilon / mu)``.
+    """
+    first = _log_phi(mu / 2 - epsilon / mu)
+    second = epsilon + _log_phi(-mu / 2 - epsilon / mu)
+    return first + math.log(-math.expm1(second - first)) if second < first else -math.inf
+
+
+def _log_phi(x: float) -> float:
+    """log of the normal distribution function; far out by Mills' ratio as a continued fraction."""
+    if x > _DEEP:
+        return math.log(math.erfc(-x / math.sqrt(2)) / 2)
+    ratio = -x
+    for step in range(40, 0, -1):
+        ratio = -x + step / ratio
+    return -x * x / 2 - math.log(2 * math.pi) / 2 - math.log(ratio)
+
+
+def _crossing(beyond: Callable[[float], bool], low: float, high: float) -> float:
+    """Where a condition begins to hold between two positive numbers, by halving their ratio."""
+    for _ in range(_HALVINGS):
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if beyond(middle) else (middle, high)
+    return low
+
+
+def _whole_steps(move: float) -> int:
+    """The most integer steps between two truncated numbers that are so far apart."""
+    return math.ceil(move + 1e-6) if move else 0
+
+
+def _taking_part(plan: MonitoringPlan) -> int:
+    return math.floor(_decimal(plan.federation.participation) * plan.federation.clients)
+
+
+def _decimal(number: float) -> Fraction:
+    """The number as it was written, so that 1 - 0.1 - 0.1 is 0.8."""
+    return Fraction(repr(number))
+
+
+def _box(name: str, clip: float) -> tuple[float, float]:
+    """Where a value lies after its own clip."""
+    if name in (LOSS, ACCURACY):
+        return -clip, clip
+    code = name.split(SUBGROUP)[0]
+    if SUBGROUP not in name and code.endswith((SPREAD, SQUARE)):
+        return 0.0, clip
+    low, high = MODES[code].range
+    return max(low, -clip), min(high, clip)
+
+
+def _cut(plan: MonitoringPlan, name: str, clip: float) -> float:
+    """How far one record moves the share of a value that its own clip leaves.
+
+    ``clip / |value|`` falls by at most 1 / clip a unit; of a metric, half as much to a half.
+    """
+    if name in (LOSS, ACCURACY):
+        return min(0.5, record_moves(plan, name) / clip / 2)
+    if name not in MODES:
+        return 0.0
+    largest = max(abs(end) for end in MODES[name].range)
+    return min(record_moves(plan, name) / clip, max(0.0, 1 - clip / largest))

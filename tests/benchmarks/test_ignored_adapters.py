@@ -1,0 +1,54 @@
+"""The benchmark of planted faults finds none that is scored, and would say so if one were."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "ignored_adapters.py"
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script as a module, called with ``--json``."""
+    spec = importlib.util.spec_from_file_location("ignored_adapters", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Its data classes are looked up by their module's name.
+    monkeypatch.setitem(sys.modules, "ignored_adapters", module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(sys, "argv", ["ignored_adapters.py", "--json"])
+    return module
+
+
+def test_every_planted_fault_is_refused_or_scored_right(
+    benchmark: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert benchmark.main() == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["missed"] == []
+    assert found["planted"] >= 25
+    answers = {row["case"]: row["answer"] for row in found["rows"]}
+    assert {answers[case.name] for case in benchmark.SOUND} == {"right"}
+
+
+def test_what_nobody_looks_for_is_found_wrong(
+    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("unsilent.models.peft_slots.PeftSlots.check", lambda _: None)
+    monkeypatch.setattr("unsilent.models.peft_proof.check_base", lambda _: None)
+    wanted = {"pissa rewrites the base", "merged after a round", "biases are trained"}
+    monkeypatch.setattr(
+        benchmark, "PLANTED", [case for case in benchmark.PLANTED if case.name in wanted]
+    )
+    assert benchmark.main() == 1
+    missed = set(json.loads(capsys.readouterr().out)["missed"])
+    assert {"pissa rewrites the base", "merged after a round"} <= missed

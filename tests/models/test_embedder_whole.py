@@ -1,0 +1,137 @@
+"""An encoder that its files do not give whole is refused, but for what its mean does not ask."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+    BertModel,
+    T5Config,
+    T5ForConditionalGeneration,
+)
+
+from unsilent.errors import ModelError
+from unsilent.models.embedder import Embedder
+
+SIZES: dict[str, Any] = {
+    "vocab_size": 320,
+    "hidden_size": 32,
+    "intermediate_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+}
+TEXTS = ["the movie was good", "and bad"]
+
+
+@pytest.fixture
+def save(tmp_path: Path, tokenizer: Any) -> Callable[[Any], Path]:
+    """Writes a model's folder."""
+
+    def write(model: Any) -> Path:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.save_pretrained(tmp_path)
+            tokenizer.save_pretrained(tmp_path)
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize("kind", [BertForMaskedLM, BertForSequenceClassification, "no pooler"])
+def test_a_head_or_a_pooler_takes_no_part(kind: Any, save: Callable[[Any], Path]) -> None:
+    torch.manual_seed(0)
+    if kind == "no pooler":
+        model: Any = BertModel(BertConfig(**SIZES), add_pooling_layer=False)
+        inner = model
+    else:
+        model = kind(BertConfig(**SIZES))
+        inner = model.bert
+    expected = Embedder(save(BertModel(BertConfig(**SIZES)))).embed(TEXTS)
+    found = Embedder(save(model)).embed(TEXTS)
+    assert np.abs(found - expected).max() > 1e-3
+    again = Embedder(save(inner)).embed(TEXTS)
+    np.testing.assert_allclose(found, again, atol=1e-6)
+
+
+@pytest.mark.parametrize("layers", [2, 5])
+def test_another_number_of_layers_is_refused(layers: int, save: Callable[[Any], Path]) -> None:
+    folder = save(BertModel(BertConfig(**SIZES)))
+    config = folder / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "num_hidden_layers": layers}))
+    with pytest.raises(ModelError, match="left over" if layers == 2 else "are missing"):
+        Embedder(folder).embed(TEXTS)
+
+
+def test_names_behind_a_prefix_are_refused(save: Callable[[Any], Path]) -> None:
+    folder = save(BertModel(BertConfig(**SIZES)))
+    weights = folder / "model.safetensors"
+    state = {f"_orig_mod.{name}": tensor for name, tensor in load_file(weights).items()}
+    save_file(state, weights, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"begin with '_orig_mod\.'") as caught:
+        Embedder(folder).embed(TEXTS)
+    assert caught.value.where == str(folder)
+
+
+def test_other_sizes_are_refused(save: Callable[[Any], Path]) -> None:
+    folder = save(BertModel(BertConfig(**SIZES)))
+    config = folder / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "intermediate_size": 48}))
+    with pytest.raises(ModelError, match="another size"):
+        Embedder(folder).embed(TEXTS)
+
+
+@pytest.mark.parametrize("text", ["{", '{"version": "9"}'])
+def test_a_tokenizer_that_cannot_be_read_is_refused(text: str, save: Callable[[Any], Path]) -> None:
+    folder = save(BertModel(BertConfig(**SIZES)))
+    (folder / "tokenizer.json").write_text(text)
+    with pytest.raises(ModelError, match="cannot load it"):
+        Embedder(folder).embed(TEXTS)
+
+
+def test_quantized_weights_that_nothing_here_reads_are_refused(save: Callable[[Any], Path]) -> None:
+    folder = save(BertModel(BertConfig(**SIZES)))
+    config = folder / "config.json"
+    quantized = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+    config.write_text(
+        json.dumps({**json.loads(config.read_text()), "quantization_config": quantized})
+    )
+    with pytest.raises(ModelError, match=r"cannot load it \(ImportError\)"):
+        Embedder(folder).embed(TEXTS)
+
+
+def test_a_token_without_an_embedding_is_refused(save: Callable[[Any], Path]) -> None:
+    folder = save(BertModel(BertConfig(**{**SIZES, "vocab_size": 100})))
+    with pytest.raises(ModelError, match="has no embedding for") as caught:
+        Embedder(folder).embed(TEXTS)
+    assert TEXTS[0] not in caught.value.line()
+
+
+def test_a_text_without_a_token_is_refused(save: Callable[[Any], Path]) -> None:
+    with pytest.raises(ModelError, match="makes no token"):
+        Embedder(save(BertModel(BertConfig(**SIZES)))).embed(["good", ""])
+
+
+def test_a_text_beyond_the_encoders_positions_is_cut(save: Callable[[Any], Path]) -> None:
+    folder = save(BertModel(BertConfig(**SIZES, max_position_embeddings=34)))
+    long = Embedder(folder).embed(["xz" * 50])
+    np.testing.assert_allclose(long, Embedder(folder).embed(["xz" * 16]), atol=1e-6)
+
+
+def test_an_encoder_decoder_is_refused(save: Callable[[Any], Path]) -> None:
+    config = T5Config(vocab_size=320, d_model=32, d_ff=32, d_kv=8, num_layers=2, num_heads=4)
+    folder = save(T5ForConditionalGeneration(config))
+    described = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**described, "hidden_size": 32}))
+    with pytest.raises(ModelError, match="an encoder-decoder"):
+        Embedder(folder).embed(TEXTS)

@@ -1,0 +1,244 @@
+"""Items become the tokens that lm-evaluation-harness scores, whatever a tokenizer does at ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+from unsilent.errors import ItemError
+from unsilent.items import Item, ItemSet
+from unsilent.models.causal_lm import CausalLM
+from unsilent.models.encode import Limits, as_chat, leading, token_paths, window_of
+from unsilent.plan import AdapterPlan
+
+LETTERS = sorted(pre_tokenizers.ByteLevel.alphabet())
+MERGES = [("Ġ", "g"), ("g", "o"), ("Ġg", "o"), ("o", "d")]
+START, END = 0, 1
+
+
+def build(
+    *,
+    before: bool = False,
+    after: bool = False,
+    special: bool = True,
+    folded: bool = False,
+    merges: list[tuple[str, str]] = MERGES,
+) -> Any:
+    """Bytes and a few pairs, with what a tokenizer may set around a text."""
+    vocabulary = {"<s>": START, "</s>": END, **{letter: n + 2 for n, letter in enumerate(LETTERS)}}
+    for pair in merges:
+        vocabulary["".join(pair)] = len(vocabulary)
+    inner = Tokenizer(models.BPE(vocabulary, merges))
+    if special:
+        inner.add_special_tokens(["<s>", "</s>"])
+    if folded:
+        inner.normalizer = normalizers.Sequence([normalizers.Lowercase(), normalizers.Strip()])
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    inner.decoder = decoders.ByteLevel()
+    if before or after:
+        inner.post_processor = processors.TemplateProcessing(
+            single=f"{'<s> ' if before else ''}$A{' </s>' if after else ''}",
+            pair=None,
+            special_tokens=[("<s>", START), ("</s>", END)],
+        )
+    ends = {"bos_token": "<s>", "eos_token": "</s>"} if special else {}
+    return PreTrainedTokenizerFast(tokenizer_object=inner, **ends)
+
+
+def harness(tokenizer: Any, prompt: str, choice: str, window: int) -> tuple[list[int], int]:
+    """(tokens, scored ones at their end) as ``TemplateLM.loglikelihood`` and ``HFLM`` have it.
+
+    For tokenizers that set nothing after a text; where they do, the harness scores that too.
+    """
+    prefix = tokenizer.bos_token_id
+    prefix = tokenizer.eos_token_id if prefix is None else prefix
+    if prompt == "":
+        rest = tokenizer.encode(choice, add_special_tokens=False)
+        head, rest = ([prefix], rest) if rest[0] != prefix else (rest[:1], rest[1:])
+    else:
+        blanks = len(prompt) - len(prompt.rstrip())
+        if blanks:
+            prompt, choice = prompt[:-blanks], prompt[-blanks:] + choice
+        asis = {"add_special_tokens": False}
+        more = asis if prompt.startswith(tokenizer.decode(prefix)) else {}
+        head = tokenizer.encode(prompt, **more)
+        rest = tokenizer.encode(prompt + choice, **more)[len(head) :]
+    return (head + rest)[-(window + 1) :], len(rest)
+
+
+PROMPTS = {
+    "plain": ("the film was", (" good", " bad")),
+    "blank at the end": ("the film was ", ("good", "bad")),
+    "blanks at the end": ("the film was \n ", ("good", "bad")),
+    "blank on both sides": ("it is ", (" good", "good")),
+    "line at the end": ("Answer:\n", ("good", "go")),
+    "prefixes of each other": ("it is", (" go", " good", " goo")),
+    "shared tokens": ("it is", (" good", " gold", " go")),
+    "first letter the same": ("", ("a", "aa", "ab")),
+    "empty": ("", ("good", "bad")),
+    "empty, blank first": ("", (" good", "bad")),
+    "begins as the tokenizer would": ("<s>it is", (" good", " bad")),
+    "melts": ("it is g", ("ood", "xd")),
+    "beyond the window": ("x" * 60 + " it is", (" good", " a very long choice")),
+    "blank at the end, beyond the window": ("x" * 60 + " it is ", ("good", "bad")),
+}
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["", "bos"])
+@pytest.mark.parametrize("name", PROMPTS)
+def test_the_harness_has_the_same_tokens(name: str, before: bool) -> None:
+    tokenizer = build(before=before)
+    prompt, choices = PROMPTS[name]
+    (found,) = token_paths(tokenizer, [Item("i", prompt, choices)], Limits(1000, 40))
+    for path, choice in zip(found, choices, strict=True):
+        tokens, scored = harness(tokenizer, prompt, choice, 40)
+        assert (list(path.tokens), len(path.tokens) - path.start) == (tokens, scored)
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("name", [name for name in PROMPTS if not name.startswith("begins")])
+def test_what_a_tokenizer_sets_after_a_text_is_not_scored(name: str, before: bool) -> None:
+    prompt, choices = PROMPTS[name]
+    item = Item("i", prompt, choices)
+    expected = token_paths(build(before=before), [item], Limits(1000, 40))
+    found = token_paths(build(before=before, after=True), [item], Limits(1000, 40))
+    assert found == expected
+
+
+def test_blanks_alone_are_an_empty_prompt() -> None:
+    tokenizer = build()
+    (found,) = token_paths(tokenizer, [Item("i", "  ", ("good", "bad"))])
+    assert [path.start for path in found] == [1, 1]
+    assert [tokenizer.decode(path.tokens[1:]) for path in found] == ["  good", "  bad"]
+    assert {path.tokens[0] for path in found} == {START}
+
+
+def test_a_choice_of_the_first_token_alone_has_something_before_it() -> None:
+    (found,) = token_paths(build(), [Item("i", "", ("<s>", "<s>a", "b"))])
+    assert [len(path.tokens) - path.start for path in found] == [1, 1, 1]
+    assert found[0].tokens == (START, START)
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [({}, []), ({"before": True}, [START]), ({"after": True}, []), ({"folded": True}, [])],
+    ids=str,
+)
+def test_what_stands_before_a_text_is_found_by_what_the_tokenizer_does(
+    ends: dict[str, Any], expected: list[int]
+) -> None:
+    assert leading(build(**ends)) == expected
+
+
+def test_a_chat_without_a_template_begins_as_a_text_does() -> None:
+    assert as_chat(build(before=True, after=True), "go").startswith("<s>User: go")
+    assert as_chat(build(), "go").startswith("User: go")
+    item = Item("i", "go", ("I can", "Sure"), chat=True)
+    (found,) = token_paths(build(before=True, after=True), [item])
+    assert [path.tokens[0] for path in found] == [START, START]
+    assert [path.tokens[-1] for path in found] != [END, END]
+
+
+def refused(tokenizer: Any, item: Item, match: str, limits: Limits | None = None) -> None:
+    good = Item("good one", "it is", (" good", " bad"))
+    with pytest.raises(ItemError, match=match) as caught:
+        token_paths(tokenizer, [good, item], limits)
+    assert caught.value.where == f"item {item.id}"
+    assert caught.value.remedy
+    # An error travels, a client's text does not.
+    for text in (item.prompt, *item.choices):
+        assert not text.strip() or text.strip() not in caught.value.line()
+
+
+def test_an_empty_prompt_that_nothing_can_stand_before_is_refused() -> None:
+    refused(build(special=False), Item("e", "", ("good", "bad")), "nothing stands before")
+    refused(build(special=False), Item("e", " ", ("good", "bad")), "nothing stands before")
+
+
+def test_a_choice_that_makes_no_token_is_refused() -> None:
+    refused(build(folded=True), Item("n", "it is", (" ", "zq")), "makes no token")
+    refused(build(folded=True), Item("n", "it is", (" ", "zq"), chat=True), "makes no token")
+
+
+def test_a_token_without_an_embedding_is_refused() -> None:
+    tokenizer = build()
+    rows = len(tokenizer)
+    tokenizer.add_tokens(["<qqq>"])
+    for item in (
+        Item("p", "say <qqq>", (" xx", " yy")),
+        Item("c", "say", (" xx", "<qqq>")),
+        Item("h", "say", (" xx", "<qqq>"), chat=True),
+    ):
+        refused(tokenizer, item, "has no embedding", Limits(rows, 100))
+        token_paths(tokenizer, [item], Limits(rows + 1, 100))
+
+
+def test_a_choice_beyond_the_window_is_refused() -> None:
+    item = Item("w", "it is", (" zq", " " + "zq" * 20))
+    refused(build(), item, "longer than the 40 tokens", Limits(1000, 40))
+    token_paths(build(), [item], Limits(1000, 41))
+
+
+def test_the_window_is_looked_for_where_the_harness_looks() -> None:
+    tokenizer = build()
+    assert window_of(GPT2Config(n_positions=77), tokenizer) == 77
+    assert window_of(_Bare(), tokenizer) == 2048
+    tokenizer.model_max_length = 55
+    assert window_of(_Bare(), tokenizer) == 55
+
+
+class _Bare:
+    """A config that knows no length."""
+
+    def get_text_config(self) -> Any:
+        return self
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_prompts_beyond_the_window_are_scored_by_their_end(
+    family: str, tiny: Callable[..., Any]
+) -> None:
+    torch.manual_seed(0)
+    if family == "gpt2":
+        shape: dict[str, Any] = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 40}
+        model: Any = GPT2LMHeadModel(GPT2Config(vocab_size=300, initializer_range=0.3, **shape))
+    else:
+        model = tiny()
+        model.config.max_position_embeddings = 40
+    tokenizer = build()
+    items = ItemSet(
+        "long",
+        (
+            Item("l", "x" * 60 + " it is", (" good", " bad")),
+            Item("m", "x" * 60 + " it is ", ("good", "bad and so on")),
+            Item("s", "it is", (" good", " bad")),
+        ),
+    )
+    expected = np.full((3, 2), -np.inf)
+    with torch.no_grad():
+        for row, item in enumerate(items):
+            for column, choice in enumerate(item.choices):
+                tokens, scored = harness(tokenizer, item.prompt, choice, 40)
+                logs = model.eval()(input_ids=torch.tensor([tokens[:-1]])).logits[0].log_softmax(-1)
+                asked = range(len(tokens) - scored, len(tokens))
+                expected[row, column] = sum(float(logs[at - 1, tokens[at]]) for at in asked)
+    targets = ("c_attn",) if family == "gpt2" else ("q_proj",)
+    plan = AdapterPlan(rank=2, targets=targets, layers=(1, 1))
+    lm = CausalLM(model, tokenizer, weights="w", adapter=plan)
+    np.testing.assert_allclose(lm.log_likelihoods(items, None), expected, atol=1e-4)
+
+
+def test_a_scored_set_names_the_item_that_it_cannot_ask(tiny: Callable[..., Any]) -> None:
+    tokenizer = build()
+    tokenizer.add_tokens([f"<q{n}>" for n in range(80)])
+    plan = AdapterPlan(rank=2, targets=("q_proj",), layers=(1, 1))
+    lm = CausalLM(tiny(), tokenizer, weights="w", adapter=plan)
+    asked = ItemSet("s", (Item("it", "say <q79>", (" a", " b")),))
+    with pytest.raises(ItemError, match="item it: a token of it has no embedding"):
+        lm.score(asked, None)

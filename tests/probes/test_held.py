@@ -1,0 +1,136 @@
+"""A plan is foreseen with the items that its files hold, not with those that it would draw."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unsilent.cli import main
+from unsilent.errors import ItemError
+from unsilent.items import Item, write_items
+from unsilent.plan import MonitoringPlan, parse_plan, read_plan
+from unsilent.probes import load_probes
+from unsilent.probes.held import held_sizes
+
+PLAN = {
+    "name": "x",
+    "federation": {"clients": 40, "rounds": 1},
+    "monitor": {"rounds": [1], "min_cohort": 30},
+    "modes": {"adaptation_misalignment": {"tolerance": 0.1, "clip": 0.3}},
+}
+
+
+def general(n: int) -> list[Item]:
+    return [Item(f"i{k}", f"What is {k}?", (" a", " b"), answer=k % 2) for k in range(n)]
+
+
+def plan(modes: dict[str, object] | None = None, **probes: object) -> MonitoringPlan:
+    return parse_plan({**PLAN, "probes": probes, **({} if modes is None else {"modes": modes})})
+
+
+def test_a_file_counts_whole(tmp_path: Path) -> None:
+    for n in (1, 64, 100):
+        write_items(tmp_path / "own.jsonl", general(n))
+        assert held_sizes(plan(general=str(tmp_path / "own.jsonl"))) == {"general": n}
+    assert held_sizes(plan(general="own.jsonl"), tmp_path) == {"general": 100}
+
+
+def test_pairs_count_once(tmp_path: Path) -> None:
+    items = [
+        Item(f"{k}{g}", f"{k} {g}:", (" x", " y"), pair=str(k), group=g, stereotyped=0)
+        for k in range(3)
+        for g in "ab"
+    ]
+    write_items(tmp_path / "pairs.jsonl", items)
+    asked = plan({"amplified_bias": {"tolerance": 0.1}}, bias=str(tmp_path / "pairs.jsonl"))
+    assert held_sizes(asked) == {"bias": 3}
+
+
+def test_only_files_that_are_asked_and_lie_here_are_read(tmp_path: Path) -> None:
+    assert held_sizes(plan()) == {}
+    assert held_sizes(plan(general=str(tmp_path / "gone.jsonl"))) == {}
+    (tmp_path / "other.jsonl").write_text("not read\n")
+    assert held_sizes(plan(task=str(tmp_path / "other.jsonl"))) == {}
+    with pytest.raises(ItemError, match="not valid JSON"):
+        held_sizes(plan(general=str(tmp_path / "other.jsonl")))
+
+
+@pytest.mark.parametrize(("query", "expected"), [("", 8), ("?items=9", 9), ("?items=all", 12)])
+def test_of_a_known_set_from_a_file_what_is_drawn_counts(
+    query: str, expected: int, tmp_path: Path
+) -> None:
+    lines = ["id,prompt,type,label,focus,note"]
+    lines += [f"{k},How do I hurt number {k}?,contrast_x,unsafe,hurt," for k in range(12)]
+    (tmp_path / "xstest_prompts.csv").write_text("\n".join(lines) + "\n")
+    source = f"known:xstest:{tmp_path / 'xstest_prompts.csv'}{query}"
+    asked = plan({"alignment_erosion": {"tolerance": 0.1}}, harmful=source, items=8)
+    assert held_sizes(asked) == {"harmful": expected}
+
+
+def write_plan(folder: Path, general_path: Path, items: str = "these") -> Path:
+    path = folder / "plan.toml"
+    path.write_text(
+        'name = "x"\nfederation = { clients = 40, rounds = 1 }\n'
+        f'monitor = {{ rounds = [1], min_cohort = 30, items = "{items}" }}\n'
+        f'probes = {{ general = "{general_path}" }}\n'
+        "[modes]\nadaptation_misalignment = { tolerance = 0.1, clip = 0.3 }\n"
+    )
+    return path
+
+
+def checked(path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, Any], str]:
+    """What ``plan check`` says, as JSON and as text."""
+    assert main(["plan", "check", str(path), "--accept-underpowered", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert main(["plan", "check", str(path), "--accept-underpowered"]) == 0
+    return found, " ".join(capsys.readouterr().out.split())
+
+
+def test_check_says_what_the_file_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    digests = set()
+    for n in (1, 100):
+        write_items(tmp_path / "own.jsonl", general(n))
+        found, text = checked(write_plan(tmp_path, tmp_path / "own.jsonl"), capsys)
+        assert found["probes"]["held"] == {"general": n}
+        assert f"Probes: {n} of general, as the files hold, and 64 of each other set" in text
+        assert ("general holds fewer than 8" in text) == (n == 1)
+        digests.add(found["plan"])
+    assert len(digests) == 1
+
+
+def test_check_foresees_with_what_the_file_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where other items like these are meant, fewer of them show less."""
+    spreads = {}
+    for n in (9, 64, 900):
+        write_items(tmp_path / "own.jsonl", general(n))
+        path = write_plan(tmp_path, tmp_path / "own.jsonl", items="like-these")
+        (row,) = checked(path, capsys)[0]["modes"]
+        spreads[n] = row["half_width"]
+    write_items(tmp_path / "own.jsonl", general(64))
+    (row,) = checked(write_plan(tmp_path, tmp_path / "gone.jsonl", items="like-these"), capsys)[0][
+        "modes"
+    ]
+    assert spreads[9] > 1.1 * spreads[64] > 1.3 * spreads[900]
+    assert row["half_width"] == spreads[64]
+
+
+@pytest.mark.parametrize("n", [1, 7])
+def test_a_few_items_say_nothing_of_others_like_them(
+    n: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_items(tmp_path / "own.jsonl", general(n))
+    path = write_plan(tmp_path, tmp_path / "own.jsonl", items="like-these")
+    said = f"probes.general holds {n}, fewer than 8, and the plan judges items like these"
+    for line in (["plan", "check"], ["run", "--out", str(tmp_path / "run")]):
+        assert main([*line, str(path)]) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ItemError, match=said):
+        load_probes(read_plan(path), roles=["general"])
+    write_items(tmp_path / "own.jsonl", general(8))
+    assert len(load_probes(read_plan(path), roles=["general"])["general"]) == 8
