@@ -41,6 +41,7 @@ model.id = "MODEL"
 adapter.layers = [-1, -1]
 federation = { clients = 3, rounds = 1, records = 4, held_out = 8, epochs = 1 }
 monitor.min_cohort = 2
+privacy.epsilon = 16.0
 probes.items = 8
 """
 MODES = """

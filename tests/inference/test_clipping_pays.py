@@ -84,8 +84,7 @@ def test_a_camp_that_improves_makes_no_failure_of_the_others(name, improving):
         finding = judge_rounds(plan, layout, rounds_of(plan, people, seed))[0]
         false += finding.verdict == "failure"
         missed += not finding.interval[0] <= truth <= finding.interval[1]
-    # Alpha is over six modes and each has one end here: of 40 runs two are above it by chance in
-    # fewer than a hundredth of cases.
+    # Alpha is over six modes: of 40 runs two are wrong by chance in fewer than one case in twenty.
     assert max(false, missed) <= 1
 
 

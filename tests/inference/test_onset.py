@@ -115,6 +115,21 @@ def test_what_clipping_may_hide_is_not_counted_as_health():
     assert (hidden.first, hidden.last) == (1, 11)
 
 
+def test_what_clipping_may_have_raised_is_not_counted_as_failure():
+    # From round 11 on .2, of which .12 may be what the joint clip raised: any of them may be first.
+    effects = np.where(np.arange(20) >= 10, 0.2, 0.05)
+    raised = onset_of(series_of_effects(effects, 0.005, raised=0.4), TOLERANCE, 0.05)
+    assert (raised.first, raised.last) == (11, 20)
+
+
+def test_clients_who_are_missing_may_have_failed_or_not():
+    # A quarter of those asked, at either end of .3: .2 may be .075, and .05 may be .1125.
+    effects = np.where(np.arange(20) >= 10, 0.2, 0.05)
+    some = replace(series_of_effects(effects, 0.005), asked=np.full(20, 40))
+    found = onset_of(some, TOLERANCE, 0.05)
+    assert (found.first, found.last) == (1, 20)
+
+
 def test_a_level_is_an_error_probability():
     with pytest.raises(FindingsError, match="level"):
         onset_of(series_of_effects([0.1], 0.01), TOLERANCE, 0.5)

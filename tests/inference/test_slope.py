@@ -1,5 +1,7 @@
 """How fast an effect grows, with an interval that holds at all rounds jointly."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,8 @@ def test_clipping_and_truncation_widen_it_by_what_they_can_tilt():
     pull = (ROUNDS - 15.5) / ((ROUNDS - 15.5) ** 2).sum()
     assert cut[1] - plain[1] == pytest.approx(0.03 * pull[pull > 0].sum())
     assert plain[0] - cut[0] == pytest.approx(0.03 * pull[pull > 0].sum())
+    raised = slope_of(drifting(np.zeros(30), 0.02, raised=0.1), 0.05).interval
+    assert raised == pytest.approx(cut)
     coarse = slope_of(drifting(np.zeros(30), 0.02, step=1e-3), 0.05).interval
     assert coarse[1] - plain[1] == pytest.approx(1e-3 * np.abs(pull).sum(), rel=1e-3)
 
@@ -84,3 +88,14 @@ def test_one_round_has_no_slope():
 def test_only_planned_rounds_count():
     with pytest.raises(FindingsError, match="planned"):
         slope_of(drifting([0.1, 0.2, 0.3], 0.02), 0.05, (1, 3))
+
+
+def test_clients_who_are_missing_widen_it_by_what_they_can_tilt():
+    # A third is missing from round 16 on: the mean of those asked may be .1 off to either side.
+    series = drifting(np.zeros(30), 0.02)
+    later = replace(series, asked=np.where(ROUNDS > 15, 45, 30))
+    plain, missing = (slope_of(each, 0.05).interval for each in (series, later))
+    pull = (ROUNDS - 15.5) / ((ROUNDS - 15.5) ** 2).sum()
+    tilt = 0.1 * pull[ROUNDS > 15].sum()
+    assert missing[1] - plain[1] == pytest.approx(tilt)
+    assert plain[0] - missing[0] == pytest.approx(tilt)
