@@ -32,7 +32,7 @@ from unsilent.probes.refusal import (
     refusal_items,
     take_probes,
 )
-from unsilent.probes.roles import PROBE_ROLES, check_many, check_role
+from unsilent.probes.roles import PROBE_ROLES, check_enough, check_role
 from unsilent.probes.sentiment import DOMAINS, public_texts
 from unsilent.probes.templates import STYLES, Style, bias_pairs, task_items
 from unsilent.taxonomy import by_code
@@ -65,7 +65,8 @@ def load_probes(
 
     Raises:
         ItemError: A file is missing or wrong (names file, line and item), its items are not the
-            pinned ones, or an embedded set is too small for ``probes.items``.
+            pinned ones, or a set is too small for ``probes.items``, on which intervals for items
+            like these count.
         PlanError: A mode's subgroups are not domains of its probes; an encoder cannot answer a
             known set.
         AssetError: An embedded set, or a known one from registry or hub, could not be had.
@@ -105,11 +106,11 @@ def load_probes(
     }
     for role, source in here.items():
         check_role(role, probes[role], where=source.text)
-        if plan.monitor.items == "like-these":
-            check_many(role, probes[role], where=source.text)
         if source.pin is not None:
             check_pin(standard(role, probes[role]), source.pin, where=source.text)
     check_subgroups(plan, probes)
+    for role, items in probes.items():
+        check_enough(plan, role, items)
     return probes
 
 
