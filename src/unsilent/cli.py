@@ -135,11 +135,9 @@ def run(
     declared = read_plan(plan)
     if not accept_underpowered:
         from unsilent.inference.advice import refuse_underpowered
-        from unsilent.probes.held import held_sizes
 
         with naming(plan):
-            asked = declared.probes.holding(held_sizes(declared))
-            refuse_underpowered(declared.model_copy(update={"probes": asked}))
+            refuse_underpowered(declared)
     kept = out or Path("runs") / declared.name
     _federation(declared, kept, None, as_json, ledger=ledger, alerts=alerts)
 

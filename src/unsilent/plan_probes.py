@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -51,11 +50,6 @@ class ProbesPlan(BaseModel):
         """Items of one embedded or known probe set."""
         own: int | None = getattr(self.sizes, role)
         return self.items if own is None else own
-
-    def holding(self, held: Mapping[ItemRole, int]) -> ProbesPlan:
-        """With the numbers of items that files really hold, to foresee what a plan can show."""
-        sizes = self.sizes.model_copy(update={str(role): count for role, count in held.items()})
-        return self.model_copy(update={"sizes": sizes})
 
     @model_validator(mode="after")
     def _sources_are_known(self) -> ProbesPlan:

@@ -202,6 +202,9 @@ def reach_of(series: Series, pooled: Pooled, value: Numbers, *, above: bool) -> 
     share, shared, tail = pooled.share, pooled.shared_sd, ndtr(-value)
     own = np.maximum(side.sampling_sd**2 - (share * shared) ** 2, 0.0)
     rare = share * sampling.rare_items(pooled.effect, shared, tail, above=above)
+    if sampling.items == "probes":
+        # A spread over few probes is an estimate, too.
+        rare = np.maximum(rare, share * as_student(value, sampling.items_freedom) * shared)
     if sampling.source == "records":
         # The records of the clients in the sums.
         count = pooled.clients

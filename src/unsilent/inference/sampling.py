@@ -180,6 +180,11 @@ class Sampling:
         )
         return found * np.maximum(1 - count / self.population, 0.0)
 
+    @property
+    def items_freedom(self) -> float:
+        """Degrees of freedom of the spreads over probes: of the smallest set that is asked."""
+        return float(min((items for _, items in self.probes), default=2) - 1)
+
     def absent_sd(
         self,
         mean: ArrayLike,

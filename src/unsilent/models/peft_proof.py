@@ -122,7 +122,14 @@ class Base:
     def __init__(self, slots: PeftSlots, logits: Tensor) -> None:
         self._slots = slots
         self._logits = logits
-        self._names = frozenset(_outside(slots))
+        names = set(map(id, _outside(slots).values()))
+        # By where they lie: a parameter that is put in place of another is looked at as well.
+        self._places = [
+            (module, name)
+            for module in slots.modules
+            for name, parameter in module._parameters.items()
+            if id(parameter) in names
+        ]
         self._stamp = self._stamped()
         self._structure = _structure(slots)
 
@@ -152,10 +159,12 @@ class Base:
         self._stamp = found
 
     def _stamped(self) -> list[tuple[int, int]]:
+        tensors = (module._parameters.get(name) for module, name in self._places)
         return [
-            (tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
-            for name, tensor in self._slots.model.named_parameters()
-            if name in self._names
+            (0, 0)
+            if tensor is None
+            else (tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
+            for tensor in tensors
         ]
 
 
@@ -166,9 +175,9 @@ def _structure(slots: PeftSlots) -> list[tuple[object, ...]]:
             id(module),
             id(vars(module).get("forward")),
             len(module._forward_hooks) + len(module._forward_pre_hooks),
-            str(getattr(module, "scaling", None)) if hasattr(module, "lora_A") else None,
+            str(vars(module).get("scaling")),
         )
-        for module in slots.model.modules()
+        for module in slots.modules
     ]
 
 

@@ -56,11 +56,14 @@ class PeftSlots:
         state = self.state()
         self.shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
         held = {tensor.data_ptr() for tensor in state.values()}
-        self._held = {
-            name: parameter.shape
-            for name, parameter in self.model.named_parameters()
-            if parameter.data_ptr() in held
-        }
+        self.modules: list[Any] = []
+        self._look()
+        self._held = [
+            (module, name, parameter.shape)
+            for module in self.modules
+            for name, parameter in module._parameters.items()
+            if parameter is not None and parameter.data_ptr() in held
+        ]
         self.check()
         places = [_LAYER.search(name) for name in self.shapes]
         numbers = [int(place.group(1)) for place in places if place]
@@ -79,14 +82,20 @@ class PeftSlots:
             ModelError: An adapter is merged into the base, layers are switched off, or another
                 adapter takes part.
         """
-        there = dict(self.model.named_parameters())
-        if any(name not in there or there[name].shape != self._held[name] for name in self._held):
+        self._look()
+        there = set(map(id, self.modules))
+        if any(
+            id(module) not in there
+            or module._parameters.get(name) is None
+            or module._parameters[name].shape != shape
+            for module, name, shape in self._held
+        ):
             raise ModelError(
                 "the adapter's layers are not those that the model was loaded with",
                 where=WHERE,
                 remedy="Neither unload nor replace them, or load a model of its own for scoring.",
             )
-        layers = self._adapted()
+        layers = self._layers
         if any(getattr(layer, "merged_adapters", None) for layer in layers):
             raise ModelError(
                 "an adapter is merged into the base model's weights, which are no longer the base",
@@ -159,7 +168,7 @@ class PeftSlots:
         import torch
 
         self._put({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
-        for layer in self._adapted():
+        for layer in self._layers:
             there = layer._get_available_adapters()
             layer._active_adapter = [self.name] if not there or self.name in there else []
         yield
@@ -168,10 +177,10 @@ class PeftSlots:
     def unchanged(self) -> Iterator[None]:
         """Afterwards adapter, mode and switches of the model are what they were."""
         kept = {name: tensor.clone() for name, tensor in self.state().items()}
-        modes = [(module, module.training) for module in self.model.modules()]
-        asked = [(parameter, parameter.requires_grad) for parameter in self.model.parameters()]
+        modes = [(module, module.training) for module in self.modules]
+        asked = [(parameter, parameter.requires_grad) for parameter in self.parameters()]
         switches = [
-            (layer, layer._active_adapter, layer._disable_adapters) for layer in self._adapted()
+            (layer, layer._active_adapter, layer._disable_adapters) for layer in self._layers
         ]
         try:
             self.model.eval()
@@ -195,13 +204,34 @@ class PeftSlots:
                 "peft finds no place in the model for some of the arrays", where=WHERE, remedy=_OWN
             )
 
-    def _adapted(self) -> list[Any]:
-        """The modules that an adapter can be switched on and off in."""
+    def parameters(self) -> list[Any]:
+        """The model's parameters, as they were when it was looked at last."""
+        return [
+            parameter
+            for module in self.modules
+            for parameter in module._parameters.values()
+            if parameter is not None
+        ]
+
+    def _look(self) -> None:
+        """Find the model's modules, and those that an adapter can be switched on and off in."""
+        found: dict[int, Any] = {}
+        # Not modules(), which spells out a name for each.
+        waiting = [self.model]
+        while waiting:
+            module = waiting.pop()
+            if id(module) not in found:
+                found[id(module)] = module
+                waiting += [inner for inner in module._modules.values() if inner is not None]
+        modules = list(found.values())
+        if list(map(id, modules)) == list(map(id, self.modules)):
+            return
         from peft.tuners.tuners_utils import BaseTunerLayer
         from peft.utils.other import AuxiliaryTrainingWrapper
 
         kinds = (BaseTunerLayer, AuxiliaryTrainingWrapper)
-        return [module for module in self.model.modules() if isinstance(module, kinds)]
+        self.modules = modules
+        self._layers = [module for module in modules if isinstance(module, kinds)]
 
 
 def _chosen(names: list[str], wanted: str | None) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from unsilent.items import ItemSet
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.probes.known.load import load_known
 from unsilent.probes.known.spec import parse_source
-from unsilent.probes.roles import PROBE_ROLES, check_many, units_of
+from unsilent.probes.roles import PROBE_ROLES, check_enough
 from unsilent.probes.sources import read_probes
 
 
@@ -28,7 +29,7 @@ def held_sizes(plan: MonitoringPlan, base: Path | None = None) -> dict[ItemRole,
 
     Raises:
         ItemError: A file that is there cannot be used, which names file and line; or it holds too
-            few items for a plan that judges others like them.
+            few items for what a plan says of others like them.
     """
     needed = {need.items for code in plan.planned for need in MODES[code].needs}
     found: dict[ItemRole, int] = {}
@@ -41,11 +42,14 @@ def held_sizes(plan: MonitoringPlan, base: Path | None = None) -> dict[ItemRole,
             continue
         if source.known is None:
             items = read_probes(role, path)
-            if plan.monitor.items == "like-these":
-                check_many(role, items, where=source.text)
-            found[role] = units_of(items)
+            check_enough(plan, role, items)
+            found[role] = _units(items)
         else:
-            there = units_of(load_known(source, role, base=base).items)
+            there = _units(load_known(source, role, base=base).items)
             drawn = plan.probes.size(role) if source.items is None else source.items
             found[role] = min(there, drawn or there)
     return found
+
+
+def _units(items: ItemSet) -> int:
+    return len({("pair", item.pair) if item.pair else ("item", item.id) for item in items})

@@ -12,10 +12,6 @@ from unsilent.plan import MonitoringPlan
 PROBE_ROLES: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful", "benign")
 
 
-FEWEST = 8
-"""Items, or pairs, from which on anything is said of others like them."""
-
-
 def check_role(role: ItemRole, items: ItemSet, *, where: str) -> None:
     """Raise ItemError, naming the item, unless the set says what the role's statistics need."""
     field, has = _NEEDS[role]
@@ -63,23 +59,23 @@ def _check_pairs(items: ItemSet, where: str) -> None:
             )
 
 
-def units_of(items: ItemSet) -> int:
-    """How many pairs, and items that are in none."""
-    return len({("pair", item.pair) if item.pair else ("item", item.id) for item in items})
+def check_enough(plan: MonitoringPlan, role: ItemRole, items: ItemSet) -> None:
+    """Check that a set has as many independent items as its intervals count on.
 
+    Only where the plan speaks of items like these: what was not drawn is allowed for by how many
+    were. Items that share ``pair`` are one.
 
-def check_many(role: ItemRole, items: ItemSet, *, where: str) -> None:
-    """Raise ItemError if too few are asked to say something of other items like them.
-
-    How they vary is measured on them: on one not at all, on a handful hardly.
+    Raises ItemError.
     """
-    count = units_of(items)
-    if count < FEWEST:
+    if plan.monitor.items != "like-these":
+        return
+    units = len({item.id if item.pair is None else ("pair", item.pair) for item in items})
+    counted = plan.probes.size(role)
+    if units < counted:
         raise ItemError(
-            f"probes.{role} holds {count}, fewer than {FEWEST}, and the plan judges items like "
-            "these",
-            where=where,
-            remedy='Give more, or set monitor.items = "these".',
+            f"{units} independent items are fewer than the {counted} that the plan counts on",
+            where=f"probes.{role}",
+            remedy=f"Set probes.sizes.{role} to at most {units}, or give more items.",
         )
 
 

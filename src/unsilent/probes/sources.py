@@ -32,7 +32,7 @@ from unsilent.probes.refusal import (
     refusal_items,
     take_probes,
 )
-from unsilent.probes.roles import PROBE_ROLES, check_enough, check_many, check_role
+from unsilent.probes.roles import PROBE_ROLES, check_enough, check_role
 from unsilent.probes.sentiment import DOMAINS, public_texts
 from unsilent.probes.templates import STYLES, Style, bias_pairs, task_items
 from unsilent.taxonomy import by_code
@@ -106,8 +106,6 @@ def load_probes(
     }
     for role, source in here.items():
         check_role(role, probes[role], where=source.text)
-        if plan.monitor.items == "like-these":
-            check_many(role, probes[role], where=source.text)
         if source.pin is not None:
             check_pin(standard(role, probes[role]), source.pin, where=source.text)
     check_subgroups(plan, probes)

@@ -126,17 +126,15 @@ def foresee(plan: MonitoringPlan, held: Mapping[ItemRole, int] | None = None) ->
         PlanError: As ``power_table``; or no secure sum withstands what the plan expects, naming
             the nearest plan that works.
     """
-    held = held or {}
-    asked = plan.model_copy(update={"probes": plan.probes.holding(held)}) if held else plan
-    rows = power_table(asked)
+    rows = power_table(plan)
     return Foresight(
         plan=plan,
         rows=rows,
-        delays=delays(asked),
-        advice=advise(asked, rows),
+        delays=delays(plan),
+        advice=advise(plan, rows),
         probes={row.code: items_for(plan, row.code) for row in rows if row.view in _ON_PROBES},
         secure_sum=_secure_sum(plan),
-        held=held,
+        held=held or {},
     )
 
 
