@@ -77,23 +77,3 @@ def check_enough(plan: MonitoringPlan, role: ItemRole, items: ItemSet) -> None:
             where=f"probes.{role}",
             remedy=f"Set probes.sizes.{role} to at most {units}, or give more items.",
         )
-
-
-def check_enough(plan: MonitoringPlan, role: ItemRole, items: ItemSet) -> None:
-    """Check that a set has as many independent items as its intervals count on.
-
-    Only where the plan speaks of items like these: what was not drawn is allowed for by how many
-    were. Items that share ``pair`` are one.
-
-    Raises ItemError.
-    """
-    if plan.monitor.items != "like-these":
-        return
-    units = units_of(items)
-    counted = plan.probes.size(role)
-    if units < counted:
-        raise ItemError(
-            f"{units} independent items are fewer than the {counted} that the plan counts on",
-            where=f"probes.{role}",
-            remedy=f"Set probes.sizes.{role} to at most {units}, or give more items.",
-        )
