@@ -168,10 +168,23 @@ def test_training_is_bit_for_bit_what_it_was(name: str, tmp_path: Path) -> None:
     share = 0.5 if name == "half" else 1.0
     declared = plan(tmp_path, federation={"participation": share, "clients": NODES, "rounds": 3})
     grid = InProcess(monitor_client(app(name), score), NODES, tmp_path / "nodes", agreed=declared)
-    strategy = monitor_strategy(STRATEGIES[name](), declared, out=tmp_path / "run")
+    # A half of so few clients shows nothing; what is tested here is that training does not mind.
+    strategy = monitor_strategy(
+        STRATEGIES[name](), declared, out=tmp_path / "run", accept_underpowered=True
+    )
     assert run(grid, strategy) == unmonitored(tmp_path, name)
     assert judged(tmp_path / "run") == [1, 3]
     assert missed(tmp_path / "run") == {}
+
+
+def test_a_plan_that_can_show_nothing_is_refused_and_training_goes_on(tmp_path: Path) -> None:
+    declared = plan(tmp_path, privacy={"epsilon": 0.01})
+    grid = InProcess(monitor_client(app(), score), NODES, tmp_path / "nodes", agreed=declared)
+    strategy = monitor_strategy(FedAvg(), declared, out=tmp_path / "run")
+    assert run(grid, strategy) == unmonitored(tmp_path)
+    # Nothing was begun, booked or asked.
+    assert not Ledger(tmp_path / "run" / "ledger.sqlite").entries()
+    assert not list((tmp_path / "nodes").rglob("release-*"))
 
 
 def test_training_goes_on_as_it_did_under_a_secure_sum(tmp_path: Path) -> None:
