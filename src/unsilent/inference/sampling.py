@@ -81,6 +81,7 @@ class Sampling:
         item_range: Smallest and largest change of one item.
         most_mistaken: Clients on the wrong side of a threshold to the mean of their spreads, at
             most; follows from how many records each holds out.
+        redrawn: Whether each round asks other clients, so that their sampling does not come back.
     """
 
     source: Literal["none", "records", "clients"]
@@ -101,6 +102,7 @@ class Sampling:
     probes: tuple[tuple[float, int], ...] = ()
     item_range: tuple[float, float] = (-1.0, 1.0)
     most_mistaken: float = mistaken_ratio(4)
+    redrawn: bool = False
 
     @classmethod
     def of(cls, plan: MonitoringPlan, layout: Layout, code: str) -> Sampling:
@@ -134,6 +136,7 @@ class Sampling:
             probes=() if private else _probe_sets(plan, code),
             item_range=mode.item_range,
             most_mistaken=mistaken_ratio(plan.federation.held_out),
+            redrawn=plan.taking_part < plan.federation.clients,
         )
 
     def degrees_of_freedom(self, clients: ArrayLike) -> Numbers:
