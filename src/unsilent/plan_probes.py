@@ -9,7 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from unsilent.errors import PlanError
 from unsilent.modes.base import ItemRole
 
-Size = Annotated[int, Field(ge=8, le=2000)]
+LARGEST_SET = 2000
+"""Items that a plan can ask of one set, at most."""
+
+Size = Annotated[int, Field(ge=8, le=LARGEST_SET)]
 
 
 class SizesPlan(BaseModel):

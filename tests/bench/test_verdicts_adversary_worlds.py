@@ -15,7 +15,7 @@ from unsilent.bench.verdicts.adversary.variants import own_forms, variants
 from unsilent.bench.verdicts.ours import releases
 from unsilent.inference.judge import judge_rounds
 from unsilent.modes._scores import paired_difference
-from unsilent.modes.sf2_confidence_miscalibration import absolute_gap
+from unsilent.modes.sf2_confidence_miscalibration import absolute_gap, growth_spread
 from unsilent.modes.sf3_fairness_collapse import matched_error
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Release
@@ -184,7 +184,10 @@ def test_gaps_are_measured_as_the_mode_does() -> None:
     second = gaps.confidences(0.07)[1] - new
     assert value == pytest.approx(absolute_gap(second) - absolute_gap(first))
     turned = np.sign(second.mean()) * second - np.sign(first.mean()) * first
-    assert spread == pytest.approx(turned.std(ddof=1) / np.sqrt(items))
+    errors = [each.std(ddof=1) / np.sqrt(items) for each in (first, second, turned)]
+    means = first.mean(), second.mean()
+    expected = growth_spread(value, *means, min(errors[:2]), errors[2], items)
+    assert spread == pytest.approx(expected)
 
 
 def test_records_are_measured_as_the_mode_does() -> None:

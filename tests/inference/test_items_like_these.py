@@ -6,8 +6,9 @@ import pytest
 from unsilent.bench.fleet.statistics import left_behind
 from unsilent.inference import judge_rounds
 from unsilent.inference.bands import bands
+from unsilent.inference.mistaken import mistaken_ratio
 from unsilent.inference.power import power_table
-from unsilent.inference.sampling import MISTAKEN, Sampling
+from unsilent.inference.sampling import Sampling
 from unsilent.inference.series import Series
 from unsilent.modes.sf3_fairness_collapse import LEFT_BEHIND
 from unsilent.plan import parse_plan
@@ -105,7 +106,7 @@ def test_finite_records_mistake_no_more_clients_than_their_spreads_say(records, 
         after = ((draw >= loss + turned) & (draw < loss + 2 * turned)).astype(float)
         value, spread = left_behind(before, after)
         mistaken = abs(value.mean() - (loss > LEFT_BEHIND))
-        assert mistaken <= MISTAKEN * spread.mean() + 0.01
+        assert mistaken <= mistaken_ratio(records) * spread.mean() + 0.01
 
 
 @pytest.mark.parametrize("beside", [0.7, 1.0])
@@ -125,7 +126,8 @@ def test_the_joint_clip_leaves_what_covers_the_mistakes_that_it_leaves(plan_of, 
         vectors = layout.encode_all(others | {"SF-3": value, "SF-3" + SPREAD: spread})
         found = layout.decode(vectors.sum(axis=0), len(vectors))
         assert found["clipped"] > 0.1
-        truth, mistaken = loss > LEFT_BEHIND, MISTAKEN * found["SF-3" + SPREAD] + 0.01
+        truth = loss > LEFT_BEHIND
+        mistaken = mistaken_ratio(96) * found["SF-3" + SPREAD] + 0.01
         assert found["SF-3"] - mistaken <= truth
         assert truth <= found["SF-3"] + mistaken + found["clipped"]
 
@@ -174,7 +176,7 @@ def test_all_rounds_hold_together_where_records_mistake_as_much_as_they_can(
             clients=np.full(10, CLIENTS),
             asked=np.full(10, CLIENTS),
             noise_variance=np.full(10, variance),
-            effects=share + sign * MISTAKEN * spread + noise[0] * sampling.step,
+            effects=share + sign * sampling.most_mistaken * spread + noise[0] * sampling.step,
             spreads=spread + noise[1] * sampling.spread_step,
             squares=np.zeros(shape),
             cut=noise[2] / layout.unit("clipped"),

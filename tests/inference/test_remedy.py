@@ -14,6 +14,7 @@ from unsilent.inference.remedy import (
     decisive_rounds,
     what_would_settle,
 )
+from unsilent.plan import parse_plan
 from unsilent.release.layout import Layout
 from unsilent.release.noise import share_variance
 from unsilent.release.release import Release
@@ -207,3 +208,13 @@ def test_an_estimate_is_at_the_tolerance_within_one_sd_of_it(plan_of, sds):
     found = Estimate("SF-6", 0.1 + sds * 0.05, 0.0, 0.05, 0.0, 0.0, 30)
     text = what_would_settle(plan_of(), found, (-0.9, 0.9), 0.1, 1e4)
     assert ("the estimate lies at the tolerance" in text) == (sds < 1)
+
+
+@pytest.mark.parametrize(("items", "named"), [(100, True), (400, True), (600, False)])
+def test_no_more_probes_are_named_than_a_plan_can_ask(plan_of, items, named):
+    # Four times as many would do.
+    data = plan_of(items="like-these").to_json()
+    plan = parse_plan(data | {"probes": {"items": items}})
+    found = Estimate("SF-6", 0.0, 0.04, 0.0, 0.04, 0.0, 30, shared_sd=0.04)
+    text = what_would_settle(plan, found, (-0.12, 0.12), 0.06 * (1 + 1e-9), 3.0)
+    assert ("4 times as many probes" in text) == named

@@ -8,7 +8,11 @@ import pytest
 from unsilent.errors import FindingsError
 from unsilent.inference.onset import slope_of
 from unsilent.inference.sampling import Sampling
-from unsilent.inference.series import Series
+from unsilent.inference.series import Series, series_of
+from unsilent.plan import parse_plan
+from unsilent.release.layout import Layout
+from unsilent.release.noise import share_variance
+from unsilent.release.release import Release
 
 ROUNDS = np.arange(1, 31)
 
@@ -99,3 +103,37 @@ def test_clients_who_are_missing_widen_it_by_what_they_can_tilt():
     tilt = 0.1 * pull[ROUNDS > 15].sum()
     assert missing[1] - plain[1] == pytest.approx(tilt)
     assert plain[0] - missing[0] == pytest.approx(tilt)
+
+
+@pytest.mark.parametrize("participation", [0.25, 0.05])
+def test_clients_who_are_drawn_anew_in_each_round_are_counted(plan_of, participation):
+    # Half of the enrolled are well above the others, and nothing changes.
+    rounds, missed, runs, clients = range(1, 11), 0, 60, 400
+    data = plan_of(
+        clients=clients, rounds=rounds, modes=("amplified_bias",), epsilon=50.0
+    ).to_json()
+    data["federation"]["participation"] = participation
+    plan = parse_plan(data)
+    layout, rng = Layout.from_plan(plan), np.random.default_rng(3)
+    numbers, asked = np.where(np.arange(clients) % 2, 0.25, -0.25), plan.taking_part
+    variance = float(share_variance(plan)) * asked
+    for _ in range(runs):
+        totals = []
+        for number in rounds:
+            given = {name: np.zeros(asked) for name in layout.inputs}
+            given["SF-1"] = rng.permutation(numbers)[:asked]
+            total = layout.encode_all(given).sum(axis=0)
+            total += np.rint(rng.normal(0, variance**0.5, len(total))).astype(np.int64)
+            totals.append(Release(layout.digest, number, asked, total, variance))
+        low, high = slope_of(series_of(plan, layout, totals, "SF-1"), 0.05, tuple(rounds)).interval
+        missed += not low <= 0 <= high
+    assert missed <= 8
+
+
+def test_clients_who_stay_cancel(plan_of):
+    plan = plan_of(clients=40, rounds=(1, 2), modes=("amplified_bias",), population="like-these")
+    layout = Layout.from_plan(plan)
+    totals = [
+        Release(layout.digest, n, 40, np.zeros(len(layout.names), np.int64), 1.0) for n in (1, 2)
+    ]
+    assert not series_of(plan, layout, totals, "SF-1").redrawn_sd.any()

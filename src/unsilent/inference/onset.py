@@ -9,6 +9,7 @@ many rounds costs nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -84,7 +85,8 @@ def onset_of(series: Series, tolerance: float, level: float) -> Onset | None:
     the difference of the two means is tested against none, one-sided, with the same mixture.
     That is a ratio of densities of the differences, which know nothing of the two levels, and so
     an e-process in their filtration (Perez-Ortiz, Lardy, de Heide and Gruenwald 2024, translation
-    invariance). The lasting error is in all rounds alike and cancels. A jump beyond the tolerance
+    invariance). The lasting error is in all rounds alike and cancels;
+    what each round draws anew counts as noise. A jump beyond the tolerance
     is in both sets. It is offered only where some jump fits the rounds at least as well as any
     drift from a level, for else a reader would be misled who knows of no jump; this can only
     withhold a set, never make one wrong.
@@ -123,10 +125,12 @@ def slope_of(series: Series, level: float, planned: Sequence[int] | None = None)
 
     Weighted least squares with known noise: ``b = sum w (t - t_w) y / J``,
     ``J = sum w (t - t_w)^2``, w the rounds' precisions, t_w their mean round. An error that is the
-    same in all rounds (sampled clients or records) cancels. ``b J`` has independent increments of
-    variance J, as any best linear estimate that is updated, so the interval is valid at all rounds
-    jointly by the same boundaries as an effect's: with a last round the spending boundary of
-    O'Brien-Fleming type, else the normal mixture. It therefore holds at the current round as well.
+    same in all rounds (clients or records that were sampled once) cancels, so that the slope is
+    that of these clients; where each round asks others, their draw is counted. ``b J`` has
+    independent increments of variance J, as any best linear estimate that is updated, so the
+    interval is valid at all rounds jointly by the same boundaries as an effect's: with a last round
+    the spending boundary of O'Brien-Fleming type, else the normal mixture. It therefore holds at
+    the current round as well.
 
     Nothing needs the effect to be a line: the error of b is made of noise alone, and what is
     covered is the slope that least squares would give the true effects of these rounds.
@@ -163,7 +167,11 @@ def slope_of(series: Series, level: float, planned: Sequence[int] | None = None)
     # What clipping did, and clients who were missing, may tilt the rounds by what is known of them.
     (least, low_sd), (most, high_sd) = series.below, series.above
     noise = np.maximum(np.maximum(low_sd, high_sd) ** 2 - series.privacy_sd**2, 0.0)
-    half = value * np.sqrt(1 / total + float(pull**2 @ noise))
+    redrawn = float(pull**2 @ series.redrawn_sd**2)
+    if redrawn > 0:
+        # Other clients in each round: an estimated variance, with the degrees of a single round.
+        value = float(as_student(value, series.degrees_of_freedom.min()))
+    half = value * math.sqrt(1 / total + float(pull**2 @ noise) + redrawn)
     half += series.truncation * float(np.abs(pull).sum())
     down, up = np.minimum(pull, 0.0), np.maximum(pull, 0.0)
     return Slope(
@@ -246,7 +254,7 @@ def _jump(series: Series, level: float) -> NDArray[np.bool_]:
     """(m,) which rounds may be the first after the only jump of an effect that is level else."""
     # A rise is from the most that the early rounds may have been to the least of the late ones.
     (least, low_sd), (most, high_sd) = series.below, series.above
-    weights = _weights(np.maximum(low_sd, high_sd))
+    weights = _weights(np.hypot(np.maximum(low_sd, high_sd), series.redrawn_sd))
     count, information = len(weights), _sums(weights)
     lows, highs = _sums(weights * least), _sums(weights * most)
 

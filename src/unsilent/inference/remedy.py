@@ -14,6 +14,7 @@ from unsilent.findings import Interval
 from unsilent.inference.estimate import Estimate
 from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan
+from unsilent.plan_probes import LARGEST_SET
 from unsilent.release.accountant import gaussian_delta, total_mu
 from unsilent.release.noise import planned_event
 
@@ -69,7 +70,7 @@ def what_would_settle(
     if more is not None:
         ways.append(f"{more} more of the {len(later)} planned monitoring rounds still to come")
     probes = decisive_probes(estimate, needed)
-    if probes is not None:
+    if probes is not None and probes <= _most_probes(plan, estimate.code):
         ways.append(f"{probes:.2g} times as many probes")
     sampling, estimate = estimate.sampling_sd, _without_probes(estimate)
     clients = decisive_clients(estimate, sd)
@@ -134,6 +135,12 @@ def decisive_probes(estimate: Estimate, sd: float) -> float | None:
         return None
     times = math.ceil(10 * shared / left - 1e-9) / 10
     return times if times <= MOST else None
+
+
+def _most_probes(plan: MonitoringPlan, code: str) -> float:
+    """How many times as many probes a plan could ask of each of a mode's sets."""
+    largest = max(plan.probes.size(need.items) for need in MODES[code].needs)
+    return LARGEST_SET / largest
 
 
 def _without_probes(estimate: Estimate) -> Estimate:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainccinv
 
 from unsilent.errors import PlanError
+from unsilent.inference.mistaken import mistaken_ratio
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
@@ -26,10 +27,6 @@ Numbers = NDArray[np.float64]
 
 BOUND_LEVEL = 0.95
 """One-sided level of the upper bounds on variances that are read off noisy coordinates."""
-
-MISTAKEN = 1.42
-"""Clients on the wrong side of a threshold, at most, to one of their spreads: 4 / pi in the normal
-limit; this is enough for the lattice of 24 records too."""
 
 _Z = NormalDist().inv_cdf(BOUND_LEVEL)
 
@@ -82,6 +79,9 @@ class Sampling:
         probes: The probe sets that the mode is a mean over: the weight of each and how many
             independent items it has.
         item_range: Smallest and largest change of one item.
+        most_mistaken: Clients on the wrong side of a threshold to the mean of their spreads, at
+            most; follows from how many records each holds out.
+        redrawn: Whether each round asks other clients, so that their sampling does not come back.
     """
 
     source: Literal["none", "records", "clients"]
@@ -101,6 +101,8 @@ class Sampling:
     population: float = math.inf
     probes: tuple[tuple[float, int], ...] = ()
     item_range: tuple[float, float] = (-1.0, 1.0)
+    most_mistaken: float = mistaken_ratio(4)
+    redrawn: bool = False
 
     @classmethod
     def of(cls, plan: MonitoringPlan, layout: Layout, code: str) -> Sampling:
@@ -133,6 +135,8 @@ class Sampling:
             else float(plan.federation.clients),
             probes=() if private else _probe_sets(plan, code),
             item_range=mode.item_range,
+            most_mistaken=mistaken_ratio(plan.federation.held_out),
+            redrawn=plan.taking_part < plan.federation.clients,
         )
 
     def degrees_of_freedom(self, clients: ArrayLike) -> Numbers:
@@ -296,9 +300,10 @@ class Sampling:
 
         A client whose own loss lies d standard errors from the threshold is counted on the wrong
         side with probability Phi(-d), and its spread sqrt(q (1 - q)) with q = Phi(Z - d), Z
-        standard normal, is on average at least pi / 4 times that, which is reached at d = 0. Such
-        errors need not cancel between clients: a camp may lie just on one side. 0 where the
-        records are taken as they are, and for statistics that are no share.
+        standard normal, is on average at least pi / 4 times that, which is reached at d = 0, and
+        less for few records (``mistaken_ratio``). Such errors need not cancel between clients: a
+        camp may lie just on one side. 0 where the records are taken as they are, and for
+        statistics that are no share.
 
         The estimate has no bias, so that noise may take it below 0; ``privacy_sd`` counts it. The
         joint clip cuts a client's number and its spread alike: what is left of the one still
@@ -308,7 +313,7 @@ class Sampling:
             spread: Decoded mean of ``.spread``.
         """
         most = np.asarray(spread, dtype=np.float64) + self.spread_step
-        return MISTAKEN * most if self._mistakes else np.zeros_like(most)
+        return self.most_mistaken * most if self._mistakes else np.zeros_like(most)
 
     def privacy_sd(self, noise: ArrayLike) -> Numbers:
         """Sd of the privacy noise in the mean of the statistic, and in ``mistaken`` beside it.
@@ -316,7 +321,8 @@ class Sampling:
         An interval's end is the mean less, or plus, what is mistaken: a sum of two numbers of the
         release, whose noise is independent. ``noise`` as in ``variance``.
         """
-        step = math.hypot(self.step, MISTAKEN * self.spread_step) if self._mistakes else self.step
+        most = self.most_mistaken * self.spread_step if self._mistakes else 0.0
+        step = math.hypot(self.step, most)
         return step * np.asarray(noise, dtype=np.float64)
 
     @property

@@ -152,10 +152,12 @@ class Series:
     def sampling_sd(self) -> Numbers:
         """(m,) upper bound on the sd of the part of each mean that comes back in every round."""
         shared = self.sampling.shared_sd(self.spreads, self._noise, self.cut)
-        variance = self.sampling.variance(
-            self.effects, self.spreads, self.squares, self._noise, self.clients, self.cut
-        )
-        return np.sqrt(variance / self.clients + shared**2)
+        return np.sqrt(self._own_variance + shared**2)
+
+    @property
+    def redrawn_sd(self) -> Numbers:
+        """(m,) upper bound on the sd of the part that is drawn anew: 0 for clients who stay."""
+        return np.sqrt(self._own_variance * self.sampling.redrawn)
 
     @property
     def mistaken(self) -> Numbers:
@@ -181,6 +183,16 @@ class Series:
         present = self.clients / self.asked
         sd = np.hypot(self.privacy_sd, step * self._noise)
         return present * centre + (1 - present) * extreme, present * sd
+
+    @property
+    def _own_variance(self) -> Numbers:
+        """(m,) upper bound on the variance that sampling of clients or records adds."""
+        return (
+            self.sampling.variance(
+                self.effects, self.spreads, self.squares, self._noise, self.clients, self.cut
+            )
+            / self.clients
+        )
 
     @property
     def _added(self) -> Numbers:

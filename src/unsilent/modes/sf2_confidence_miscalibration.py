@@ -7,11 +7,17 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from unsilent.items import Outcomes
 from unsilent.modes._scores import confidence, correct, kinds, stratified_error
 from unsilent.modes.base import Evidence, FailureMode, ItemRole, Need, Statistic, View
+
+_FURTHEST = 3.5
+"""Standard errors. Probes are drawn once for all rounds, so that being further off than that has a
+probability of 2e-4 in a run, of which an interval's error has room for many."""
+_UNSEEN = 2.0
+"""Root of the squares of two gaps at -1 and two at 1."""
 
 
 class ConfidenceMiscalibration(FailureMode):
@@ -25,8 +31,11 @@ class ConfidenceMiscalibration(FailureMode):
 
     The spread is a delta method: d|g|/dg is the sign of g, so the standard error of the mean of
     ``sign(g_p) g_p,i - sign(g_r) g_r,i`` over the same items, stratified by domain and answer. A
-    jackknife would report 0 in the
-    flat part, where the debiased gap is 0 and so are all its leave-one-out values.
+    jackknife would report 0 in the flat part, where the debiased gap is 0 and so are all its
+    leave-one-out values. Near a gap of 0 the delta method errs: where confidence rises alike on
+    all items, both gaps may lie on the other side of 0 than the true ones, and a growth looks like
+    a fall without any scatter. What that can be (``turning``), and what debiasing took off, are
+    added.
     """
 
     code: ClassVar[str] = "SF-2"
@@ -54,8 +63,12 @@ class ConfidenceMiscalibration(FailureMode):
         value = absolute_gap(after) - absolute_gap(before)
         if n == 1:
             return self._statistic(value, 1.0, 1)
+        kind = kinds(reference.items)
         turned = _sign(after) * after - _sign(before) * before
-        return self._statistic(value, stratified_error(turned, kinds(reference.items)), n)
+        error = min(stratified_error(before, kind), stratified_error(after, kind))
+        means = float(np.mean(before)), float(np.mean(after))
+        spread = growth_spread(value, *means, error, stratified_error(turned, kind), n)
+        return self._statistic(value, float(spread), n)
 
     def largest_spread(self, items: Mapping[ItemRole, int]) -> float:
         """Of changes within +-2: a gap that turns its sign moves by two gaps."""
@@ -78,6 +91,55 @@ def absolute_gap(gaps: NDArray[np.float64]) -> float:
         return 0.0
     square = float(np.mean(gaps)) ** 2 - float(np.var(gaps, ddof=1)) / n
     return float(np.sqrt(max(0.0, square)))
+
+
+def growth_spread(
+    growth: ArrayLike,
+    before: ArrayLike,
+    after: ArrayLike,
+    error: ArrayLike,
+    turned: ArrayLike,
+    items: int,
+) -> NDArray[np.float64]:
+    """The spread of a growth of the debiased absolute gap. All arguments broadcast.
+
+    Args:
+        growth: The statistic.
+        before: Mean gap under the reference.
+        after: Under the personalized adapter.
+        error: Standard error of the gap that is known better.
+        turned: That of the mean of ``sign(after) after_i - sign(before) before_i``.
+        items: n, at least 2.
+    """
+    # With few wrong answers, or none, the items say too little of how gaps scatter: four more
+    # count, two at either end (as Agresti and Coull 1998 do for a proportion).
+    turn = turning(before, after, np.hypot(error, _UNSEEN / items))
+    debiased = np.abs(np.asarray(growth) - (np.abs(after) - np.abs(before)))
+    return np.minimum(np.hypot(turned, turn) + debiased, 2 / math.sqrt(items - 1))
+
+
+def turning(before: ArrayLike, after: ArrayLike, error: ArrayLike) -> NDArray[np.float64]:
+    """What may be wrong with ``|after| - |before|`` if both lie on the wrong side of 0, as an sd.
+
+    An error of z standard errors common to both gaps passes the nearer one at ``|near| / error``,
+    and from there on changes the difference by twice as much, by at most ``2 |after - before|``.
+    The result times z is at least that for any z up to ``_FURTHEST``. 0 for gaps of two signs, of
+    which the delta method is exact.
+
+    Args:
+        before: Mean gap under the reference.
+        after: Under the personalized adapter.
+        error: Standard error of the gap that is known better: the rest of the other one's is in
+            the standard error of their difference.
+    """
+    first, second = np.asarray(before, np.float64), np.asarray(after, np.float64)
+    sd = np.asarray(error, np.float64)
+    near = np.minimum(np.abs(first), np.abs(second))
+    far = np.maximum(np.abs(first), np.abs(second))
+    most = np.minimum(
+        2 * sd * (far - near) / np.maximum(far, 1e-300), np.maximum(2 * (sd - near / _FURTHEST), 0)
+    )
+    return np.where(first * second < 0, 0.0, most)
 
 
 def _sign(gaps: NDArray[np.float64]) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
+from unsilent.modes.sf2_confidence_miscalibration import growth_spread
 from unsilent.modes.sf3_fairness_collapse import LEFT_BEHIND
 
 Numbers = NDArray[np.float64]
@@ -41,7 +42,11 @@ def calibration(before: Numbers, after: Numbers, kind: NDArray[np.int64]) -> Pai
     """SF-2 of (clients, n) signed gaps before and after, of items of (n,) kinds."""
     turned = _sign(after)[:, None] * after - _sign(before)[:, None] * before
     every = np.ones(turned.shape, np.bool_)
-    return absolute_gap(after) - absolute_gap(before), _stratified(turned, kind, every)
+    value = absolute_gap(after) - absolute_gap(before)
+    error = np.minimum(_stratified(before, kind, every), _stratified(after, kind, every))
+    means = before.mean(axis=1), after.mean(axis=1)
+    own = _stratified(turned, kind, every)
+    return value, growth_spread(value, *means, error, own, before.shape[1])
 
 
 def absolute_gap(gaps: Numbers) -> Numbers:

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from unsilent.bench.verdicts.adversary.genes import Genome, signed
 from unsilent.bench.verdicts.people import Array
 from unsilent.inference.sampling import released_range
+from unsilent.modes.sf2_confidence_miscalibration import growth_spread
 from unsilent.plan import MonitoringPlan
 
 _SD = 3.0
@@ -72,7 +73,9 @@ class Gaps:
         old, new = np.where(g_before >= 0, 1.0, -1.0), np.where(g_after >= 0, 1.0, -1.0)
         mean = (old * before - new * after) / n
         square = (before + after - 2 * old * new * (before - lost)) / n
-        return value, np.sqrt(np.maximum(square - mean**2, 0.0) / (n - 1))
+        own = np.sqrt(np.maximum(square - mean**2, 0.0) / (n - 1))
+        error = np.sqrt(np.minimum(*(k / n * (1 - k / n) for k in (before, after))) / (n - 1))
+        return value, growth_spread(value, g_before, g_after, error, own, n)
 
 
 class Gapped:
