@@ -156,8 +156,8 @@ class MonitoringPlan(_Section):
                     f"monitor.rounds: round {rounds[-1]} is after the last of "
                     f"{self.federation.rounds} training rounds"
                 )
-        # Not ``monitoring_rounds``: a plan is read before anyone agreed to it, and one that a server
-        # sends may name so many rounds that listing them fills the memory.
+        # Not ``monitoring_rounds``: a client reads a plan before it knows that it was agreed to,
+        # and one may name so many rounds that listing them fills the memory.
         first = 1 if rounds == "every" else rounds[0]
         if self.reference_round > first:
             raise ValueError(
