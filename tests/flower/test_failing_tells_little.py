@@ -31,7 +31,7 @@ PLAN = parse_plan(
 
 
 class App:
-    """Scores by one weight in single precision; a large product overflows, and is no probability."""
+    """Scores by one weight in single precision: a large product overflows to no probability."""
 
     def __init__(self) -> None:
         self.scored = 0
