@@ -129,6 +129,14 @@ def test_planned_codes_follow_the_taxonomy_and_not_the_file() -> None:
     assert parse_plan({"modes": modes}).planned == ("SF-1", "SF-6")
 
 
+def test_reading_a_plan_of_endless_rounds_counts_none_of_them() -> None:
+    """A client reads whatever a server sends, before it knows that it was agreed to."""
+    data = {"federation": {"rounds": 10**18}, "modes": {"amplified_bias": {"tolerance": 0.1}}}
+    assert parse_plan(data).digest.startswith("sha256:")
+    with pytest.raises(PlanError, match="starts after the first monitoring round 1"):
+        parse_plan({**data, "monitor": {"reference": "round:2"}})
+
+
 def test_the_reference_must_exist_at_the_first_monitoring_round() -> None:
     modes = {"amplified_bias": {"tolerance": 0.1}}
     for rounds, reference, good in (("every", 1, True), ("every", 2, False), ([2, 3], 2, True)):

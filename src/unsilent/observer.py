@@ -25,6 +25,7 @@ from unsilent.release.layout import ACCURACY, LOSS, SPREAD, Layout, subgroup_nam
 from unsilent.release.limit import Limit, LimitFile
 from unsilent.release.noise import NoiseSource, planned_event, share_variance
 from unsilent.release.release import Release
+from unsilent.release.tries import begin_try
 from unsilent.release.vector import noised
 
 _LONGEST_RUN = 200
@@ -110,25 +111,33 @@ class Observer:
                 (a BudgetSpentError; nothing was written), the plan's rounds were released to
                 another run (an OtherRunError), or the client's files are damaged.
         """
-        if round_number not in self.plan.monitoring_rounds:
-            raise PlanError(
-                f"round {round_number} is not a monitoring round",
-                where="monitor.rounds",
-                remedy=f"The plan releases after {_listed(self.plan.monitoring_rounds)}.",
-            )
+        self._check_round(round_number)
         with self._held():
             return self._release(round_number, statistics, system)
 
-    def refuse_other_run(self) -> None:
-        """Raise OtherRunError if the plan's rounds were released to another run.
+    def begin(self, round_number: int) -> Release | None:
+        """What a client asks before it measures: whether it should.
 
-        ``release`` refuses it too; asked here, nothing needs to be measured first.
+        Whoever is asked by a server that may lie asks this first, since whether measuring fails
+        tells something of what is measured (``release.tries``).
+
+        Returns:
+            The round's release if it was made: then there is nothing to measure. None if not; the
+            try is noted.
 
         Raises:
-            BudgetError: The client's files are damaged or cannot be used.
+            PlanError: Not a monitoring round.
+            BudgetError: The plan's rounds were released to another run (an OtherRunError), the
+                round was measured as often as may be, or the client's files are damaged.
         """
+        self._check_round(round_number)
         with self._held():
-            self._refuse_other_run(self._budget.read())
+            spent = self._budget.read()
+            self._refuse_other_run(spent)
+            made = self._made(round_number, spent)
+            if made is None:
+                begin_try(self._folder, self.plan.digest, round_number)
+            return made
 
     def events(self) -> tuple[PrivacyEvent, ...]:
         """What this client has released so far, under this and earlier plans, oldest first."""
@@ -161,9 +170,9 @@ class Observer:
     ) -> Release:
         spent = self._budget.read()
         self._refuse_other_run(spent)
-        for made in spent:
-            if (made.plan, made.event.round) == (self.plan.digest, round_number):
-                return self._checked(self._kept.booked(round_number, made.release))
+        made = self._made(round_number, spent)
+        if made is not None:
+            return made
         event = planned_event(self.plan, round_number)
         limit = self._own_limit()
         self._check_budget(limit, spent, event)
@@ -187,10 +196,25 @@ class Observer:
                 Release(self.layout.digest, round_number, 1, vector, float(self._variance))
             )
         release = self._checked(kept)
-        made = Spent(self.plan.digest, event, kept.digest, self._run)
-        self._budget.write((*spent, made))
+        entry = Spent(self.plan.digest, event, kept.digest, self._run)
+        self._budget.write((*spent, entry))
         sync_folder(self._folder)
         return release
+
+    def _made(self, round_number: int, spent: Sequence[Spent]) -> Release | None:
+        """The release of a round, if the book has one."""
+        for entry in spent:
+            if (entry.plan, entry.event.round) == (self.plan.digest, round_number):
+                return self._checked(self._kept.booked(round_number, entry.release))
+        return None
+
+    def _check_round(self, round_number: int) -> None:
+        if round_number not in self.plan.monitoring_rounds:
+            raise PlanError(
+                f"round {round_number} is not a monitoring round",
+                where="monitor.rounds",
+                remedy=f"The plan releases after {_listed(self.plan.monitoring_rounds)}.",
+            )
 
     def _values(self, statistics: Sequence[Statistic], system: SystemChange) -> dict[str, float]:
         codes = sorted(statistic.code for statistic in statistics)

@@ -156,10 +156,13 @@ class MonitoringPlan(_Section):
                     f"monitor.rounds: round {rounds[-1]} is after the last of "
                     f"{self.federation.rounds} training rounds"
                 )
-        if self.reference_round > self.monitoring_rounds[0]:
+        # Not ``monitoring_rounds``: a client reads a plan before it knows that it was agreed to,
+        # and one may name so many rounds that listing them fills the memory.
+        first = 1 if rounds == "every" else rounds[0]
+        if self.reference_round > first:
             raise ValueError(
                 f"monitor.reference: round {self.reference_round} starts after the first "
-                f"monitoring round {self.monitoring_rounds[0]}; name that round or an earlier one"
+                f"monitoring round {first}; name that round or an earlier one"
             )
         for failure in SILENT_FAILURES:
             self._check_subgroups(failure.code, failure.mode)

@@ -10,7 +10,10 @@ from unsilent.release.secure_sum.draw import number_of_drawers
 from unsilent.release.secure_sum.lies import smallest_sum
 from unsilent.release.secure_sum.parameters import MOST_DRAWS, Parameters, parameters_of
 
-IN_THE_HOUSE = "Items, outcomes and the personalized adapter stay on the client."
+IN_THE_HOUSE = (
+    "Items, outcomes and the personalized adapter stay on the client. Where an app makes no "
+    "personalized one, what is measured is the adapter that the client sends to be aggregated."
+)
 
 NOT_PROTECTED = (
     "The app's own metrics, mean training loss and accuracy with the number of examples, travel "

@@ -161,6 +161,24 @@ def test_names_are_no_paths_where_a_client_runs_in_its_own_folder(
         keep_out(plan(probes={"task": "own.json"}), Owner(simulates=True), tmp_path)
 
 
+@pytest.mark.parametrize("source", ["{}/own.jsonl", "known:bbq:{}", "lm-eval:{}/task.yaml"])
+def test_a_clients_own_folder_is_not_named_from_beside_the_app_either(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An app's relative paths start from where its modules are, not from the current folder."""
+    store = tmp_path / "app" / "store"
+    store.mkdir(parents=True)
+    (store / "own.jsonl").touch()
+    (store / "task.yaml").touch()
+    (tmp_path / "started-here").mkdir()
+    monkeypatch.chdir(tmp_path / "started-here")
+    monkeypatch.syspath_prepend(str(tmp_path / "app"))
+    role = "general" if source.startswith("lm-eval") else "bias"
+    of = plan(probes={role: source.format("store")})
+    with pytest.raises(NotAgreedError, match="own folder"):
+        keep_out(of, Owner(plan=of.digest), store)
+
+
 @pytest.mark.parametrize("path", ["{}", "{}/..", "{}/own.json", "~root/x", "~nobody-here/x"])
 def test_a_path_does_not_ask_where_a_client_keeps_its_files_or_who_it_is(
     path: str, tmp_path: Path

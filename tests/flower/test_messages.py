@@ -15,6 +15,7 @@ from unsilent.errors import BudgetError, BudgetSpentError, InputError, RunError,
 from unsilent.flower import messages
 from unsilent.flower.sentences import Sentence
 from unsilent.models.base import Adapter
+from unsilent.plan import parse_plan
 
 BASE = "sha256:" + "c" * 64
 SECRET = "the patient wrote: it hurts"
@@ -168,6 +169,20 @@ def test_one_entry_of_the_log_is_never_long(log: Callable[..., Path], tmp_path: 
     kept = (tmp_path / "error.log").read_text()
     assert len(kept) < 100_000
     assert "ValueError" in kept and "the end" in kept
+
+
+def test_what_a_server_sent_does_not_rule_the_terminal_that_shows_the_log(
+    log: Callable[..., Path], tmp_path: Path
+) -> None:
+    def handle(message: Message, context: Context) -> Message:
+        modes = {"amplified_bias": {"tolerance": 0.1}}
+        parse_plan({"modes": modes, "all is well\x1b[2J\x9b\u202e": 1})
+        return message
+
+    messages.guarded(handle, log)(question(), context())
+    kept = (tmp_path / "error.log").read_text()
+    assert "all is well\\x1b[2J\\x9b\\u202e: unknown key" in kept
+    assert all(character.isprintable() or character == "\n" for character in kept)
 
 
 @pytest.mark.parametrize("fault", [ValueError(SECRET), OSError(SECRET), RunError(SECRET)])

@@ -92,8 +92,9 @@ def test_a_plans_rounds_go_to_one_run(named: str, tmp_path: Path) -> None:
         with pytest.raises(OtherRunError, match="another run of the same plan"):
             release(tmp_path, plan(), number, run=named)
     with pytest.raises(OtherRunError):
-        observer(tmp_path, plan(), named).refuse_other_run()
-    observer(tmp_path, plan(), "first").refuse_other_run()
+        observer(tmp_path, plan(), named).begin(2)
+    assert observer(tmp_path, plan(), "first").begin(1) == given
+    assert observer(tmp_path, plan(), "first").begin(2) is None
     assert release(tmp_path, plan(), run="first") == given
     assert len(observer(tmp_path, plan()).events()) == 1
 

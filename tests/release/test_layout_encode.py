@@ -58,6 +58,18 @@ def test_the_norm_never_exceeds_the_joint_clip(values, population, clip):
     assert sum(int(x) ** 2 for x in vector) <= (of.clip * of.scale) ** 2
 
 
+def test_at_the_largest_joint_clip_the_norm_is_still_counted_right():
+    of = layout(clip=2.0**31 / 1024)
+    random = np.random.default_rng(0)
+    scale = 10 ** random.uniform(-3, 1, 20_000)
+    vectors = of.encode_all({name: random.normal(size=20_000) * scale for name in of.inputs})
+    for vector in vectors.tolist():
+        assert sum(x * x for x in vector) <= 2**62
+    # Beyond it the squares of a vector are no longer whole numbers of 64 bits.
+    with pytest.raises(PlanError, match="out of range"):
+        layout(clip=2.0**31 / 1023)
+
+
 def boxed(of, given_):
     return np.array(
         [

@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -161,17 +162,19 @@ def keep_out(plan: MonitoringPlan, owner: Owner, folder: Path) -> None:
         if owner.read_it:
             named[f"probes.{role}"] = source.path or source.task
     for key, value in named.items():
-        # Beside paths there are names of models and tasks: they lead to a folder that is there.
-        if not value or not (_absolute(value) or os.path.lexists(value)):
-            continue
-        places = _places(Path(value), folder)
-        # A folder that holds the client's own is as good as the client's own.
-        if not places or places[0].is_relative_to(places[1]) or places[1].is_relative_to(places[0]):
-            raise NotAgreedError(
-                "the plan names what lies in the client's own folder",
-                where=key,
-                remedy="What lies there stays there. Keep what is shared in another folder.",
-            )
+        for path in _meant(value, beside_the_app=key.startswith("probes.")):
+            places = _places(path, folder)
+            # A folder that holds the client's own is as good as the client's own.
+            if (
+                not places
+                or places[0].is_relative_to(places[1])
+                or places[1].is_relative_to(places[0])
+            ):
+                raise NotAgreedError(
+                    "the plan names what lies in the client's own folder",
+                    where=key,
+                    remedy="What lies there stays there. Keep what is shared in another folder.",
+                )
 
 
 @lru_cache(maxsize=1)
@@ -198,6 +201,23 @@ def _foreign(plan: MonitoringPlan, owner: Owner) -> Iterator[tuple[str, str]]:
 def _sources(plan: MonitoringPlan) -> Iterator[tuple[str, ProbeSource]]:
     for role in PROBE_ROLES:
         yield role, parse_source(str(getattr(plan.probes, role)), role)
+
+
+def _meant(value: str | None, *, beside_the_app: bool) -> Iterator[Path]:
+    """Where a value of a plan may lead; nothing for a name of a model or a task.
+
+    Relative paths of an app's probes start from wherever its modules are found.
+    """
+    if not value:
+        return
+    if _absolute(value):
+        yield Path(value)
+        return
+    for start in ("", *(sys.path if beside_the_app else ())):
+        path = Path(start) / value
+        # Beside paths there are names: they lead to a folder that is there.
+        if os.path.lexists(path):
+            yield path
 
 
 def _absolute(path: str) -> bool:

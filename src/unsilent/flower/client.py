@@ -70,9 +70,10 @@ def observe_client(message: Message, context: Context) -> Message:
     """Measure the personalized behaviour; reply with one release, masked if so planned."""
     client, order, aggregated = _client(message, context)
     reference = messages.reference_of(message.content, aggregated.base)
-    client.observer(order.round).refuse_other_run()
+    release = client.observer(order.round).begin(order.round)
     answering.keep_findings(order, context)
-    release = client.observe(order.round, aggregated, reference)
+    if release is None:
+        release = client.observe(order.round, aggregated, reference)
     return answering.sent(message, context, client.plan, release)
 
 

@@ -155,6 +155,8 @@ def _note(context: Context, log: Callable[[Context], Path]) -> None:
     if len(text) > _LONGEST_ENTRY:
         half = _LONGEST_ENTRY // 2
         text = f"{text[:half]}\n…\n{text[-half:]}"
+    # An error may quote what a server sent, which would rule the terminal that shows the log.
+    text = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
     try:
         path = log(context)
         path.parent.mkdir(parents=True, exist_ok=True)

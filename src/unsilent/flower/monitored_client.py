@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from flwr.app import ArrayRecord, Context, Message, RecordDict
@@ -16,13 +17,14 @@ from flwr.clientapp import ClientApp
 from unsilent.errors import UnsilentError
 from unsilent.flower import answering, measuring, messages
 from unsilent.flower.agreement import probe_folder
-from unsilent.flower.answering import folder_of, log_of
+from unsilent.flower.answering import Order, folder_of, log_of
 from unsilent.flower.arrays import load_arrays, save_arrays
 from unsilent.flower.measuring import Functions, Personalize, Records, Score
 from unsilent.flower.messages import ADAPTER, MASKS, NAME, OBSERVE, REFERENCE
-from unsilent.flower.shipping import shipped_in
+from unsilent.flower.shipping import Shipped, shipped_in
 from unsilent.flower.undisturbed import time_limit, undisturbed
-from unsilent.modes.base import AdapterRole
+from unsilent.modes.base import AdapterRole, Statistic
+from unsilent.observer import SystemChange
 
 Handler = Callable[[Message, Context], Message]
 
@@ -115,7 +117,22 @@ class MonitoredClientApp(ClientApp):
         shipped = shipped_in(order.values)
         base = probe_folder(order.plan, order.owner, dict(shipped))
         observer = answering.observer_of(order, context)
-        observer.refuse_other_run()
+        made = observer.begin(order.round)
+        if made is None:
+            statistics, system = self._measured(message, context, order, shipped, base)
+            answering.keep_findings(order, context)
+            made = observer.release(order.round, statistics, system)
+        return answering.sent(message, context, order.plan, made)
+
+    def _measured(
+        self,
+        message: Message,
+        context: Context,
+        order: Order,
+        shipped: Shipped,
+        base: Path | None,
+    ) -> tuple[list[Statistic], SystemChange]:
+        """All planned modes under the adapters that came and those that are kept here."""
         folder = folder_of(context)
         aggregated = message.content.array_records[ADAPTER]
         adapters: dict[AdapterRole, ArrayRecord | None] = {
@@ -128,12 +145,7 @@ class MonitoredClientApp(ClientApp):
         with time_limit(order.plan.monitor.timeout):
             own = measuring.personalized(self._functions, aggregated, context)
             adapters["personalized"] = adapters["local"] if own is None else own
-            statistics, system = measuring.measure(
-                self._functions, order.text, adapters, context, shipped, base
-            )
-        answering.keep_findings(order, context)
-        made = observer.release(order.round, statistics, system)
-        return answering.sent(message, context, order.plan, made)
+            return measuring.measure(self._functions, order.text, adapters, context, shipped, base)
 
 
 def _model_of(content: RecordDict) -> ArrayRecord | None:

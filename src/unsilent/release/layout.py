@@ -46,7 +46,8 @@ _REPORTS = (RAISED, CLIPPED)
 
 _ROUNDED_UP = 1.5
 """Integer units of the norm that are kept free for rounding the two reports up."""
-_LARGEST_NORM = 2.0**40
+_LARGEST_NORM = 2.0**31
+"""Whole numbers of 64 bits hold the squares of a vector of this norm, and their sum."""
 _SUBGROUP_WEIGHT = 0.2
 _REPORT_WEIGHT = 0.68
 """An interval's end rests on a report as much as on the effect, so that both are to be known about
