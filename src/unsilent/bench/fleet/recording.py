@@ -36,6 +36,11 @@ TRAININGS = (
 (DP-FedAvg), and for one of its records (DP-SGD)."""
 
 
+EARLIER = ("sha256:b5d0b196f80021f6b213c65f166594fdf38d945e1765fe9242e24c2a9b91af55",)
+"""Digests of this plan with other weights, under which some of what ships was recorded. Weights say
+how numbers are released and judged, not what they are."""
+
+
 def fleet_plan() -> MonitoringPlan:
     """The one monitoring plan of the fleet's traces."""
     with as_file(files("unsilent.bench") / "plans" / "fleet.toml") as path:
