@@ -168,7 +168,10 @@ def test_training_is_bit_for_bit_what_it_was(name: str, tmp_path: Path) -> None:
     share = 0.5 if name == "half" else 1.0
     declared = plan(tmp_path, federation={"participation": share, "clients": NODES, "rounds": 3})
     grid = InProcess(monitor_client(app(name), score), NODES, tmp_path / "nodes", agreed=declared)
-    strategy = monitor_strategy(STRATEGIES[name](), declared, out=tmp_path / "run")
+    # Half of four clients reach no verdict; what they train is the question here.
+    strategy = monitor_strategy(
+        STRATEGIES[name](), declared, out=tmp_path / "run", accept_underpowered=True
+    )
     assert run(grid, strategy) == unmonitored(tmp_path, name)
     assert judged(tmp_path / "run") == [1, 3]
     assert missed(tmp_path / "run") == {}

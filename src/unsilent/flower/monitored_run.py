@@ -56,6 +56,7 @@ class MonitoredRun:
         grid: Reaches the nodes, once it is known.
         initial: The arrays that the run was started with, if they are known.
         round: The round that came last, 0 before the first.
+        copied: Whether the strategy was copied.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -63,6 +64,7 @@ class MonitoredRun:
         self.grid: Grid | None = None
         self.initial: ArrayRecord | None = None
         self.round = 0
+        self.copied = False
         self._first: int | None = None
         self._last = 0
         self._opened: tuple[Monitor, Gate] | None = None
@@ -86,8 +88,8 @@ class MonitoredRun:
 
     @property
     def begun(self) -> bool:
-        """Whether a round of it was seen, understood or not."""
-        return self._tried or bool(self._whys)
+        """Whether a round of it was seen, understood or not, or could be by a copy."""
+        return self._tried or self.copied or bool(self._whys)
 
     @property
     def over(self) -> bool:
@@ -227,7 +229,11 @@ class MonitoredRun:
         for key in (number, None):
             if key in self._whys:
                 return self._whys[key]
-        if self._first is None:
+        if self._first is None and failed:
+            what = f"an exception ({failed}) ended it before its first round"
+        elif self._first is None and self.copied:
+            what = "a copy of the strategy was made, and a copy is not monitored"
+        elif self._first is None:
             what = "it called neither configure_train nor aggregate_train of the strategy"
         elif number < self._first:
             what = f"it began with round {self._first}"

@@ -32,6 +32,10 @@ _ROUND_UNKNOWN = (
     "server_round"
 )
 
+_REPLIES_UNKNOWN = (
+    "no replies could be told from how aggregate_train was called: name the parameter replies"
+)
+
 
 def monitor_strategy(
     strategy: S,
@@ -150,12 +154,18 @@ class _Watch:
             if number is None:
                 run.note(None, _ROUND_UNKNOWN)
             else:
-                run.quietly(lambda: self._ended(run, number, result, arrived))
+                heard = None if replies is None else arrived
+                run.quietly(lambda: self._ended(run, number, result, heard))
             return result
 
         return _after(result, look)
 
-    def _ended(self, run: MonitoredRun, number: int, result: Any, arrived: list[Any]) -> None:
+    def _ended(
+        self, run: MonitoredRun, number: int, result: Any, arrived: list[Any] | None
+    ) -> None:
+        if arrived is None:
+            run.end(number, None, _REPLIES_UNKNOWN, [])
+            return
         arrays, why = aggregated(result, self._sent if number == self._round else None)
         run.end(number, arrays, why, self._trained(run, messages_in(arrived)))
 
@@ -266,6 +276,7 @@ class _Method:
         return getattr(self._method, name)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        self._owner.run.copied = True
         return (_plain, (self._strategy, self._name))
 
 
