@@ -38,7 +38,7 @@ def small_plan(folder: Path, **changes: Any) -> MonitoringPlan:
         "probes": {"task": str(folder / "probes.jsonl")},
     }
     for section, values in changes.items():
-        data[section] = {**data.get(section, {}), **values}
+        data[section] = values if section == "modes" else {**data.get(section, {}), **values}
     return parse_plan(data)
 
 
@@ -71,7 +71,8 @@ def small_app(
 def score(items: ItemSet, arrays: ArrayRecord | None, context: Context) -> list[list[float]]:
     """The surer, the larger the array."""
     shift = 0.0 if arrays is None else float(np.tanh(arrays.to_numpy_ndarrays()[0]).mean())
-    return [[0.5 - 0.3 * shift, 0.5 + 0.3 * shift] for _ in items]
+    rows = [np.linspace(1.0 - 0.3 * shift, 1.0 + 0.3 * shift, len(item.choices)) for item in items]
+    return [(row / row.sum()).tolist() for row in rows]
 
 
 def begin(folder: Path, app: ClientApp | None = None, **grid: Any) -> InProcess:

@@ -1,5 +1,7 @@
 """A strategy with signatures and results of its own runs with the line as without it."""
 
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 import asyncio
@@ -58,10 +60,10 @@ class MoreArguments(Loop):
 
 
 class OtherNames(Loop):
-    def configure_train(self, rnd: int, params: Any, cfg: Any, nodes: Any) -> Any:  # type: ignore[override]
+    def configure_train(self, rnd: int, params: Any, cfg: Any, nodes: Any) -> Any:
         return super().configure_train(rnd, params, cfg, nodes)
 
-    def aggregate_train(self, rnd: int, results: Any) -> Any:  # type: ignore[override]
+    def aggregate_train(self, rnd: int, results: Any) -> Any:
         return super().aggregate_train(rnd, results)
 
     def once(self, number: int, arrays: Any, grid: Any) -> Any:
@@ -70,7 +72,7 @@ class OtherNames(Loop):
 
 
 class KeywordOnly(Loop):
-    def aggregate_train(self, *, replies: Any, server_round: int) -> Any:  # type: ignore[override]
+    def aggregate_train(self, *, replies: Any, server_round: int) -> Any:
         return super().aggregate_train(server_round, replies)
 
     def once(self, number: int, arrays: Any, grid: Any) -> Any:
@@ -87,7 +89,7 @@ class Starred(Loop):
 
 
 class OtherOrder(Loop):
-    def aggregate_train(self, replies: Any, server_round: int) -> Any:  # type: ignore[override]
+    def aggregate_train(self, replies: Any, server_round: int) -> Any:
         return super().aggregate_train(server_round, replies)
 
     def once(self, number: int, arrays: Any, grid: Any) -> Any:
@@ -170,14 +172,14 @@ class LazyReplies(Loop):
 
 
 class EmptiesReplies(Loop):
-    def aggregate_train(self, server_round: int, replies: list[Message]) -> Any:  # type: ignore[override]
+    def aggregate_train(self, server_round: int, replies: list[Message]) -> Any:
         found = super().aggregate_train(server_round, list(replies))
         replies.clear()
         return found
 
 
 class RepliesByNode(Loop):
-    def aggregate_train(self, server_round: int, by_node: dict[int, Message]) -> Any:  # type: ignore[override]
+    def aggregate_train(self, server_round: int, by_node: dict[int, Message]) -> Any:
         return super().aggregate_train(server_round, list(by_node.values()))
 
     def once(self, number: int, arrays: Any, grid: Any) -> Any:
@@ -195,7 +197,7 @@ class OwnMessages(Loop):
 
 
 class Awaited(Loop):
-    async def aggregate_train(self, server_round: int, replies: Any) -> Any:  # type: ignore[override]
+    async def aggregate_train(self, server_round: int, replies: Any) -> Any:
         return super().aggregate_train(server_round, replies)
 
     def once(self, number: int, arrays: Any, grid: Any) -> Any:
@@ -271,7 +273,7 @@ class OnlyControl(NoArrays):
 
 
 class NoRound(NoArrays):
-    def aggregate_train(self, which: str, replies: Any) -> Any:  # type: ignore[override]
+    def aggregate_train(self, which: str, replies: Any) -> Any:
         return super(NoArrays, self).aggregate_train(0, replies)
 
     def once(self, number: int, arrays: Any, grid: Any) -> Any:
@@ -283,7 +285,7 @@ class NoRound(NoArrays):
 class NoReplies(NoArrays):
     """Keeps its replies to itself."""
 
-    def aggregate_train(self, server_round: int) -> Any:  # type: ignore[override]
+    def aggregate_train(self, server_round: int) -> Any:
         return super(NoArrays, self).aggregate_train(server_round, self.kept)
 
     def once(self, number: int, arrays: Any, grid: Any) -> Any:

@@ -64,9 +64,7 @@ def monitor_client(
 class MonitoredClientApp(ClientApp):
     """A ClientApp around another; only monitoring's questions are answered here."""
 
-    def __init__(
-        self, app: ClientApp, functions: Functions, arrays: str | None = None
-    ) -> None:
+    def __init__(self, app: ClientApp, functions: Functions, arrays: str | None = None) -> None:
         super().__init__()
         self._arrays = arrays
         self._app = app

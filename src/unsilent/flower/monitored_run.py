@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from flwr.app import ArrayRecord
@@ -113,7 +113,9 @@ class MonitoredRun:
         start = gate.begin(round_number)
         return None if start == round_number - 1 else load_arrays(self._global(start))
 
-    def end(self, round_number: int, arrays: ArrayRecord | None, why: str, nodes: list[int]) -> None:
+    def end(
+        self, round_number: int, arrays: ArrayRecord | None, why: str, nodes: list[int]
+    ) -> None:
         """After a round: if it is a planned one, ask those who trained and let the gate decide.
 
         Args:
@@ -198,9 +200,7 @@ class MonitoredRun:
     def _made(self) -> tuple[Monitor, Gate]:
         open_folder(self.plan, self.out)
         ledger = Ledger(self.out / "ledger.sqlite")
-        monitor = Monitor(
-            self.plan, ledger, accept_underpowered=self._settings.accept_underpowered
-        )
+        monitor = Monitor(self.plan, ledger, accept_underpowered=self._settings.accept_underpowered)
         self._told_before = {entry.payload["round"] for entry in ledger.entries("missed")}
         return monitor, Gate(self.plan, ledger)
 

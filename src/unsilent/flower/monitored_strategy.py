@@ -151,18 +151,18 @@ class _Watch:
 
         def look(result: Any) -> Any:
             self._shown = run.quietly(lambda: metrics_in(result))
-            if number is None:
-                run.note(None, _ROUND_UNKNOWN)
-            else:
-                heard = None if replies is None else arrived
-                run.quietly(lambda: self._ended(run, number, result, heard))
+            heard = None if replies is None else arrived
+            run.quietly(lambda: self._ended(run, number, result, heard))
             return result
 
         return _after(result, look)
 
     def _ended(
-        self, run: MonitoredRun, number: int, result: Any, arrived: list[Any] | None
+        self, run: MonitoredRun, number: int | None, result: Any, arrived: list[Any] | None
     ) -> None:
+        if number is None:
+            run.note(None, _ROUND_UNKNOWN)
+            return
         if arrived is None:
             run.end(number, None, _REPLIES_UNKNOWN, [])
             return
