@@ -46,13 +46,13 @@ class Scaffold(FedAvg):
             yield Message(content, dst_node_id=node, message_type="train")
 
     def aggregate_train(self, server_round: int, replies: Any) -> Any:
-        models = [m.content[self.returned].to_numpy_ndarrays()[0] for m in replies]
+        models = [m.content.array_records[self.returned].to_numpy_ndarrays()[0] for m in replies]
         return ArrayRecord([np.mean(models, axis=0)]), None, record(self.control)
 
 
 def trains(sent: str, returned: str, control: int) -> Callable[[Message, Context], Message]:
     def train(message: Message, context: Context) -> Message:
-        (weights,) = message.content[sent].to_numpy_ndarrays()
+        (weights,) = message.content.array_records[sent].to_numpy_ndarrays()
         content = {
             "control": record(control, value=-9.0),
             returned: ArrayRecord([weights + np.float32(context.node_id)]),

@@ -145,12 +145,13 @@ def aggregated(result: Any, sent: ArrayRecord | None) -> tuple[ArrayRecord | Non
         result: Flower's pair of arrays and metrics, or whatever it returned.
         sent: The model that its clients were sent, if known.
     """
-    if isinstance(result, tuple) and result and isinstance(result[0], ArrayRecord):
-        return ArrayRecord(dict(result[0])), ""
-    if result is None or (isinstance(result, tuple) and result and result[0] is None):
+    first = result[0] if isinstance(result, tuple) and result else result
+    if first is None:
         return None, "the strategy aggregated no arrays"
     found = {name: each for name, each in _parts(result) if isinstance(each, ArrayRecord)}
     model = model_in(found, like=sent)
+    if isinstance(first, ArrayRecord) and (model is None or sent is None or alike(first, sent)):
+        return ArrayRecord(dict(first)), ""
     if model is not None and (model is found.get(ARRAYS) or sent is None or alike(model, sent)):
         return ArrayRecord(dict(model)), ""
     if not found:

@@ -150,9 +150,10 @@ class MonitoredClientApp(ClientApp):
             found["personalized"] = measuring.personalized(self._functions, aggregated, context)
             if found["personalized"] is None:
                 found["personalized"] = found["local"] = _kept(folder / _LOCAL)
-        for role, name in (("start", _START), ("local", _LOCAL)):
-            if role in needed and role not in found:
-                found[role] = _kept(folder / name)
+        if "start" in needed:
+            found["start"] = _kept(folder / _START)
+        if "local" in needed and "local" not in found:
+            found["local"] = _kept(folder / _LOCAL)
         return found
 
 

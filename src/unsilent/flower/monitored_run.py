@@ -24,6 +24,7 @@ from unsilent.findings import write_findings
 from unsilent.flower.arrays import load_arrays, save_arrays
 from unsilent.flower.measuring import find
 from unsilent.flower.monitoring import Monitoring
+from unsilent.flower.promises import Promises
 from unsilent.flower.run_folder import NOT_MONITORED, open_folder
 from unsilent.flower.undisturbed import undisturbed
 from unsilent.gate_keeper import Gate
@@ -56,7 +57,6 @@ class MonitoredRun:
         grid: Reaches the nodes, once it is known.
         initial: The arrays that the run was started with, if they are known.
         round: The round that came last, 0 before the first.
-        copied: Whether the strategy was copied.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -64,15 +64,10 @@ class MonitoredRun:
         self.grid: Grid | None = None
         self.initial: ArrayRecord | None = None
         self.round = 0
-        self.copied = False
-        self._first: int | None = None
-        self._last = 0
+        self._promises = Promises()
         self._opened: tuple[Monitor, Gate] | None = None
         self._tried = False
         self._over = False
-        self._whys: dict[int | None, str] = {}
-        self._told: set[int] = set()
-        self._told_before: set[int] = set()
         self._process = os.getpid()
 
     @cached_property
@@ -87,9 +82,18 @@ class MonitoredRun:
         return Path(self._settings.out or Path("runs") / self.plan.name).absolute()
 
     @property
+    def where(self) -> Path | None:
+        """``out``, None if the plan cannot be read."""
+        try:
+            with undisturbed():
+                return self.out
+        except Exception:  # said where the run is opened
+            return None
+
+    @property
     def begun(self) -> bool:
-        """Whether a round of it was seen, understood or not, or could be by a copy."""
-        return self._tried or self.copied or bool(self._whys)
+        """Whether a round of it was seen, understood or not, or may be by a copy."""
+        return self._tried or self._promises.copied or bool(self._promises.whys)
 
     @property
     def over(self) -> bool:
@@ -138,7 +142,11 @@ class MonitoredRun:
 
     def note(self, round_number: int | None, why: str) -> None:
         """Keep why a round is not monitored, should it be a planned one; None: any of them."""
-        self._whys.setdefault(round_number, why)
+        self._promises.whys.setdefault(round_number, why)
+
+    def copy(self) -> None:
+        """Note that the strategy was copied."""
+        self._promises.copied = True
 
     def close(self, *, failed: str = "") -> None:
         """The run is over: each planned round of which nothing was said is missed, with a reason.
@@ -153,7 +161,7 @@ class MonitoredRun:
         if self._open() is None:
             return
         self._account(None, failed)
-        self._finish(self._last)
+        self._finish(self._promises.last)
 
     def leave(self) -> None:
         """The run was interrupted: whoever did it may go on with it, and nothing is missed yet."""
@@ -201,13 +209,14 @@ class MonitoredRun:
         open_folder(self.plan, self.out)
         ledger = Ledger(self.out / "ledger.sqlite")
         monitor = Monitor(self.plan, ledger, accept_underpowered=self._settings.accept_underpowered)
-        self._told_before = {entry.payload["round"] for entry in ledger.entries("missed")}
+        # What kept an earlier run from beginning here keeps this one from nothing.
+        (self.out / NOT_MONITORED).unlink(missing_ok=True)
+        self._promises.told_before = {entry.payload["round"] for entry in ledger.entries("missed")}
         return monitor, Gate(self.plan, ledger)
 
     def _reach(self, round_number: int) -> tuple[Monitor, Gate] | None:
-        if self._first is None:
-            self._first = round_number
-        self.round, self._last = round_number, max(self._last, round_number)
+        self.round = round_number
+        self._promises.reach(round_number)
         if self._open() is None:
             return None
         self._account(round_number)
@@ -219,30 +228,9 @@ class MonitoredRun:
             return
         monitor = self._opened[0]
         for number in self.plan.monitoring_rounds:
-            told = self._told | self._told_before
-            silent = number not in told and not monitor.judged(number)
-            if silent and (before is None or number < before):
-                self._record(number, self._why(number, failed))
-
-    def _why(self, number: int, failed: str) -> str:
-        """Why nothing was said about a planned round."""
-        for key in (number, None):
-            if key in self._whys:
-                return self._whys[key]
-        if self._first is None and failed:
-            what = f"an exception ({failed}) ended it before its first round"
-        elif self._first is None and self.copied:
-            what = "a copy of the strategy was made, and a copy is not monitored"
-        elif self._first is None:
-            what = "it called neither configure_train nor aggregate_train of the strategy"
-        elif number < self._first:
-            what = f"it began with round {self._first}"
-        elif number > self._last:
-            ended = f"an exception ({failed}) ended it" if failed else "it ended"
-            what = f"{ended} after round {self._last}"
-        else:
-            what = "it did not aggregate this round by the strategy's aggregate_train"
-        return f"the run did not come to it: {what}"
+            due = before is None or number < before
+            if due and not self._promises.told(number) and not monitor.judged(number):
+                self._record(number, self._promises.why(number, failed))
 
     def _observe(
         self, round_number: int, arrays: ArrayRecord | None, why: str, nodes: list[int]
@@ -256,7 +244,7 @@ class MonitoredRun:
             reference = None if base else load_arrays(self._reference)
             chosen = _chosen(self.plan, nodes, round_number)
             self._monitoring.observe(round_number, chosen, arrays, reference)
-            self._told.add(round_number)
+            self._promises.told_now.add(round_number)
         self._finish(round_number)
 
     def _decide(self, round_number: int, arrays: ArrayRecord | None) -> None:
@@ -294,16 +282,20 @@ class MonitoredRun:
                 _LOG.warning("this run is not monitored: %s", reason)
                 folder = Path(self._settings.out or "runs").absolute()
                 write_whole(folder / NOT_MONITORED, f"{reason}\n".encode())
-            elif self.round in self.plan.monitoring_rounds and self.round not in self._told:
+            elif self._due(self.round):
                 self._record(self.round, reason)
             else:
                 _LOG.warning("after round %d: %s", self.round, reason)
         except (UnsilentError, OSError) as error:
             _LOG.warning("nor can that be recorded (%s)", type(error).__name__)
 
+    def _due(self, round_number: int) -> bool:
+        planned = round_number in self.plan.monitoring_rounds
+        return planned and round_number not in self._promises.told_now
+
     def _record(self, round_number: int, reason: str) -> None:
         _LOG.warning("round %d is not monitored: %s", round_number, reason)
-        self._told.add(round_number)
+        self._promises.told_now.add(round_number)
         if self._opened is not None:
             self._opened[0].miss(round_number, reason)
 

@@ -7,12 +7,9 @@ its reason, never the user's exception.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +20,7 @@ from flwr.serverapp.strategy import Strategy
 from unsilent.errors import InputError
 from unsilent.flower.calls import Call, Noted, aggregated, messages_in, metrics_in
 from unsilent.flower.monitored_run import MonitoredRun, Settings
+from unsilent.flower.watched_method import STARTED, WatchedMethod, after, started
 from unsilent.plan import MonitoringPlan
 
 S = TypeVar("S", bound=Strategy)
@@ -93,15 +91,16 @@ class _Watch:
             if callable(method):
                 # On the object itself: a subclass's own ``start``, ``super()`` and checks of its
                 # class find what they found before.
-                object.__setattr__(strategy, name, _Method(strategy, name, method, watch, self))
+                watched = WatchedMethod(strategy, name, method, watch, lambda: self.run)
+                object.__setattr__(strategy, name, watched)
         weakref.finalize(strategy, _see_to, self._runs)
 
     @property
     def run(self) -> MonitoredRun:
         """The run that goes on: that of the watch around this one if it is the same."""
         own = self._runs[0]
-        for other in _STARTED.get():
-            if other is not own and _where(other) == _where(own) is not None:
+        for other in STARTED.get():
+            if other is not own and other.where == own.where is not None:
                 return other
         return own
 
@@ -110,7 +109,7 @@ class _Watch:
         run = self.run
         number = run.quietly(lambda: call.round)
         arrays = run.quietly(lambda: call.arrays)
-        run.grid = run.quietly(lambda: call.grid) or run.grid
+        _find_grid(run, call)
         if number is None:
             run.note(None, _ROUND_UNKNOWN)
         else:
@@ -122,7 +121,7 @@ class _Watch:
             self._asked = []
         self._round, self._sent = number, arrays
         result = method(*call.args, **call.kwargs)
-        return _after(result, self._asked_by)
+        return after(result, self._asked_by)
 
     def _asked_by(self, result: Any) -> Any:
         """Note the messages of a result, at once if they are there."""
@@ -135,7 +134,7 @@ class _Watch:
         """The strategy's result, and after a planned round the monitoring of those who trained."""
         run = self.run
         number = run.quietly(lambda: call.round)
-        run.grid = run.grid or run.quietly(lambda: call.grid)
+        _find_grid(run, call)
         arrived: list[Any] = []
         replies = run.quietly(lambda: call.replies)
         if isinstance(replies, Iterator):
@@ -155,7 +154,7 @@ class _Watch:
             run.quietly(lambda: self._ended(run, number, result, heard))
             return result
 
-        return _after(result, look)
+        return after(result, look)
 
     def _ended(
         self, run: MonitoredRun, number: int | None, result: Any, arrived: list[Any] | None
@@ -178,7 +177,7 @@ class _Watch:
             run.quietly(lambda: self._note(run, run.round if number is None else number, result))
             return result
 
-        return _after(method(*call.args, **call.kwargs), look)
+        return after(method(*call.args, **call.kwargs), look)
 
     def _start(self, method: Callable[..., Any], call: Call) -> Any:
         """The strategy's run; where the gate holds back, its result is the promoted adapter."""
@@ -187,16 +186,16 @@ class _Watch:
         if self.run.over:
             self._runs[0] = MonitoredRun(self._settings)
         run = self.run
-        run.grid = run.quietly(lambda: call.grid)
+        _find_grid(run, call)
         run.initial = run.quietly(lambda: call.arrays)
-        with _started(run):
+        with started(run):
             result = method(*call.args, **call.kwargs)
         if inspect.iscoroutine(result):
             return self._awaited(run, result)
         return self._close(run, result)
 
     async def _awaited(self, run: MonitoredRun, result: Any) -> Any:
-        with _started(run):
+        with started(run):
             result = await result
         return self._close(run, result)
 
@@ -235,90 +234,6 @@ class _Watch:
         return sorted(node for node in nodes if node is not None)
 
 
-class _Method:
-    """In place of a strategy's method: called, signed and named as it.
-
-    A copy of the strategy, and one that was pickled, has its plain methods and is not monitored.
-    """
-
-    def __init__(
-        self,
-        strategy: Strategy,
-        name: str,
-        method: Callable[..., Any],
-        watch: Callable[[Callable[..., Any], Call], Any],
-        owner: _Watch,
-    ) -> None:
-        functools.update_wrapper(self, method)
-        self._strategy, self._name = strategy, name
-        self._method, self._watch, self._owner = method, watch, owner
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        run = self._owner.run
-        key = (self._name, _where(run))
-        call = run.quietly(lambda: Call(self._method, args, kwargs))
-        if call is None or (key[1] is not None and key in _WITHIN.get()):
-            return self._method(*args, **kwargs)
-
-        def alone(*args: Any, **kwargs: Any) -> Any:
-            # Monitored once, by the outermost: another line for the same run may lie within.
-            token = _WITHIN.set((*_WITHIN.get(), key))
-            try:
-                return self._method(*args, **kwargs)
-            finally:
-                _WITHIN.reset(token)
-
-        return self._watch(alone, call)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") and name not in ("__self__", "__func__"):
-            raise AttributeError(name)
-        return getattr(self._method, name)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        self._owner.run.copied = True
-        return (_plain, (self._strategy, self._name))
-
-
-def _plain(strategy: Strategy, name: str) -> Callable[..., Any]:
-    """The method of a strategy's class, bound to it."""
-    return getattr(type(strategy), name).__get__(strategy)
-
-
-_WITHIN: ContextVar[tuple[tuple[str, Path | None], ...]] = ContextVar("within", default=())
-"""Methods that are being called for a run's folder."""
-_STARTED: ContextVar[tuple[MonitoredRun, ...]] = ContextVar("started", default=())
-"""Runs whose ``start`` is being called."""
-
-
-@contextmanager
-def _started(run: MonitoredRun) -> Iterator[None]:
-    """While a strategy's run goes on; an exception that ends it passes."""
-    token = _STARTED.set((*_STARTED.get(), run))
-    try:
-        yield
-    except Exception as error:
-        kind = type(error).__name__
-        run.quietly(lambda: run.close(failed=kind))
-        raise
-    except BaseException:
-        run.leave()
-        raise
-    finally:
-        _STARTED.reset(token)
-
-
-def _after(result: Any, look: Callable[[Any], Any]) -> Any:
-    """Look at a result; at that of a coroutine once somebody awaited it."""
-    if not inspect.iscoroutine(result):
-        return look(result)
-
-    async def later() -> Any:
-        return look(await result)
-
-    return later()
-
-
 def _see_to(runs: list[MonitoredRun]) -> None:
     """At the end of the process, or of the strategy: a run without ``start`` ends here."""
     run = runs[0]
@@ -326,12 +241,11 @@ def _see_to(runs: list[MonitoredRun]) -> None:
         run.quietly(run.close)
 
 
-def _where(run: MonitoredRun) -> Path | None:
-    """A run's folder; None if its plan cannot be read."""
-    try:
-        return run.out
-    except Exception:  # said where the run is opened
-        return None
+def _find_grid(run: MonitoredRun, call: Call) -> None:
+    """Note what reaches the nodes, where a call holds it."""
+    found = run.quietly(lambda: call.grid)
+    if found is not None:
+        run.grid = found
 
 
 def _refuse_others(strategy: Any) -> None:
