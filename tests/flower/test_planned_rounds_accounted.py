@@ -250,6 +250,20 @@ def test_a_folder_that_cannot_be_opened_is_said_in_the_log(
     assert "holds no run" in (tmp_path / "run" / "not-monitored.txt").read_text()
 
 
+def test_a_result_that_cannot_be_held_back_is_returned_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Number(FedAvg):
+        def start(self, *args: Any, **kwargs: Any) -> Any:
+            super().start(*args, **kwargs)
+            return 7
+
+    plan = planned(tmp_path, gate={"action": "hold", "open_after": 1})
+    with caplog.at_level(logging.WARNING, "unsilent.flower"):
+        assert run(Number(), tmp_path, plan=plan) == 7
+    assert any("has no arrays to replace" in each.message for each in caplog.records)
+
+
 def test_a_run_without_a_model_to_hold_back_goes_back_to_where_it_started(tmp_path: Path) -> None:
     """Its gate saw no round, and promoted none."""
     plan = planned(tmp_path, gate={"action": "hold", "open_after": 1})

@@ -150,9 +150,11 @@ def aggregated(result: Any, sent: ArrayRecord | None) -> tuple[ArrayRecord | Non
         return None, "the strategy aggregated no arrays"
     found = {name: each for name, each in _parts(result) if isinstance(each, ArrayRecord)}
     model = model_in(found, like=sent)
-    if isinstance(first, ArrayRecord) and (model is None or sent is None or alike(first, sent)):
+    fits = model is not None and (sent is None or alike(model, sent))
+    # Flower's own pair, unless what it begins with is not the model and something else is.
+    if isinstance(first, ArrayRecord) and (not fits or sent is None or alike(first, sent)):
         return ArrayRecord(dict(first)), ""
-    if model is not None and (model is found.get(ARRAYS) or sent is None or alike(model, sent)):
+    if model is not None and (fits or model is found.get(ARRAYS)):
         return ArrayRecord(dict(model)), ""
     if not found:
         kind = type(result).__name__

@@ -17,7 +17,7 @@ import numpy as np
 from flwr.app import ArrayRecord, Message
 from flwr.serverapp.strategy import Strategy
 
-from unsilent.errors import InputError
+from unsilent.errors import InputError, RunError
 from unsilent.flower.calls import Call, Noted, aggregated, messages_in, metrics_in
 from unsilent.flower.monitored_run import MonitoredRun, Settings
 from unsilent.flower.watched_method import STARTED, WatchedMethod, after, started
@@ -203,7 +203,7 @@ class _Watch:
         run.quietly(run.close)
         promoted = run.quietly(run.promoted)
         if promoted is not None:
-            run.quietly(lambda: setattr(result, "arrays", promoted))
+            run.quietly(lambda: _hold(result, promoted))
         return result
 
     def _note(self, run: MonitoredRun, number: int, result: Any) -> None:
@@ -239,6 +239,17 @@ def _see_to(runs: list[MonitoredRun]) -> None:
     run = runs[0]
     if run.begun and not run.over:
         run.quietly(run.close)
+
+
+def _hold(result: Any, promoted: ArrayRecord) -> None:
+    """Let a run's result be the promoted arrays. Raises RunError if it holds none to replace."""
+    if not hasattr(result, "arrays"):
+        raise RunError(
+            "the gate holds back, and what start returned has no arrays to replace",
+            where="gate",
+            remedy="Let it return a flwr.serverapp.strategy.Result.",
+        )
+    result.arrays = promoted
 
 
 def _find_grid(run: MonitoredRun, call: Call) -> None:
