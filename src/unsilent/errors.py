@@ -108,6 +108,10 @@ class NoFolderError(RunError):
     """A client that has no folder of its own."""
 
 
+class NoArraysError(RunError):
+    """A client of whose training no arrays were kept that a planned mode is measured on."""
+
+
 class TimeLimitError(RunError):
     """A client that took longer than the plan allows."""
 

@@ -195,9 +195,8 @@ def test_a_language_models_adapter_is_monitored(
     plan = plan.replace("clients = 10", "clients = 3").replace("min_cohort = 10", "min_cohort = 3")
     paths = "".join(f'{role} = "{role}.jsonl"\n' for role in ("bias", "harmful", "general"))
     plan = plan.replace("[probes]\n", f'[probes]\n{paths}benign = "harmful.jsonl"\n')
-    # Of three clients a smaller budget shows nothing, and such a plan is refused.
-    plan += "\n[privacy]\nepsilon = 40.0\n"
-    (app / "plan.toml").write_text(plan)
+    # With three clients instead of ten the plan's epsilon reaches no verdict.
+    (app / "plan.toml").write_text(f"{plan}\n[privacy]\nepsilon = 20.0\n")
     where = both("flowertune", tmp_path, monkeypatch, 3, **{"model.name": tiny(tmp_path / "model")})
     told = found(where, "flowertune")
     assert {code for code, finding in told.items() if finding["verdict"]} == {

@@ -69,7 +69,7 @@ def measure(
     Args:
         functions: The app's.
         plan_text: The plan as JSON.
-        adapters: By role; None is the base model.
+        adapters: By role, those that ``adapters_needed`` names; None is the base model.
         context: Handed to the functions.
         shipped: Probe sets that came from the server; taken only if the plan pins them.
         base: Folder of the plan's relative paths; by default that of the app, or the current one.
@@ -86,12 +86,10 @@ def measure(
             remedy='Set it to "client".',
         )
     modes = [MODES[code] for code in plan.planned]
-    needs = {need for mode in modes for need in mode.needs}
+    needs = _needs(functions, plan)
     records = _records(functions, context)
     home = home_domain(plan, records, declared=declared_home(context))
-    if records is not None:
-        needs |= set(_RECORDS)
-    elif any(need.items == "records" for need in needs):
+    if records is None and any(need.items == "records" for need in needs):
         raise InputError(
             "a planned mode is measured on held-out records, and the app gives none",
             where="modes",
@@ -111,6 +109,11 @@ def measure(
     if records is None:
         return statistics, SystemChange(plan.monitor.margin, plan.monitor.margin)
     return statistics, system_change(evidence)
+
+
+def adapters_needed(functions: Functions, plan_text: str) -> frozenset[AdapterRole]:
+    """The adapters under which something is scored for this plan."""
+    return frozenset(need.adapter for need in _needs(functions, plan_of(plan_text)))
 
 
 def personalized(
@@ -155,6 +158,12 @@ def find(path: str | Path) -> Path:
         if (folder / given).is_file():
             return (folder / given).absolute()
     return given
+
+
+def _needs(functions: Functions, plan: MonitoringPlan) -> set[Need]:
+    """What the planned modes are measured on, and the system's metrics where there are records."""
+    needs = {need for code in plan.planned for need in MODES[code].needs}
+    return needs if functions.records is None else needs | set(_RECORDS)
 
 
 def _records(functions: Functions, context: Context) -> ItemSet | None:

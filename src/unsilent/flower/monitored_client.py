@@ -6,30 +6,28 @@ sent back are kept in its own folder, since where each message starts a process 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from flwr.app import ArrayRecord, Context, Message, RecordDict
+from flwr.app import ArrayRecord, Context, Message
 from flwr.clientapp import ClientApp
 
-from unsilent.errors import UnsilentError
+from unsilent.errors import NoArraysError, UnsilentError
 from unsilent.flower import answering, measuring, messages
 from unsilent.flower.agreement import probe_folder
 from unsilent.flower.answering import Order, folder_of, log_of
 from unsilent.flower.arrays import load_arrays, save_arrays
 from unsilent.flower.measuring import Functions, Personalize, Records, Score
 from unsilent.flower.messages import ADAPTER, MASKS, NAME, OBSERVE, REFERENCE
+from unsilent.flower.model_record import both_models, records_in
 from unsilent.flower.shipping import Shipped, shipped_in
 from unsilent.flower.undisturbed import time_limit, undisturbed
 from unsilent.modes.base import AdapterRole, Statistic
 from unsilent.observer import SystemChange
 
 Handler = Callable[[Message, Context], Message]
-
-ARRAYS = "arrays"
-"""The record that holds the model where a message has several: Flower's own default name."""
 
 _START, _LOCAL = "start.arrays", "local.arrays"
 
@@ -40,6 +38,7 @@ def monitor_client(
     *,
     records: Records | None = None,
     personalize: Personalize | None = None,
+    arrays: str | None = None,
 ) -> ClientApp:
     """A ClientApp that also answers monitoring.
 
@@ -57,15 +56,18 @@ def monitor_client(
         personalize: ``personalize(arrays, context)`` returns the client's own arrays from the newly
             aggregated ones: by training on, or from a file. By default they are what the client's
             own training in this round returned.
+        arrays: Name of the model's record in the messages that train, where they hold several
+            ArrayRecords and the model's is neither called ``arrays`` nor alone in its shapes.
     """
-    return MonitoredClientApp(app, Functions(score, records, personalize))
+    return MonitoredClientApp(app, Functions(score, records, personalize), arrays)
 
 
 class MonitoredClientApp(ClientApp):
     """A ClientApp around another; only monitoring's questions are answered here."""
 
-    def __init__(self, app: ClientApp, functions: Functions) -> None:
+    def __init__(self, app: ClientApp, functions: Functions, arrays: str | None = None) -> None:
         super().__init__()
+        self._arrays = arrays
         self._app = app
         self._functions = functions
 
@@ -79,11 +81,11 @@ class MonitoredClientApp(ClientApp):
         if kind.partition(".")[0] != "train":
             return self._app(message, context)
         # Read before the app does: it may put its results into the same record.
-        start = _model_of(message.content)
+        sent = _records_of(message)
         reply = self._app(message, context)
-        if not reply.has_error():
+        if isinstance(reply, Message) and not reply.has_error():
             with undisturbed():
-                _keep(context, start, _model_of(reply.content))
+                _keep(context, *both_models(sent, _records_of(reply), self._arrays))
         return reply
 
     def train(self, *args: Any, **kwargs: Any) -> Callable[[Handler], Handler]:
@@ -135,24 +137,39 @@ class MonitoredClientApp(ClientApp):
         """All planned modes under the adapters that came and those that are kept here."""
         folder = folder_of(context)
         aggregated = message.content.array_records[ADAPTER]
-        adapters: dict[AdapterRole, ArrayRecord | None] = {
-            "reference": message.content.array_records.get(REFERENCE),
-            "start": load_arrays(folder / _START),
-            "local": load_arrays(folder / _LOCAL),
-            "global": aggregated,
-        }
+        reference = message.content.array_records.get(REFERENCE)
+        needed = measuring.adapters_needed(self._functions, order.text)
         # A function that hangs would hold up training after the server has gone on.
         with time_limit(order.plan.monitor.timeout):
-            own = measuring.personalized(self._functions, aggregated, context)
-            adapters["personalized"] = adapters["local"] if own is None else own
+            adapters = self._adapters(needed, folder, aggregated, reference, context)
             return measuring.measure(self._functions, order.text, adapters, context, shipped, base)
 
+    def _adapters(
+        self,
+        needed: Collection[AdapterRole],
+        folder: Path,
+        aggregated: ArrayRecord,
+        reference: ArrayRecord | None,
+        context: Context,
+    ) -> dict[AdapterRole, ArrayRecord | None]:
+        """Those that the planned modes need: an app may have no others."""
+        found: dict[AdapterRole, ArrayRecord | None] = {
+            "reference": reference,
+            "global": aggregated,
+        }
+        if "personalized" in needed:
+            found["personalized"] = measuring.personalized(self._functions, aggregated, context)
+            if found["personalized"] is None:
+                found["personalized"] = found["local"] = _kept(folder / _LOCAL)
+        if "start" in needed:
+            found["start"] = _kept(folder / _START)
+        if "local" in needed and "local" not in found:
+            found["local"] = _kept(folder / _LOCAL)
+        return found
 
-def _model_of(content: RecordDict) -> ArrayRecord | None:
-    """The arrays of a message: its only ones, or those named ``arrays``."""
-    records = content.array_records
-    found = next(iter(records.values())) if len(records) == 1 else records.get(ARRAYS)
-    return None if found is None else ArrayRecord(dict(found))
+
+def _records_of(message: Message) -> dict[str, ArrayRecord]:
+    return records_in(message.content) if message.has_content() else {}
 
 
 def _keep(context: Context, start: ArrayRecord | None, local: ArrayRecord | None) -> None:
@@ -167,3 +184,15 @@ def _keep(context: Context, start: ArrayRecord | None, local: ArrayRecord | None
             (folder / name).unlink(missing_ok=True)
             if arrays is not None:
                 save_arrays(folder / name, arrays)
+
+
+def _kept(path: Path) -> ArrayRecord:
+    """What was kept of the client's own training. Raises NoArraysError if nothing was."""
+    if not path.is_file():
+        raise NoArraysError(
+            "the client's training in this round left no arrays that are known to be the model's",
+            where=path.name,
+            remedy="Where messages hold several ArrayRecords, give monitor_client the name of the "
+            "model's as arrays=…, or personalize=….",
+        )
+    return load_arrays(path)

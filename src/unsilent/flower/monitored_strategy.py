@@ -1,38 +1,38 @@
 """One line around a strategy: after planned rounds its clients are asked, and it trains as it did.
 
-The strategy's own methods run as they are; only what goes in and comes out of them is looked at.
-Whatever goes wrong in monitoring is a missed round with its reason, never the user's exception.
+The strategy's own methods are called with what they were given and return what they return; what
+goes in and comes out is only looked at. Whatever goes wrong in monitoring is a missed round with
+its reason, never the user's exception.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable
+import inspect
+import weakref
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
-from flwr.serverapp import Grid
-from flwr.serverapp.strategy import Result, Strategy
+from flwr.app import ArrayRecord, Message
+from flwr.serverapp.strategy import Strategy
 
-from unsilent.errors import UnsilentError
-from unsilent.files import write_whole
-from unsilent.findings import write_findings
-from unsilent.flower.arrays import load_arrays, save_arrays
-from unsilent.flower.measuring import find
-from unsilent.flower.monitoring import Monitoring
-from unsilent.flower.run_folder import NOT_MONITORED, open_folder
-from unsilent.flower.undisturbed import undisturbed
-from unsilent.gate_keeper import Gate
-from unsilent.ledger import Ledger
-from unsilent.monitor import Monitor
-from unsilent.plan import MonitoringPlan, read_plan
+from unsilent.errors import InputError, RunError
+from unsilent.flower.calls import Call, Noted, aggregated, messages_in, metrics_in
+from unsilent.flower.monitored_run import MonitoredRun, Settings
+from unsilent.flower.watched_method import STARTED, WatchedMethod, after, started
+from unsilent.plan import MonitoringPlan
 
 S = TypeVar("S", bound=Strategy)
-T = TypeVar("T")
 
-_LOG = logging.getLogger("unsilent.flower")
+_ROUND_UNKNOWN = (
+    "its round could not be told from how the strategy's methods were called: name the parameter "
+    "server_round"
+)
+
+_REPLIES_UNKNOWN = (
+    "no replies could be told from how aggregate_train was called: name the parameter replies"
+)
 
 
 def monitor_strategy(
@@ -50,7 +50,8 @@ def monitor_strategy(
 
     Args:
         strategy: Any of Flower's Message-API strategies, or a subclass or wrapper of one. Its
-            rounds, arrays, metrics and random numbers are what they were.
+            rounds, arrays, metrics and random numbers are what they were, whatever its methods
+            call their parameters and return.
         plan: A plan file, looked for beside the app's modules and in the current folder, or a plan.
         out: The run's folder, ``runs/NAME`` of the plan by default: ledger and findings.
         loss: Name of the aggregated loss that the run shows today; by default the first metric
@@ -59,215 +60,219 @@ def monitor_strategy(
         accept_underpowered: Monitor by a plan all the same that can reach no verdict in any mode;
             by default such a plan is refused before anything is booked, and the run goes on
             without monitoring.
+
+    Raises:
+        InputError: It is no strategy of the Message API, and nothing has begun.
     """
+    _refuse_others(strategy)
     metrics = {"loss": loss, "acc": accuracy}
-    _Watch(strategy, plan, out, metrics, accept_underpowered)
+    _Watch(strategy, Settings(plan, out, metrics, accept_underpowered))
     return strategy
 
 
 class _Watch:
     """What stands around a strategy's methods."""
 
-    def __init__(
-        self,
-        strategy: Strategy,
-        plan: str | Path | MonitoringPlan,
-        out: str | Path | None,
-        metrics: dict[str, str | None],
-        accept_underpowered: bool,
-    ) -> None:
-        self._given = plan
-        self._accepted = accept_underpowered
-        self._wanted = out
-        self._metrics = metrics
-        self._run: Monitoring | None = None
-        self._gate: Gate | None = None
-        self._out = Path()
-        self._tried = False
-        self._round = 0
+    def __init__(self, strategy: Strategy, settings: Settings) -> None:
+        self._settings = settings
+        # In a list: who sees to it at the end must not keep the strategy alive.
+        self._runs = [MonitoredRun(settings)]
+        self._round: int | None = None
+        self._sent: ArrayRecord | None = None
         self._asked: list[Message] = []
-        self._shown: MetricRecord | None = None
-        self._configure = strategy.configure_train
-        self._aggregate = strategy.aggregate_train
-        self._evaluate = strategy.aggregate_evaluate
-        self._start = strategy.start
-        # On the object itself: a subclass's own ``start``, ``super()`` and checks of its class
-        # find what they found before.
-        for name in ("configure_train", "aggregate_train", "aggregate_evaluate", "start"):
-            object.__setattr__(strategy, name, getattr(self, name))
+        self._shown: Mapping[str, Any] | None = None
+        for name, watch in {
+            "configure_train": self._configure,
+            "aggregate_train": self._aggregate,
+            "aggregate_evaluate": self._evaluate,
+            "start": self._start,
+        }.items():
+            method = getattr(strategy, name, None)
+            if callable(method):
+                # On the object itself: a subclass's own ``start``, ``super()`` and checks of its
+                # class find what they found before.
+                watched = WatchedMethod(strategy, name, method, watch, lambda: self.run)
+                object.__setattr__(strategy, name, watched)
+        weakref.finalize(strategy, _see_to, self._runs)
 
-    def configure_train(
-        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
-    ) -> Iterable[Message]:
-        """The strategy's messages, noted."""
-        self._round = server_round
-        start = self._quietly(lambda: self._begin(server_round, arrays, grid))
-        start = arrays if start is None else start
-        self._asked = list(self._configure(server_round, start, config, grid))
-        return self._asked
+    @property
+    def run(self) -> MonitoredRun:
+        """The run that goes on: that of the watch around this one if it is the same."""
+        own = self._runs[0]
+        for other in STARTED.get():
+            if other is not own and other.where == own.where is not None:
+                return other
+        return own
 
-    def aggregate_train(
-        self, server_round: int, replies: Iterable[Message]
-    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+    def _configure(self, method: Callable[..., Any], call: Call) -> Any:
+        """The strategy's messages, noted as they are made."""
+        run = self.run
+        number = run.quietly(lambda: call.round)
+        arrays = run.quietly(lambda: call.arrays)
+        _find_grid(run, call)
+        if number is None:
+            run.note(None, _ROUND_UNKNOWN)
+        else:
+            start = run.quietly(lambda: run.begin(number, arrays))
+            if start is not None:
+                call.with_arrays(start)
+                arrays = start
+        if number is None or number != self._round:
+            self._asked = []
+        self._round, self._sent = number, arrays
+        result = method(*call.args, **call.kwargs)
+        return after(result, self._asked_by)
+
+    def _asked_by(self, result: Any) -> Any:
+        """Note the messages of a result, at once if they are there."""
+        if isinstance(result, Collection):
+            self.run.quietly(lambda: self._asked.extend(messages_in(result)))
+            return result
+        return Noted(result, self._asked.append) if isinstance(result, Iterable) else result
+
+    def _aggregate(self, method: Callable[..., Any], call: Call) -> Any:
         """The strategy's result, and after a planned round the monitoring of those who trained."""
-        arrived = list(replies)
-        trained = self._trained(arrived)
-        arrays, metrics = self._aggregate(server_round, arrived)
-        self._shown = metrics
-        if self._planned(server_round):
-            self._quietly(lambda: self._observe(server_round, arrays, trained))
-            self._quietly(lambda: self._decide(server_round, arrays))
-        return arrays, metrics
+        run = self.run
+        number = run.quietly(lambda: call.round)
+        _find_grid(run, call)
+        arrived: list[Any] = []
+        replies = run.quietly(lambda: call.replies)
+        if isinstance(replies, Iterator):
+            call.with_replies(Noted(replies, arrived.append))
+        elif replies is not None:
+            # Taken now: a strategy may empty the list.
+            arrived.extend(run.quietly(lambda: messages_in(replies)) or [])
+        try:
+            result = method(*call.args, **call.kwargs)
+        except Exception as error:
+            run.note(number, f"aggregate_train raised {type(error).__name__}")
+            raise
 
-    def aggregate_evaluate(
-        self, server_round: int, replies: Iterable[Message]
-    ) -> MetricRecord | None:
+        def look(result: Any) -> Any:
+            self._shown = run.quietly(lambda: metrics_in(result))
+            heard = None if replies is None else arrived
+            run.quietly(lambda: self._ended(run, number, result, heard))
+            return result
+
+        return after(result, look)
+
+    def _ended(
+        self, run: MonitoredRun, number: int | None, result: Any, arrived: list[Any] | None
+    ) -> None:
+        if number is None:
+            run.note(None, _ROUND_UNKNOWN)
+            return
+        if arrived is None:
+            run.end(number, None, _REPLIES_UNKNOWN, [])
+            return
+        arrays, why = aggregated(result, self._sent if number == self._round else None)
+        run.end(number, arrays, why, self._trained(run, messages_in(arrived)))
+
+    def _evaluate(self, method: Callable[..., Any], call: Call) -> Any:
         """The strategy's result; loss and accuracy are noted as what the run shows."""
-        metrics = self._evaluate(server_round, replies)
-        self._quietly(lambda: self._note(server_round, metrics))
-        return metrics
+        run = self.run
+        number = run.quietly(lambda: call.round)
 
-    def start(self, *args: Any, **kwargs: Any) -> Result:
+        def look(result: Any) -> Any:
+            run.quietly(lambda: self._note(run, run.round if number is None else number, result))
+            return result
+
+        return after(method(*call.args, **call.kwargs), look)
+
+    def _start(self, method: Callable[..., Any], call: Call) -> Any:
         """The strategy's run; where the gate holds back, its result is the promoted adapter."""
-        result = self._start(*args, **kwargs)
-        promoted = self._quietly(self._promoted)
+        if self.run is not self._runs[0]:
+            return method(*call.args, **call.kwargs)
+        if self.run.over:
+            self._runs[0] = MonitoredRun(self._settings)
+        run = self.run
+        _find_grid(run, call)
+        run.initial = run.quietly(lambda: call.arrays)
+        with started(run):
+            result = method(*call.args, **call.kwargs)
+        if inspect.iscoroutine(result):
+            return self._awaited(run, result)
+        return self._close(run, result)
+
+    async def _awaited(self, run: MonitoredRun, result: Any) -> Any:
+        with started(run):
+            result = await result
+        return self._close(run, result)
+
+    def _close(self, run: MonitoredRun, result: Any) -> Any:
+        run.quietly(run.close)
+        promoted = run.quietly(run.promoted)
         if promoted is not None:
-            result.arrays = promoted
+            run.quietly(lambda: _hold(result, promoted))
         return result
 
-    def _planned(self, server_round: int) -> bool:
-        found = self._run
-        return found is not None and server_round in found.plan.monitoring_rounds
-
-    def _begin(self, server_round: int, arrays: ArrayRecord, grid: Grid) -> ArrayRecord | None:
-        """Open the run's folder in the first round; returns the arrays that the gate goes back to.
-
-        None if it goes back to none.
-        """
-        if not self._tried:
-            self._tried = True
-            self._run = self._open(grid)
-            self._gate = Gate(self._run.plan, self._run.monitor.ledger)
-        if self._run is None or self._gate is None:
-            return None
-        if server_round == self._run.plan.reference_round:
-            save_arrays(self._reference, arrays)
-        if not self._gate.decides:
-            return None
-        if not self._global(0).is_file():
-            save_arrays(self._global(0), arrays)
-        start = self._gate.begin(server_round)
-        return None if start == server_round - 1 else load_arrays(self._global(start))
-
-    def _open(self, grid: Grid) -> Monitoring:
-        given = self._given
-        plan = given if isinstance(given, MonitoringPlan) else read_plan(find(given))
-        self._out = Path(self._wanted or Path("runs") / plan.name).absolute()
-        open_folder(plan, self._out)
-        monitor = Monitor(
-            plan, Ledger(self._out / "ledger.sqlite"), accept_underpowered=self._accepted
-        )
-        return Monitoring(grid, plan, monitor, self._out, lambda *told: None)
-
-    def _observe(self, server_round: int, arrays: ArrayRecord | None, trained: list[int]) -> None:
-        run = self._run
-        if run is None or run.monitor.judged(server_round):
-            return
-        if arrays is None:
-            run.monitor.miss(server_round, "the strategy aggregated no arrays")
-        else:
-            nodes = _chosen(run.plan, trained, server_round)
-            base = run.plan.reference_round == 0
-            reference = None if base else load_arrays(self._reference)
-            run.observe(server_round, nodes, arrays, reference)
-        self._finish(server_round)
-
-    def _decide(self, server_round: int, arrays: ArrayRecord | None) -> None:
-        """Let the gate decide what becomes of the round's arrays."""
-        if self._gate is None or not self._gate.decides:
-            return
-        if arrays is not None:
-            # Before the gate decides: a person may name any round that it decided about.
-            save_arrays(self._global(server_round), arrays)
-        self._gate.close(server_round)
-
-    def _promoted(self) -> ArrayRecord | None:
-        """The arrays that the gate lets clients use; None if it decides nothing."""
-        if self._gate is None or not self._gate.decides:
-            return None
-        return load_arrays(self._global(self._gate.standing.promoted_round))
-
-    def _note(self, server_round: int, metrics: MetricRecord | None) -> None:
+    def _note(self, run: MonitoredRun, number: int, result: Any) -> None:
         """What the run itself shows after a round, if it shows both."""
-        loss, accuracy = self._value(metrics, "loss"), self._value(metrics, "acc")
-        if self._run is None or loss is None or accuracy is None:
-            return
-        self._run.monitor.system(server_round, loss, accuracy)
-        self._finish(server_round)
+        records = (metrics_in(result), self._shown)
+        loss, accuracy = self._value(records, "loss"), self._value(records, "acc")
+        if loss is not None and accuracy is not None:
+            run.shown(number, loss, accuracy)
 
-    def _finish(self, server_round: int) -> None:
-        """Write the findings once the last planned round is over: a run with them is finished."""
-        run = self._run
-        if run is None or server_round < run.plan.monitoring_rounds[-1]:
-            return
-        if any(map(run.monitor.judged, run.plan.monitoring_rounds)):
-            write_findings(self._out / "findings.json", run.monitor.findings())
-
-    def _value(self, evaluated: MetricRecord | None, part: str) -> float | None:
-        """A metric that the run shows, evaluation's before training's; None if it has none."""
-        for record in (evaluated, self._shown):
+    def _value(self, records: Iterable[Mapping[str, Any] | None], part: str) -> float | None:
+        """A metric that the run shows, of the first record that has it; None if none has."""
+        wanted = self._settings.metrics[part]
+        for record in records:
             for name, value in (record or {}).items():
-                wanted = self._metrics[part]
                 fits = name == wanted if wanted else part in name.lower()
                 if fits and isinstance(value, int | float) and np.isfinite(value):
                     return float(value)
         return None
 
-    def _trained(self, replies: list[Message]) -> list[int]:
+    def _trained(self, run: MonitoredRun, replies: list[Message]) -> list[int]:
         """The nodes whose training came back whole, as the transport knows them."""
         asked = {sent.metadata.message_id: sent.metadata.dst_node_id for sent in self._asked}
-        nodes = [
-            asked.get(reply.metadata.reply_to_message_id)
-            for reply in replies
-            if not reply.has_error()
-        ]
-        return sorted({node for node in nodes if node is not None})
-
-    @property
-    def _reference(self) -> Path:
-        return self._out / "reference.arrays"
-
-    def _global(self, round_number: int) -> Path:
-        return self._out / f"global-{round_number}.arrays"
-
-    def _quietly(self, work: Callable[[], T]) -> T | None:
-        """Do work of monitoring; if it fails the round is missed, and training goes on."""
-        try:
-            with undisturbed():
-                return work()
-        except UnsilentError as error:
-            self._miss(error.line())
-        except Exception as error:  # the boundary: nothing of ours ends the user's run
-            self._miss(f"the monitor failed ({type(error).__name__})")
-        return None
-
-    def _miss(self, reason: str) -> None:
-        """Record a missed round, in the ledger if there is one."""
-        _LOG.warning("round %d is not monitored: %s", self._round, reason)
-        try:
-            if self._run is not None:
-                self._run.monitor.miss(self._round, reason)
-            else:
-                folder = Path(self._wanted or "runs").absolute()
-                write_whole(folder / NOT_MONITORED, f"{reason}\n".encode())
-        except (UnsilentError, OSError) as error:
-            _LOG.warning("nor can that be recorded (%s)", type(error).__name__)
+        whole = [reply.metadata for reply in replies if not reply.has_error()]
+        nodes = {asked.get(each.reply_to_message_id) for each in whole} - {None}
+        if whole and not nodes and run.grid is not None:
+            # Asked by messages of the run's own making: then nobody but the replies says by whom.
+            nodes = {each.src_node_id for each in whole} & set(run.grid.get_node_ids())
+        return sorted(node for node in nodes if node is not None)
 
 
-def _chosen(plan: MonitoringPlan, trained: list[int], server_round: int) -> list[int]:
-    """As many of those who trained as the plan says take part, drawn anew for each round."""
-    count = max(1, plan.taking_part)
-    if len(trained) <= count:
-        return trained
-    random = np.random.default_rng([plan.seed, server_round])
-    return [trained[index] for index in sorted(random.choice(len(trained), count, replace=False))]
+def _see_to(runs: list[MonitoredRun]) -> None:
+    """At the end of the process, or of the strategy: a run without ``start`` ends here."""
+    run = runs[0]
+    if run.begun and not run.over:
+        run.quietly(run.close)
+
+
+def _hold(result: Any, promoted: ArrayRecord) -> None:
+    """Let a run's result be the promoted arrays. Raises RunError if it holds none to replace."""
+    if not hasattr(result, "arrays"):
+        raise RunError(
+            "the gate holds back, and what start returned has no arrays to replace",
+            where="gate",
+            remedy="Let it return a flwr.serverapp.strategy.Result.",
+        )
+    result.arrays = promoted
+
+
+def _find_grid(run: MonitoredRun, call: Call) -> None:
+    """Note what reaches the nodes, where a call holds it."""
+    found = run.quietly(lambda: call.grid)
+    if found is not None:
+        run.grid = found
+
+
+def _refuse_others(strategy: Any) -> None:
+    """Raise InputError for what is no strategy of the Message API."""
+    if isinstance(strategy, type):
+        what, remedy = "a class and no strategy", f"Call it: {strategy.__name__}(…)."
+    elif all(callable(getattr(strategy, m, None)) for m in ("configure_train", "aggregate_train")):
+        if hasattr(strategy, "__dict__"):
+            return
+        what, remedy = "a strategy whose methods cannot be watched", "Do without __slots__."
+    elif callable(getattr(strategy, "aggregate_fit", None)):
+        what = "a strategy of Flower's older interface (flwr.server.strategy)"
+        remedy = (
+            "Use the one of the same name in flwr.serverapp.strategy, with an app made by "
+            "@app.main(); see docs/flower.md. Client apps made from a client_fn may stay."
+        )
+    else:
+        what, remedy = "no strategy", "Give a strategy of flwr.serverapp.strategy."
+    raise InputError(f"{type(strategy).__name__} is {what}", where="strategy", remedy=remedy)

@@ -14,6 +14,7 @@ from unsilent.errors import (
     BudgetError,
     BudgetSpentError,
     InputError,
+    NoArraysError,
     NoFolderError,
     NotAgreedError,
     OtherRunError,
@@ -53,6 +54,12 @@ class Sentence(Enum):
         "--node-config 'store=\"FOLDER\"'.",
         1,
     )
+    NO_ARRAYS = (
+        "A planned mode needs the arrays that this client trained from or to, and its messages "
+        "hold none that are known to be the model's: call their ArrayRecord 'arrays', or give "
+        "monitor_client arrays=… or personalize=….",
+        1,
+    )
     OTHER_RUN = (
         "This client has answered for another run of the same plan, and a plan's rounds are "
         "released once. Give the new run a plan with another name, or go on with the first run's "
@@ -88,6 +95,7 @@ _KINDS: tuple[tuple[type[BaseException], Sentence], ...] = (
     (OutcomeError, Sentence.NOT_MEASURABLE),
     (InputError, Sentence.UNUSABLE),
     (NoFolderError, Sentence.NO_FOLDER),
+    (NoArraysError, Sentence.NO_ARRAYS),
     (OtherRunError, Sentence.OTHER_RUN),
     (BudgetSpentError, Sentence.SPENT),
     (BudgetError, Sentence.BUDGET),
