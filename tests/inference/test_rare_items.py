@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
 from unsilent.inference import judge_rounds
-from unsilent.inference.sampling import Sampling, unseen
+from unsilent.inference.sampling import Sampling
+from unsilent.inference.tails import unseen
 from unsilent.modes import MODES
 from unsilent.plan import parse_plan
 from unsilent.release.layout import Layout

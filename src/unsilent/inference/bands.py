@@ -33,8 +33,9 @@ from unsilent.inference.boundary import (
     suffixes,
 )
 from unsilent.inference.eprocess import mixture_value, start_share, tuned_precision
+from unsilent.inference.pooled import Pooled
 from unsilent.inference.sampling import Numbers
-from unsilent.inference.series import Pooled, Series
+from unsilent.inference.series import Series
 from unsilent.plan import MonitoringPlan
 from unsilent.release.noise import share_variance
 from unsilent.taxonomy import by_code

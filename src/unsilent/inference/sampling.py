@@ -8,27 +8,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainccinv
+from numpy.typing import ArrayLike
 
 from unsilent.errors import PlanError
 from unsilent.inference.mistaken import mistaken_ratio
+from unsilent.inference.tails import Numbers, Z, largest_variance, unseen
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import CLIPPED, RAISED, SPREAD, SQUARE, Layout, sampled_clients
 from unsilent.taxonomy import by_code
-
-Numbers = NDArray[np.float64]
-
-BOUND_LEVEL = 0.95
-"""One-sided level of the upper bounds on variances that are read off noisy coordinates."""
-
-_Z = NormalDist().inv_cdf(BOUND_LEVEL)
 
 
 def released_range(plan: MonitoringPlan, code: str) -> tuple[float, float]:
@@ -175,7 +167,7 @@ class Sampling:
         count = np.asarray(clients, dtype=np.float64)
         if self.source == "none":
             return np.zeros(np.broadcast_shapes(mean.shape, noise_sd.shape, count.shape))
-        ceiling = _largest(mean, self.step * noise_sd, self.lower, self.upper, count)
+        ceiling = largest_variance(mean, self.step * noise_sd, self.lower, self.upper, count)
         if self.source == "records":
             return np.minimum(ceiling, self._records(np.asarray(spread), noise_sd, cut))
         found = self._moments(mean, np.asarray(square), noise_sd)
@@ -213,13 +205,13 @@ class Sampling:
             share: p, of those who were asked.
         """
         found = np.asarray(mean, dtype=np.float64)
-        apart = np.abs(found - extreme) + _Z * np.asarray(privacy_sd, dtype=np.float64)
+        apart = np.abs(found - extreme) + Z * np.asarray(privacy_sd, dtype=np.float64)
         apart = np.minimum(apart, self.upper - self.lower)
         if self.source != "clients" or not share < 1:
             return np.zeros_like(apart)
         asked = clients / share
         left = max(1 - asked / self.population, 0.0)
-        between = _largest(np.asarray(share), np.asarray(0.0), 0.0, 1.0, asked)
+        between = largest_variance(np.asarray(share), np.asarray(0.0), 0.0, 1.0, asked)
         return apart * np.sqrt(between / asked * left)
 
     def rare(
@@ -249,7 +241,7 @@ class Sampling:
         """
         count, mean = np.asarray(clients, dtype=np.float64), np.asarray(effect, dtype=np.float64)
         if self.lower == 0:
-            variance = _largest(mean, np.asarray(privacy_sd), self.lower, self.upper, count)
+            variance = largest_variance(mean, np.asarray(privacy_sd), self.lower, self.upper, count)
         span = self.upper - mean if above else mean - self.lower
         span = np.clip(span, self.step, self.upper - self.lower)
         return unseen(span, np.asarray(variance), tail, count)
@@ -337,7 +329,7 @@ class Sampling:
         """
         sd = math.hypot(self.spread_step, self.spread_taken_step) * noise
         missing = self.spread_limit * np.asarray(cut, dtype=np.float64)
-        return np.clip(spread + missing + _Z * sd + self.spread_step, 0.0, self.spread_limit)
+        return np.clip(spread + missing + Z * sd + self.spread_step, 0.0, self.spread_limit)
 
     def _records(self, spread: Numbers, noise: Numbers, cut: ArrayLike) -> Numbers:
         """Upper bound on the mean over clients of a statistic's variance over its records.
@@ -362,53 +354,7 @@ class Sampling:
         mean_sd, square_sd = self.step * noise, self.square_step * noise
         found = scale * square - effect**2 + mean_sd**2
         sd = np.sqrt((scale * square_sd) ** 2 + 4 * (effect * mean_sd) ** 2 + 2 * mean_sd**4)
-        return np.maximum(found + _Z * sd + scale * self.square_step, 0.0)
-
-
-def _largest(
-    mean: Numbers, noise_sd: Numbers, lower: float, upper: float, clients: ArrayLike
-) -> Numbers:
-    """Largest variance of numbers in [lower, upper] whose mean is near ``mean``.
-
-    ``(upper - m)(m - lower)`` (Bhatia and Davis 2000), at the m nearest to the middle among
-    those that noise and N clients leave possible: the noisy mean widened by its noise, then by
-    Wilson's score interval, both one-sided at ``BOUND_LEVEL``. For a share it is reached:
-    p (1 - p).
-    """
-    width, count = upper - lower, np.asarray(clients, dtype=np.float64)
-    share, slack = (mean - lower) / width, _Z * noise_sd / width
-    ends: list[Numbers] = []
-    for sign in (-1.0, 1.0):
-        end = np.clip(share + sign * slack, 0.0, 1.0)
-        score = _Z * np.sqrt(end * (1 - end) / count + _Z**2 / (4 * count**2))
-        ends.append((end + _Z**2 / (2 * count) + sign * score) / (1 + _Z**2 / count))
-    low, high = np.maximum(ends[0], 0.0), np.minimum(ends[1], 1.0)
-    nearest = np.minimum(np.maximum(0.5, low), high)
-    return nearest * (1 - nearest) * width**2
-
-
-def unseen(span: ArrayLike, variance: ArrayLike, tail: ArrayLike, count: ArrayLike) -> Numbers:
-    """How far a mean may lie beyond that of a sample whose rare members may not be in it.
-
-    Of all laws with a given variance V that reach so far from the mean the most skewed one is
-    assumed: the number of members at the end of the range is binomial with share
-    ``k / N = V / span^2``, and the bound is the span times what Clopper and Pearson (1934) add to
-    that share, k not rounded. With k = 0 that is ``span (1 - tail^(1/N))``, for those of whom none
-    was seen; with a large k it is the normal reach.
-
-    Args:
-        span: From the mean to the end of the range, above 0.
-        variance: V of one member, at least 0.
-        tail: Error of the bound, in (0, 1).
-        count: Members in the sample, N, at least 1; need not be whole.
-    """
-    distance, number = np.asarray(span, dtype=np.float64), np.asarray(count, dtype=np.float64)
-    share: Numbers = np.minimum(np.asarray(variance, dtype=np.float64) / distance**2, 1.0)
-    left = np.maximum(number * (1 - share), 1e-9)
-    found = np.asarray(betainccinv(number * share + 1, left, np.asarray(tail)), np.float64)
-    # Of an error so small that floats lose it nothing is excluded.
-    bound = np.where(np.isnan(found), 1.0, found)
-    return distance * np.maximum(bound - share, 0.0)
+        return np.maximum(found + Z * sd + scale * self.square_step, 0.0)
 
 
 def _probe_sets(plan: MonitoringPlan, code: str) -> tuple[tuple[float, int], ...]:

@@ -27,6 +27,7 @@ from unsilent.files import digest_json
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.release.clipping import largest_factor
 from unsilent.taxonomy import by_code
 
 SCALE = 1024
@@ -283,7 +284,7 @@ class Layout:
         up = self.unit(RAISED) * lowest
 
         def fitted(room: float) -> NDArray[np.int64]:
-            shrink = _largest_factor(body, boxed, cut, up, room)
+            shrink = largest_factor(body, boxed, cut, up, room)
             raised = np.ceil(up * (1 - shrink))
             clipped = np.ceil(cut * (1 - boxed * shrink))
             reports = np.stack([raised, clipped], axis=-1)
@@ -386,24 +387,3 @@ def _kept(name: str, value: NDArray[np.float64], clip: float) -> NDArray[np.floa
     if SUBGROUP in name or _held(name):
         return np.ones_like(value)
     return clip / np.maximum(np.abs(value), clip)
-
-
-def _largest_factor(
-    body: NDArray[np.float64],
-    boxed: NDArray[np.float64],
-    cut: float,
-    up: NDArray[np.float64],
-    room: float,
-) -> NDArray[np.float64]:
-    """The largest s <= 1 with ``|s body|^2 + (cut (1 - boxed s))^2 + (up (1 - s))^2 <= room^2``.
-
-    The left side is convex in s and below the right one at 0, so that the larger root is it.
-    """
-    square = np.einsum("...c,...c->...", body, body)
-    second = square + (cut * boxed) ** 2 + up**2
-    first = cut**2 * boxed + up**2
-    constant = cut**2 + up**2 - room**2
-    root = np.sqrt(np.maximum(first**2 - second * constant, 0.0))
-    factor = (first + root) / np.maximum(second, 1e-300)
-    fits = square + (cut * (1 - boxed)) ** 2 <= room**2
-    return np.where(fits, 1.0, np.minimum(factor, 1.0))

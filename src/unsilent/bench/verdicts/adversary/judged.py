@@ -24,8 +24,9 @@ from unsilent.bench.verdicts.rivals import Flags
 from unsilent.bench.verdicts.rows import EDGE
 from unsilent.inference.bands import Band, bands, bands_with, decide
 from unsilent.inference.judge import VISIBILITY_ERROR
+from unsilent.inference.pooled import Pooled, Side
 from unsilent.inference.sampling import Numbers
-from unsilent.inference.series import Pooled, Series, Side
+from unsilent.inference.series import Series
 from unsilent.plan import MonitoringPlan
 from unsilent.taxonomy import by_code
 
