@@ -87,7 +87,7 @@ def _print(found: Verification) -> None:
         name = escape(shown(str(found.name)))
         out.print(
             f"[bold green]NOTHING ALTERED[/] {name}: {found.entries} ledger entries in an "
-            f"unbroken chain, {found.rounds} rounds judged again with the same findings"
+            f"unbroken chain, {_again(found.rounds)}"
         )
         known = (
             "the key that you named"
@@ -120,3 +120,9 @@ def aware(
         print_json({"entry": entry.index, "time": entry.time, "hash": entry.hash})
     else:
         console().print(f"entry {entry.index}, {entry.time}")
+
+
+def _again(rounds: int) -> str:
+    if not rounds:
+        return "no round judged again"
+    return f"{rounds} rounds judged again with the same findings"

@@ -29,6 +29,7 @@ from unsilent.findings import Findings
 from unsilent.ledger import GENESIS, Entry
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release.layout import Layout
+from unsilent.release.layout_before import digest_before
 
 _LONGEST = 300
 _VERSION = re.compile(r"[0-9A-Za-z.+-]{1,64}")
@@ -149,7 +150,7 @@ def verify_bytes(data: bytes, *, key: str | None = None, head: str | None = None
         signer=None if signer is None else fingerprint(signer),
         head=record.entries[-1].hash if record and record.entries else None,
         entries=len(record.entries) if record else 0,
-        rounds=sum(e.kind == "findings" for e in record.entries) if record else 0,
+        rounds=_judged(record) if record else 0,
         notes=notes,
         known=key is not None and key == signer,
     )
@@ -260,6 +261,12 @@ def _record_faults(
         faults.append(Fault(MANIFEST, "it names another plan"))
     if manifest.get("name") != record.findings.name:
         faults.append(Fault(MANIFEST, "it names another run"))
+    if not faults and _of_before(record):
+        return faults, (
+            "findings were not recomputed: the sums are of an earlier version, whose vectors had "
+            "another layout; verify the pack with the unsilent that wrote it, "
+            f"{manifest.get('unsilent')}",
+        )
     if not faults:
         layout = Layout.from_plan(record.plan)
         faults += [Fault(*each) for each in shape_faults(entries, layout)]
@@ -281,6 +288,21 @@ def _record_faults(
     if any(each.oracle for each in record.findings.findings):
         notes.append("the truth beside the findings is a simulation's; no record shows it")
     return faults, tuple(notes)
+
+
+def _judged(record: _Record) -> int:
+    """How many rounds' findings were made again; none of an earlier layout."""
+    return 0 if _of_before(record) else sum(e.kind == "findings" for e in record.entries)
+
+
+def _of_before(record: _Record) -> bool:
+    """Whether all sums are of the layout that this plan had before, and there are any."""
+    # What a stranger's entries hold may be anything.
+    sums: list[Any] = [entry.payload for entry in record.entries if entry.kind == "sum"]
+    before = digest_before(record.plan)
+    return bool(sums) and all(
+        isinstance(each, Mapping) and each.get("layout") == before for each in sums
+    )
 
 
 def _text(manifest: Mapping[str, Any], name: str) -> str | None:
