@@ -46,7 +46,7 @@ _REPORTS = (RAISED, CLIPPED)
 """What a jointly clipped vector says of its own clipping, derived by ``encode``."""
 
 _ROUNDED_UP = 1.5
-"""Integer units of the norm that are kept free for rounding the two reports up."""
+"""Integer units that a vector is shrunk by where rounding its reports up made it too long."""
 _LARGEST_NORM = 2.0**31
 """Whole numbers of 64 bits hold the squares of a vector of this norm, and their sum."""
 _SUBGROUP_WEIGHT = 0.2
