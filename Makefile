@@ -37,7 +37,7 @@ lint: $(READY_DEV)
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf .venv build dist src/*.egg-info
+	rm -rf .venv build dist src/*.egg-info bench/src/*.egg-info bench/build
 
 # torch goes first and alone: where pip's own settings offer a build for the CPU, plain pip then
 # takes it, and the second step leaves it in place.
@@ -50,9 +50,9 @@ $(BASE): constraints.txt
 	@touch $@
 
 $(READY): pyproject.toml constraints.txt $(BASE)
-	$(BIN)/pip install -q --no-compile -c constraints.txt -e .
+	$(BIN)/pip install -q --no-compile -c constraints.txt -e '.[flower]'
 	@touch $@
 
-$(READY_DEV): pyproject.toml constraints.txt $(BASE)
-	$(BIN)/pip install -q --no-compile -c constraints.txt -e '.[dev]'
+$(READY_DEV): pyproject.toml bench/pyproject.toml constraints.txt $(BASE)
+	$(BIN)/pip install -q --no-compile -c constraints.txt -e '.[dev]' -e ./bench
 	@touch $(READY) $@

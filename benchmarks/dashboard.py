@@ -25,7 +25,7 @@ from pathlib import Path
 from large_ledger import enlarge
 
 from unsilent.ledger import Ledger
-from unsilent.ledger_place import LEDGER_FILE
+from unsilent.ledger.location import LEDGER_FILE
 
 PAGES = {
     "run": "/runs/large",

@@ -22,8 +22,9 @@ from flwr.clientapp import ClientApp
 from flwr.supercore.task_identity import TaskIdentity
 from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
-from unsilent.flower import PeftScore, messages, monitor_client
-from unsilent.flower.messages import ADAPTER, ANSWER, NAME, OBSERVE, ORDER
+from unsilent.engines.flower import messages
+from unsilent.engines.flower.messages import ADAPTER, ANSWER, NAME, OBSERVE, ORDER
+from unsilent.flower import PeftScore, monitor_client
 from unsilent.models.embedded import embedded_base
 from unsilent.plan import MonitoringPlan, parse_plan
 

@@ -18,17 +18,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from common import Rows, arguments, show
 from numpy.typing import NDArray
+from unsilent_bench.fleet.bank import Bank, embedded_bank
+from unsilent_bench.fleet.federation import RATE, Adapters, start_adapter
+from unsilent_bench.fleet.measuring import Ledger
+from unsilent_bench.fleet.private import seeds
+from unsilent_bench.fleet.probes import Asked, beyond, released
+from unsilent_bench.fleet.recording import fleet_plan
+from unsilent_bench.fleet.records import Crowd
+from unsilent_bench.fleet.scoring import Held
+from unsilent_bench.fleet.training import Data, Tuning, train
+from unsilent_bench.scenarios import SCENARIOS
 
-from unsilent.bench.fleet.bank import Bank, embedded_bank
-from unsilent.bench.fleet.federation import RATE, Adapters, start_adapter
-from unsilent.bench.fleet.measuring import Ledger
-from unsilent.bench.fleet.private import seeds
-from unsilent.bench.fleet.probes import Asked, beyond, released
-from unsilent.bench.fleet.recording import fleet_plan
-from unsilent.bench.fleet.records import Crowd
-from unsilent.bench.fleet.scoring import Held
-from unsilent.bench.fleet.training import Data, Tuning, train
-from unsilent.bench.scenarios import SCENARIOS
 from unsilent.release.layout import Layout
 
 TIMES = 10

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, insert
 from sqlalchemy.pool import NullPool
 
 from unsilent.ledger import Entry, Ledger
-from unsilent.ledger_table import TABLE
+from unsilent.ledger.table import TABLE
 
 _ROUND = ("system", "privacy_event", "sum", "findings")
 _AT_ONCE = 4000

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from unsilent_bench.scoring import outcomes_of
 
 from benchmarks.common import SETS, Rows, arguments, load_base, questions, show, use_threads
 from unsilent.items import Item
 from unsilent.models.causal_lm import CausalLM
 from unsilent.plan import AdapterPlan
 from unsilent.probes.lm_eval_tasks import lm_eval_task
-from unsilent.probes.scoring import outcomes_of
 
 METRICS = {"acc": "choice", "acc_norm": "character"}
 """The harness's metrics, and what unsilent divides a log-likelihood by."""

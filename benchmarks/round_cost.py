@@ -18,14 +18,14 @@ from typing import Any
 
 from common import Rows, arguments, peak_mb, show, use_threads
 
-from unsilent.flower import worker
-from unsilent.flower.records import client_records
-from unsilent.flower.worker import Client
 from unsilent.models import average
 from unsilent.models.encode import token_paths
 from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.plans import demo_plan
+from unsilent.plan.shipped import demo_plan
+from unsilent.reference import client as worker
+from unsilent.reference.client import Client
+from unsilent.reference.records import client_records
 
 TRAIN, PERSONALIZE, SCORE, REST = "train", "personalize", "score", "release"
 

@@ -16,10 +16,10 @@ import numpy as np
 from common import Rows, arguments, measure, median, resident_mb, show
 
 from unsilent.ledger import Ledger
-from unsilent.monitor import Monitor
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.plans import demo_plan
+from unsilent.plan.shipped import demo_plan
 from unsilent.release import Layout, Release
+from unsilent.server.monitor import Monitor
 
 _DISTINCT = 997
 """Releases that are drawn; a stream repeats them, so that drawing them is not what is timed."""

@@ -17,13 +17,13 @@ from unsilent.evidence.pack import MANIFEST, SIGNATURE
 from unsilent.evidence.verify import verify_bytes
 from unsilent.findings import write_findings
 from unsilent.ledger import Ledger
-from unsilent.monitor import Monitor
 from unsilent.plan import parse_plan
 from unsilent.release import Layout, Release
 from unsilent.release.noise import share_variance
 from unsilent.release.promise import conditions, scope
 from unsilent.release.promise_before import in_earlier_words
 from unsilent.serve.reading import RunReader
+from unsilent.server.monitor import Monitor
 
 ROOT = Path(__file__).parents[1]
 CLIENTS = 24

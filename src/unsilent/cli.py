@@ -18,7 +18,7 @@ import typer
 
 from unsilent import __version__
 from unsilent.commands import alerts as alerting
-from unsilent.commands import bench, category, evidence, gate, landscape, privacy, probes
+from unsilent.commands import category, evidence, gate, landscape, privacy, probes
 from unsilent.commands import local as own
 from unsilent.commands import plan as plans
 from unsilent.commands import serve as dashboard
@@ -32,6 +32,7 @@ from unsilent.commands.common import (
     naming,
     read_plan,
 )
+from unsilent.commands.extensions import add_installed
 from unsilent.errors import UnsilentError
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def demo(
 
     The same --out continues a run that was cut short.
     """
-    from unsilent.plans import demo_plan
+    from unsilent.plan.shipped import demo_plan
 
     _federation(demo_plan(scenario, tier, seed, gate_action), out, scenario, as_json)
 
@@ -179,7 +180,7 @@ def report(run: RunFolder) -> None:
 app.add_typer(plans.app, name="plan")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(probes.app, name="probes")
-app.add_typer(bench.app, name="bench")
+add_installed(app)
 app.add_typer(gate.app, name="gate")
 app.add_typer(alerting.app, name="alerts")
 app.command(epilog="Example: unsilent contract plan.toml")(plans.contract)
@@ -240,7 +241,7 @@ def _federation(
     # Read by Flower when it is imported: nothing is reported to anyone.
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
     os.environ.setdefault("FLWR_DISABLE_UPDATE_CHECK", "1")
-    from unsilent.flower.run import run_plan
+    from unsilent.engines.flower.run import run_plan
     from unsilent.report.page import write_page
     from unsilent.report.timing import read_timing
 

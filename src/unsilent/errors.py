@@ -1,7 +1,7 @@
 """Errors for the person who reads them: what is wrong, where, and what to do.
 
 An error never carries a client's text, outcome or statistic: it names files, keys and item ids.
-None of that reaches a server either: what travels is one of ``unsilent.flower.sentences``.
+None of that reaches a server either: what travels is one of ``unsilent.client.sentences``.
 """
 
 from __future__ import annotations

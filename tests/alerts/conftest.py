@@ -9,7 +9,7 @@ import pytest
 
 from tests.report.conftest import six
 from unsilent.ledger import Ledger
-from unsilent.ledger_place import open_ledger
+from unsilent.ledger.location import open_ledger
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release.accountant import PRIVACY_EVENT
 from unsilent.release.noise import planned_event

@@ -15,7 +15,7 @@ from unsilent.alerts.deliver import (
     Delivery,
 )
 from unsilent.errors import AlertError, InputError
-from unsilent.monitor import Monitor
+from unsilent.server.monitor import Monitor
 
 ALL = ("judged", "missed", "stopped")
 

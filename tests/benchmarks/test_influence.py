@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.bench.fleet_bank import small_bank
+from bench.tests.fleet_bank import small_bank
 
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 CLIENTS = 16

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from unsilent_bench.page import page
+from unsilent_bench.replay import replay
+from unsilent_bench.traces import Traces
 
-from tests.bench.traces_maker import federation
-from tests.bench.traces_plan import PLAN
+from bench.tests.traces_maker import federation
+from bench.tests.traces_plan import PLAN
 from tests.browser.conftest import SCHEMES, WIDTHS, OpenPage
-from unsilent.bench.page import page
-from unsilent.bench.replay import replay
-from unsilent.bench.traces import Traces
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 from tests.browser.conftest import SCHEMES, WIDTHS, OpenPage
 from tests.serve.run_maker import RunMaker, plan_of
 from tests.serve.server import served
-from unsilent.gate_keeper import overrules
-from unsilent.ledger_place import ledger_of
+from unsilent.ledger.location import ledger_of
+from unsilent.server.gate_keeper import overrules
 
 ODD = "<img src=x onerror=alert(1)>"
 TOKEN = "a token of at least thirty-two characters"

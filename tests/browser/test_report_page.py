@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from unsilent_bench.landscape_own import own_row
 
 from tests.browser.conftest import SCHEMES, WIDTHS, OpenPage
 from tests.evidence.conftest import write_run
 from unsilent.landscape import authors_matrix, our_reading
-from unsilent.landscape.own import own_row
 from unsilent.landscape.show import as_html
 from unsilent.report.page import write_page
 

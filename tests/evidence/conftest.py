@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from unsilent.findings import write_findings
 from unsilent.ledger import Ledger
-from unsilent.monitor import Monitor
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release import Layout, Release
 from unsilent.release.noise import share_variance
 from unsilent.report.incidents import AWARE
+from unsilent.server.monitor import Monitor
 
 CLIENTS = 24
 EFFECTS = {"SF-1": 0.35, "SF-4": 0.0}

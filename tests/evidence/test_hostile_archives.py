@@ -114,7 +114,7 @@ _LIMITED = """
 import resource, sys
 from pathlib import Path
 from unsilent.evidence.verify import verify
-import unsilent.report.view, unsilent.monitor
+import unsilent.report.view, unsilent.server.monitor
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[2]),) * 2)
 print(verify(Path(sys.argv[1])).faults[0].line())

@@ -1,10 +1,10 @@
 """What the benchmark showed of injected failures, at the pack's own plan."""
 
 import pytest
+from unsilent_bench import traces
 
-from unsilent.bench import traces
 from unsilent.evidence.facts import validation
-from unsilent.plans import demo_plan
+from unsilent.plan.shipped import demo_plan
 from unsilent.taxonomy import CODES
 
 

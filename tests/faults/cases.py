@@ -22,7 +22,7 @@ from flwr.app import ArrayRecord
 from flwr.serverapp.strategy import FedAvg
 from flwr.supercore.task_identity import TaskIdentity
 
-import unsilent.flower.exchange as exchange
+import unsilent.engines.flower.exchange as exchange
 from tests.faults import killing
 from tests.faults.federation import (
     CLIENTS,
@@ -34,13 +34,13 @@ from tests.faults.federation import (
     plan,
     set_clock,
 )
-from unsilent.flower.messages import AGREE, BOXES, KEYS, NAME, OBSERVE, SHARES, UNMASK
-from unsilent.flower.monitored_strategy import monitor_strategy
-from unsilent.flower.server import federate
+from unsilent.client.cache import Kept
+from unsilent.engines.flower.messages import AGREE, BOXES, KEYS, NAME, OBSERVE, SHARES, UNMASK
+from unsilent.engines.flower.monitored_strategy import monitor_strategy
+from unsilent.engines.flower.server import federate
 from unsilent.ledger import Ledger
-from unsilent.monitor import Monitor
 from unsilent.release import PrivacyEvent, epsilon
-from unsilent.release.kept import Kept
+from unsilent.server.monitor import Monitor
 
 STAGES = ("train", NAME, KEYS, SHARES, BOXES, OBSERVE, AGREE, UNMASK)
 PATIENCE_S = 120.0

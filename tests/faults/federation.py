@@ -28,9 +28,9 @@ from flwr.app import (
 from flwr.clientapp import ClientApp
 
 from tests.faults import killing
-from unsilent.flower import messages
-from unsilent.flower.messages import ADAPTER, ANSWER, ORDER
-from unsilent.flower.monitored_client import monitor_client
+from unsilent.engines.flower import messages
+from unsilent.engines.flower.messages import ADAPTER, ANSWER, ORDER
+from unsilent.engines.flower.monitored_client import monitor_client
 from unsilent.items import Item, ItemSet, write_items
 from unsilent.models.base import Adapter
 from unsilent.plan import MonitoringPlan, parse_plan

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from unsilent_bench.fleet.statistics import left_behind
 
-from unsilent.bench.fleet.statistics import left_behind
 from unsilent.inference import judge_rounds
 from unsilent.inference.bands import bands
 from unsilent.inference.mistaken import mistaken_ratio

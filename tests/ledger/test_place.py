@@ -4,7 +4,7 @@ import pytest
 
 from unsilent.errors import InputError, LedgerError, RunError
 from unsilent.ledger import Ledger
-from unsilent.ledger_place import ledger_of, open_ledger
+from unsilent.ledger.location import ledger_of, open_ledger
 
 
 def test_a_run_keeps_its_ledger_in_its_folder(tmp_path):

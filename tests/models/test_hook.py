@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from unsilent.client.observer import Observer, SystemChange
 from unsilent.errors import ModelError, OutcomeError
 from unsilent.items import Item, ItemSet
 from unsilent.models import hook, load_model
 from unsilent.models.base import Adapter, PersonalModel, Training
 from unsilent.models.hook import ScoreHook, checked, evidence_with, score_with
 from unsilent.modes import MODES
-from unsilent.observer import Observer, SystemChange
 from unsilent.plan import parse_plan
 from unsilent.release import SeededNoise
 

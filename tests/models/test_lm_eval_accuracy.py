@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from unsilent_bench.scoring import accuracy, outcomes_of
 
 from tests.lm_eval_files import write_task
 from unsilent.models.causal_lm import CausalLM
 from unsilent.plan import AdapterPlan
 from unsilent.probes.lm_eval_tasks import lm_eval_task
-from unsilent.probes.scoring import accuracy, outcomes_of
 
 pytest.importorskip("lm_eval", reason="lm-eval is not installed")
 

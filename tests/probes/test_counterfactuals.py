@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from unsilent_bench.scoring import consistency
 
 from unsilent.errors import ItemError, PlanError
 from unsilent.items import Item, ItemSet, Outcomes
@@ -14,7 +15,6 @@ from unsilent.plan import parse_plan
 from unsilent.probes import load_probes
 from unsilent.probes.counterfactuals import CONTRASTS, DOMAINS, counterfactual_pairs
 from unsilent.probes.names import PROBE, TRAIN
-from unsilent.probes.scoring import consistency
 from unsilent.probes.sources import check_role
 
 

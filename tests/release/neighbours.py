@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from unsilent.flower.measuring import system_change
+from unsilent.client.observer import Observer
+from unsilent.engines.flower.measuring import system_change
 from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.modes import MODES
 from unsilent.modes.base import Evidence, Need
-from unsilent.observer import Observer
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Layout, SeededNoise
 from unsilent.release.record_unit import record_sensitivity

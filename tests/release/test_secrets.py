@@ -7,14 +7,13 @@ import math
 import numpy as np
 import pytest
 
+from unsilent.client.observer import Observer, SystemChange
+from unsilent.client.own_statistics import OWN_FILE
 from unsilent.contract import contract
 from unsilent.errors import UnsilentError
 from unsilent.findings import write_findings
 from unsilent.ledger import Ledger
 from unsilent.modes.base import Statistic
-from unsilent.monitor import Monitor
-from unsilent.observer import Observer, SystemChange
-from unsilent.own_statistics import OWN_FILE
 from unsilent.plan import parse_plan
 from unsilent.release import Layout, Release, SeededNoise
 from unsilent.release.noise import share_variance
@@ -22,6 +21,7 @@ from unsilent.release.secure_sum import Round, SecureClient, SetUp, Terms
 from unsilent.report.page import write_page
 from unsilent.report.source import read_run
 from unsilent.report.spending import spending
+from unsilent.server.monitor import Monitor
 
 CLIENTS = 6
 ROUND = 1

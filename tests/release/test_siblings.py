@@ -6,15 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from unsilent.audit.audit import Mechanism, audit
+from unsilent.audit.planted import exchanged, times, with_noise
+from unsilent.client.budget import BudgetFile
+from unsilent.client.limit import Limit, LimitFile
+from unsilent.client.observer import Observer
 from unsilent.modes.base import FailureMode
-from unsilent.observer import Observer
 from unsilent.plan import parse_plan
 from unsilent.release import accountant, noise, record_unit
-from unsilent.release.audit import Mechanism, audit
-from unsilent.release.budget import BudgetFile
 from unsilent.release.layout import Layout
-from unsilent.release.limit import Limit, LimitFile
-from unsilent.release.planted import exchanged, times, with_noise
 
 PLAN = parse_plan(
     {

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from unsilent.client.observer import Observer, SystemChange
 from unsilent.contract import contract
 from unsilent.errors import PlanError
 from unsilent.items import Item, ItemSet
 from unsilent.modes.base import Statistic
-from unsilent.observer import Observer, SystemChange
 from unsilent.plan import parse_plan
 from unsilent.probes.sources import check_subgroups
 from unsilent.release import Coordinate, Layout

@@ -10,11 +10,11 @@ import pytest
 
 from unsilent.cli import main
 from unsilent.errors import LedgerError
-from unsilent.gate_keeper import Gate
 from unsilent.ledger import Ledger
-from unsilent.ledger_place import open_ledger
+from unsilent.ledger.location import open_ledger
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.report.gating import gating, overrule_run
+from unsilent.server.gate_keeper import Gate
 
 
 def plan(action: str = "hold", **changes: object) -> MonitoringPlan:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from unsilent.ledger import Ledger
-from unsilent.monitor import Monitor
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release import Layout, Release, epsilon
 from unsilent.release.accountant import PrivacyEvent
 from unsilent.report.record import Record, read_record
+from unsilent.server.monitor import Monitor
 
 CLIENTS, SD = 400, 0.15
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from unsilent.findings import write_findings
-from unsilent.gate_keeper import Gate
 from unsilent.ledger import Ledger
-from unsilent.monitor import Monitor
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release import Layout, Release
 from unsilent.release.noise import share_variance
+from unsilent.server.gate_keeper import Gate
+from unsilent.server.monitor import Monitor
 
 CLIENTS = 40
 EFFECTS = {"SF-1": 0.3, "SF-4": 0.0}

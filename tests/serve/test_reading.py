@@ -79,7 +79,7 @@ def test_findings_that_are_not_the_ledgers_are_not_shown(tmp_path: Path, damage:
 
 
 def test_an_overrule_is_pending_until_a_round_begins(tmp_path: Path) -> None:
-    from unsilent.gate_keeper import overrule
+    from unsilent.server.gate_keeper import overrule
 
     run = RunMaker(tmp_path / "run").judged(1, 2)
     overrule(run.ledger, 2, reason="it must", by="me")

@@ -60,7 +60,7 @@ def send_alerts(
     """
     from unsilent.alerts.config import read_alerts
     from unsilent.alerts.deliver import Delivery, channels_of
-    from unsilent.ledger_place import ledger_of, open_ledger
+    from unsilent.ledger.location import ledger_of, open_ledger
 
     channels = channels_of(read_alerts(config))
     ledger_of(run)
@@ -87,7 +87,7 @@ def show_metrics(
     """Print how RUN stands as Prometheus metrics, or serve them with --port."""
     from unsilent.alerts.prometheus import exposition, serve
     from unsilent.alerts.state import read_state
-    from unsilent.ledger_place import ledger_of
+    from unsilent.ledger.location import ledger_of
 
     if port is None and address is not None:
         raise unread("--address", "without --port")

@@ -108,7 +108,7 @@ def aware(
 ) -> None:
     """Record in the ledger that a person knows of a run's findings, for the incident timeline."""
     from unsilent.errors import InputError
-    from unsilent.ledger_place import ledger_of, open_ledger
+    from unsilent.ledger.location import ledger_of, open_ledger
     from unsilent.report.incidents import AWARE
 
     if not by.strip() or not note.strip():

@@ -35,13 +35,12 @@ def landscape(
     and their evidence; unsilent's row is computed from its benchmark's results.
     """
     from unsilent.files import write_whole
-    from unsilent.landscape import authors_matrix, our_reading
-    from unsilent.landscape.own import own_row, shipped_rows
+    from unsilent.landscape import authors_matrix, our_reading, own_row
     from unsilent.landscape.show import as_csv, as_html, as_json
 
     if authors and form in ("html", "json"):
         raise unread("--authors", f"with --format {form}, which holds their matrix beside ours")
-    published, own = authors_matrix(), own_row(shipped_rows())
+    published, own = authors_matrix(), own_row()
     reading = published if authors else our_reading()
     shown = list(reading) if authors else [*reading, own]
     if form == "table" and out is None:

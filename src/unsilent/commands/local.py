@@ -25,7 +25,7 @@ def local(
     Run it where the client runs. It sends nothing and spends no budget; what it shows is the
     client's own, exact and private.
     """
-    from unsilent.local import local_view
+    from unsilent.client.local import local_view
 
     view = local_view(folder, findings)
     if as_json:

@@ -40,10 +40,10 @@ def audit_releases(
     """
     from rich.console import Console
 
-    from unsilent.plans import starter_plan
+    from unsilent.audit.audit import audit
+    from unsilent.audit.mutants import attack_mutants
+    from unsilent.plan.shipped import starter_plan
     from unsilent.progress import progress_on
-    from unsilent.release.audit import audit
-    from unsilent.release.mutants import attack_mutants
     from unsilent.report.auditing import audit_table
 
     with naming(plan or Path("starter.toml")), progress_on(Console(stderr=True)) as progress:
@@ -84,7 +84,7 @@ def own_limit(
 
     Run it where the client runs. Set before the first release it binds the first plan too.
     """
-    from unsilent.release.limit import set_limit, show_limit
+    from unsilent.client.limit import set_limit, show_limit
 
     if epsilon is None and (delta is not None or aggregation is not None):
         raise unread("--aggregation" if delta is None else "--delta", "without --epsilon")

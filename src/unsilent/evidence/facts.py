@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Any
 
 from unsilent import __version__
 from unsilent.assets.packages import PACKAGES
-from unsilent.errors import InputError
 from unsilent.plan import MonitoringPlan
+from unsilent.published import results
+
+VALIDATION = "unsilent.validation"
+"""Entry points ``NAME``: from a plan to rows, and why there are none."""
 
 _LIBRARIES = (
     "numpy",
@@ -80,28 +83,28 @@ def data_cards(plan: MonitoringPlan) -> dict[str, Any]:
 
 
 def validation(plan: MonitoringPlan) -> dict[str, Any]:
-    """What this plan would have said of recorded federations with injected failures.
+    """What was found of injected failures in recorded federations of the plan's kind of model.
 
-    The plan's own layout, tolerances, boundary and budget, with its number of clients, on the
-    benchmark's traces of its kind of model that ship with this version. ``rows`` is empty, with a
-    reason, where there are none.
+    With ``unsilent-bench`` installed, what this very plan would have said of them: its own layout,
+    tolerances, boundary and budget, with its number of clients. Without it the published results
+    of this version at the nearest setting; ``of`` says which, and ``replay`` names the published
+    replay by its digest. ``rows`` is empty, with a reason, where there are none.
     """
     tier = "lm" if plan.model.kind == "causal_lm" else "fleet"
     asked = {"tier": tier, "clients": plan.federation.clients, "epsilon": plan.privacy.epsilon}
-    try:
-        # Only here: the benchmark's traces need an extra of their own.
-        from unsilent.bench.replay.validation import validation as judged
-        from unsilent.bench.traces import Traces, read
-
-        traces = read()
-        own = tuple(each for each in traces.federations if each.tier == tier)
-        if own:
-            rows = [each.to_json() for each in judged(plan, Traces(own, traces.where))]
-            return {"asked": asked, "rows": rows, "reason": None}
-        reason = "no traces of this kind of model ship with this version"
-    except (InputError, ImportError) as error:
-        reason = error.line() if isinstance(error, InputError) else "unsilent[bench] is missing"
-    return {"asked": asked, "rows": [], "reason": reason}
+    for installed in entry_points(group=VALIDATION):
+        rows, reason = installed.load()(plan)
+        return {"asked": asked, "of": "this plan", "rows": rows, "reason": reason}
+    published = results()
+    found = published.nearest(tier, plan.federation.clients, plan.privacy.epsilon)
+    reason = None if found else "no results of this kind of model are published"
+    return {
+        "asked": asked,
+        "of": "the benchmark's own plan",
+        "replay": published.replay,
+        "rows": [dict(row) for row in found],
+        "reason": reason,
+    }
 
 
 def dumps(data: object) -> bytes:

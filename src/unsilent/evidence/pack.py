@@ -17,7 +17,7 @@ from unsilent.evidence.entries import no_number, once_each, to_lines
 from unsilent.evidence.keys import public_hex, sign
 from unsilent.files import write_whole
 from unsilent.ledger import GENESIS, Ledger
-from unsilent.ledger_place import ledger_of
+from unsilent.ledger.location import ledger_of
 from unsilent.report.page import page
 from unsilent.report.source import Run, read_run
 

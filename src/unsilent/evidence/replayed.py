@@ -12,12 +12,12 @@ from unsilent.evidence.entries import KeptLedger
 from unsilent.findings import Findings
 from unsilent.inference import judge_rounds
 from unsilent.ledger import Entry, Ledger
-from unsilent.monitor import Monitor, total_of
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Layout, PrivacyEvent, Release, epsilon
 from unsilent.release.accountant import PRIVACY_EVENT
 from unsilent.release.noise import planned_event
 from unsilent.release.promise_before import in_earlier_words
+from unsilent.server.monitor import Monitor, total_of
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-7
 """Numbers that differ by no more are the same: another processor rounds another way."""

@@ -19,7 +19,7 @@ from unsilent.inference.series import Series
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole, View
 from unsilent.plan import MonitoringPlan
-from unsilent.plan_modes import ModePlan
+from unsilent.plan.modes import ModePlan
 from unsilent.release.layout import Layout
 from unsilent.release.noise import share_variance
 from unsilent.taxonomy import by_code

@@ -14,7 +14,7 @@ from unsilent.findings import Interval
 from unsilent.inference.estimate import Estimate
 from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan
-from unsilent.plan_probes import LARGEST_SET
+from unsilent.plan.probes import LARGEST_SET
 from unsilent.release.accountant import gaussian_delta, total_mu
 from unsilent.release.noise import planned_event
 

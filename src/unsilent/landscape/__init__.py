@@ -1,5 +1,5 @@
 """The landscape: what each benchmark shows of the six modes, and where unsilent stands in it."""
 
-from unsilent.landscape.matrix import Benchmark, Cell, Rating, authors_matrix, our_reading
+from unsilent.landscape.matrix import Benchmark, Cell, Rating, authors_matrix, our_reading, own_row
 
-__all__ = ["Benchmark", "Cell", "Rating", "authors_matrix", "our_reading"]
+__all__ = ["Benchmark", "Cell", "Rating", "authors_matrix", "our_reading", "own_row"]

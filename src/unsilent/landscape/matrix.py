@@ -17,8 +17,10 @@ from io import StringIO
 from typing import Literal, cast, get_args
 
 from unsilent.errors import InputError
+from unsilent.published import results
 from unsilent.taxonomy import SILENT_FAILURES
 
+OWN = "unsilent"
 Rating = Literal["direct", "proxy", "none"]
 RATINGS: tuple[Rating, ...] = get_args(Rating)
 MODES: tuple[str, ...] = tuple(failure.mode for failure in SILENT_FAILURES)
@@ -114,3 +116,12 @@ def _rating(value: str, where: str) -> Rating:
             f"no rating {value!r}", where=where, remedy=f"Use one of {', '.join(RATINGS)}."
         )
     return cast("Rating", value)
+
+
+def own_row() -> Benchmark:
+    """unsilent's own row: what its published results give, never typed in."""
+    cells = {
+        mode: Cell(cast("Rating", cell["rating"]), cell["evidence"], cell["where"])
+        for mode, cell in results().own_row.items()
+    }
+    return Benchmark(OWN, "Federated", "Behaviour under privacy", cells)

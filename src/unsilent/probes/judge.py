@@ -6,7 +6,7 @@ talk about something else by the similarity of request and answer. People call a
 (PyRIT's rubric); what a model begins to say in a dozen tokens can show the first alone.
 
 The words and the threshold were chosen on other judged answers than those of
-:mod:`unsilent.probes.validation.humans`; that module says how well they do there.
+``unsilent probes validate``; its module ``humans`` says how well they do there.
 """
 
 from __future__ import annotations

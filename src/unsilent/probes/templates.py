@@ -12,11 +12,14 @@ import numpy as np
 from unsilent.errors import ItemError
 from unsilent.items import Item, ItemSet
 from unsilent.probes.names import Names
-from unsilent.probes.scoring.consistency import PARAPHRASE_OF, WORDING
 from unsilent.probes.sentiment import MAX_VALENCE, Text, usable
 
 POSITIVE, NEGATIVE = 0, 1
 """Indices of the two choices of every sentiment item."""
+PARAPHRASE_OF = "paraphrase_of"
+"""The attribute that all wordings of one question share."""
+WORDING = "wording"
+"""The attribute that tells them apart, from 0."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from unsilent.release.audit_result import P_VALUES, Audit
+from unsilent.audit.audit_result import P_VALUES, Audit
 
 _WORDS = {
     **dict.fromkeys(P_VALUES, "p"),

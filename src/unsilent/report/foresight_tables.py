@@ -17,7 +17,7 @@ from unsilent.inference.power import PowerRow
 from unsilent.inference.probe_sizes import SHARE
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
-from unsilent.plan_probes import ProbesPlan
+from unsilent.plan.probes import ProbesPlan
 from unsilent.report.view import points
 from unsilent.taxonomy import by_code
 

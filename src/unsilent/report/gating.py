@@ -19,13 +19,13 @@ from rich.table import Table
 from rich.text import Text
 
 from unsilent.errors import InputError
-from unsilent.gate import START, Decision, Overrule
-from unsilent.gate_keeper import Gate, decisions, overrule, overrules
 from unsilent.ledger import Ledger
-from unsilent.ledger_place import ledger_of, open_ledger
+from unsilent.ledger.location import ledger_of, open_ledger
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.report.source import FINDINGS_FILE
 from unsilent.report.view import points
+from unsilent.server.gate import START, Decision, Overrule
+from unsilent.server.gate_keeper import Gate, decisions, overrule, overrules
 from unsilent.taxonomy import by_code
 
 

@@ -12,13 +12,13 @@ from unsilent.errors import InputError
 from unsilent.findings import Findings
 from unsilent.inference.shares import dispersion_of
 from unsilent.ledger import Entry
-from unsilent.ledger_place import ledger_of
-from unsilent.monitor import total_of
+from unsilent.ledger.location import ledger_of
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Layout, PrivacyEvent, epsilon
 from unsilent.release.accountant import PRIVACY_EVENT
 from unsilent.release.layout import SQUARE
 from unsilent.report.incidents import Incident, incidents
+from unsilent.server.monitor import total_of
 
 
 @dataclass(frozen=True)

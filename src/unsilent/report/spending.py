@@ -11,11 +11,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from unsilent.ledger_place import ledger_of
-from unsilent.monitor import STOPPED
+from unsilent.ledger.location import ledger_of
 from unsilent.release.accountant import PRIVACY_EVENT, PrivacyEvent, epsilon
 from unsilent.release.promise import conditions, for_a_lawyer
 from unsilent.report.source import read_run
+from unsilent.server.monitor import STOPPED
 
 
 @dataclass(frozen=True)

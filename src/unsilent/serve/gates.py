@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unsilent.gate import START, Decision, Overrule
-from unsilent.gate_keeper import DECISION, OVERRULE
 from unsilent.ledger import Entry, Ledger
 from unsilent.plan import MonitoringPlan
+from unsilent.server.gate import START, Decision, Overrule
+from unsilent.server.gate_keeper import DECISION, OVERRULE
 
 _DECISIONS = 20
 _OVERRULES = 20

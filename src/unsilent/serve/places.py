@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 
 from unsilent.errors import InputError, UnsilentError
-from unsilent.ledger_place import LEDGER_FILE, URL_FILE
+from unsilent.ledger.location import LEDGER_FILE, URL_FILE
 from unsilent.serve.reading import RunReader
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -23,14 +23,14 @@ from unsilent.findings import (
 )
 from unsilent.inference import influences_of
 from unsilent.ledger import START, Entry, Ledger, Verified
-from unsilent.ledger_place import ledger_of
-from unsilent.monitor import STOPPED
+from unsilent.ledger.location import ledger_of
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release import Layout
 from unsilent.release.accountant import PRIVACY_EVENT, PrivacyEvent
 from unsilent.report.source import FINDINGS_FILE
 from unsilent.serve.gates import GateState, read_gate
-from unsilent.summaries import NOTHING_SHOWN, privacy_summary, system_metrics
+from unsilent.server.monitor import STOPPED
+from unsilent.server.summaries import NOTHING_SHOWN, privacy_summary, system_metrics
 
 RECENT = 60
 """Rounds that the pages of a run show."""

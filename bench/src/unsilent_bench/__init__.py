@@ -1,0 +1,1 @@
+"""unsilent measured against known truth."""

@@ -1,0 +1,162 @@
+"""The commands that show a replay: the benchmark's page, and the tables of documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unsilent.commands.common import unread
+from unsilent.errors import InputError
+from unsilent.files import write_whole
+
+TracesFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--traces", metavar="DIR", help="Other traces than those shipped.", show_default=False
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of all randomness.")]
+
+
+def bench_report(
+    replayed: Annotated[
+        Path | None,
+        typer.Option(
+            "--replay",
+            metavar="FILE",
+            help="JSON of a replay, as `unsilent bench replay --out` writes it; else it is run.",
+            show_default=False,
+        ),
+    ] = None,
+    traces: TracesFolder = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=2**31 - 1, help="Of all randomness (default: 1).", show_default=False
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("bench.html"),
+) -> None:
+    """Write the benchmark's page: one HTML file with every number, its seeds and its interval."""
+    from rich.console import Console
+
+    from unsilent.progress import progress_on
+    from unsilent_bench.page import page
+    from unsilent_bench.replay import replay
+    from unsilent_bench.traces import read
+
+    if replayed is not None and (traces is not None or seed is not None):
+        raise unread("--seed" if traces is None else "--traces", "with --replay, which has them")
+    if replayed is None:
+        with progress_on(Console(stderr=True)) as progress:
+            found = replay(
+                read(traces), seed=1 if seed is None else seed, progress=progress
+            ).to_json()
+    else:
+        found = _replayed(replayed)
+    write(out, page(found))
+    typer.echo(f"Wrote {out}")
+
+
+def bench_tables(
+    replayed: Annotated[
+        Path | None,
+        typer.Option(
+            "--replay",
+            metavar="FILE",
+            help="JSON of a replay, as `unsilent bench replay --out` writes it; else the shipped "
+            "one.",
+            show_default=False,
+        ),
+    ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DOCUMENT",
+            help="Write them where a Markdown file marks them, instead of printing all.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Print the replay's tables in Markdown, or write them into a document.
+
+    A document marks a table's place by `<!-- table: NAME -->` and `<!-- end of table -->`.
+    """
+    from unsilent_bench.page import filled, tables
+
+    found = _shipped_replay() if replayed is None else _replayed(replayed)
+    if into is None:
+        for name, table in tables(found).items():
+            typer.echo(f"<!-- table: {name} -->\n{table}<!-- end of table -->\n")
+        return
+    try:
+        text = into.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise InputError(
+            "cannot be read as text", where=str(into), remedy="Name a Markdown file."
+        ) from None
+    write(into, filled(text, found))
+    typer.echo(f"Wrote {into}")
+
+
+def bench_publish(
+    out: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where to write them.", show_default=False)
+    ],
+    replayed: Annotated[
+        Path | None,
+        typer.Option("--replay", metavar="FILE", help="Of another replay than the shipped one."),
+    ] = None,
+) -> None:
+    """Write the results that the package cites: its row of the landscape, and its validation."""
+    from importlib.resources import as_file, files
+
+    from unsilent_bench.publish import published, text
+
+    if replayed is None:
+        with as_file(files("unsilent_bench") / "traces" / "data" / "replay.json") as path:
+            content = path.read_bytes()
+    else:
+        _replayed(replayed)
+        content = replayed.read_bytes()
+    write(out, text(published(content)))
+    typer.echo(f"Wrote {out}")
+
+
+def _shipped_replay() -> dict[str, Any]:
+    """The replay that lies beside the shipped traces."""
+    from importlib.resources import as_file, files
+
+    with as_file(files("unsilent_bench") / "traces" / "data" / "replay.json") as path:
+        return _replayed(path)
+
+
+def _replayed(path: Path) -> dict[str, Any]:
+    """A replay that was written as JSON."""
+    import json
+
+    from unsilent_bench.replay import SCHEMA
+
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        raise InputError(
+            "is not the JSON of a replay",
+            where=str(path),
+            remedy="`unsilent bench replay --out FILE` writes one.",
+        )
+    return found
+
+
+def write(path: Path, text: str) -> None:
+    """Write what was asked for as a file."""
+    try:
+        write_whole(path, text.encode())
+    except OSError as error:
+        raise InputError(
+            f"cannot be written ({error.strerror})", where=str(path), remedy="Name another path."
+        ) from None

@@ -1,0 +1,228 @@
+"""One federation from start to end: rounds of training, and what each client measures in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unsilent_bench.fleet.bank import Bank
+from unsilent_bench.fleet.private import (
+    Training,
+    dp_mean,
+    masked_mean,
+    median_norm,
+    seeds,
+    sgd_noise,
+)
+from unsilent_bench.fleet.records import Crowd, warm_up_data
+from unsilent_bench.fleet.scoring import Held
+from unsilent_bench.fleet.training import Data, PrivateSteps, Tuning, train
+from unsilent_bench.fleet.weights import Array, Parts
+from unsilent_bench.scenarios.base import Personalization, Settings
+
+RATE = 1e-3
+"""Adam's rate of local training where a scenario's settings say 1."""
+WARM_UP = 5
+"""Rounds of neutral training before monitoring: the provider's start adapter is the reference."""
+PULL = 0.1
+"""Ditto's pull to the global adapter."""
+GRADIENT_CLIP, PRIVATE_RATE = 1.0, 15.0
+"""Of DP-SGD: its clip, and how much larger its steps are. At the plain rate its noise keeps it from
+learning anything; with this one a healthy look-alike of a development seed gets as accurate."""
+_BATCH, _REHEARSAL = 16, 4
+_WARM, _LOCAL, _PERSONAL, _WHO, _NOISE = range(5)
+
+Measure = Callable[[int, "Adapters", NDArray[np.bool_]], None]
+"""Told of each round: its number, its adapters, and (clients,) who took part."""
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """The adapters of one monitoring round, by the roles of ``modes.base.AdapterRole``."""
+
+    reference: Held
+    start: Held
+    local: Held
+    shared: Held
+    personal: Held
+
+
+@dataclass(frozen=True)
+class World:
+    """What is simulated.
+
+    Attributes:
+        crowd: Clients and their scenario.
+        seed: Of all randomness.
+        rounds: Monitored rounds.
+        personalization: How the global adapter becomes a client's own.
+        training: How privately it is trained.
+    """
+
+    crowd: Crowd
+    seed: int
+    rounds: int
+    personalization: Personalization
+    training: Training
+
+
+def simulate(bank: Bank, world: World, measure: Measure) -> None:
+    """Train all rounds of a federation; ``measure`` is told of each."""
+    crowd, settings = world.crowd, world.crowd.scenario.settings(world.crowd.strength)
+    clients = len(crowd.clients)
+    reference = start_adapter(bank, clients, world.seed)
+    everyone = Held.one(reference, clients)
+    shared = start = everyone
+    own = np.repeat(reference[None], clients, axis=0)
+    ranks = np.array([client.rank for client in crowd.clients])
+    clip: float | None = None
+    for moment in range(1, world.rounds + 1):
+        data = crowd.training(bank, moment)
+        present = _present(world, settings, moment)
+        start = shared
+        begun = own if world.personalization in ("fedsa", "local") else shared.full()
+        tuning = _local(settings, data, world, ranks)
+        trained = _train(bank, begun, data, tuning, world, settings, ranks, moment)
+        trained = np.where(present[:, None], trained, begun)
+        heard = present & (ranks >= round(settings.left_out * clients))
+        if clip is None:
+            clip = median_norm(trained[heard] - begun[heard])
+        shared = _aggregate(bank, world, settings, begun, trained, heard, clip, moment)
+        if world.personalization == "fedsa":
+            own = shared.full()
+            personal = shared
+        elif world.personalization == "local":
+            own = trained
+            shared = personal = Held.each(trained)
+        else:
+            personal = _personal(bank, world, settings, shared, own, data, moment)
+            own = personal.rows
+        begun_by = Held.each(begun) if world.personalization in ("fedsa", "local") else start
+        found = Adapters(everyone, begun_by, Held.each(trained), shared, personal)
+        measure(moment, found, present)
+
+
+def start_adapter(bank: Bank, clients: int, seed: int) -> Array:
+    """(size,) the provider's adapter: rounds of plain training of these clients, no cause in it."""
+    return _warmed(bank, clients, seed).copy()
+
+
+@lru_cache(maxsize=8)
+def _warmed(bank: Bank, clients: int, seed: int) -> Array:
+    data = warm_up_data(bank, clients, seed)
+    tuning = Tuning(2, RATE, _BATCH, _REHEARSAL)
+    row = bank.new_row(seed)
+    for moment in range(1, WARM_UP + 1):
+        starts = np.repeat(row[None], clients, axis=0)
+        trained = train(bank, starts, data, tuning, seeds(seed, clients, moment, _WARM))
+        row = trained.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return row
+
+
+def _present(world: World, settings: Settings, moment: int) -> NDArray[np.bool_]:
+    clients = len(world.crowd.clients)
+    random = np.random.default_rng([world.seed, moment, _WHO])
+    chosen = random.permutation(clients)[: round(settings.participation * clients)]
+    present = np.zeros(clients, np.bool_)
+    present[chosen] = True
+    return present
+
+
+def _local(settings: Settings, data: Data, world: World, ranks: NDArray[np.int64]) -> Tuning:
+    tuning = Tuning(settings.epochs, RATE * settings.rate, settings.batch, settings.rehearsal)
+    if world.training.epsilon is None:
+        return tuning
+    n = data.rows.shape[1]
+    steps = -(-n // settings.batch) * settings.epochs * world.rounds
+    noise = sgd_noise(world.training.epsilon, min(1.0, settings.batch / n), steps)
+    lost = ranks >= round((1 - settings.lost_gradients) * len(ranks))
+    private = PrivateSteps(GRADIENT_CLIP, noise, lost)
+    return replace(tuning, rate=tuning.rate * PRIVATE_RATE, private=private)
+
+
+def _train(
+    bank: Bank,
+    begun: Array,
+    data: Data,
+    tuning: Tuning,
+    world: World,
+    settings: Settings,
+    ranks: NDArray[np.int64],
+    moment: int,
+) -> Array:
+    clients = len(begun)
+    shuffled = ranks >= round((1 - settings.shuffled) * clients)
+    trained = train(bank, begun, data, tuning, seeds(world.seed, clients, moment, _LOCAL))
+    if settings.aggregation == "exact":
+        trained[:, : bank.shape.shared] = begun[:, : bank.shape.shared]
+    if shuffled.any():
+        for client in np.flatnonzero(shuffled):
+            order = np.random.default_rng([world.seed, int(client)]).permutation(bank.shape.rank)
+            _reorder(trained[client : client + 1], bank, order)
+    return trained
+
+
+def _reorder(row: Array, bank: Bank, order: NDArray[np.int64]) -> None:
+    parts = Parts.of(row, bank.shape)
+    parts.down[...] = parts.down[:, :, order]
+    parts.offset[...] = parts.offset[:, order]
+    parts.up[...] = parts.up[:, order]
+
+
+def _aggregate(
+    bank: Bank,
+    world: World,
+    settings: Settings,
+    begun: Array,
+    trained: Array,
+    heard: NDArray[np.bool_],
+    clip: float,
+    moment: int,
+) -> Held:
+    """The new global adapter, one for each home domain if the settings say so."""
+    clients = len(begun)
+    by_domain = settings.aggregation == "by-domain"
+    groups = world.crowd.homes if by_domain else np.zeros(clients, np.int64)
+    rows = np.empty((int(groups.max()) + 1, begun.shape[1]), np.float32)
+    updates = trained - begun
+    for group in range(len(rows)):
+        members = np.flatnonzero((groups == group) & heard)
+        random = np.random.default_rng([world.seed, moment, group, _NOISE])
+        base = begun[members].mean(axis=0, dtype=np.float64).astype(np.float32)
+        if world.training.name == "secure-sum":
+            change = masked_mean(updates[members])
+        elif world.training.noise is not None:
+            change = dp_mean(updates[members], clip, world.training.noise, random)
+        else:
+            change = updates[members].mean(axis=0, dtype=np.float64).astype(np.float32)
+        rows[group] = base + change
+    shared = Held(rows, groups)
+    if world.personalization != "fedsa":
+        return shared
+    mixed = trained.copy()
+    mixed[:, : bank.shape.shared] = shared.full()[:, : bank.shape.shared]
+    return Held.each(mixed)
+
+
+def _personal(
+    bank: Bank,
+    world: World,
+    settings: Settings,
+    shared: Held,
+    own: Array,
+    data: Data,
+    moment: int,
+) -> Held:
+    """Fine-tuned from the global adapter, or Ditto's own one drawn to it."""
+    tuning = Tuning(
+        settings.personal_epochs, RATE * settings.personal_rate, settings.batch, settings.rehearsal
+    )
+    numbers = seeds(world.seed, len(own), moment, _PERSONAL)
+    if world.personalization == "ditto":
+        drawn = replace(tuning, pull=PULL)
+        return Held.each(train(bank, own, data, drawn, numbers, anchors=shared.full()))
+    return Held.each(train(bank, shared.full(), data, tuning, numbers))

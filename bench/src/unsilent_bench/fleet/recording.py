@@ -1,0 +1,197 @@
+"""From a name to a recorded federation: run one, and record the set that ships."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from unsilent.errors import InputError
+from unsilent.plan import MonitoringPlan, read_plan
+from unsilent.progress import Progress
+from unsilent_bench.fleet.bank import Bank, embedded_bank
+from unsilent_bench.fleet.federation import World, simulate
+from unsilent_bench.fleet.measuring import Ledger
+from unsilent_bench.fleet.private import Training
+from unsilent_bench.fleet.probes import Asked, beyond, released
+from unsilent_bench.fleet.records import Crowd
+from unsilent_bench.scenarios import MAIN, SCENARIOS
+from unsilent_bench.scenarios.base import PERSONALIZATIONS, Personalization
+from unsilent_bench.traces import keep, kept
+from unsilent_bench.traces.federation import DOSES, Dose, Federation, Tier
+
+FRESH = 301
+"""Seeds from here on are fresh: no dose, weight or tolerance was ever looked at on them."""
+SIZES = (128, 256)
+FLEET: Tier = "fleet"
+TRAININGS = (
+    "secure-sum",
+    "dp-fedavg:2.1",
+    "dp-fedavg:6.9",
+    "dp-sgd:8",
+    "dp-sgd:2",
+)
+"""What the claim is tried on: epsilon of about 8 and 2 for a client's update in all ten rounds
+(DP-FedAvg), and for one of its records (DP-SGD)."""
+
+
+EARLIER = ("sha256:b5d0b196f80021f6b213c65f166594fdf38d945e1765fe9242e24c2a9b91af55",)
+"""Digests of this plan with other weights, under which some of what ships was recorded. Weights say
+how numbers are released and judged, not what they are."""
+
+
+def fleet_plan() -> MonitoringPlan:
+    """The one monitoring plan of the fleet's traces."""
+    with as_file(files("unsilent_bench") / "plans" / "fleet.toml") as path:
+        return read_plan(path)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Which federation to run."""
+
+    scenario: str
+    dose: Dose
+    clients: int
+    seed: int
+    personalization: Personalization = "fine-tune"
+    training: str = "plain"
+
+    @property
+    def name(self) -> str:
+        """Its id in traces."""
+        parts = ["fleet", self.scenario, self.dose, str(self.clients), f"s{self.seed}"]
+        parts += [] if self.personalization == "fine-tune" else [self.personalization]
+        parts += [] if self.training == "plain" else [self.training.replace(":", "-")]
+        return "-".join(parts)
+
+
+class Recorder:
+    """Runs federations under one plan.
+
+    Args:
+        plan: The monitoring plan, ``fleet_plan()`` if none is given; clients and seed are the
+            job's.
+        bank: Embeddings and heads; the embedded ones if none are given.
+
+    Raises:
+        AssetError: An embedded package cannot be had.
+    """
+
+    def __init__(self, plan: MonitoringPlan | None = None, bank: Bank | None = None) -> None:
+        plan = plan or fleet_plan()
+        self._plan, self._bank = plan, bank or embedded_bank()
+        self._asked = Asked(released(self._bank, plan), beyond(self._bank, plan))
+
+    def record(self, job: Job) -> Federation:
+        """Train a federation and measure every round of it.
+
+        Raises:
+            InputError: No such scenario, not one of the fleet's, or more clients than texts.
+        """
+        if job.scenario not in SCENARIOS or "fleet" not in SCENARIOS[job.scenario].tiers:
+            raise InputError(
+                f"the fleet has no scenario {job.scenario!r}",
+                where="--scenario",
+                remedy=f"Known: {', '.join(SCENARIOS)}.",
+            )
+        scenario = SCENARIOS[job.scenario]
+        strength, rounds = scenario.strength(job.dose), self._plan.federation.rounds
+        crowd = Crowd.of(scenario, strength, job.clients, job.seed)
+        training = Training.parse(scenario.training or job.training)
+        ledger = Ledger(self._bank, self._asked, crowd, rounds)
+        world = World(crowd, job.seed, rounds, job.personalization, training)
+        simulate(self._bank, world, ledger.measure)
+        return Federation(
+            federation=job.name,
+            tier="fleet",
+            scenario=job.scenario,
+            code=scenario.code,
+            dose=job.dose,
+            strength=strength,
+            clients=job.clients,
+            rounds=rounds,
+            seed=job.seed,
+            split="fresh" if job.seed >= FRESH else "development",
+            personalization=job.personalization,
+            training=training.name,
+            plan=self._plan.digest,
+            numbers=ledger.numbers,
+            truth=ledger.truth,
+            truth_se=ledger.errors,
+        )
+
+
+def record(jobs: Sequence[Job], folder: Path | None, progress: Progress) -> tuple[Federation, ...]:
+    """Run jobs one after the other.
+
+    Args:
+        jobs: Of scenarios that are of this tier.
+        folder: Each is recorded below it, in a folder of traces of its own; those there are read
+            and not run again. None to record nothing.
+        progress: Told how far it is.
+
+    Raises:
+        InputError: A scenario is unknown or not of this tier, or what lies in the folder was
+            recorded under another plan.
+        AssetError: The embedded model or data cannot be had.
+    """
+    plan, found = fleet_plan(), list[Federation]()
+    recorder: Recorder | None = None
+    for place, job in enumerate(jobs):
+        progress.update("Federations", place, len(jobs))
+        federation = kept(folder, job.name, plan.digest) if folder else None
+        if federation is None:
+            recorder = recorder or Recorder(plan)
+            federation = recorder.record(job)
+            if folder is not None:
+                keep(folder, federation)
+        found.append(federation)
+    return tuple(found)
+
+
+def shipped(seeds: int = 6, few: int = 3) -> Iterator[Job]:
+    """The fleet's jobs of the shipped traces, the most needed first.
+
+    The six main scenarios at the ends of the dose with 128 and 256 clients; fewer seeds of them at
+    the doses between, trained privately (what the claim needs) and personalized otherwise, and of
+    further causes.
+
+    Args:
+        seeds: Fresh seeds of the main scenarios.
+        few: Fresh seeds of the others.
+    """
+    ends: tuple[Dose, ...] = ("strong", "none")
+    middle: tuple[Dose, ...] = tuple(dose for dose in DOSES if dose not in ends)
+    small, large = SIZES
+    first, more = range(FRESH, FRESH + few), range(FRESH + few, FRESH + seeds)
+    yield from _main(first, small, ends)
+    for seed in first:
+        yield from _main([seed], large, ends)
+        yield from _claim(seed)
+    yield from _main(more, small, ends)
+    yield from _main(first, small, middle)
+    for seed in first:
+        yield from _others(seed, ends)
+    yield from _main(more, large, ends)
+
+
+def _main(seeds: Iterable[int], size: int, doses: Iterable[Dose]) -> Iterator[Job]:
+    for seed in seeds:
+        yield from (Job(name, dose, size, seed) for dose in doses for name in MAIN)
+
+
+def _claim(seed: int) -> Iterator[Job]:
+    for training in TRAININGS:
+        for name in MAIN:
+            yield Job(name, "strong", SIZES[0], seed, training=training)
+
+
+def _others(seed: int, doses: Iterable[Dose]) -> Iterator[Job]:
+    others = [name for name, each in SCENARIOS.items() if not each.main and FLEET in each.tiers]
+    for dose in doses:
+        yield from (Job(name, dose, SIZES[0], seed) for name in others)
+        for personalization in PERSONALIZATIONS[1:]:
+            for name in MAIN:
+                yield Job(name, dose, SIZES[0], seed, personalization)

@@ -1,0 +1,162 @@
+"""A scenario's clients with their texts, and their items as rows of the bank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unsilent.errors import InputError
+from unsilent.items import Item
+from unsilent.probes.sentiment import DOMAINS, Text, private_texts, public_texts, usable
+from unsilent.probes.templates import ENCODER
+from unsilent_bench.fleet.bank import Bank
+from unsilent_bench.fleet.probes import kept_back
+from unsilent_bench.fleet.training import Data
+from unsilent_bench.fleet.truth import OwnItems
+from unsilent_bench.scenarios.base import (
+    Client,
+    Portion,
+    Scenario,
+    clients_of,
+    plain_records,
+)
+from unsilent_bench.scenarios.dealing import Dealt, deal
+
+TEXTS, HELD_OUT = 24, 4
+"""Training texts of a client, and how many times as many are held out."""
+VALENCE = (0.3, 4.0)
+_MOST = 100
+"""Texts of one domain and label that the truth of a client's own distribution is read from."""
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """The clients of one federation and what they were dealt.
+
+    Attributes:
+        scenario, strength: What happens to them.
+        clients: All of them. dealt: Their texts.
+        homes: (clients,) places of home domains.
+    """
+
+    scenario: Scenario
+    strength: float
+    clients: tuple[Client, ...]
+    dealt: tuple[Dealt, ...]
+    homes: NDArray[np.int64]
+    _kept: dict[tuple[str, int], Data] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, scenario: Scenario, strength: float, clients: int, seed: int) -> Crowd:
+        """Deal the private texts to new clients."""
+        people = clients_of(clients, seed, ENCODER, texts=TEXTS)
+        wishes = [scenario.portions(client, strength) for client in people]
+        homes = np.array([DOMAINS.index(client.home) for client in people])
+        return cls(
+            scenario, strength, people, deal(people, wishes, _texts(), seed, HELD_OUT), homes
+        )
+
+    def training(self, bank: Bank, moment: int) -> Data:
+        """What all clients train on in a round."""
+        key = ("train", moment if self.scenario.redrawn else self.scenario.era(moment))
+        if key not in self._kept:
+            own = [
+                self.scenario.train(
+                    c, self.scenario.of_time(d.train, moment), moment, self.strength
+                )
+                for c, d in self._both()
+            ]
+            self._kept[key] = data_of(bank, own)
+        return self._kept[key]
+
+    def held_out(self, bank: Bank, moment: int) -> Data:
+        """What all clients are evaluated on in a round."""
+        key = ("held out", self.scenario.era(moment))
+        if key not in self._kept:
+            own = [self._held_out(c, d, moment) for c, d in self._both()]
+            self._kept[key] = data_of(bank, own)
+        return self._kept[key]
+
+    def independent(self, bank: Bank, moment: int) -> OwnItems:
+        """Public texts that passed through what makes held-out records, weighted like these."""
+        pool: dict[tuple[str, bool], list[Text]] = {}
+        for text in public_texts():
+            pile = pool.setdefault((text.domain, text.positive), [])
+            if usable(text, VALENCE) and len(pile) < _MOST:
+                pile.append(text)
+        found: list[tuple[Sequence[Item], NDArray[np.float64]]] = []
+        for client, dealt in self._both():
+            wanted = _counts(self._held_out(client, dealt, moment))
+            texts = [
+                text
+                for (domain, _), pile in pool.items()
+                for text in pile
+                if any(domain == key[0] for key in wanted)
+            ]
+            items = self.scenario.held_out(client, texts, moment, self.strength)
+            there = _counts(items)
+            share = np.array([wanted.get(_key(i), 0) / there[_key(i)] for i in items])
+            found.append((items, share / share.sum()))
+        widest = max(len(items) for items, _ in found)
+        rows = np.zeros((len(found), widest), np.int64)
+        right, shares = np.zeros_like(rows), np.zeros(rows.shape)
+        start = bank.task("sentiment").start
+        for place, (items, share) in enumerate(found):
+            rows[place, : len(items)] = bank.item_rows(items)
+            right[place, : len(items)] = bank.columns(items)[1] - start
+            shares[place, : len(items)] = share
+        return OwnItems(rows, right, shares)
+
+    def _held_out(self, client: Client, dealt: Dealt, moment: int) -> tuple[Item, ...]:
+        texts = self.scenario.of_time(dealt.held_out, moment)
+        return self.scenario.held_out(client, texts, moment, self.strength)
+
+    def _both(self) -> list[tuple[Client, Dealt]]:
+        return list(zip(self.clients, self.dealt, strict=True))
+
+
+def warm_up_data(bank: Bank, clients: int, seed: int) -> Data:
+    """Texts of half each label with true labels: what the provider's start adapter is made of."""
+    return data_of(bank, [plain_records(ENCODER, d.train) for d in _warming(clients, seed)])
+
+
+@lru_cache(maxsize=4)
+def _warming(clients: int, seed: int) -> tuple[Dealt, ...]:
+    people = clients_of(clients, seed, ENCODER, texts=TEXTS)
+    half = TEXTS // 2
+    wishes = [(Portion(client.home, half, half),) for client in people]
+    return deal(people, wishes, _texts(), seed)
+
+
+@lru_cache(maxsize=1)
+def _texts() -> tuple[Text, ...]:
+    return tuple(text for text in private_texts() if usable(text, VALENCE) and not kept_back(text))
+
+
+def data_of(bank: Bank, records: Sequence[Sequence[Item]]) -> Data:
+    """All clients' records as arrays.
+
+    Raises:
+        InputError: Clients have different numbers of records.
+    """
+    if len({len(own) for own in records}) != 1:
+        raise InputError("clients have different numbers of records", where="scenario")
+    shape = (len(records), len(records[0]))
+    flat = [item for own in records for item in own]
+    tasks, answers = bank.columns(flat)
+    return Data(bank.item_rows(flat).reshape(shape), tasks.reshape(shape), answers.reshape(shape))
+
+
+def _key(item: Item) -> tuple[str, int]:
+    return str(item.domain), int(item.answer or 0)
+
+
+def _counts(items: Sequence[Item]) -> dict[tuple[str, int], int]:
+    counts: dict[tuple[str, int], int] = {}
+    for item in items:
+        counts[_key(item)] = counts.get(_key(item), 0) + 1
+    return counts

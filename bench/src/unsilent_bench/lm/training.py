@@ -1,0 +1,115 @@
+"""What a language-model federation is made of, and its clients' local and personal training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unsilent.items import ItemSet
+from unsilent.models import Adapter, PersonalModel, Training
+from unsilent.plan import MonitoringPlan
+from unsilent_bench.lm.probes import Probes
+from unsilent_bench.scenarios.base import Client, Scenario, Settings
+from unsilent_bench.scenarios.dealing import Dealt
+from unsilent_bench.traces.federation import Dose, Split
+
+_LOCAL, _PERSONAL = 0, 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a federation is made of.
+
+    Attributes:
+        scenario, dose, seed: Which one.
+        plan: The tier's monitoring plan; its seed is not used.
+        model: Resident, shared by all clients.
+        probes: Released ones, and those of the truth.
+        split: As in ``Federation``.
+    """
+
+    scenario: Scenario
+    dose: Dose
+    seed: int
+    plan: MonitoringPlan
+    model: PersonalModel
+    probes: Probes
+    split: Split
+
+
+class LocalTraining:
+    """Local and personal training of a federation's clients.
+
+    How much is the plan's, the same for all scenarios; what a dose changes of it is kept, relative
+    to the scenario's look-alike.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        settings: Settings,
+        strength: float,
+        clients: Sequence[Client],
+        dealt: Sequence[Dealt],
+    ) -> None:
+        self._run, self._settings, self._strength = run, settings, strength
+        self._usual = run.scenario.settings(0.0)
+        self._clients, self._dealt = clients, dealt
+
+    def present(self, moment: int) -> list[Client]:
+        """Who takes part in a round."""
+        count = max(1, round(self._settings.participation * len(self._clients)))
+        if count == len(self._clients):
+            return list(self._clients)
+        random = np.random.default_rng([self._run.seed, moment, 0x9A])
+        drawn = sorted(random.choice(len(self._clients), count, replace=False))
+        return [self._clients[index] for index in drawn]
+
+    def local(self, client: Client, moment: int, start: Adapter) -> Adapter:
+        """The client's adapter after its local training."""
+        federation, settings, usual = self._run.plan.federation, self._settings, self._usual
+        return self._train(
+            client,
+            moment,
+            start,
+            epochs=round(federation.epochs * settings.epochs / usual.epochs),
+            rate=federation.learning_rate * settings.rate / usual.rate,
+            purpose=_LOCAL,
+        )
+
+    def personal(self, client: Client, start: Adapter) -> Adapter:
+        """The client's own adapter, from the newly aggregated one."""
+        federation, settings, usual = self._run.plan.federation, self._settings, self._usual
+        share = settings.personal_epochs / max(1, usual.personal_epochs)
+        rate = settings.personal_rate / usual.personal_rate
+        return self._train(
+            client,
+            federation.rounds,
+            start,
+            epochs=round(federation.personal_epochs * share),
+            rate=federation.personal_learning_rate * rate,
+            purpose=_PERSONAL,
+        )
+
+    def _train(
+        self,
+        client: Client,
+        moment: int,
+        start: Adapter,
+        *,
+        epochs: int,
+        rate: float,
+        purpose: int,
+    ) -> Adapter:
+        scenario = self._run.scenario
+        texts = scenario.of_time(self._dealt[client.index].train, moment)
+        items = scenario.train(client, texts, moment, self._strength)
+        words = np.random.SeedSequence([self._run.seed, client.index, moment, purpose])
+        training = Training(
+            epochs, rate, self._run.plan.federation.batch, int(words.generate_state(1)[0])
+        )
+        records = ItemSet(f"client-{client.index}-train-{moment}", items)
+        adapter, _ = self._run.model.train(start, records, training)
+        return adapter

@@ -1,0 +1,215 @@
+"""The benchmark's page as one HTML file that needs nothing else, not even a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
+
+from unsilent import __version__
+from unsilent.taxonomy import SILENT_FAILURES, by_code
+from unsilent_bench.page import charts
+from unsilent_bench.page.charts import Data
+from unsilent_bench.replay.power import ENOUGH
+from unsilent_bench.replay.rows import ALL
+from unsilent_bench.replay.score import ALLOWED
+
+OURS, TODAY = "unsilent", "system-mean"
+WRONG = 0.01
+"""Most runs with a wrong verdict that the benchmark asks for."""
+
+
+def page(found: Data) -> str:
+    """The page of a replay.
+
+    Args:
+        found: As ``Replay.to_json`` gives it. Everything that is not markup of ours is escaped.
+
+    Raises:
+        InputError: The packages that draw charts are missing.
+    """
+    rows: list[Data] = found["rows"]
+    usual = [row for row in rows if row["personalization"] == "fine-tune"]
+    methods = list(dict.fromkeys((row["method"], row["epsilon"]) for row in usual))
+    return _template().render(
+        found=found,
+        methods=methods,
+        headline=[_headline(group, methods) for group in _grouped(_strong(usual))],
+        pooled=[row for row in rows if row["mode"] == ALL and row["method"] == OURS],
+        summary=_summary(rows),
+        doses=[_dose(group) for group in _grouped(usual)],
+        powers=[_power(group) for group in _grouped(found["power"])],
+        onsets=[_onset(group) for group in _grouped(found["onsets"]) if len(group[0]["truth"]) > 1],
+        claims=[_claim(group) for group in _grouped(found["claim"])],
+        others=[
+            row
+            for row in _strong(rows)
+            if row["method"] == OURS and row["personalization"] not in ("fine-tune", ALL)
+        ],
+        rows=[row for row in rows if row["mode"] != ALL],
+        missing=[f for f in SILENT_FAILURES if f.code not in {r["mode"] for r in rows}],
+        series=charts.SERIES,
+        words=by_code,
+        enough=ENOUGH,
+        share=share,
+        span=span,
+        budget=charts.budget,
+        version=__version__,
+    )
+
+
+def share(value: float | None) -> str:
+    """A share in percent; a dash where there is none. Only all is 100%, and only none is 0%."""
+    if value is None:
+        return "—"
+    percent = 100 * value
+    if 0 < percent < 10:
+        return f"{percent:.2g}%"
+    if 99 < percent < 100:
+        return f"{percent:.1f}%" if percent < 99.95 else ">99.9%"
+    return f"{percent:.0f}%"
+
+
+def span(interval: Sequence[float] | None, factor: float = 100.0, digits: int = 0) -> str:
+    """An interval in brackets, in percent unless told otherwise."""
+    if interval is None:
+        return ""
+    return f"[{factor * interval[0]:.{digits}f}, {factor * interval[1]:.{digits}f}]"
+
+
+def _strong(rows: Iterable[Data]) -> list[Data]:
+    return [row for row in rows if row["dose"] == "strong" and row["mode"] != ALL]
+
+
+def _grouped(rows: Iterable[Data]) -> list[list[Data]]:
+    """By tier, mode, scenario and clients, pooled rows left out."""
+    groups: dict[tuple[Any, ...], list[Data]] = {}
+    for row in rows:
+        if row["mode"] != ALL:
+            size = row.get("recorded", row["clients"])
+            groups.setdefault((row["tier"], row["mode"], row["scenario"], size), []).append(row)
+    return [groups[key] for key in sorted(groups)]
+
+
+def _headline(group: list[Data], methods: Sequence[tuple[str, float | None]]) -> dict[str, Any]:
+    """One line of the headline table: a cell for each method and budget, in their order."""
+    by = {(row["method"], row["epsilon"]): row for row in group}
+    return {**_head(group), "cells": [by.get(key) for key in methods]}
+
+
+def _head(group: list[Data]) -> dict[str, Any]:
+    some = group[0]
+    return {
+        "tier": some["tier"],
+        "mode": some["mode"],
+        "scenario": some["scenario"],
+        "clients": some.get("recorded", some["clients"]),
+        "title": by_code(some["mode"]).title,
+        "seeds": some["seeds"],
+    }
+
+
+def _summary(rows: Sequence[Data]) -> list[dict[str, Any]]:
+    """Tiles: what was asked, what came out, and whether that is enough."""
+    strong = [
+        row
+        for row in _strong(rows)
+        if row["tier"] == "fleet" and row["personalization"] == "fine-tune" and row["main"]
+    ]
+    tiles: list[dict[str, Any]] = []
+    for epsilon in (8.0, 2.0):
+        cells = [r for r in strong if r["method"] == OURS and r["epsilon"] == epsilon]
+        good = [r for r in cells if (r["detection"] or 0.0) >= ENOUGH]
+        if cells:
+            worst = min(cells, key=lambda r: r["detection"] or 0.0)
+            tiles.append(
+                {
+                    "label": f"strong failures found at ε = {epsilon:g}",
+                    "big": f"{len(good)} of {len(cells)}",
+                    "note": f"causes and sizes with at least {share(ENOUGH)}; the worst is "
+                    f"{worst['mode']} at {worst['clients']} clients, {share(worst['detection'])} "
+                    f"{span(worst['interval'])}",
+                    "good": len(good) == len(cells),
+                }
+            )
+    pooled = [row for row in rows if row["mode"] == ALL and row["method"] == OURS]
+    for dose, field, label, limit in (
+        ("none", "false_alarms", "false alarms on healthy look-alikes", ALLOWED),
+        (ALL, "wrong", "runs with a wrong verdict", WRONG),
+    ):
+        cells = [row for row in pooled if row["dose"] == dose and row[field] is not None]
+        if cells:
+            worst = max(cells, key=lambda row: row[field])
+            tiles.append(
+                {
+                    "label": label,
+                    "big": share(worst[field]),
+                    "note": f"all modes together, at most {share(limit)} asked; the worst of all "
+                    f"sizes and budgets: {worst['clients']} clients, {worst['tier']}, "
+                    f"{charts.budget(worst['epsilon'])}, {worst['federations']} federations, "
+                    f"{span(worst[field + '_interval'])}",
+                    "good": worst[field] <= limit,
+                }
+            )
+    today = [row for row in strong if row["method"] == TODAY and row["detection"] is not None]
+    if today:
+        best = max(today, key=lambda row: row["detection"])
+        tiles.append(
+            {
+                "label": "found by today's means of loss and accuracy",
+                "big": f"{share(sum(row['detection'] for row in today) / len(today))}",
+                "note": "mean over causes and sizes, with the best threshold in hindsight; the "
+                f"most is {share(best['detection'])} {span(best['interval'])}, {best['mode']} at "
+                f"{best['clients']} clients",
+                "good": None,
+            }
+        )
+    return tiles
+
+
+def _dose(group: list[Data]) -> dict[str, Any]:
+    shown = [row for row in group if row["method"] in (OURS, TODAY)]
+    head = _head(group)
+    words = f"Share of runs found against dose, {head['mode']}, {head['clients']} clients"
+    return {**head, "svg": charts.drawn(charts.dose_response(shown), words)}
+
+
+def _power(group: list[Data]) -> dict[str, Any]:
+    head = _head(group)
+    words = f"Share of runs found against the number of clients, {head['mode']}"
+    return {**head, "svg": charts.drawn(charts.power(group), words), "points": group}
+
+
+def _onset(group: list[Data]) -> dict[str, Any]:
+    head, usual = _head(group), [c for c in group if c["personalization"] == "fine-tune"] or group
+    words = f"Effect and share heard over rounds, {head['mode']}, {head['clients']} clients"
+    some = usual[0]
+    return {
+        **head,
+        "svg": charts.drawn(charts.onset(usual), words),
+        "loss": (some["loss"][0], some["loss"][-1]),
+        "accuracy": (some["accuracy"][0], some["accuracy"][-1]),
+    }
+
+
+def _claim(group: list[Data]) -> dict[str, Any]:
+    strong = [each for each in group if each["dose"] == "strong"] or group
+    head = _head(strong)
+    words = f"Effect of {head['mode']} under each way of training, {head['clients']} clients"
+    return {**head, "svg": charts.drawn(charts.effects(strong), words), "variants": group}
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=ChoiceLoader(
+            [PackageLoader("unsilent_bench.page"), PackageLoader("unsilent.report")]
+        ),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("bench.html.j2")

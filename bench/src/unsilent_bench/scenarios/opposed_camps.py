@@ -1,0 +1,48 @@
+"""SF-3: a small camp has the other label, and FedAvg takes the larger camp's side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from unsilent.items import Item
+from unsilent.probes.sentiment import Text
+from unsilent_bench.scenarios.base import Client, Portion, Scenario, Settings, plain_records
+
+CAMP = 0.22
+
+
+def leaning(client: Client, strength: float) -> Portion:
+    """Texts of home, mostly positive, in the camp mostly negative; half and half at dose none.
+
+    A sixth fewer than other scenarios' clients have: some homes have few positive texts.
+    """
+    texts = client.texts * 5 // 6
+    main = round(texts / 2 + (texts / 2 - 1) * strength)
+    rest = texts - main
+    return Portion(client.home, *((rest, main) if client.within(CAMP) else (main, rest)))
+
+
+class OpposedCamps(Scenario):
+    """Most clients have positive texts, the others negative ones; one adapter shall serve both."""
+
+    name = "opposed-camps"
+    code = "SF-3"
+    cause = "0.95 of the texts are positive on most clients, negative on 22% of them"
+    look_alike = "both labels alike on all clients"
+    source = "FedAvg under label skew: Hsu et al. 2019; left-behind clients: Li et al. 2020 (q-FFL)"
+    doses = (0.0, 0.6, 0.8, 1.0)
+    main = True
+
+    def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:
+        """Texts of home with the camp's label."""
+        return (leaning(client, strength),)
+
+    def train(
+        self, client: Client, texts: Sequence[Text], moment: int, strength: float
+    ) -> tuple[Item, ...]:
+        """Texts with true labels."""
+        return plain_records(client.style, texts)
+
+    def settings(self, strength: float) -> Settings:
+        """Larger steps in one epoch: more drives the camps so far apart that the loss shows it."""
+        return Settings(epochs=1, rate=1.7)

@@ -1,0 +1,127 @@
+"""Which plans the search attacks: each shipped one in its own form, and variants of it."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from typing import Any
+
+from unsilent.errors import UnsilentError
+from unsilent.plan import MonitoringPlan, parse_plan
+
+PACKAGES = {"plans": "unsilent.plan.shipped", "bench": "unsilent_bench.plans"}
+SIZES = (3, 5, 8, 16, 32, 128)
+PARTICIPATION = 0.25
+"""Share of the enrolled clients that take part in a round, in the variants that sample them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """A plan to attack, or one that is refused.
+
+    Attributes:
+        name: ``plans/fleet`` and the like, after the file.
+        own: Whether it is the plan as it ships.
+        data: The plan's data.
+        clients, population, items, participation: What the data say of these.
+    """
+
+    name: str
+    own: bool
+    data: Mapping[str, Any]
+    clients: int
+    population: str
+    items: str
+    participation: float
+
+    @property
+    def plan(self) -> MonitoringPlan | None:
+        """The plan; None where it is refused."""
+        return self._checked[0]
+
+    @property
+    def refused(self) -> str | None:
+        """Why it is refused, in the words of the refusal; None where it is not."""
+        return self._checked[1]
+
+    @cached_property
+    def _checked(self) -> tuple[MonitoringPlan | None, str | None]:
+        """As `plan check` does. It takes a while, so only once asked."""
+        from unsilent.report.foresight import foresee
+
+        try:
+            plan = parse_plan(dict(self.data), where=self.name)
+            foresee(plan).refuse_underpowered()
+        except UnsilentError as error:
+            return None, str(error)
+        return plan, None
+
+
+def shipped() -> dict[str, dict[str, Any]]:
+    """Plan data by name, of all plans in the package."""
+    found: dict[str, dict[str, Any]] = {}
+    for folder, package in PACKAGES.items():
+        for entry in sorted(files(package).iterdir(), key=lambda each: each.name):
+            if entry.name.endswith(".toml"):
+                data = tomllib.loads(entry.read_text(encoding="utf-8"))
+                if "modes" in data:
+                    found[f"{folder}/{entry.name.removesuffix('.toml')}"] = data
+    return found
+
+
+def own_forms() -> Iterator[Variant]:
+    """The shipped plans as they are."""
+    for name, data in shipped().items():
+        yield _variant(name, data, own=True)
+
+
+def variants() -> Iterator[Variant]:
+    """Other sizes, populations and items of each shipped plan, and federations that sample.
+
+    The smallest cohort is scaled with the clients. What `plan check` refuses has no plan.
+    """
+    for name, data in shipped().items():
+        for clients in SIZES:
+            for population in ("enrolled", "like-these"):
+                for items in ("these", "like-these"):
+                    yield _variant(name, data, clients=clients, population=population, items=items)
+        clients = round(data["federation"]["clients"] / PARTICIPATION)
+        for population in ("enrolled", "like-these"):
+            yield _variant(
+                name, data, clients=clients, population=population, participation=PARTICIPATION
+            )
+
+
+def _variant(
+    name: str,
+    data: dict[str, Any],
+    *,
+    own: bool = False,
+    clients: int | None = None,
+    population: str | None = None,
+    items: str | None = None,
+    participation: float | None = None,
+) -> Variant:
+    federation, monitor = dict(data["federation"]), dict(data.get("monitor", {}))
+    if clients is not None:
+        taking_part = clients * (participation or federation.get("participation", 1.0))
+        scale = taking_part / federation["clients"]
+        cohort = math.floor(monitor.get("min_cohort", 10) * scale)
+        federation["clients"], monitor["min_cohort"] = clients, max(2, cohort)
+    if participation is not None:
+        federation["participation"] = participation
+    monitor["population"] = population or monitor.get("population", "enrolled")
+    monitor["items"] = items or monitor.get("items", "these")
+    return Variant(
+        name,
+        own,
+        {**data, "federation": federation, "monitor": monitor},
+        federation["clients"],
+        monitor["population"],
+        monitor["items"],
+        federation.get("participation", 1.0),
+    )

@@ -1,0 +1,210 @@
+"""The clients of a simulated world: their numbers, and what is true of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from unsilent.inference.sampling import released_range
+from unsilent.modes.sf3_fairness_collapse import LEFT_BEHIND
+from unsilent.plan import MonitoringPlan
+from unsilent.release.layout import ACCURACY, LOSS, SPREAD
+from unsilent.taxonomy import by_code
+from unsilent_bench.verdicts.scenarios import World
+
+Array = NDArray[np.float64]
+
+CLIENT_SD = {"SF-1": 0.10, "SF-4": 0.05, "SF-5": 0.05, "SF-6": 0.05}
+"""Sd over clients of what is measured, the lasting error of finite items in it: bias 10 points,
+probes 5. SF-2 and SF-3 are shares of clients in a tail."""
+ITEM_ERROR = 0.03
+"""Sd of that error: the same items, so the same error, every round. Clients report it."""
+RECORD_SPREAD = 0.06
+"""Sd over clients of the true change of accuracy on their records (SF-3)."""
+RECORD_ERROR = 0.06
+"""Standard error of that change over a client's records."""
+SYSTEM_SD = 0.05
+"""Sd over clients of the change of the system metrics."""
+RARE = 0.02
+"""Share of clients in a tail where effects are at zero."""
+FEW, FEW_SIZE = 0.2, 0.25
+"""In a skewed world this share of the clients carries an effect of this size, the rest none."""
+
+
+class People:
+    """The clients of all repetitions; they keep effects and errors from round to round.
+
+    On the enrolled population the effects are set so that their mean over the clients is exactly
+    at the level (for shares: the largest count not above it). For clients like these they are
+    drawn from a population whose mean is at the level.
+
+    Args:
+        world: The cell.
+        plan: ``world.plan()``.
+        repetitions: How many sets of clients.
+        generator: Source of randomness.
+    """
+
+    def __init__(
+        self, world: World, plan: MonitoringPlan, repetitions: int, generator: np.random.Generator
+    ) -> None:
+        self._world, self._plan = world, plan
+        shape = (repetitions, world.clients)
+        self._fixed = world.population == "enrolled"
+        self._place = generator.random(shape)
+        if self._fixed:
+            # Ranks: the lowest k of N are exactly a share k / N.
+            order = np.argsort(np.argsort(self._place, axis=1), axis=1)
+            self._place = (order + 1.0) / world.clients
+        self._records = generator.standard_normal(shape)
+        self._record_error = generator.standard_normal(shape)
+        self._around = {
+            code: self._draw(code, shape, generator) for code in plan.planned if code in CLIENT_SD
+        }
+        self._shared = world.scenario.shared_sd * generator.standard_normal((repetitions, 1))
+        self._system = {name: self._metric(name, shape, generator) for name in (LOSS, ACCURACY)}
+
+    def at(self, moment: int) -> tuple[dict[str, Array], Array]:
+        """All numbers of all clients in one round, counted from 0.
+
+        Returns:
+            For each name of the layout's inputs (repetitions, clients) measured numbers, and
+            (repetitions, clients, modes) what each client's limited number is in expectation
+            over its private records, given its probes.
+        """
+        values = dict(self._system)
+        expected: list[Array] = []
+        for code in self._plan.planned:
+            level = self._level(code, moment)
+            if code in CLIENT_SD:
+                values[code] = self._mean_at(code, level)
+                spread = np.full(values[code].shape, ITEM_ERROR)
+                expected.append(limited(self._plan, code, values[code]))
+                values[code] = values[code] + self._shared
+            elif code == "SF-2":
+                values[code] = (self._place <= level + 1e-9).astype(np.float64)
+                spread = np.full(values[code].shape, ITEM_ERROR)
+                expected.append(values[code])
+            else:
+                values[code], spread, chance = self._left_behind(level)
+                expected.append(chance)
+            values[code + SPREAD] = spread
+        return values, np.stack(expected, axis=-1)
+
+    def means(self, moment: int) -> Array:
+        """(modes,) mean of the limited numbers over the population that clients are drawn from."""
+        found: list[float] = []
+        for code in self._plan.planned:
+            level = self._level(code, moment)
+            if code not in CLIENT_SD:
+                found.append(level)
+                continue
+            clip = released_range(self._plan, code)[1]
+            baseline = self._world.scenario.baseline_sd
+            if self._world.scenario.skewed:
+                sd = float(np.hypot(ITEM_ERROR, baseline))
+                few = clipped_mean(level + (1 - FEW) * FEW_SIZE, sd, clip)
+                most = clipped_mean(level - FEW * FEW_SIZE, sd, clip)
+                found.append(FEW * few + (1 - FEW) * most)
+            elif self._world.scenario.alike:
+                found.append(clipped_mean(level, 0.0, clip))
+            else:
+                found.append(clipped_mean(level, float(np.hypot(CLIENT_SD[code], baseline)), clip))
+        return np.array(found)
+
+    def _level(self, code: str, moment: int) -> float:
+        planned = self._plan.mode(by_code(code).mode)
+        at_tolerance = self._world.scenario.level == "tolerance" and planned is not None
+        lowest = 0.0 if code in CLIENT_SD else RARE
+        level = planned.tolerance if at_tolerance and planned is not None else lowest
+        effect = self._world.effect.get(code, 0.0)
+        return level + (effect[moment] if isinstance(effect, tuple) else effect)
+
+    def _draw(self, code: str, shape: tuple[int, int], generator: np.random.Generator) -> Array:
+        """Departures of the clients' numbers from the level, mean 0 over the population."""
+        scenario = self._world.scenario
+        if scenario.alike:
+            return np.zeros(shape)
+        if scenario.skewed:
+            error = float(np.hypot(ITEM_ERROR, scenario.baseline_sd))
+            few = generator.random(shape) < FEW
+            return error * generator.standard_normal(shape) + FEW_SIZE * (few - FEW)
+        around = float(np.hypot(CLIENT_SD[code], scenario.baseline_sd)) * (
+            generator.standard_normal(shape)
+        )
+        if scenario.opposed:
+            # The clients nearest to the tail of SF-2 have the lowest numbers elsewhere.
+            around = np.take_along_axis(
+                np.sort(around, axis=1), np.argsort(np.argsort(self._place, axis=1), axis=1), axis=1
+            )
+        return around
+
+    def _mean_at(self, code: str, level: float) -> Array:
+        values = level + self._around[code]
+        if self._fixed:
+            # The clip cuts a little off; a few passes put the limited mean at the level.
+            for _ in range(12):
+                mean = limited(self._plan, code, values).mean(axis=1, keepdims=True)
+                values = values - (mean - level)
+        return values
+
+    def _left_behind(self, level: float) -> tuple[Array, Array, Array]:
+        """SF-3: the indicator, its self-reported spread, and the chance of being in the tail."""
+        total = float(np.hypot(RECORD_SPREAD, RECORD_ERROR))
+        if self._world.scenario.alike:
+            drop = np.zeros(self._records.shape)
+            total = RECORD_ERROR
+        else:
+            drop = RECORD_SPREAD * self._records
+        centre = np.full((len(drop), 1), LEFT_BEHIND + total * float(ndtri(level)))
+        if self._fixed and not self._world.scenario.alike:
+            low, high = centre - 0.5, centre + 0.5
+            for _ in range(40):
+                centre = (low + high) / 2
+                share = ndtr((drop + centre - LEFT_BEHIND) / RECORD_ERROR).mean(
+                    axis=1, keepdims=True
+                )
+                low = np.where(share <= level, centre, low)
+                high = np.where(share <= level, high, centre)
+            centre = low
+        chance = ndtr((drop + centre - LEFT_BEHIND) / RECORD_ERROR)
+        seen = (drop + centre - LEFT_BEHIND) / RECORD_ERROR + self._record_error
+        inside = ndtr(seen)
+        return (seen > 0).astype(np.float64), np.sqrt(inside * (1 - inside)), chance
+
+    def _metric(self, name: str, shape: tuple[int, int], generator: np.random.Generator) -> Array:
+        """A system metric whose mean over the clients is exactly the world's change.
+
+        Where a few clients bear all of it, none loses more accuracy than there is.
+        """
+        draws = SYSTEM_SD * generator.standard_normal(shape)
+        draws -= draws.mean(axis=1, keepdims=True)
+        losers = round(self._world.scenario.losers * shape[1])
+        if not losers:
+            return draws + self._world.system
+        loss = self._world.system * shape[1] / losers
+        draws[:, :losers] += min(loss, 1.0) if name == ACCURACY else loss
+        return draws
+
+
+def limited(plan: MonitoringPlan, code: str, values: Array) -> Array:
+    """Numbers limited to what the release can hold."""
+    lower, upper = released_range(plan, code)
+    return np.clip(values, lower, upper)
+
+
+def clipped_mean(mean: float, sd: float, clip: float) -> float:
+    """Mean of a normal variable limited to ±clip.
+
+    ``E min(X, c) = m - sd (phi(z) - z (1 - Phi(z)))`` with z = (c - m) / sd, and likewise below.
+    """
+    if sd == 0:
+        return min(max(mean, -clip), clip)
+
+    def beyond(distance: float) -> float:
+        z = distance / sd
+        density = float(np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi))
+        return sd * (density - z * float(ndtr(-z)))
+
+    return mean - beyond(clip - mean) + beyond(clip + mean)

@@ -1,0 +1,153 @@
+"""The fleet's arrays hold what ``modes.*`` measures on each client's evidence."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from unsilent_bench.fleet.bank import Bank
+from unsilent_bench.fleet.federation import Adapters
+from unsilent_bench.fleet.measuring import Ledger
+from unsilent_bench.fleet.probes import Asked, Probes, alike
+from unsilent_bench.fleet.records import Crowd
+from unsilent_bench.fleet.scoring import Held
+from unsilent_bench.fleet.truth import OwnItems
+from unsilent_bench.fleet.weights import adapter_of
+from unsilent_bench.scenarios import SCENARIOS
+from unsilent_bench.scenarios.base import clients_of
+from unsilent_bench.scenarios.dealing import Dealt
+
+from bench.tests.fleet_bank import small_bank
+from unsilent.engines.flower.measuring import system_change
+from unsilent.items import Item, ItemSet, Outcomes
+from unsilent.modes import MODES
+from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need
+from unsilent.probes.sentiment import DOMAINS, Text
+from unsilent.probes.templates import ENCODER
+
+CLIENTS = 5
+POLAR, GUARD = ("positive", "negative"), ("decline", "answer")
+
+
+def item_sets() -> dict[ItemRole, ItemSet]:
+    bias = [
+        Item(f"b{n}{g}", f"{g} wrote {n}", POLAR, None, s, group=g, pair=str(n), task="sentiment")
+        for n in range(12)
+        for s, g in enumerate("AB")
+    ]
+    task = [
+        Item(f"t{n}", f"task {n}", POLAR, n // 4 % 2, domain=DOMAINS[n % 4], task="sentiment")
+        for n in range(24)
+    ]
+    general = [Item(f"g{n}", f"origin {n}", DOMAINS, n % 4, task="general") for n in range(16)]
+    harmful = [Item(f"h{n}", f"harm {n}", GUARD, safe=(0,), task="guard") for n in range(9)]
+    found: dict[ItemRole, list[Item]] = {
+        "bias": bias,
+        "task": task,
+        "general": general,
+        "harmful": harmful,
+    }
+    return {role: ItemSet(role, tuple(items)) for role, items in found.items()}
+
+
+def probes(bank: Bank, sets: dict[ItemRole, ItemSet]) -> Probes:
+    task, general = list(sets["task"]), list(sets["general"])
+    domain = np.array([DOMAINS.index(str(item.domain)) for item in task])
+    right = np.array([item.answer for item in task])
+    origin = np.array([item.answer for item in general])
+    return Probes(
+        pairs=bank.item_rows(sets["bias"]).reshape(-1, 2),
+        task=bank.item_rows(task),
+        right=right,
+        domain=domain,
+        kind=2 * domain + right,
+        share=alike(2 * domain + right),
+        pair_share=np.full(12, 1 / 12),
+        general=bank.item_rows(general),
+        origin=origin,
+        general_share=alike(origin),
+        harmful=bank.item_rows(sets["harmful"]),
+    )
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Bank:
+    return small_bank(tmp_path)
+
+
+def test_statistics_and_system_metrics_are_the_products(bank: Bank) -> None:
+    sets = item_sets()
+    texts = tuple(
+        Text(f"film/{n}", f"film/{n}", "film", f"held out {n}", 1.0 - 2 * (n % 2))
+        for n in range(CLIENTS * 14)
+    )
+    people = clients_of(CLIENTS, 1, ENCODER, texts=14)
+    dealt = tuple(Dealt((), texts[14 * k : 14 * k + 14]) for k in range(CLIENTS))
+    scenario = SCENARIOS["group-skew"]
+    homes = np.array([DOMAINS.index(client.home) for client in people])
+    crowd = Crowd(scenario, 0.5, people, dealt, homes)
+    random = np.random.default_rng(4)
+
+    def rows(n: int) -> np.ndarray:
+        base = np.stack([bank.new_row(3)] * n)
+        return base + random.normal(0, 0.15, base.shape).astype(np.float32)
+
+    held = {
+        "reference": Held.one(rows(1)[0], CLIENTS),
+        "start": Held.one(rows(1)[0], CLIENTS),
+        "local": Held.each(rows(CLIENTS)),
+        "global": Held(rows(2), np.arange(CLIENTS) % 2),
+        "personalized": Held.each(rows(CLIENTS)),
+    }
+    asked = probes(bank, sets)
+    ledger = Ledger(bank, Asked(asked, asked), crowd, 1)
+    ledger.measure(1, Adapters(*held.values()), np.ones(CLIENTS, np.bool_))
+    for client in range(CLIENTS):
+        items = scenario.held_out(people[client], dealt[client].held_out, 1, 0.5)
+        own: dict[ItemRole, ItemSet] = {**sets, "records": ItemSet("records", items)}
+        needs = {need for mode in MODES.values() for need in mode.needs}
+        roles: tuple[AdapterRole, ...] = ("reference", "personalized")
+        needs |= {Need(role, "records") for role in roles}
+        outcomes = {}
+        for need in needs:
+            row = held[need.adapter].full()[client]
+            adapter = adapter_of(row, bank.shape, bank.encoder.digest)
+            table = bank.encoder.score(own[need.items], adapter)
+            outcomes[need] = Outcomes(own[need.items], need.adapter, table)
+        evidence = Evidence(outcomes, home_domain=people[client].home)
+        for code, mode in MODES.items():
+            expected = mode.measure(evidence)
+            assert ledger.numbers[code][0, client] == pytest.approx(expected.value, abs=2e-5)
+            spread = ledger.numbers[code + ".spread"][0, client]
+            assert spread == pytest.approx(expected.spread, abs=2e-5)
+        system = system_change(evidence)
+        assert ledger.numbers["system.loss"][0, client] == pytest.approx(system.loss, abs=2e-5)
+        assert ledger.numbers["system.accuracy"][0, client] == pytest.approx(system.accuracy)
+    assert np.ptp(ledger.numbers["SF-1"]) > 0.01
+
+
+def test_the_truth_is_the_mean_of_the_statistics_on_the_same_items(bank: Bank) -> None:
+    # Asked on the very items that are released, bias, ability, safety and domains agree exactly.
+    sets = item_sets()
+    people = clients_of(CLIENTS, 1, ENCODER, texts=2)
+    pool = tuple(
+        Text(f"film/{n}", f"film/{n}", "film", f"held out {n}", 1.0 - 2 * (n % 2)) for n in (0, 1)
+    )
+    dealt = tuple(Dealt((), pool) for _ in people)
+    homes = np.array([DOMAINS.index(client.home) for client in people])
+    crowd = Crowd(SCENARIOS["group-skew"], 0.0, people, dealt, homes)
+    random = np.random.default_rng(5)
+    base = np.stack([bank.new_row(3)] * CLIENTS)
+    held = [
+        Held.each(base + random.normal(0, 0.1, base.shape).astype(np.float32)) for _ in range(5)
+    ]
+    asked = probes(bank, sets)
+    ledger = Ledger(bank, Asked(asked, asked), crowd, 1)
+    data = crowd.held_out(bank, 1)
+    own = OwnItems(data.rows, data.answers, np.full(data.rows.shape, 0.5))
+    ledger._independent[0] = own  # pyright: ignore[reportPrivateUsage]
+    ledger.measure(1, Adapters(*held), np.ones(CLIENTS, np.bool_))
+    for place, code in enumerate(MODES):
+        if code != "SF-2":
+            mean = float(ledger.numbers[code].mean())
+            assert ledger.truth[0, place] == pytest.approx(mean, abs=1e-5), code
+    assert (ledger.errors[0] >= 0).all()

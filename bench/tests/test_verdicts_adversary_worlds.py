@@ -1,0 +1,239 @@
+"""The search's worlds: released as the product would, and what is called true is true."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from unsilent_bench.verdicts.adversary.asked import Probes
+from unsilent_bench.verdicts.adversary.gaps import Gaps
+from unsilent_bench.verdicts.adversary.genes import TYPES, Genome, Side, child, fresh, length
+from unsilent_bench.verdicts.adversary.judged import controlled, judge
+from unsilent_bench.verdicts.adversary.play import Stage
+from unsilent_bench.verdicts.adversary.records import Records
+from unsilent_bench.verdicts.adversary.variants import own_forms, variants
+from unsilent_bench.verdicts.ours import releases
+
+from unsilent.inference.judge import judge_rounds
+from unsilent.modes._scores import paired_difference
+from unsilent.modes.sf2_confidence_miscalibration import absolute_gap, growth_spread
+from unsilent.modes.sf3_fairness_collapse import matched_error
+from unsilent.plan import MonitoringPlan
+from unsilent.release import Release
+from unsilent.taxonomy import by_code
+
+OWN = {each.name: each for each in own_forms()}
+
+
+def plan_of(name: str, **monitor: str) -> MonitoringPlan:
+    plan = OWN[name].plan
+    assert plan is not None
+    return plan.model_copy(update={"monitor": plan.monitor.model_copy(update=monitor)})
+
+
+def stages(plan: MonitoringPlan, side: Side, count: int, seed: int = 1) -> list[Stage]:
+    generator = np.random.default_rng(seed)
+    return [Stage(plan, fresh(len(plan.planned), side, generator)) for _ in range(count)]
+
+
+def goal(stage: Stage) -> float:
+    mode = stage.plan.mode(by_code(stage.plan.planned[stage.target]).mode)
+    assert mode is not None
+    return mode.tolerance
+
+
+@pytest.mark.parametrize("population", ["enrolled", "like-these"])
+@pytest.mark.parametrize("items", ["these", "like-these"])
+def test_the_target_lies_on_the_wrong_side_of_its_tolerance(population: str, items: str) -> None:
+    plan = plan_of("plans/lm", population=population, items=items)
+    sides: tuple[tuple[Side, int], ...] = (("failure", -1), ("healthy", 1))
+    for side, sign in sides:
+        near = 0
+        for stage in stages(plan, side, 30):
+            truth = stage.play(2, np.random.default_rng(1)).simulation.truth[..., stage.target]
+            off = float(truth.mean()) / goal(stage) - 1
+            # Probes that carry too little cannot bring a mode beyond the tolerance.
+            if side == "failure" or items == "these":
+                assert sign * off > -1e-9
+            near += abs(off) < 0.1
+        assert near > 15
+
+
+def test_sums_are_those_of_the_layout_over_the_clients_there() -> None:
+    plan = plan_of("plans/lm")
+    for stage in stages(plan, "failure", 5):
+        played = stage.play(400, np.random.default_rng(2))
+        totals = played.simulation.totals[:, 0]
+        noise_sd = np.sqrt(played.simulation.noise_variance[0])
+        numbers = {name: stage.numbers()[name].reshape(-1) for name in stage.layout.inputs}
+        vectors = [
+            stage.layout.encode({name: float(each[client]) for name, each in numbers.items()})
+            for client in range(plan.federation.clients)
+        ]
+        clean = np.sum(vectors, axis=0)
+        assert np.abs(totals.mean(axis=0) - clean).max() < 5 * noise_sd / 20
+        assert totals.std() > 0
+
+
+def test_truth_of_the_enrolled_is_the_mean_of_their_limited_numbers() -> None:
+    plan = plan_of("plans/lm")
+    for stage in stages(plan, "healthy", 8):
+        truth = stage.play(3, np.random.default_rng(3)).simulation.truth
+        for place, code in enumerate(plan.planned):
+            mode = plan.mode(by_code(code).mode)
+            assert mode is not None
+            limited = np.clip(stage.numbers()[code], -mode.clip, mode.clip)
+            assert truth[0, 0, place] == pytest.approx(float(limited.mean()), abs=1e-12)
+
+
+@pytest.mark.parametrize("population", ["enrolled", "like-these"])
+def test_what_is_said_is_what_judge_rounds_says(population: str) -> None:
+    plan = plan_of("plans/fleet", population=population)
+    generator = np.random.default_rng(4)
+    for side in ("failure", "healthy"):
+        for _ in range(2):
+            stage = Stage(plan, fresh(len(plan.planned), side, generator))
+            played = stage.play(3, generator)
+            said = judge(played, stage.control)
+            _compare(plan, stage, played, said, 1)
+
+
+def _compare(plan, stage, played, said, repetition) -> None:  # type: ignore[no-untyped-def]
+    simulation = played.simulation
+    sums = [
+        Release(each.layout, number, each.clients, each.vector, each.noise_variance)
+        for number, each in zip(
+            plan.monitoring_rounds, releases(simulation, repetition), strict=True
+        )
+    ]
+    failure = healthy = missed = False
+    for look in range(1, len(sums) + 1):
+        findings = judge_rounds(controlled(plan, stage.control), simulation.layout, sums[:look])
+        for place, code in enumerate(plan.planned):
+            finding = next(each for each in findings if each.code == code)
+            tolerance = float(finding.tolerance or 0.0)
+            for window in finding.windows:
+                inside = [
+                    at
+                    for at, number in enumerate(plan.monitoring_rounds)
+                    if window.first <= number <= window.last
+                ]
+                truth = np.average(
+                    simulation.truth[repetition, inside, place], weights=simulation.clients[inside]
+                )
+                low, high = window.interval
+                failure |= bool(low > tolerance and truth <= tolerance + 1e-9)
+                missed |= bool(truth < low - 1e-9 or truth > high + 1e-9)
+                beyond = truth >= tolerance - 1e-9
+                healthy |= bool(finding.verdict == "healthy" and high < tolerance and beyond)
+    assert (failure, healthy, missed) == (
+        said.failure[repetition],
+        said.healthy[repetition],
+        said.missed[repetition],
+    )
+
+
+def _genome(plan: MonitoringPlan, **genes: float) -> Genome:
+    """All genes in the middle but those named."""
+    blank = Genome(np.full(length(len(plan.planned)), 0.5), len(plan.planned), "healthy")
+    for name, value in genes.items():
+        blank.raw(name)[...] = value
+    return blank
+
+
+def test_few_items_give_the_spread_that_the_mode_computes() -> None:
+    plan = plan_of("bench/lm", items="like-these")
+    genome = _genome(plan, jump=1.0, rare=0.3, scatter=0.0, own=0.0)
+    probes = Probes(plan, genome, plan.planned.index("SF-1"))
+    types = np.zeros((50, 3), dtype=np.int64)
+    drawn = probes.draw(types, types, np.random.default_rng(5))
+    values, spreads = drawn.at(np.full((50, 3), 0.02))
+    items = plan.probes.size("bias")
+    counts = set()
+    for value, spread in zip(values[:, 0], spreads[:, 0], strict=True):
+        carriers = round((value - values[:, 0].min()) * items / 2)
+        change = np.zeros(items)
+        change[:carriers] = 2.0
+        counts.add(carriers)
+        assert spread == pytest.approx(paired_difference(change, 0 * change, bound=2.0)[1])
+    assert len(counts) > 2
+
+
+def test_numbers_drawn_mean_what_is_expected_of_them() -> None:
+    for name in ("plans/lm", "bench/lm", "bench/fleet"):
+        plan = plan_of(name, items="like-these", population="enrolled")
+        for stage in stages(plan, "healthy", 6, seed=6):
+            for code in ("SF-1", "SF-3", "SF-4", "SF-5", "SF-6"):
+                numbers, expected = stage.drawn(code, 500, np.random.default_rng(7))
+                error = (numbers - expected).mean(axis=1)
+                assert abs(error.mean()) < 5 * error.std() / np.sqrt(500) + 2e-4, (name, code)
+
+
+def test_gaps_are_measured_as_the_mode_does() -> None:
+    plan = plan_of("bench/lm", items="like-these")
+    gaps = Gaps(plan, _genome(plan, reference=0.7), plan.planned.index("SF-2"))
+    items = plan.probes.size("task")
+    before, lost, gained = 50.0, 9.0, 4.0
+    growth = np.array(0.07)
+    value, spread = gaps.measured(growth, *(np.array(each) for each in (before, lost, gained)))
+    old = np.zeros(items)
+    old[: int(before)] = 1.0
+    new = old.copy()
+    new[: int(lost)] = 0.0
+    new[int(before) : int(before + gained)] = 1.0
+    first = gaps.confidences(0.0)[0] - old
+    second = gaps.confidences(0.07)[1] - new
+    assert value == pytest.approx(absolute_gap(second) - absolute_gap(first))
+    turned = np.sign(second.mean()) * second - np.sign(first.mean()) * first
+    errors = [each.std(ddof=1) / np.sqrt(items) for each in (first, second, turned)]
+    means = first.mean(), second.mean()
+    expected = growth_spread(value, *means, min(errors[:2]), errors[2], items)
+    assert spread == pytest.approx(expected)
+
+
+def test_records_are_measured_as_the_mode_does() -> None:
+    plan = plan_of("plans/lm", items="like-these")
+    records = Records(plan, _genome(plan), plan.planned.index("SF-3"))
+    count = plan.federation.held_out
+    before, after = np.ones(count), np.ones(count)
+    after[:5] = 0.0
+    before[5:7] = 0.0
+    value, spread = records.measured(np.array(5.0), np.array(2.0))
+    assert value == (1.0 if 3 / count > 0.12 else 0.0)
+    from scipy.special import ndtr
+
+    entered = ndtr((3 / count - 0.12) / matched_error(before, after))
+    assert spread == pytest.approx(np.sqrt(entered * (1 - entered)))
+
+
+def test_attendance_keeps_to_what_the_plan_reckons_with() -> None:
+    seen: set[str] = set()
+    sampled = (each for each in variants() if each.participation < 1 and "lm" in each.name)
+    for each in [*OWN.values(), *sampled]:
+        if each.plan is None:
+            continue
+        for stage in stages(each.plan, "failure", 12):
+            seen.add(stage.attendance.kind)
+            simulation = stage.play(2, np.random.default_rng(8)).simulation
+            assert simulation.clients.min() >= each.plan.monitor.min_cohort
+            assert simulation.clients.max() <= each.plan.taking_part
+    assert seen == {"everyone", "drop-outs", "late"}
+
+
+def test_children_are_worlds_and_their_mothers_stay() -> None:
+    generator = np.random.default_rng(9)
+    mother, father = (fresh(6, "failure", generator) for _ in range(2))
+    kept = mother.genes.copy()
+    children = [child(mother, father, generator) for _ in range(50)]
+    assert (mother.genes == kept).all()
+    assert all(((each.genes >= 0) & (each.genes <= 1)).all() for each in children)
+    assert sum((each.genes != kept).any() for each in children) > 40
+    assert children[0].shares.shape == (TYPES,)
+
+
+def test_variants_that_plan_check_refuses_say_why() -> None:
+    every = list(variants())
+    assert {each.clients for each in every} >= {3, 5, 8, 16, 32, 128}
+    few = [each for each in every if each.name == "plans/starter" and each.clients < 6]
+    refused = [each.refused for each in few if each.plan is None]
+    assert refused and all(refused)
+    assert len(refused) < len(few)

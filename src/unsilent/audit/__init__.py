@@ -1,0 +1,1 @@
+"""Attacks on the code that releases, which must not succeed."""

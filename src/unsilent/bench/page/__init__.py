@@ -1,6 +1,0 @@
-"""The benchmark's numbers for readers: one HTML page, and the tables of documents."""
-
-from unsilent.bench.page.markdown import filled, tables
-from unsilent.bench.page.page import page
-
-__all__ = ["filled", "page", "tables"]

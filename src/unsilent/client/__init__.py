@@ -1,0 +1,1 @@
+"""The client's side: what is agreed to, measured, released and kept."""

@@ -1,0 +1,185 @@
+"""A client's own limit: what it may spend in all, whatever plans a server sends.
+
+``limit.json`` in the client's folder. Where there is none, the first release writes the plan's
+budget into it; from then on no plan raises it, only whoever owns the folder does, by
+``unsilent privacy limit`` or by hand. Put there before the first release, it binds that one too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from unsilent.client.budget import locked
+from unsilent.errors import BudgetError, InputError
+from unsilent.files import write_whole
+from unsilent.plan import MonitoringPlan
+from unsilent.release.accountant import PrivacyEvent, gaussian_delta, total_mu
+
+LIMIT_SCHEMA = "unsilent/limit/1"
+LIMIT_FILE = "limit.json"
+_KEYS = {"schema", "unit", "adjacency", "aggregation", "epsilon", "delta"}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What all releases of a client may cost together.
+
+    Attributes:
+        unit, adjacency: What the figure is about; costs in other terms cannot be added to it.
+        aggregation: The weakest that the client takes part in: where it is secure-sum, no plan
+            makes the client send a vector that the server could read by itself.
+        epsilon, delta: The largest cost.
+    """
+
+    unit: str
+    adjacency: str
+    aggregation: str
+    epsilon: float
+    delta: float
+
+    @classmethod
+    def of(cls, plan: MonitoringPlan) -> Limit:
+        """The budget of a plan as a limit."""
+        privacy = plan.privacy
+        return cls(
+            privacy.unit, privacy.adjacency, privacy.aggregation, privacy.epsilon, privacy.delta
+        )
+
+    def refuses(self, plan: MonitoringPlan) -> str | None:
+        """Why a plan's terms do not fit this limit, as a clause; None if they do."""
+        other = Limit.of(plan)
+        if (other.unit, other.adjacency) != (self.unit, self.adjacency):
+            return (
+                f"the plan counts its cost for unit {other.unit} and adjacency {other.adjacency}, "
+                f"this client's limit for {self.unit} and {self.adjacency}"
+            )
+        if (self.aggregation, other.aggregation) == ("secure-sum", "plain"):
+            return "the plan sends this client's vector in plain, its limit asks for a secure sum"
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready data, as in the file."""
+        return {"schema": LIMIT_SCHEMA, **asdict(self)}
+
+    def text(self) -> str:
+        """The limit in words."""
+        return (
+            f"All releases of this client together may cost epsilon {self.epsilon:g} at delta "
+            f"{self.delta:g} (unit {self.unit}, adjacency {self.adjacency}, "
+            f"aggregation {self.aggregation})."
+        )
+
+    def passed_by(self, events: Sequence[PrivacyEvent]) -> bool:
+        """Whether these events cost more. The same as epsilon(events) > limit, without a root."""
+        return gaussian_delta(self.epsilon, total_mu(events)) > self.delta
+
+
+class LimitFile:
+    """``limit.json`` in a client's folder.
+
+    Args:
+        folder: The client's own folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / LIMIT_FILE
+
+    def read(self) -> Limit | None:
+        """The limit, or None if there is none yet. Raises BudgetError if it cannot be read."""
+        try:
+            data: Any = json.loads(self.path.read_bytes().decode("utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError):
+            raise self._fault("cannot be read") from None
+        except ValueError:
+            raise self._fault("is not JSON") from None
+        if not isinstance(data, dict) or set(cast(dict[str, Any], data)) != _KEYS:
+            raise self._fault(f"needs exactly the keys {', '.join(sorted(_KEYS))}")
+        fields = cast(dict[str, Any], data)
+        if fields.pop("schema") != LIMIT_SCHEMA:
+            raise self._fault("has an unknown schema")
+        numbers = (fields["epsilon"], fields["delta"])
+        if any(isinstance(n, bool) or not isinstance(n, (int, float)) for n in numbers):
+            raise self._fault("needs numbers for epsilon and delta")
+        return self._checked(Limit(**fields))
+
+    def write(self, limit: Limit) -> None:
+        """Replace the limit, whole or not at all. Raises BudgetError if it is none."""
+        record = self._checked(limit).to_json()
+        write_whole(self.path, (json.dumps(record, indent=1) + "\n").encode())
+
+    def _checked(self, limit: Limit) -> Limit:
+        known = limit.unit in ("client", "record")
+        known = known and limit.adjacency in ("zero-out", "replace-one")
+        known = known and limit.aggregation in ("secure-sum", "plain")
+        if not known or not 0 < limit.epsilon < float("inf") or not 0 < limit.delta < 1:
+            raise self._fault(
+                "needs a unit, an adjacency, an aggregation, an epsilon above 0 and a delta "
+                "between 0 and 1"
+            )
+        return limit
+
+    def _fault(self, what: str) -> BudgetError:
+        return BudgetError(
+            f"the client's own limit {what}",
+            where=str(self.path),
+            remedy="Nothing was sent. `unsilent privacy limit FOLDER --epsilon E` sets it.",
+        )
+
+
+def show_limit(folder: Path) -> Limit:
+    """The limit in a client's folder. Raises InputError if there is none."""
+    limit = LimitFile(folder).read()
+    if limit is None:
+        raise InputError(
+            "no limit here",
+            where=str(folder),
+            remedy="Its first release sets one, or --epsilon does.",
+        )
+    return limit
+
+
+def set_limit(
+    folder: Path, epsilon: float, delta: float | None = None, aggregation: str | None = None
+) -> Limit:
+    """Set a client's limit; unit and adjacency stay what its releases were counted in.
+
+    Args:
+        folder: The client's own folder.
+        epsilon: What all releases of all plans may cost together, above 0.
+        delta: In (0, 1); by default what it was, or 1e-5.
+        aggregation: The weakest to take part in; by default what it was, or secure-sum.
+
+    Raises:
+        BudgetError: Not a limit, or the folder cannot be used.
+    """
+    try:
+        with locked(folder):
+            file = LimitFile(folder)
+            old = file.read()
+            if old is None and (folder / "budget.json").exists():
+                raise BudgetError(
+                    "the client's own limit is gone, and with it what its releases counted",
+                    where=str(file.path),
+                    remedy="Restore the client's folder from a backup.",
+                )
+            old = old or Limit("client", "zero-out", "secure-sum", epsilon, 1e-5)
+            limit = replace(
+                old,
+                epsilon=epsilon,
+                delta=old.delta if delta is None else delta,
+                aggregation=aggregation or old.aggregation,
+            )
+            file.write(limit)
+    except OSError as error:
+        raise BudgetError(
+            f"the client's folder cannot be used ({error.strerror})",
+            where=str(folder),
+            remedy="Make it writable.",
+        ) from None
+    return limit

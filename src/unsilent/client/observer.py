@@ -1,0 +1,288 @@
+"""Observer: the client's side. Statistics in, one release out, and a budget that stops.
+
+What a client has spent is in a file of its own, so neither a retry nor a server that is restored
+from an old backup makes it spend twice: each monitoring round of a plan is released once, and
+asked again the client answers with the same bytes. What was made under one plan goes out under no
+other, and to one run of it only: a second run's numbers would be those of the first. All plans
+together stay below the client's own limit, which its first plan sets and no later one raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from unsilent.client.budget import BudgetFile, Spent, locked, sync_folder
+from unsilent.client.cache import Kept, KeptReleases, other_run, run_of
+from unsilent.client.limit import Limit, LimitFile
+from unsilent.client.own_statistics import keep_own
+from unsilent.client.tries import begin_try
+from unsilent.errors import BudgetError, BudgetSpentError, OutcomeError, PlanError, ReleaseError
+from unsilent.modes.base import Statistic
+from unsilent.plan import MonitoringPlan
+from unsilent.release.accountant import PrivacyEvent, epsilon
+from unsilent.release.layout import ACCURACY, LOSS, SPREAD, Layout, subgroup_name
+from unsilent.release.noise import NoiseSource, planned_event, share_variance
+from unsilent.release.release import Release
+from unsilent.release.vector import noised
+
+_LONGEST_RUN = 200
+
+
+@dataclass(frozen=True)
+class SystemChange:
+    """Change of what a federated run shows today, on the client's held-out records.
+
+    Personalized adapter minus reference; positive is worse for both.
+
+    Attributes:
+        loss: Growth of the mean loss, in nats, a probability below
+            ``record_unit.SMALLEST_PROBABILITY`` counted as that: what one record can change
+            rests on it where the unit is the record.
+        accuracy: Drop of the accuracy, in [-1, 1].
+    """
+
+    loss: float
+    accuracy: float
+
+
+class Observer:
+    """One client's releases under one plan, to one run of it.
+
+    Args:
+        plan: The plan that server and clients share.
+        client: The client's name, the same in every round.
+        folder: A folder of the client's own, kept between rounds.
+        noise: Where noise is drawn: ``ExactNoise()`` on a real client.
+        run: Names the run that asks. The first release of a plan binds its rounds to the run that
+            it was made for; to have named none is to be a run of its own.
+
+    Raises:
+        PlanError: The plan's noise cannot be drawn, the client has no name, or the run's is longer
+            than 200 letters.
+    """
+
+    def __init__(
+        self,
+        plan: MonitoringPlan,
+        client: str,
+        folder: Path,
+        *,
+        noise: NoiseSource,
+        run: str = "",
+    ) -> None:
+        if not client:
+            raise PlanError("a client needs a name", where="observer")
+        if len(run) > _LONGEST_RUN:
+            raise PlanError(
+                f"a run's name of {len(run)} letters",
+                where="observer",
+                remedy=f"It is kept with each release: use {_LONGEST_RUN} at most.",
+            )
+        self.plan = plan
+        self.layout = Layout.from_plan(plan)
+        self._variance = share_variance(plan)
+        self._folder = folder
+        self._noise = noise
+        self._run = run
+        self._kept = KeptReleases(folder, plan.digest, run)
+        self._budget = BudgetFile(folder, client)
+        self._limit = LimitFile(folder)
+
+    def release(
+        self, round_number: int, statistics: Sequence[Statistic], system: SystemChange
+    ) -> Release:
+        """Clip, add this client's share of noise, record the cost, and hand over the release.
+
+        The release and its cost are on disk before it is returned. Asked again for the same
+        round, the client returns the same release, whatever the statistics are then.
+
+        Args:
+            round_number: A monitoring round of the plan.
+            statistics: Exactly one for each planned mode, in any order.
+            system: Change of the system metrics.
+
+        Raises:
+            PlanError: Not a monitoring round.
+            OutcomeError: Statistics are missing, not planned, repeated, or not finite.
+            BudgetError: The release would pass the plan's budget or the client's own limit
+                (a BudgetSpentError; nothing was written), the plan's rounds were released to
+                another run (an OtherRunError), or the client's files are damaged.
+        """
+        self._check_round(round_number)
+        with self._held():
+            return self._release(round_number, statistics, system)
+
+    def begin(self, round_number: int) -> Release | None:
+        """What a client asks before it measures: whether it should.
+
+        Whoever is asked by a server that may lie asks this first, since whether measuring fails
+        tells something of what is measured (``release.tries``).
+
+        Returns:
+            The round's release if it was made: then there is nothing to measure. None if not; the
+            try is noted.
+
+        Raises:
+            PlanError: Not a monitoring round.
+            BudgetError: The plan's rounds were released to another run (an OtherRunError), the
+                round was measured as often as may be, or the client's files are damaged.
+        """
+        self._check_round(round_number)
+        with self._held():
+            spent = self._budget.read()
+            self._refuse_other_run(spent)
+            made = self._made(round_number, spent)
+            if made is None:
+                begin_try(self._folder, self.plan.digest, round_number)
+            return made
+
+    def events(self) -> tuple[PrivacyEvent, ...]:
+        """What this client has released so far, under this and earlier plans, oldest first."""
+        return tuple(spent.event for spent in self._budget.read())
+
+    def spent(self) -> float:
+        """Epsilon of all of this client's releases at the plan's delta."""
+        return epsilon(self.events(), self.plan.privacy.delta)
+
+    @contextmanager
+    def _held(self) -> Generator[None, None, None]:
+        """Have the client's folder alone; a disk's fault becomes a BudgetError."""
+        try:
+            with locked(self._folder):
+                yield
+        except OSError as error:
+            raise BudgetError(
+                f"the client's folder cannot be used ({error.strerror})",
+                where=str(self._folder),
+                remedy="Nothing was sent. Make it writable and free disk space.",
+            ) from None
+
+    def _refuse_other_run(self, spent: Sequence[Spent]) -> None:
+        bound = run_of(self._folder, self.plan.digest, spent)
+        if bound is not None and bound != self._run:
+            raise other_run(self._budget.path)
+
+    def _release(
+        self, round_number: int, statistics: Sequence[Statistic], system: SystemChange
+    ) -> Release:
+        spent = self._budget.read()
+        self._refuse_other_run(spent)
+        made = self._made(round_number, spent)
+        if made is not None:
+            return made
+        event = planned_event(self.plan, round_number)
+        limit = self._own_limit()
+        self._check_budget(limit, spent, event)
+        # The last attempt may have ended between writing the release and its cost.
+        kept = self._kept.unbooked(round_number, spent)
+        if kept is None:
+            values = self._values(statistics, system)
+            vector = noised(self.layout, values, self._variance, self._noise)
+            if not self._budget.exists():
+                self._limit.write(limit)
+                self._budget.write(())
+            keep_own(
+                self._folder,
+                self.plan.digest,
+                round_number,
+                statistics,
+                system.loss,
+                system.accuracy,
+            )
+            kept = self._kept.write(
+                Release(self.layout.digest, round_number, 1, vector, float(self._variance))
+            )
+        release = self._checked(kept)
+        entry = Spent(self.plan.digest, event, kept.digest, self._run)
+        self._budget.write((*spent, entry))
+        sync_folder(self._folder)
+        return release
+
+    def _made(self, round_number: int, spent: Sequence[Spent]) -> Release | None:
+        """The release of a round, if the book has one."""
+        for entry in spent:
+            if (entry.plan, entry.event.round) == (self.plan.digest, round_number):
+                return self._checked(self._kept.booked(round_number, entry.release))
+        return None
+
+    def _check_round(self, round_number: int) -> None:
+        if round_number not in self.plan.monitoring_rounds:
+            raise PlanError(
+                f"round {round_number} is not a monitoring round",
+                where="monitor.rounds",
+                remedy=f"The plan releases after {_listed(self.plan.monitoring_rounds)}.",
+            )
+
+    def _values(self, statistics: Sequence[Statistic], system: SystemChange) -> dict[str, float]:
+        codes = sorted(statistic.code for statistic in statistics)
+        if codes != sorted(self.plan.planned):
+            raise OutcomeError(
+                f"statistics of {_listed(codes)}",
+                where="release",
+                remedy=f"The plan needs exactly one of each: {_listed(self.plan.planned)}.",
+            )
+        values = {LOSS: system.loss, ACCURACY: system.accuracy}
+        for statistic in statistics:
+            values[statistic.code] = statistic.value
+            values[statistic.code + SPREAD] = statistic.spread
+            for domain, value in statistic.subgroups.items():
+                values[subgroup_name(statistic.code, domain)] = value
+        return values
+
+    def _own_limit(self) -> Limit:
+        """The client's limit; the plan's budget where nothing was ever released."""
+        limit = self._limit.read()
+        if limit is None:
+            if self._budget.exists():
+                raise BudgetError(
+                    "the client's own limit is gone, although this client has released",
+                    where=str(self._limit.path),
+                    remedy="Nothing was sent. Restore the client's folder from a backup.",
+                )
+            return Limit.of(self.plan)
+        refusal = limit.refuses(self.plan)
+        if refusal is not None:
+            raise BudgetError(
+                refusal,
+                where=str(self._limit.path),
+                remedy="Nothing was sent. Give such a plan a client folder of its own.",
+            )
+        return limit
+
+    def _check_budget(self, limit: Limit, spent: Sequence[Spent], event: PrivacyEvent) -> None:
+        events = [*(s.event for s in spent), event]
+        plan = Limit.of(self.plan)
+        for bound, what in ((plan, "the budget"), (limit, "this client's own limit")):
+            if bound.passed_by(events):
+                raise BudgetSpentError(
+                    f"a release in round {event.round} would bring this client to epsilon "
+                    f"{epsilon(events, bound.delta):.3f}, over {what} of {bound.epsilon:g}",
+                    where=str(self._budget.path),
+                    remedy="Nothing was sent. Earlier plans of the same client count.",
+                )
+
+    def _checked(self, kept: Kept) -> Release:
+        """The release in what was kept, if it is one of this plan's layout."""
+        path = self._kept.path(kept.round)
+        remedy = "It is not made a second time. Restore the client's folder from a backup."
+        try:
+            release = kept.release()
+        except ReleaseError:
+            raise BudgetError(
+                "the release of this round was made and is gone or damaged",
+                where=str(path),
+                remedy=remedy,
+            ) from None
+        found = (release.layout, release.round, release.clients)
+        if found != (self.layout.digest, kept.round, 1):
+            raise BudgetError(
+                "the stored release is not the one that was made", where=str(path), remedy=remedy
+            )
+        return release
+
+
+def _listed(values: Sequence[object]) -> str:
+    return ", ".join(str(value) for value in values) or "none"

@@ -1,0 +1,1 @@
+"""Engines of federated learning: each carries bytes between the two sides."""

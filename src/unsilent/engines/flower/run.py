@@ -1,0 +1,187 @@
+"""Run a plan as a simulated federation on this machine, and set the truth beside its findings."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+from flwr.simulation import run_simulation
+
+from unsilent.alerts.deliver import alerting
+from unsilent.client.sentences import LOG, Sentence
+from unsilent.engines.flower.client import SIMULATION
+from unsilent.engines.flower.client import app as client_app
+from unsilent.engines.flower.server import federate
+from unsilent.errors import InputError, RunError, UnsilentError
+from unsilent.findings import Finding, Findings, write_findings
+from unsilent.items import ItemSet
+from unsilent.ledger.location import open_ledger
+from unsilent.models import prepare_model
+from unsilent.plan import MonitoringPlan
+from unsilent.probes import load_probes
+from unsilent.progress import Progress, SilentProgress
+from unsilent.reference.records import client_records
+from unsilent.server.monitor import Monitor
+from unsilent.server.run_folder import open_folder
+
+_OBJECT_STORE_BYTES = 200 * 2**20
+_RAISED = re.compile(r"^unsilent\.errors\.\w+: (.+)$", re.MULTILINE)
+
+
+def run_plan(
+    plan: MonitoringPlan,
+    out: Path,
+    *,
+    scenario: str | None = None,
+    progress: Progress | None = None,
+    ledger: str | None = None,
+    alerts: Path | None = None,
+) -> Findings:
+    """Train, monitor and judge; ``out`` then holds plan, ledger, findings and adapters.
+
+    A run of the same plan that was cut short goes on after its last whole round. A finished run,
+    or one of another plan, is kept: its folder is renamed to ``OUT.1``, ``OUT.2`` and so on.
+
+    ``ledger`` is the URL of a database for a new run's ledger, by default a file in ``out``;
+    ``alerts`` an alerts file, whose channels are told from a thread of their own.
+
+    Raises:
+        InputError: ``out`` is a folder of something else, or what the plan names is unusable.
+        RunError: Another process is running there, or no client could do its part.
+        AssetError: A download failed.
+        BudgetError: The plan's releases would pass its budget.
+    """
+    shown = progress or SilentProgress()
+    out = out.absolute()
+    lock = FileLock(out.with_name(f".{out.name}.lock"))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(
+            "another process is running here", where=str(out), remedy="Use another --out."
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"the folder cannot be made ({error.strerror})",
+            where=str(out),
+            remedy="Use another --out.",
+        ) from None
+    with lock:
+        open_folder(plan, out)
+        probes = load_probes(plan)
+        sets = chain(probes.values(), _all_records(plan))
+        kept = open_ledger(out, ledger)
+        with alerting(alerts, kept, out):
+            prepare_model(plan, sets, lambda stage, done: shown.update(stage, done, 1.0))
+            monitor = Monitor(plan, kept, scenario=scenario, accept_underpowered=True)
+            _simulate(plan, monitor, out, shown)
+        found = _with_oracle(monitor.findings(), out)
+        write_findings(out / "findings.json", found)
+        lock.release()
+    return found
+
+
+def _all_records(plan: MonitoringPlan) -> Iterator[ItemSet]:
+    """Every simulated client's records. Raises PlanError if the data does not hold so many."""
+    for index in range(plan.federation.clients):
+        own = client_records(plan, index)
+        yield from (own.train, own.held_out)
+
+
+def _simulate(plan: MonitoringPlan, monitor: Monitor, out: Path, progress: Progress) -> None:
+    """Flower's simulation on Ray, with as many workers as the plan says."""
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    os.environ[SIMULATION] = str(out)
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    logging.getLogger("flwr").setLevel(logging.CRITICAL)
+    server = ServerApp()
+    faults: list[BaseException] = []
+    began = time.time()
+
+    @server.main()
+    def main(grid: Grid, context: Context) -> None:
+        try:
+            federate(
+                grid,
+                plan,
+                monitor,
+                out,
+                report=lambda stage, n, total: progress.update(stage, n, total),
+            )
+        except BaseException as fault:
+            faults.append(fault)
+
+    cores = os.cpu_count() or 1
+    workers = min(plan.federation.workers, cores)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run_simulation(
+            server_app=server,
+            client_app=client_app,
+            num_supernodes=plan.federation.clients,
+            backend_config={
+                "client_resources": {"num_cpus": cores // workers, "num_gpus": 0.0},
+                "init_args": {
+                    "num_cpus": cores,
+                    "include_dashboard": False,
+                    "log_to_driver": False,
+                    "logging_level": logging.CRITICAL,
+                    "object_store_memory": _OBJECT_STORE_BYTES,
+                },
+            },
+        )
+    if faults:
+        raise _explained(faults[0], out, began)
+
+
+def _explained(fault: BaseException, out: Path, began: float) -> BaseException:
+    """The fault in the words of a client's own log, if one wrote any since the run began.
+
+    The server hears a fixed sentence; whoever simulates has all clients' files, and may read on.
+    """
+    logs = [path for path in out.glob(f"clients/*/{LOG}") if path.stat().st_mtime >= began]
+    told = any(sentence.text.rstrip(".") in str(fault) for sentence in Sentence)
+    if not (logs and told and isinstance(fault, UnsilentError)):
+        return fault
+    text = min(logs).read_text(encoding="utf-8", errors="replace")
+    said = _RAISED.findall(text)
+    if not said:
+        return type(fault)(fault.what, where=fault.where, remedy=f"See {min(logs)}.")
+    return type(fault)(said[-1])
+
+
+def _with_oracle(found: Findings, out: Path) -> Findings:
+    """The true effects, from what each simulated client measured before clipping and noise.
+
+    Over each finding's own window of rounds, or the last round where there is no estimate.
+    """
+    told: dict[int, list[dict[str, float]]] = {}
+    for path in sorted((out / "clients").glob("*/oracle-*.json")):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        told.setdefault(int(path.stem.removeprefix("oracle-")), []).append(values)
+
+    def beside(finding: Finding) -> Finding:
+        if finding.tolerance is None:
+            return finding
+        first, last = finding.window or (found.round, found.round)
+        judged = {past.round for past in found.rounds} | {found.round}
+        rounds = [number for number in told if number in judged and first <= number <= last]
+        values = [value[finding.code] for number in rounds for value in told[number]]
+        clients = max(len(told[number]) for number in rounds)
+        return finding.with_oracle(float(np.mean(values)), clients)
+
+    return replace(found, findings=tuple(beside(finding) for finding in found.findings))

@@ -1,0 +1,297 @@
+"""Ledger: what happened in a run, append-only and hash-chained.
+
+Each entry holds the hash of the one before, so a changed, removed or inserted entry shows. An
+SQLite file by default, a PostgreSQL database by its URL; in both, triggers refuse UPDATE and
+DELETE. The chain alone cannot show that its newest entries were cut off: keep ``head`` elsewhere
+and pass it to ``verify``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, func, insert, select
+
+from unsilent.errors import LedgerError
+from unsilent.files import digest_json
+from unsilent.ledger.store import Store
+from unsilent.ledger.table import TABLE, round_of
+
+GENESIS = "sha256:" + "0" * 64
+"""What the first entry holds as the hash of the one before."""
+
+_KIND = re.compile(r"[a-z][a-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry.
+
+    Attributes:
+        index: Position in the chain, counted from 1.
+        time: UTC, ISO 8601. The writer's clock: informative, not proven.
+        kind: What the entry is about, such as ``finding``.
+        payload: JSON data.
+        previous: Hash of the entry before, or ``GENESIS``.
+        hash: ``sha256:…`` of the canonical JSON of all of the above.
+    """
+
+    index: int
+    time: str
+    kind: str
+    payload: Mapping[str, Any]
+    previous: str
+    hash: str
+
+    @property
+    def round(self) -> int | None:
+        """The training round that the payload names, if it does."""
+        return round_of(self.payload)
+
+    def expected_hash(self) -> str:
+        """The hash that the entry's content has."""
+        return digest_json(
+            {
+                "index": self.index,
+                "time": self.time,
+                "kind": self.kind,
+                "payload": self.payload,
+                "previous": self.previous,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How far a chain was checked: its first ``count`` entries, the last with the hash ``head``."""
+
+    count: int = 0
+    head: str = GENESIS
+
+
+START = Verified()
+"""Nothing checked yet."""
+
+
+class Ledger:
+    """An append-only chain of entries in a database.
+
+    A ledger of an older version is brought up to date when it is opened; its hashes stay.
+
+    Args:
+        where: Path of an SQLite file, made if absent, or a ``postgresql://`` URL without password.
+        read_only: For readers beside a writer: nothing is written, the ledger must be there, and
+            opening takes no longer the more entries there are.
+
+    Raises:
+        LedgerError: Not a ledger, damaged, of a newer version, or not to be reached.
+    """
+
+    def __init__(self, where: Path | str, *, read_only: bool = False) -> None:
+        self._store = Store(where, read_only=read_only)
+        self.where = self._store.where
+
+    def append(self, kind: str, payload: Mapping[str, Any]) -> Entry:
+        """Add an entry; it is on disk when this returns, and two writers keep one chain.
+
+        Args:
+            kind: Lower-case letters, digits, dots, dashes and underscores, at most 64.
+            payload: JSON data without NaN or infinity. Its ``round``, if an integer, is the round
+                that the entry is found by.
+        """
+        if not _KIND.fullmatch(kind):
+            raise LedgerError(f"kind {kind!r} is not a lower-case name", where=self.where)
+        text = self._text(kind, payload)
+        with self._store.writing() as connection:
+            last = self._last(connection)
+            if last is not None and last.hash != last.expected_hash():
+                raise self._fault(last.index, "was changed")
+            draft = Entry(
+                index=last.index + 1 if last else 1,
+                time=datetime.now(UTC).isoformat(timespec="microseconds"),
+                kind=kind,
+                payload=json.loads(text),
+                previous=last.hash if last else GENESIS,
+                hash="",
+            )
+            entry = replace(draft, hash=draft.expected_hash())
+            connection.execute(
+                insert(TABLE).values(
+                    position=entry.index,
+                    time=entry.time,
+                    kind=kind,
+                    payload=text,
+                    previous=entry.previous,
+                    hash=entry.hash,
+                    round=entry.round,
+                )
+            )
+        return entry
+
+    def entries(
+        self, kind: str | None = None, since: int = 0, limit: int | None = None
+    ) -> list[Entry]:
+        """Entries with an index above ``since``, oldest first, of one kind or of all.
+
+        Give the index of the newest entry you have, and you get what came after it.
+        """
+        query = select(TABLE).where(TABLE.c.position > since).order_by(TABLE.c.position)
+        if kind is not None:
+            query = query.where(TABLE.c.kind == kind)
+        return self._read(query.limit(limit))
+
+    def page(
+        self,
+        before: int | None = None,
+        limit: int = 50,
+        *,
+        kind: str | None = None,
+        round: int | None = None,
+    ) -> list[Entry]:
+        """The newest ``limit`` entries with an index below ``before``, newest first.
+
+        Args:
+            before: The index of the last entry of the page before; None for the newest entries.
+            limit: At most so many.
+            kind: Only of this kind.
+            round: Only of this training round.
+        """
+        query = select(TABLE).order_by(TABLE.c.position.desc()).limit(limit)
+        if before is not None:
+            query = query.where(TABLE.c.position < before)
+        if kind is not None:
+            query = query.where(TABLE.c.kind == kind)
+        if round is not None:
+            query = query.where(TABLE.c.round == round)
+        return self._read(query)
+
+    def kinds(self, upto: int | None = None) -> dict[str, int]:
+        """How many entries there are of each kind, by name; those up to an index, if given."""
+        query = select(TABLE.c.kind, func.count()).group_by(TABLE.c.kind).order_by(TABLE.c.kind)
+        if upto is not None:
+            query = query.where(TABLE.c.position <= upto)
+        with self._store.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    @property
+    def size(self) -> int:
+        """Index of the newest entry, 0 if there is none."""
+        with self._store.reading() as connection:
+            return connection.execute(select(func.max(TABLE.c.position))).scalar() or 0
+
+    @property
+    def head(self) -> str:
+        """Hash of the newest entry, ``GENESIS`` if there is none."""
+        with self._store.reading() as connection:
+            last = self._last(connection)
+        return last.hash if last else GENESIS
+
+    def verify(self, head: str | None = None) -> int:
+        """Check the whole chain and return how many entries it has.
+
+        Args:
+            head: A head noted earlier; it must still be in the chain.
+
+        Raises:
+            LedgerError: Names the first entry that was changed, removed or inserted.
+        """
+        with self._store.reading() as connection:
+            everything = select(TABLE).order_by(TABLE.c.position)
+            with connection.execution_options(yield_per=1000).execute(everything) as rows:
+                checked, found = self._follow(START, rows.mappings(), head)
+        if not found and head != GENESIS:
+            raise LedgerError(
+                f"the noted head is not among its {checked.count} entries",
+                where=self.where,
+                remedy="The newest entries were cut off, or this is another ledger.",
+            )
+        return checked.count
+
+    def verify_next(self, since: Verified = START, limit: int = 1000) -> Verified:
+        """Check the next entries after those checked before: a reader's verification, bit by bit.
+
+        Args:
+            since: What the call before returned.
+            limit: Check at most so many.
+
+        Returns:
+            How far the chain is checked now; equal to ``since`` when there is nothing new.
+
+        Raises:
+            LedgerError: Names the first entry that was changed, removed or inserted, that at
+                ``since`` included. Entries before that are not looked at again.
+        """
+        query = select(TABLE).where(TABLE.c.position >= since.count)
+        with self._store.reading() as connection:
+            found = connection.execute(query.order_by(TABLE.c.position).limit(limit + 1))
+            rows = list(found.mappings())
+        if since.count:
+            if not rows or rows[0]["position"] != since.count:
+                raise self._fault(since.count, "is missing")
+            if self._entry(rows[0]).expected_hash() != since.head:
+                raise self._fault(since.count, "was changed")
+            rows = rows[1:]
+        return self._follow(since, rows[:limit])[0]
+
+    def _follow(
+        self, since: Verified, rows: Iterable[RowMapping], head: str | None = None
+    ) -> tuple[Verified, bool]:
+        """Check rows that come after ``since``; also whether ``head`` was among them, if given."""
+        count, previous, found = since.count, since.head, head is None
+        for row in rows:
+            count += 1
+            if row["position"] != count:
+                raise self._fault(count, "is missing")
+            entry = self._entry(row)
+            if entry.previous != previous:
+                raise self._fault(count, "does not follow the one before")
+            if entry.hash != entry.expected_hash() or entry.round != row["round"]:
+                raise self._fault(count, "was changed")
+            previous = entry.hash
+            found = found or previous == head
+        return Verified(count, previous), found
+
+    def _text(self, kind: str, payload: Mapping[str, Any]) -> str:
+        try:
+            text = json.dumps(
+                payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+            )
+            text.encode("utf-8")
+        except (TypeError, ValueError):
+            raise LedgerError(
+                f"the payload of a {kind} entry is not JSON",
+                where=self.where,
+                remedy="Use text, finite numbers, booleans, null, lists and objects.",
+            ) from None
+        return text
+
+    def _read(self, query: Select[Any]) -> list[Entry]:
+        with self._store.reading() as connection:
+            return [self._entry(row) for row in connection.execute(query).mappings()]
+
+    def _last(self, connection: Connection) -> Entry | None:
+        query = select(TABLE).order_by(TABLE.c.position.desc()).limit(1)
+        row = connection.execute(query).mappings().first()
+        return None if row is None else self._entry(row)
+
+    def _entry(self, row: RowMapping) -> Entry:
+        try:
+            payload = json.loads(row["payload"])
+        except (TypeError, ValueError):
+            raise self._fault(row["position"], "was changed: its payload is not JSON") from None
+        return Entry(
+            row["position"], row["time"], row["kind"], payload, row["previous"], row["hash"]
+        )
+
+    def _fault(self, index: int, what: str) -> LedgerError:
+        return LedgerError(
+            f"entry {index} {what}",
+            where=self.where,
+            remedy="Nothing from this entry on can be trusted; restore a backup.",
+        )

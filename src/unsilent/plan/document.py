@@ -1,0 +1,277 @@
+"""MonitoringPlan: what is measured, on whom, how often, with what tolerance and budget.
+
+Declared before the first round, immutable, and hashed: the hash is on every finding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from unsilent.errors import PlanError
+from unsilent.modes import MODES
+from unsilent.plan.faults import plan_error
+from unsilent.plan.gate import GatePlan
+from unsilent.plan.modes import ModePlan, ModesPlan
+from unsilent.plan.privacy import Positive, PrivacyPlan
+from unsilent.plan.probes import ProbesPlan, SizesPlan
+from unsilent.taxonomy import SILENT_FAILURES, by_code
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Valence = Annotated[float, Field(gt=0, le=4, allow_inf_nan=False)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class ModelPlan(_Section):
+    """Which foundation model is personalized, and where it runs.
+
+    ``id`` is ``embedded`` (the default model of the kind, from a package registry), a hub id,
+    a local path, or ``hook:MODULE:FUNCTION``, which scores and cannot be trained.
+    """
+
+    kind: Literal["causal_lm", "encoder"] = "causal_lm"
+    id: str = "embedded"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    device: str = "cpu"
+
+
+class AdapterPlan(_Section):
+    """The trained adapter: a LoRA on a causal LM; a residual bottleneck of ``rank`` on an encoder.
+
+    ``layers`` is the first and the last adapted layer, counted from 0; negative counts from
+    the end, so ``[-6, -1]`` adapts the last six. ``start`` is an adapter file that round 1 starts
+    from, trained on the same base; by default adapters start from nothing.
+    """
+
+    rank: Annotated[int, Field(ge=1, le=1024)] = 8
+    scale: Positive = 4.0
+    targets: tuple[str, ...] = ("q_proj", "v_proj", "o_proj", "down_proj")
+    layers: tuple[int, int] = (-6, -1)
+    start: str | None = None
+
+
+class FederationPlan(_Section):
+    """The reference federation: its clients, their data and their training.
+
+    ``records`` and ``held_out`` are a client's training and evaluation records;
+    ``home_share`` is the part of them from its home domain; ``positive_share`` the label mix,
+    and ``label_skew`` how far odd and even clients depart from it in opposite directions.
+    ``group_share`` of the records name a person of group A or B; ``group_skew`` is the
+    probability that such a record's label is the one that the stereotype predicts
+    (0.5 is balanced). ``valence`` is the range of absolute human-rated sentiment, 0 to 4, of the
+    texts that are used: low is unclear, high is clear.
+    """
+
+    clients: Annotated[int, Field(ge=1)] = 16
+    rounds: Annotated[int, Field(ge=1)] = 3
+    participation: Annotated[float, Field(gt=0, le=1)] = 1.0
+    records: Annotated[int, Field(ge=1)] = 48
+    held_out: Annotated[int, Field(ge=4)] = 24
+    home_share: Share = 1.0
+    positive_share: Share = 0.5
+    label_skew: Share = 0.0
+    group_share: Share = 0.8
+    group_skew: Share = 0.5
+    valence: tuple[Valence, Valence] = (0.3, 4.0)
+    epochs: Annotated[int, Field(ge=1)] = 2
+    learning_rate: Positive = 2e-3
+    batch: Annotated[int, Field(ge=1)] = 8
+    personal_epochs: Annotated[int, Field(ge=0)] = 1
+    personal_learning_rate: Positive = 5e-4
+    workers: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _valence_rises(self) -> FederationPlan:
+        if not self.valence[0] < self.valence[1]:
+            raise ValueError("valence: give a range that rises, such as [0.3, 4.0]")
+        return self
+
+
+class MonitorPlan(_Section):
+    """When statistics are released and how they are judged.
+
+    ``rounds`` lists the monitoring rounds, or is ``"every"``. ``reference`` is what behaviour is
+    compared with: the base model, or the global adapter at the start of a round.
+    ``population`` is whom the verdict is about: the enrolled clients as they are, of whom those
+    that are missing from a sum count at worst, or clients like these. ``items`` is which probes,
+    and which held-out records of a client, it is about: those that are asked, or items like these,
+    so that intervals cover their choice too.
+    ``alpha`` is the error over all six modes and all monitoring rounds.
+    ``margin`` is the largest loss of the system metrics that still counts as none. ``control``
+    says over which rounds the error is kept: those of the plan (``horizon``), or all rounds there
+    will ever be (``open-ended``). ``timeout`` is how many seconds the server waits for the
+    clients in each exchange of a monitoring round.
+    """
+
+    rounds: tuple[Annotated[int, Field(ge=1)], ...] | Literal["every"] = "every"
+    reference: Annotated[str, Field(pattern=r"^(base|round:\d+)$")] = "base"
+    population: Literal["enrolled", "like-these"] = "enrolled"
+    items: Literal["these", "like-these"] = "these"
+    min_cohort: Annotated[int, Field(ge=2)] = 10
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    margin: Positive = 0.05
+    control: Literal["horizon", "open-ended"] = "horizon"
+    timeout: Positive = 3600.0
+
+
+class MonitoringPlan(_Section):
+    """The whole plan. Equal plans have equal hashes, whatever file they came from."""
+
+    schema_id: Literal["unsilent/plan/1"] = Field("unsilent/plan/1", alias="schema")
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "plan"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    model: ModelPlan = ModelPlan()
+    adapter: AdapterPlan = AdapterPlan()
+    federation: FederationPlan = FederationPlan()
+    monitor: MonitorPlan = MonitorPlan()
+    privacy: PrivacyPlan = PrivacyPlan()
+    modes: ModesPlan
+    probes: ProbesPlan = ProbesPlan()
+    gate: GatePlan = GatePlan()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MonitoringPlan:
+        cohort = self.federation.clients
+        if cohort < self.monitor.min_cohort:
+            raise ValueError(
+                f"federation.clients: {cohort} clients are fewer than monitor.min_cohort "
+                f"{self.monitor.min_cohort}; enrol more clients or lower min_cohort"
+            )
+        rounds = self.monitor.rounds
+        if rounds != "every":
+            if not rounds or list(rounds) != sorted(set(rounds)):
+                raise ValueError("monitor.rounds: list rising round numbers, each once")
+            if rounds[-1] > self.federation.rounds:
+                raise ValueError(
+                    f"monitor.rounds: round {rounds[-1]} is after the last of "
+                    f"{self.federation.rounds} training rounds"
+                )
+        # Not ``monitoring_rounds``: a client reads a plan before it knows that it was agreed to,
+        # and one may name so many rounds that listing them fills the memory.
+        first = 1 if rounds == "every" else rounds[0]
+        if self.reference_round > first:
+            raise ValueError(
+                f"monitor.reference: round {self.reference_round} starts after the first "
+                f"monitoring round {first}; name that round or an earlier one"
+            )
+        for failure in SILENT_FAILURES:
+            self._check_subgroups(failure.code, failure.mode)
+        keys = self.privacy.secure_sum.keys
+        if keys and len(keys) < cohort:
+            raise ValueError(
+                f"privacy.secure_sum.keys: {len(keys)} keys for {cohort} clients; list each "
+                "client's key, or none"
+            )
+        fault = self.gate.fault(self.planned)
+        if fault is not None:
+            raise ValueError(fault)
+        return self
+
+    def _check_subgroups(self, code: str, name: str) -> None:
+        mode = self.mode(name)
+        if mode is None or not mode.subgroups:
+            return
+        if len(set(mode.subgroups)) != len(mode.subgroups):
+            raise ValueError(f"modes.{name}.subgroups: a domain is listed twice")
+        if MODES[code].view != "client_public":
+            raise ValueError(
+                f"modes.{name}.subgroups: this mode is measured on private records, which have no "
+                "domains known to all clients; leave the list out"
+            )
+        if self.monitor.items == "like-these":
+            raise ValueError(
+                f"modes.{name}.subgroups: how a domain's items vary is not released, so nothing is "
+                'known of items like these; leave the list out, or set monitor.items = "these"'
+            )
+
+    @property
+    def taking_part(self) -> int:
+        """How many clients take part in a round."""
+        return math.floor(self.federation.participation * self.federation.clients + 1e-9)
+
+    @cached_property
+    def digest(self) -> str:
+        """``sha256:…`` of the plan's canonical JSON, defaults filled in."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+    @property
+    def monitoring_rounds(self) -> tuple[int, ...]:
+        """The training rounds, counted from 1, after which statistics are released."""
+        if self.monitor.rounds == "every":
+            return tuple(range(1, self.federation.rounds + 1))
+        return self.monitor.rounds
+
+    @property
+    def reference_round(self) -> int:
+        """0 for the base model, else the round whose starting adapter is the reference."""
+        reference = self.monitor.reference
+        return 0 if reference == "base" else int(reference.split(":")[1])
+
+    def mode(self, mode: str) -> ModePlan | None:
+        """The plan of one mode by its name, or None if it is not planned."""
+        plan: ModePlan | None = getattr(self.modes, mode)
+        return plan
+
+    def subgroups(self, code: str) -> tuple[str, ...]:
+        """The domains within which a mode is measured as well; none if it is not planned."""
+        mode = self.mode(by_code(code).mode)
+        return () if mode is None else mode.subgroups
+
+    @property
+    def planned(self) -> tuple[str, ...]:
+        """Codes of the planned modes, in the taxonomy's order."""
+        return tuple(f.code for f in SILENT_FAILURES if self.mode(f.mode) is not None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON-ready data, defaults filled in.
+
+        A gate that decides nothing is left out, and so are other later keys at their defaults:
+        plans from before there were any keep their digest.
+        """
+        data = self.model_dump(mode="json", by_alias=True)
+        if self.gate == GatePlan():
+            del data["gate"]
+        if self.monitor.items == "these":
+            del data["monitor"]["items"]
+        if self.probes.sizes == SizesPlan():
+            del data["probes"]["sizes"]
+        return data
+
+
+def read_plan(path: Path) -> MonitoringPlan:
+    """Read a TOML plan; raises PlanError naming file, key and remedy."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+        data = tomllib.loads(text)
+    except FileNotFoundError:
+        raise PlanError(
+            "no such plan", where=str(path), remedy="`unsilent plan init` writes one."
+        ) from None
+    except (OSError, UnicodeDecodeError):
+        raise PlanError(
+            "not a readable UTF-8 text file", where=str(path), remedy="Save it as UTF-8 TOML."
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise PlanError(
+            f"not valid TOML: {error}", where=str(path), remedy="Correct that line."
+        ) from None
+    return parse_plan(data, where=str(path))
+
+
+def parse_plan(data: dict[str, Any], *, where: str = "plan") -> MonitoringPlan:
+    """Validate plan data; raises PlanError for the first fault, naming its key."""
+    try:
+        return MonitoringPlan.model_validate(data)
+    except ValidationError as error:
+        raise plan_error(error, MonitoringPlan, data, where=where) from None

@@ -1,0 +1,1 @@
+"""The reference federation: its texts, its clients and how they train."""

@@ -1,0 +1,255 @@
+"""What a client computes: training, personalizing, and the evidence of one monitoring round.
+
+One base model stays resident in each worker process and serves all of its clients; what belongs
+to one client is read from and written to that client's own folder.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unsilent.client.agreement import plan_of
+from unsilent.client.observer import Observer
+from unsilent.engines.flower.answering import noise_of
+from unsilent.engines.flower.measuring import system_change
+from unsilent.engines.flower.shipping import Shipped
+from unsilent.files import write_whole
+from unsilent.items import ItemSet, Outcomes
+from unsilent.models import (
+    Adapter,
+    PersonalModel,
+    Training,
+    TrainingReport,
+    load_model,
+    model_openings,
+)
+from unsilent.modes import MODES
+from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need, Statistic
+from unsilent.plan import MonitoringPlan
+from unsilent.probes import load_probes
+from unsilent.probes.openings import COMPLIANCE_OPENINGS, with_openings
+from unsilent.reference.records import ClientRecords, client_records
+from unsilent.release import Release
+from unsilent.release.record_rules import each_alone
+from unsilent.release.record_unit import evaluation_records
+
+# Seeds of training are told apart by what they are for.
+_LOCAL, _PERSONAL = 0, 1
+
+
+@dataclass(frozen=True)
+class Resident:
+    """The base model and the probes, shared by all clients of a worker."""
+
+    model: PersonalModel
+    probes: dict[ItemRole, ItemSet]
+
+
+@lru_cache(maxsize=1)
+def _resident(plan_text: str, shipped: Shipped, base: Path | None) -> Resident:
+    plan = plan_of(plan_text)
+    compliance = with_openings(COMPLIANCE_OPENINGS, model_openings(plan))
+    probes = load_probes(plan, compliance=compliance, base=base, shipped=dict(shipped))
+    return Resident(load_model(plan, probes.values()), probes)
+
+
+def start_adapter(plan_text: str, shipped: Shipped = (), base: Path | None = None) -> Adapter:
+    """The adapter that round 1 starts from: one that changes nothing, or the plan's own file.
+
+    Args:
+        plan_text: A plan that the client's owner agreed to, and with it to the file it names.
+        shipped: Probe sets that came from the server, as of ``Client``.
+        base: Folder of the plan's relative paths, as of ``Client``.
+
+    Raises:
+        ModelError: The plan's is of another base.
+    """
+    plan, model = plan_of(plan_text), _resident(plan_text, shipped, base).model
+    if plan.adapter.start is None:
+        return model.new_adapter(plan.seed)
+    return Adapter.load(Path(plan.adapter.start).expanduser(), base=model.digest)
+
+
+@lru_cache(maxsize=256)
+def _records(plan_text: str, index: int) -> ClientRecords:
+    return client_records(plan_of(plan_text), index)
+
+
+@dataclass(frozen=True)
+class Client:
+    """One client of the reference federation.
+
+    Attributes:
+        plan_text: The plan as JSON.
+        index: The client's number, from 0.
+        folder: The client's own folder.
+        simulated: Noise is then seeded, and statistics are kept for the oracle.
+        shipped: Probe sets that came from the server; taken only if the plan pins them.
+        base: Folder of the plan's relative paths; None for the current one.
+        run: Which run of the plan asks.
+    """
+
+    plan_text: str
+    index: int
+    folder: Path
+    simulated: bool
+    shipped: Shipped = ()
+    base: Path | None = None
+    run: str = ""
+
+    @property
+    def plan(self) -> MonitoringPlan:
+        """The plan that this client follows."""
+        return plan_of(self.plan_text)
+
+    def train(self, round_number: int, start: Adapter) -> tuple[Adapter, TrainingReport]:
+        """Train on the client's records; both adapters are kept for a monitoring round."""
+        federation = self.plan.federation
+        training = Training(
+            federation.epochs,
+            federation.learning_rate,
+            federation.batch,
+            self._seed(round_number, _LOCAL),
+        )
+        local, report = self._model.train(start, self._own.train, training)
+        if round_number in self.plan.monitoring_rounds:
+            start.save(self.folder / "start.safetensors")
+            local.save(self.folder / "local.safetensors")
+        return local, report
+
+    def observe(self, round_number: int, aggregated: Adapter, reference: Adapter | None) -> Release:
+        """Personalize the aggregated adapter, measure all planned modes, and release.
+
+        ``reference`` is what behaviour is compared with: None is the base model. Raises
+        OutcomeError if the plan's unit is the record and a held-out one was trained on.
+        """
+        evaluation_records(self.plan, self._own.train, self._own.held_out)
+        personalized = self._personalize(round_number, aggregated)
+        adapters: dict[AdapterRole, Adapter | None] = {
+            "reference": reference,
+            "start": self._load("start"),
+            "local": self._load("local"),
+            "global": aggregated,
+            "personalized": personalized,
+        }
+        modes = [MODES[code] for code in self.plan.planned]
+        needs = {need for mode in modes for need in mode.needs}
+        needs |= {Need("reference", "records"), Need("personalized", "records")}
+        outcomes = {
+            need: Outcomes(
+                self._items(need.items),
+                need.adapter,
+                self._scored(need.items, adapters[need.adapter]),
+            )
+            for need in sorted(needs, key=lambda need: (need.items, need.adapter))
+        }
+        evidence = Evidence(outcomes, home_domain=self._own.home_domain)
+        statistics = [mode.measure_with(evidence, self.plan.subgroups(mode.code)) for mode in modes]
+        system = system_change(evidence)
+        if self.simulated:
+            self._tell_oracle(round_number, statistics)
+        return self.observer(round_number).release(round_number, statistics, system)
+
+    def observer(self, round_number: int) -> Observer:
+        """What releases for this client in a round."""
+        return Observer(
+            self.plan,
+            f"client-{self.index}",
+            self.folder,
+            noise=noise_of(self.plan, self.index, round_number, seeded=self.simulated),
+            run=self.run,
+        )
+
+    def serve(self, round_number: int, promoted: Adapter) -> None:
+        """Keep the promoted adapter as the one in use, personalized; round 0's as it is.
+
+        ``serving.safetensors`` is what the client uses, ``serving.json`` says of which round.
+        """
+        origin = self._origin(round_number, promoted)
+        if _noted(self.folder / "serving.json") == origin:
+            return
+        if round_number == 0:
+            ready = promoted
+        elif _noted(self.folder / "personalized.json") == origin:
+            ready = self._load("personalized")
+        else:
+            ready = self._personal(round_number, promoted)
+        self._keep("serving", ready, origin)
+
+    @property
+    def _resident(self) -> Resident:
+        return _resident(self.plan_text, self.shipped, self.base)
+
+    @property
+    def _model(self) -> PersonalModel:
+        return self._resident.model
+
+    @property
+    def _own(self) -> ClientRecords:
+        return _records(self.plan_text, self.index)
+
+    def _items(self, role: ItemRole) -> ItemSet:
+        return self._own.held_out if role == "records" else self._resident.probes[role]
+
+    def _scored(self, role: ItemRole, adapter: Adapter | None) -> NDArray[np.float64]:
+        items = self._items(role)
+        if role == "records" and self.plan.privacy.unit == "record":
+            return each_alone(items, lambda one: self._model.score(one, adapter))
+        return self._model.score(items, adapter)
+
+    def _personalize(self, round_number: int, aggregated: Adapter) -> Adapter:
+        if self.plan.federation.personal_epochs == 0:
+            return aggregated
+        personalized = self._personal(round_number, aggregated)
+        self._keep("personalized", personalized, self._origin(round_number, aggregated))
+        return personalized
+
+    def _personal(self, round_number: int, aggregated: Adapter) -> Adapter:
+        federation = self.plan.federation
+        if federation.personal_epochs == 0:
+            return aggregated
+        training = Training(
+            federation.personal_epochs,
+            federation.personal_learning_rate,
+            federation.batch,
+            self._seed(round_number, _PERSONAL),
+        )
+        return self._model.train(aggregated, self._own.train, training)[0]
+
+    def _keep(self, name: str, adapter: Adapter, origin: dict[str, object]) -> None:
+        note = self.folder / f"{name}.json"
+        # A note that outlived its adapter would vouch for the next one.
+        note.unlink(missing_ok=True)
+        adapter.save(self.folder / f"{name}.safetensors")
+        write_whole(note, json.dumps(origin).encode())
+
+    def _origin(self, round_number: int, aggregated: Adapter) -> dict[str, object]:
+        """Which global adapter a client's own is made from, under which plan and run of it."""
+        return {
+            "plan": self.plan.digest,
+            "run": self.run,
+            "round": round_number,
+            "from": aggregated.digest,
+        }
+
+    def _load(self, name: str) -> Adapter:
+        return Adapter.load(self.folder / f"{name}.safetensors", base=self._model.digest)
+
+    def _seed(self, round_number: int, purpose: int) -> int:
+        words = np.random.SeedSequence([self.plan.seed, self.index, round_number, purpose])
+        return int(words.generate_state(1)[0])
+
+    def _tell_oracle(self, round_number: int, statistics: list[Statistic]) -> None:
+        values = {statistic.code: statistic.value for statistic in statistics}
+        path = self.folder / f"oracle-{round_number}.json"
+        write_whole(path, json.dumps(values, sort_keys=True).encode())
+
+
+def _noted(path: Path) -> object:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

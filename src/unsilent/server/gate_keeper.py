@@ -1,0 +1,142 @@
+"""The gate's decisions in a run's ledger: taken once, and overruled only by name and with a reason.
+
+Each decision names the entries that caused it. An overrule is an entry too.
+"""
+
+from __future__ import annotations
+
+from unsilent.errors import InputError, LedgerError
+from unsilent.ledger import Entry, Ledger
+from unsilent.plan import MonitoringPlan
+from unsilent.server.gate import START, Decision, Overrule, Reading, decide, overruled, starts_from
+
+DECISION = "gate"
+"""Kind of the ledger entry that holds a decision."""
+OVERRULE = "gate_overrule"
+"""Kind of the entry by which a person overrules."""
+
+
+class Gate:
+    """A run's gate: decides, and keeps what it decided in the ledger.
+
+    A server that was killed goes on from there; asked again about a round it says the same.
+
+    Args:
+        plan: The run's plan. If it only observes, nothing is written and all adapters pass.
+        ledger: The run's.
+    """
+
+    def __init__(self, plan: MonitoringPlan, ledger: Ledger) -> None:
+        self._plan = plan
+        self._ledger = ledger
+        self._decisions = list(decisions(ledger))
+
+    @property
+    def decides(self) -> bool:
+        """Whether the plan asks for more than to observe."""
+        return self._plan.gate.action != "observe"
+
+    @property
+    def standing(self) -> Decision:
+        """The decision that holds now."""
+        return self._decisions[-1] if self._decisions else START
+
+    def begin(self, round_number: int) -> int:
+        """Let new overrules take effect; returns from which round's adapter this round starts."""
+        if self.decides:
+            taken = {cause.entry for made in self._decisions for cause in made.caused_by}
+            for said in overrules(self._ledger):
+                if said.entry not in taken:
+                    self._write(overruled(said, round_number, self._before(round_number)))
+        return starts_from(self._plan, round_number, self._before(round_number))
+
+    def close(self, round_number: int) -> Decision | None:
+        """Decide after a monitoring round, judged or missed; None if the plan only observes.
+
+        Raises:
+            LedgerError: The ledger holds neither findings of the round nor that it was missed.
+        """
+        if not self.decides:
+            return None
+        reading = read_round(self._ledger, round_number)
+        found = decide(self._plan, reading, self._before(round_number))
+        # A round that was missed may have been judged since, by a server that was restarted.
+        if self.standing != found:
+            self._write(found)
+        return found
+
+    def _before(self, round_number: int) -> list[Decision]:
+        """What was decided before a round was; a server that was killed comes to a round twice."""
+        return [
+            made
+            for made in self._decisions
+            if made.round < round_number or (made.round, made.action) == (round_number, "overruled")
+        ]
+
+    def _write(self, made: Decision) -> None:
+        self._ledger.append(DECISION, made.to_json())
+        self._decisions.append(made)
+
+
+def decisions(ledger: Ledger) -> tuple[Decision, ...]:
+    """All decisions in a ledger, oldest first; the last one holds."""
+    return tuple(Decision.from_json(entry.payload) for entry in ledger.entries(DECISION))
+
+
+def overrules(ledger: Ledger) -> tuple[Overrule, ...]:
+    """All overrules in a ledger, oldest first; one takes effect when a decision names it."""
+    return tuple(_overrule(entry) for entry in ledger.entries(OVERRULE))
+
+
+def overrule(ledger: Ledger, round_number: int, *, reason: str, by: str) -> Overrule:
+    """Record that a person wants the adapter of a round used, whatever the gate decided.
+
+    It takes effect in the next round that begins.
+
+    Args:
+        ledger: The run's.
+        round_number: A round that the gate decided about, or 0.
+        reason: Why, in the person's words.
+        by: Who it is.
+
+    Raises:
+        InputError: The gate has decided about no such round, or reason or name is empty.
+    """
+    for text, what in ((reason, "reason"), (by, "name")):
+        if not text.strip():
+            raise InputError(f"an overrule needs a {what}", where=what, remedy="Give one.")
+    known = sorted({0, *(made.round for made in decisions(ledger) if made.action != "overruled")})
+    if round_number not in known:
+        listed = ", ".join(map(str, known))
+        raise InputError(
+            f"the gate has decided about no round {round_number}",
+            where=ledger.where,
+            remedy=f"Name one of {listed}; 0 is the adapter that round 1 started from.",
+        )
+    payload = {"round": round_number, "reason": reason.strip(), "by": by.strip()}
+    return _overrule(ledger.append(OVERRULE, payload))
+
+
+def read_round(ledger: Ledger, round_number: int) -> Reading:
+    """What a ledger holds about a monitoring round. Raises LedgerError if nothing."""
+    for entry in reversed(ledger.entries("findings")):
+        if entry.payload["round"] == round_number:
+            verdicts = {
+                finding["code"]: finding["verdict"]
+                for finding in entry.payload["findings"]
+                if finding["verdict"] is not None
+            }
+            return Reading(round_number, entry.hash, verdicts)
+    for entry in reversed(ledger.entries("missed")):
+        if entry.payload["round"] == round_number:
+            return Reading(round_number, entry.hash, {}, entry.payload["reason"])
+    raise LedgerError(
+        f"neither findings of round {round_number} nor that it was missed",
+        where=ledger.where,
+        remedy="Let the round be judged or missed first.",
+    )
+
+
+def _overrule(entry: Entry) -> Overrule:
+    said = entry.payload
+    return Overrule(entry.hash, said["round"], said["reason"], said["by"])

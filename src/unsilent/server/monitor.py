@@ -1,0 +1,276 @@
+"""Monitor: the server's side. Sums in, findings out, ledger written.
+
+It sees noised vectors and their sum, never a client's statistic. What it will spend is in the
+ledger before a client is asked; a release over budget is refused before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from unsilent.errors import BudgetSpentError, RunError
+from unsilent.findings import Finding, Findings, HistoryRound
+from unsilent.inference import influences_of, judge_rounds
+from unsilent.inference.advice import refuse_underpowered
+from unsilent.inference.power import refuse_unusable
+from unsilent.ledger import Ledger
+from unsilent.plan import MonitoringPlan
+from unsilent.release import Layout, PrivacyEvent, Release, epsilon
+from unsilent.release.accountant import PRIVACY_EVENT
+from unsilent.release.noise import needed_releases, planned_event
+from unsilent.server.summaries import NOTHING_SHOWN, privacy_summary, system_metrics
+
+STOPPED = "stopped"
+"""Kind of the ledger entry which says that the budget is spent, and from which round on."""
+
+
+class Monitor:
+    """Judges the rounds of one plan and keeps its ledger.
+
+    Opening a ledger that another run of the same plan began continues it.
+
+    Args:
+        plan: The declared plan.
+        ledger: Append-only; its first entry is the plan.
+        scenario: Name of the simulated scenario, for the findings.
+        accept_underpowered: Begin a plan all the same that can reach no verdict in any mode.
+
+    Raises:
+        LedgerError: The ledger is damaged.
+        RunError: The ledger belongs to another plan.
+        PlanError: ``plan check`` refuses the plan; nothing was written. A run that has begun goes
+            on.
+    """
+
+    def __init__(
+        self,
+        plan: MonitoringPlan,
+        ledger: Ledger,
+        *,
+        scenario: str | None = None,
+        accept_underpowered: bool = False,
+    ) -> None:
+        self.plan = plan
+        self.layout = Layout.from_plan(plan)
+        self._ledger = ledger
+        self._scenario = scenario
+        ledger.verify()
+        declared = ledger.entries("plan")
+        if not declared:
+            refuse_unusable(plan)
+            if not accept_underpowered:
+                refuse_underpowered(plan)
+            ledger.append("plan", {"digest": plan.digest, "plan": plan.to_json()})
+        elif declared[0].payload["digest"] != plan.digest:
+            raise RunError(
+                "the ledger belongs to another plan",
+                where="ledger",
+                remedy="Use another --out, or the plan that this run was started with.",
+            )
+        self._events = [PrivacyEvent.from_json(e.payload) for e in ledger.entries(PRIVACY_EVENT)]
+        self._findings: tuple[Finding, ...] = ()
+        self._history: list[HistoryRound] = []
+        self._trends: list[tuple[float, float]] = []
+        self._clients = 0
+        # Of a round that was summed twice, by a server killed before it judged, the last.
+        self._totals = {
+            total.round: total
+            for total in map(total_of, (e.payload for e in ledger.entries("sum")))
+        }
+        for entry in ledger.entries("system"):
+            self._note(entry.payload["round"], entry.payload["loss"], entry.payload["accuracy"])
+        judged = ledger.entries("findings")
+        # Checking a year of findings against their schema takes half a minute. The chain vouches
+        # for what was written, and only the last round's findings are used whole.
+        self._history += [
+            HistoryRound.from_json(entry.payload["round"], entry.payload["findings"])
+            for entry in judged[:-1]
+        ]
+        for entry in judged[-1:]:
+            self._keep(
+                entry.payload["round"],
+                entry.payload["clients"],
+                [Finding.from_json(finding) for finding in entry.payload["findings"]],
+            )
+
+    def system(self, round_number: int, loss: float, accuracy: float) -> None:
+        """Record what the federated run itself shows after a round: its weighted means."""
+        if self._note(round_number, loss, accuracy):
+            self._ledger.append(
+                "system", {"round": round_number, "loss": loss, "accuracy": accuracy}
+            )
+
+    @property
+    def run(self) -> str:
+        """Names this run: the hash of its ledger's first entry, which holds plan and time."""
+        return self._ledger.entries("plan")[0].hash
+
+    @property
+    def ledger(self) -> Ledger:
+        """The run's ledger."""
+        return self._ledger
+
+    def judged(self, round_number: int) -> bool:
+        """Whether this round's findings are in the ledger already."""
+        return any(past.round == round_number for past in self._history)
+
+    @property
+    def stopped(self) -> int | None:
+        """The round from which on nothing is monitored, since the budget is spent; else None."""
+        stops = self._ledger.entries(STOPPED)
+        return int(stops[0].payload["round"]) if stops else None
+
+    def stop(self, round_number: int, reason: str) -> None:
+        """End monitoring, for good: the budget, here or at the clients, is spent.
+
+        Training can go on. The ledger and the findings say so.
+
+        Args:
+            round_number: The first round that is not monitored.
+            reason: Why, as a sentence.
+        """
+        if self.stopped is None:
+            self._ledger.append(STOPPED, {"round": round_number, "reason": reason})
+
+    def spend(self, round_number: int) -> None:
+        """Book the cost of a round's releases, before any client is asked; once a round.
+
+        Raises:
+            BudgetSpentError: The budget would be passed, and monitoring stops for good; or it was
+                stopped before. Nothing is booked.
+        """
+        stopped = self.stopped
+        if stopped is not None and round_number >= stopped:
+            raise BudgetSpentError(
+                f"the budget is spent and monitoring stopped from round {stopped} on",
+                where="privacy.epsilon",
+                remedy="Training can go on.",
+            )
+        if any(event.round == round_number for event in self._events):
+            return
+        event = planned_event(self.plan, round_number)
+        privacy = self.plan.privacy
+        cost = epsilon([*self._events, event], privacy.delta)
+        if cost > privacy.epsilon * (1 + 1e-9):
+            error = BudgetSpentError(
+                f"round {round_number} would bring epsilon to {cost:.3f}, over the budget of "
+                f"{privacy.epsilon:g}",
+                where="privacy.epsilon",
+                remedy="Monitoring stops here; training can go on.",
+            )
+            self.stop(round_number, error.line())
+            raise error
+        self._ledger.append(PRIVACY_EVENT, event.to_json())
+        self._events.append(event)
+
+    def sum(self, round_number: int, releases: Iterable[Release]) -> Release:
+        """The sum of single clients' releases, for ``plain`` aggregation; they are not kept.
+
+        A release of another layout or round, or of more than one client, is not counted.
+        """
+        total = Release.zero(self.layout, round_number)
+        for release in releases:
+            if (release.layout, release.round, release.clients) == (total.layout, total.round, 1):
+                total = total + release
+        return total
+
+    def miss(self, round_number: int, reason: str) -> None:
+        """Record that a planned monitoring round gave no sum, and why."""
+        self._ledger.append("missed", {"round": round_number, "reason": reason})
+
+    def judge(self, round_number: int, total: Release) -> tuple[Finding, ...]:
+        """Judge a round by its sum, and write both to the ledger.
+
+        Raises:
+            RunError: The sum is of another layout or round, or holds fewer releases than the
+                noise was sized for: it is not used, and nothing is written.
+        """
+        needed = needed_releases(self.plan)
+        fits = (total.layout, total.round) == (self.layout.digest, round_number)
+        if not fits or total.clients < needed:
+            counted = total.clients if fits else 0
+            raise RunError(
+                f"{counted} of {needed} needed releases arrived in round {round_number}",
+                where="monitoring",
+                remedy="Allow for drop-outs in privacy.dropout.",
+            )
+        alarms = {f.code: f.first_alarm_round for f in self._findings if f.first_alarm_round}
+        totals = [
+            *(self._totals[past] for past in sorted(self._totals) if past < round_number),
+            total,
+        ]
+        found = judge_rounds(self.plan, self.layout, totals, first_alarms=alarms)
+        self._ledger.append(
+            "sum",
+            {
+                "round": round_number,
+                "clients": total.clients,
+                "layout": total.layout,
+                "vector": total.vector.tolist(),
+                "noise_variance": total.noise_variance,
+            },
+        )
+        self._ledger.append(
+            "findings",
+            {
+                "round": round_number,
+                "clients": total.clients,
+                "findings": [finding.to_json() for finding in found],
+            },
+        )
+        self._totals[round_number] = total
+        self._keep(round_number, total.clients, found)
+        return found
+
+    def findings(self) -> Findings:
+        """The findings of the last judged round. Raises RunError, with why, if there is none."""
+        if not self._history:
+            missed = self._ledger.entries("missed")
+            why = f"; the last was missed: {missed[-1].payload['reason']}" if missed else ""
+            raise RunError(f"no monitoring round has been judged{why}", where="monitoring")
+        return Findings(
+            name=self.plan.name,
+            scenario=self._scenario,
+            plan=self.plan.digest,
+            round=self._history[-1].round,
+            clients=self._clients,
+            privacy=privacy_summary(
+                self.plan,
+                self.layout,
+                self._events,
+                stopped_after=None if self.stopped is None else self._history[-1].round,
+            ),
+            system_metrics=(
+                system_metrics(self.plan, self._trends[0], self._trends[-1])
+                if self._trends
+                else NOTHING_SHOWN
+            ),
+            findings=self._findings,
+            rounds=tuple(self._history),
+            influence=influences_of(self._findings),
+        )
+
+    def _note(self, round_number: int, loss: float, accuracy: float) -> bool:
+        if round_number <= len(self._trends):
+            return False
+        self._trends.append((loss, accuracy))
+        return True
+
+    def _keep(self, round_number: int, clients: int, found: Sequence[Finding]) -> None:
+        self._findings = tuple(found)
+        self._clients = clients
+        self._history.append(HistoryRound.of(round_number, found))
+
+
+def total_of(payload: Mapping[str, Any]) -> Release:
+    """The sum that a ledger entry holds."""
+    return Release(
+        payload["layout"],
+        payload["round"],
+        payload["clients"],
+        np.array(payload["vector"], dtype=np.int64),
+        payload["noise_variance"],
+    )
