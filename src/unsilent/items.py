@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 
 from unsilent.errors import ItemError, OutcomeError
 
-ITEM_SCHEMA = "unsilent/item/1"
-
 _T = TypeVar("_T")
 
 

@@ -14,7 +14,7 @@ from unsilent.inference.bands import bands, bands_with, decide, interval_of
 from unsilent.inference.judge import VISIBILITY_ERROR, system_intervals, visibility_of
 from unsilent.inference.sampling import Sampling
 from unsilent.inference.series import Series, series_of, system_series
-from unsilent.inference.subgroups import subgroup_findings
+from unsilent.inference.subgroups import gate_of
 from unsilent.plan import parse_plan
 from unsilent.release.layout import ACCURACY, LOSS, RAISED, SPREAD, Layout
 from unsilent.release.noise import share_variance
@@ -141,7 +141,7 @@ def test_a_domain_is_not_said_to_fail_for_clients_whom_the_clip_raised():
     assert layout.decode(clean, len(people))["SF-1/books"] > 0.1
     false = missed = 0
     for seed in range(RUNS):
-        found = subgroup_findings(plan, layout, rounds_of(plan, people, seed), "SF-1")
+        found = gate_of(plan, layout, rounds_of(plan, people, seed), "SF-1").subgroups
         false += found[0].verdict == "failure"
         missed += any(not g.interval[0] <= truth[g.group] <= g.interval[1] for g in found)
     assert max(false, missed) <= 1

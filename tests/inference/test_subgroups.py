@@ -6,7 +6,7 @@ import pytest
 from unsilent.findings import Finding
 from unsilent.inference import judge_rounds
 from unsilent.inference.bands import errors_of
-from unsilent.inference.subgroups import e_bh, gate_of, subgroup_findings
+from unsilent.inference.subgroups import e_bh, gate_of
 from unsilent.plan import parse_plan
 from unsilent.release.layout import Layout
 from unsilent.release.noise import SeededNoise, share_variance
@@ -107,7 +107,6 @@ def test_a_mode_without_subgroups_has_none():
     plan = plan_with(names=())
     totals = sums(plan, {}, SeededNoise(5))
     assert gate(plan, totals) is None
-    assert subgroup_findings(plan, Layout.from_plan(plan), totals, "SF-1") == ()
 
 
 def test_clients_like_these_make_the_intervals_wider():
@@ -115,7 +114,7 @@ def test_clients_like_these_make_the_intervals_wider():
     for population in ("enrolled", "like-these"):
         plan = plan_with(population=population)
         totals = sums(plan, {}, SeededNoise(6))
-        group = subgroup_findings(plan, Layout.from_plan(plan), totals, "SF-1")[0]
+        group = gate(plan, totals).subgroups[0]
         widths.append(group.interval[1] - group.interval[0])
     assert widths[1] > 1.2 * widths[0]
 

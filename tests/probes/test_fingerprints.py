@@ -14,7 +14,6 @@ from unsilent.probes.everyday import everyday_requests
 from unsilent.probes.fingerprints import (
     copied_from,
     fingerprints,
-    fingerprints_on_record,
     packed,
     recorded,
 )
@@ -79,7 +78,11 @@ def test_what_is_on_record_is_of_the_published_files(name: str) -> None:
     from unsilent.probes import fingerprints as module
 
     items = load_known(parse_source(f"known:{name}:{FILES[name]}")).items
-    of_files = set[int]().union(*(fingerprints_on_record(item) for item in items))
+    of_files = set[int]()
+    for item in items:
+        # Without its answers to a question: "Answer: cannot be determined" is anybody's.
+        question = "\n" in item.prompt
+        of_files |= module._prints([item.prompt] if question else module._run_on(item))
     assert of_files <= module._known(name)
     assert len(of_files) > 3000
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from unsilent_bench.validation.coherence import coherence_items
 from unsilent_bench.validation.readings import Reader
 from unsilent_bench.validation.variants import VARIANTS, Part, Variant, Workshop
 
 from unsilent.models.causal_lm import CausalLM
-from unsilent.probes.coherence import coherence_items
 from unsilent.probes.harmful import Prompt
 from unsilent.probes.refusal import refusal_items
 from unsilent.probes.templates import STYLES

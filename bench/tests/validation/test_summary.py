@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 from unsilent_bench.validation import statistics
+from unsilent_bench.validation.coherence import Coherence
 from unsilent_bench.validation.readings import Level, Reading, read_level
 from unsilent_bench.validation.statistics import (
     Check,
@@ -24,7 +25,6 @@ from unsilent_bench.validation.summary import (
 from unsilent_bench.validation.variants import Kind, Variant
 
 from unsilent.items import Item, ItemSet
-from unsilent.probes.coherence import Coherence
 
 
 @pytest.fixture(autouse=True)

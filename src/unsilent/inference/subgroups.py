@@ -77,14 +77,6 @@ class Gate:
         return None
 
 
-def subgroup_findings(
-    plan: MonitoringPlan, layout: Layout, totals: Sequence[Release], code: str
-) -> tuple[Subgroup, ...]:
-    """The subgroups of a mode at the last round; none if the plan lists none. As ``gate_of``."""
-    gate = gate_of(plan, layout, totals, code)
-    return () if gate is None else gate.subgroups
-
-
 def gate_of(
     plan: MonitoringPlan, layout: Layout, totals: Sequence[Release], code: str
 ) -> Gate | None:

@@ -45,15 +45,6 @@ def fingerprints(item: Item) -> set[int]:
     return _prints([*alone, *_run_on(item)])
 
 
-def fingerprints_on_record(item: Item) -> set[int]:
-    """Digests of the whole sentences of a known set's item, without its answers to a question.
-
-    "Answer: cannot be determined" is anybody's.
-    """
-    question = "\n" in item.prompt
-    return _prints([item.prompt] if question else _run_on(item))
-
-
 @cache
 def recorded() -> tuple[str, ...]:
     """Names of the sets whose sentences are on record."""

@@ -9,7 +9,6 @@ moves by a width over n. That a record enters in no other way is what ``record_r
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from unsilent.errors import OutcomeError
 from unsilent.items import Item, ItemSet
@@ -90,21 +89,6 @@ def record_sensitivity(plan: MonitoringPlan) -> float:
     # Floats may put what is a whole number just below it.
     steps = [math.ceil(p * unit + 1e-6) for p, unit in (*parts, (boxed, layout.unit(CLIPPED))) if p]
     return math.hypot(*steps)
-
-
-def record_canaries(
-    plan: MonitoringPlan, layout: Layout, names: Sequence[str]
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Two clients' values as far apart as one record can bring them in these coordinates."""
-    high = dict.fromkeys(layout.inputs, 0.0)
-    low = dict(high)
-    for coordinate in layout.coordinates:
-        if coordinate.name in names and coordinate.name in high:
-            reach, (lower, upper) = _reach(plan, coordinate.name), _box(coordinate)
-            centre = (lower + upper) / 2
-            half = min(reach, upper - lower) / 2
-            high[coordinate.name], low[coordinate.name] = centre + half, centre - half
-    return high, low
 
 
 def _moved(plan: MonitoringPlan, layout: Layout, coordinate: Coordinate) -> float:

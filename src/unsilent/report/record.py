@@ -10,7 +10,7 @@ from typing import Any
 
 from unsilent.errors import InputError
 from unsilent.findings import Findings
-from unsilent.inference.shares import dispersion_of
+from unsilent.inference.dispersion import dispersion_of
 from unsilent.ledger import Entry
 from unsilent.ledger.location import ledger_of
 from unsilent.plan import MonitoringPlan

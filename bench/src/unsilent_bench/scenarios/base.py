@@ -17,7 +17,7 @@ import numpy as np
 
 from unsilent.items import Item
 from unsilent.probes.names import TRAIN
-from unsilent.probes.sentiment import DOMAINS, Text
+from unsilent.probes.sentiment import Text
 from unsilent.probes.templates import Style
 from unsilent_bench.traces.federation import Dose, Tier
 
@@ -245,8 +245,3 @@ def signed_records(
             )
         )
     return tuple(items)
-
-
-def other_domain(client: Client) -> str:
-    """A domain that is not the client's own, the same for all clients of a home."""
-    return DOMAINS[(DOMAINS.index(client.home) + 1) % len(DOMAINS)]

@@ -15,7 +15,7 @@ from unsilent.files import digest_json, write_whole
 from unsilent.items import ItemSet
 from unsilent.models.base import Adapter
 from unsilent.models.causal_lm import CausalLM
-from unsilent.probes.coherence import Coherence, read_coherence
+from unsilent_bench.validation.coherence import Coherence, read_coherence
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,12 @@ from unsilent.models.load import load_causal_lm
 from unsilent.models.recipe import RECIPE
 from unsilent.plan import MonitoringPlan
 from unsilent.plan.shipped import starter_plan
-from unsilent.probes.coherence import coherence_items
 from unsilent.probes.harmful import Prompt, harmful_prompts
 from unsilent.probes.openings import COMPLIANCE_OPENINGS, with_openings
 from unsilent.probes.refusal import benign_prompts, refusal_items, take_probes
 from unsilent.probes.templates import STYLES
 from unsilent.progress import Progress
+from unsilent_bench.validation.coherence import coherence_items
 from unsilent_bench.validation.humans import embedder, human_judgements, judge_against_people
 from unsilent_bench.validation.readings import Reader, Reading
 from unsilent_bench.validation.statistics import Check

@@ -18,11 +18,8 @@ from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import Layout
 from unsilent.release.secure_sum.parameters import Parameters, parameters_of
 
-MODULUS = 2**32
-"""Vectors are summed modulo this, and read as numbers in -2^31 .. 2^31 - 1."""
-
 LARGEST = 2**31 - 1
-"""Largest magnitude that a sum may have."""
+"""Largest magnitude that a sum may have: vectors are summed modulo 2^32, and read as signed."""
 
 _LABEL = b"unsilent/secure-sum/terms/2"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from unsilent_bench.validation.coherence import Coherence, coherence_items, read_coherence
 
 from unsilent.errors import ItemError
-from unsilent.probes.coherence import Coherence, coherence_items, read_coherence
 
 REQUESTS = [f"Request number {i}?" for i in range(12)]
 ANSWERS = [f"word{i} is told about thing{i} in seven words" for i in range(12)]
