@@ -11,7 +11,6 @@ from tests.report.conftest import six
 from unsilent.ledger import Ledger
 from unsilent.ledger.location import open_ledger
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.release.accountant import PRIVACY_EVENT
 from unsilent.release.noise import planned_event
 
 PLANNED = (
@@ -43,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 def judge(ledger: Ledger, plan: MonitoringPlan, round_number: int) -> None:
     """A judged round: SF-1 silent, SF-2 loud, SF-3 open, SF-4 and SF-5 healthy."""
-    ledger.append(PRIVACY_EVENT, planned_event(plan, round_number).to_json())
+    ledger.append("privacy_event", planned_event(plan, round_number).to_json())
     findings = [replace(f, oracle=None).to_json() for f in six()]
     ledger.append("findings", {"round": round_number, "clients": 96, "findings": findings})
 

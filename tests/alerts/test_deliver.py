@@ -9,7 +9,6 @@ import pytest
 from tests.alerts.conftest import judge, miss
 from unsilent.alerts.deliver import (
     CURSORS,
-    FAILED,
     BackgroundDelivery,
     Channel,
     Delivery,
@@ -61,7 +60,7 @@ def test_a_failed_alert_is_recorded_and_the_others_go_on(ledger, plan, folder):
     judge(ledger, plan, 2)
     assert Delivery(ledger, folder, channels).deliver() == 3
     assert (rounds(bad), rounds(good)) == ([2], [1, 2])
-    (failed,) = ledger.entries(FAILED)
+    (failed,) = ledger.entries("alert_failed")
     assert failed.payload == {
         "round": 1,
         "channel": "webhook.ops",

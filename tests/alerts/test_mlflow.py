@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tests.alerts.conftest import judge, miss
-from unsilent.alerts.state import STATUSES, event_of
+from unsilent.alerts.state import STATUSES, alert_of
 from unsilent.errors import AlertError, InputError
 
 # MLflow's own use of SQLAlchemy 2.1, and of it by its migrations.
@@ -26,7 +26,7 @@ def test_a_run_is_logged(ledger, plan, tmp_path):
     sink = MLflow(uri, "ward watch")
     for entry in ledger.entries():
         if entry.kind in ("findings", "missed"):
-            sink.send(event_of(ledger, entry))
+            sink.send(alert_of(ledger, entry))
     client = mlflow.MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name("ward watch")
     (run,) = client.search_runs([experiment.experiment_id])
@@ -48,7 +48,7 @@ def test_a_store_that_cannot_be(ledger, tmp_path):
 
     miss(ledger, 1)
     with pytest.raises(AlertError, match="the store did not take it"):
-        MLflow(f"{tmp_path}/hunter2", "x").send(event_of(ledger, ledger.entries("missed")[0]))
+        MLflow(f"{tmp_path}/hunter2", "x").send(alert_of(ledger, ledger.entries("missed")[0]))
 
 
 def test_without_the_package_one_line_says_what_to_install(monkeypatch):

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from tests.alerts.conftest import judge, miss
-from unsilent.alerts.state import STATUSES, event_of
+from unsilent.alerts.state import STATUSES, alert_of
 from unsilent.errors import AlertError, InputError
 
 pytest.importorskip(
@@ -88,7 +88,7 @@ def collector():
 
 def test_metrics_have_a_point_for_each_status(ledger, plan, collector):
     judge(ledger, plan, 1)
-    OpenTelemetry.to(collector.url).send(event_of(ledger, ledger.entries("findings")[0]))
+    OpenTelemetry.to(collector.url).send(alert_of(ledger, ledger.entries("findings")[0]))
     points = collector.points()
     for code, status in (("SF-1", "failure"), ("SF-3", "undetermined"), ("SF-4", "healthy")):
         shown = {
@@ -107,7 +107,7 @@ def test_metrics_have_a_point_for_each_status(ledger, plan, collector):
 
 def test_a_judged_round_is_a_span_with_its_findings(ledger, plan, collector):
     judge(ledger, plan, 1)
-    OpenTelemetry.to(collector.url).send(event_of(ledger, ledger.entries("findings")[0]))
+    OpenTelemetry.to(collector.url).send(alert_of(ledger, ledger.entries("findings")[0]))
     (span,) = collector.spans()
     assert span.name == "unsilent judged"
     told = {labels(e)["unsilent.code"]: labels(e)["unsilent.status"] for e in span.events}
@@ -118,7 +118,7 @@ def test_a_judged_round_is_a_span_with_its_findings(ledger, plan, collector):
 
 def test_a_missed_round_is_an_error_with_its_reason(ledger, collector):
     miss(ledger, 2)
-    OpenTelemetry.to(collector.url).send(event_of(ledger, ledger.entries("missed")[0]))
+    OpenTelemetry.to(collector.url).send(alert_of(ledger, ledger.entries("missed")[0]))
     (span,) = collector.spans()
     assert (span.name, span.status.code) == ("unsilent missed", 2)
     assert span.status.message == "7 of 10 needed releases arrived"
@@ -129,7 +129,7 @@ def test_a_collector_that_refuses(ledger):
     refusing = Collector(code=400)
     try:
         with pytest.raises(AlertError, match="the collector did not take it"):
-            OpenTelemetry.to(refusing.url).send(event_of(ledger, ledger.entries("missed")[0]))
+            OpenTelemetry.to(refusing.url).send(alert_of(ledger, ledger.entries("missed")[0]))
     finally:
         refusing.close()
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.alerts.conftest import judge, miss
-from unsilent.alerts.state import TOLD, event_of, read_state
+from unsilent.alerts.state import TOLD, alert_of, read_state
 from unsilent.errors import AlertError
 from unsilent.ledger import Ledger
 from unsilent.release.accountant import epsilon
@@ -57,7 +57,7 @@ def test_an_event_tells_how_the_run_stood_then(ledger, plan):
     for number in (1, 2):
         judge(ledger, plan, number)
         miss(ledger, number)
-    events = [event_of(ledger, e) for e in ledger.entries() if e.kind in TOLD]
+    events = [alert_of(ledger, e) for e in ledger.entries() if e.kind in TOLD]
     assert [e.happening for e in events] == ["judged", "missed", "judged", "missed"]
     assert [(e.state.judged, e.state.missed) for e in events] == [(1, 0), (1, 1), (2, 1), (2, 2)]
     assert events[0].state.epsilon_spent < events[2].state.epsilon_spent

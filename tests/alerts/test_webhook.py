@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.alerts.conftest import judge
-from unsilent.alerts.state import event_of
+from unsilent.alerts.state import alert_of
 from unsilent.alerts.webhook import ATTEMPTS, Webhook
 from unsilent.errors import AlertError
 
@@ -53,7 +53,7 @@ def receiver(*answers):
 @pytest.fixture
 def event(ledger, plan):
     judge(ledger, plan, 1)
-    return event_of(ledger, ledger.entries("findings")[0])
+    return alert_of(ledger, ledger.entries("findings")[0])
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from unsilent.ledger import Ledger
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release import Layout, Release
 from unsilent.release.noise import share_variance
-from unsilent.report.incidents import AWARE
 from unsilent.server.monitor import Monitor
 
 CLIENTS = 24
@@ -69,7 +68,7 @@ def write_run(folder: Path, rounds: int) -> Path:
             monitor.miss(number, "18 of 20 needed releases arrived")
         else:
             monitor.judge(number, sum_of(plan, number))
-    ledger.append(AWARE, {"by": "A. Person", "note": "told the ward", "head": ledger.head})
+    ledger.append("aware", {"by": "A. Person", "note": "told the ward", "head": ledger.head})
     write_findings(folder / "findings.json", monitor.findings())
     return folder
 

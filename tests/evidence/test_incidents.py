@@ -5,12 +5,14 @@ from pathlib import Path
 
 from unsilent.findings import read_findings
 from unsilent.ledger import Ledger
+from unsilent.ledger.events import Cause, Decision
+from unsilent.ledger.run_view import KeptEntries, RunView
 from unsilent.report.incidents import incidents
 
 
 def test_a_failure_is_an_incident_from_onset_to_the_person_who_knows(run_folder: Path) -> None:
     ledger = Ledger(run_folder / "ledger.sqlite")
-    found = incidents(read_findings(run_folder / "findings.json"), ledger.entries())
+    found = incidents(read_findings(run_folder / "findings.json"), RunView(ledger))
     assert [each.code for each in found] == ["SF-1"]
     alarm, aware = found[0].moments[-2:]
     assert (alarm.what, aware.what) == ("alarm", "aware")
@@ -27,11 +29,8 @@ def test_a_decision_counts_if_the_mode_caused_it(tmp_path: Path, run_folder: Pat
     for entry in entries:
         kept.append(entry.kind, entry.payload)
     for code, action in (("SF-4", "promote"), ("SF-1", "hold")):
-        kept.append(
-            "gate",
-            {"round": 5, "action": action, "reason": "r", "caused_by": [{"code": code}]},
-        )
-    found = incidents(read_findings(run_folder / "findings.json"), kept.entries())
+        kept.record(Decision(5, action, 0, True, 1, 0, "r", (Cause("sha256:0", code, "failure"),)))
+    found = incidents(read_findings(run_folder / "findings.json"), RunView(kept))
     decision = found[0].moments[-1]
     assert (decision.what, decision.words) == ("decision", "hold: r")
 
@@ -39,5 +38,5 @@ def test_a_decision_counts_if_the_mode_caused_it(tmp_path: Path, run_folder: Pat
 def test_a_run_without_failure_has_no_incident(run_folder: Path) -> None:
     entries = Ledger(run_folder / "ledger.sqlite").entries()
     calm = [e for e in entries if e.kind != "findings"]
-    assert incidents(read_findings(run_folder / "findings.json"), calm) == ()
+    assert incidents(read_findings(run_folder / "findings.json"), RunView(KeptEntries(calm))) == ()
     assert json.loads((run_folder / "plan.json").read_text())["name"] == "ward"

@@ -34,7 +34,7 @@ def run(folder: Path, of: MonitoringPlan, verdicts: str, url: str | None = None)
             {"code": "SF-1", "verdict": "healthy" if letter == "H" else "failure"},
             {"code": "SF-6", "verdict": "healthy"},
         ]
-        ledger.append("findings", {"round": number, "findings": found})
+        ledger.append("findings", {"round": number, "clients": 4, "findings": found})
         gate.close(number)
         for client in ("0000", "0001"):
             path = folder / "clients" / client / f"oracle-{number}.json"

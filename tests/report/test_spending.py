@@ -11,14 +11,14 @@ from unsilent.cli import main
 from unsilent.ledger import Ledger
 from unsilent.plan import MonitoringPlan
 from unsilent.release.noise import planned_event
-from unsilent.report.spending import PRIVACY_EVENT, spending
+from unsilent.report.spending import spending
 
 
 def record(folder: Path, plan: MonitoringPlan, rounds: int) -> None:
     ledger = Ledger(folder / "ledger.sqlite")
     ledger.append("note", {"text": "not an event"})
     for number in range(1, rounds + 1):
-        ledger.append(PRIVACY_EVENT, planned_event(plan, number).to_json())
+        ledger.append("privacy_event", planned_event(plan, number).to_json())
 
 
 def test_all_planned_releases_cost_the_budget(folder: Path, plan: MonitoringPlan) -> None:

@@ -10,7 +10,7 @@ from unsilent.errors import InputError, LedgerError
 from unsilent.ledger import Ledger
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.server.gate import Decision
-from unsilent.server.gate_keeper import DECISION, OVERRULE, Gate, decisions, overrule, overrules
+from unsilent.server.gate_keeper import Gate, decisions, overrule, overrules
 
 
 def plan(**gate: object) -> MonitoringPlan:
@@ -26,7 +26,7 @@ def ledger(tmp_path: Path) -> Ledger:
 def judged(ledger: Ledger, number: int, verdict: str) -> str:
     """Findings as the monitor writes them; its hash."""
     found = [{"code": "SF-1", "verdict": verdict}, {"code": "SF-2", "verdict": None}]
-    return ledger.append("findings", {"round": number, "findings": found}).hash
+    return ledger.append("findings", {"round": number, "clients": 4, "findings": found}).hash
 
 
 def actions(ledger: Ledger) -> list[tuple[int, str, int]]:
@@ -51,7 +51,7 @@ def test_a_gate_that_observes_writes_nothing(ledger: Ledger) -> None:
     gate = Gate(plan(action="observe"), ledger)
     judged(ledger, 1, "failure")
     assert (gate.begin(1), gate.close(1), gate.decides) == (0, None, False)
-    assert ledger.entries(DECISION) == []
+    assert ledger.entries("gate") == []
 
 
 def test_a_round_is_decided_about_once_though_the_server_comes_to_it_twice(ledger: Ledger) -> None:
@@ -60,7 +60,7 @@ def test_a_round_is_decided_about_once_though_the_server_comes_to_it_twice(ledge
     again = Gate(plan(), ledger)
     assert again.begin(1) == 0
     assert again.close(1) == first == again.standing
-    assert len(ledger.entries(DECISION)) == 1
+    assert len(ledger.entries("gate")) == 1
 
 
 def test_a_round_that_was_missed_and_then_judged_is_decided_about_anew(ledger: Ledger) -> None:
@@ -115,7 +115,7 @@ def test_an_overrule_takes_effect_in_the_next_round_and_once(ledger: Ledger) -> 
     judged(ledger, 3, "failure")
     gate.close(3)
     assert gate.begin(4) == 2
-    assert len(ledger.entries(DECISION)) == 4
+    assert len(ledger.entries("gate")) == 4
     assert overrules(ledger) == (said,)
     assert (said.reason, said.by) == ("the probes were wrong", "Ada Lovelace")
 
@@ -148,7 +148,7 @@ def test_an_overrule_that_cannot_be_is_refused(
     with pytest.raises(InputError) as caught:
         overrule(ledger, number, reason=reason, by=by)
     assert words in caught.value.line()
-    assert ledger.entries(OVERRULE) == []
+    assert ledger.entries("gate_overrule") == []
 
 
 def test_a_round_of_which_nothing_is_known_is_not_decided_about(ledger: Ledger) -> None:
@@ -159,5 +159,5 @@ def test_a_round_of_which_nothing_is_known_is_not_decided_about(ledger: Ledger) 
 def test_a_decision_reads_back_as_it_was_written(ledger: Ledger) -> None:
     judged(ledger, 1, "failure")
     made = Gate(plan(), ledger).close(1)
-    (entry,) = ledger.entries(DECISION)
-    assert Decision.from_json(entry.payload) == made
+    (entry,) = ledger.entries("gate")
+    assert Decision.from_payload(entry.payload) == made

@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from unsilent.alerts.config import AlertsFile, Sink, Word, read_alerts
-from unsilent.alerts.state import TOLD, Event, event_of
+from unsilent.alerts.state import TOLD, Event, alert_of
 from unsilent.errors import InputError, UnsilentError
 from unsilent.files import write_whole
 from unsilent.ledger import Ledger
+from unsilent.ledger.events import AlertFailed
 
 CURSORS = "alerts.json"
-FAILED = "alert_failed"
-"""Kind of the ledger entry which says that a channel did not take an event, and why."""
 
 _POLL_S = 2.0
 
@@ -71,7 +70,7 @@ class Delivery:
         told = 0
         places = self._read()
         for index in self._due(min((places.get(c.name, 0) for c in self._channels), default=0)):
-            event = event_of(self._ledger, self._ledger.entries(since=index - 1, limit=1)[0])
+            event = alert_of(self._ledger, self._ledger.entries(since=index - 1, limit=1)[0])
             for channel in self._channels:
                 if places.get(channel.name, 0) >= index:
                     continue
@@ -90,15 +89,7 @@ class Delivery:
         except (UnsilentError, OSError) as error:
             # A system's own text may hold an address.
             reason = error.what if isinstance(error, UnsilentError) else type(error).__name__
-            self._ledger.append(
-                FAILED,
-                {
-                    "round": event.round,
-                    "channel": channel.name,
-                    "entry": event.index,
-                    "reason": reason,
-                },
-            )
+            self._ledger.record(AlertFailed(event.round, channel.name, event.index, reason))
             return 0
         return 1
 

@@ -8,8 +8,10 @@ from typing import Any, Literal
 from unsilent.errors import AlertError
 from unsilent.findings import Finding
 from unsilent.ledger import Entry, Ledger
-from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.release.accountant import PRIVACY_EVENT, PrivacyEvent, epsilon
+from unsilent.ledger.events import MonitoringStopped, RoundJudged, RoundMissed, event_of
+from unsilent.ledger.run_view import RunView
+from unsilent.plan import MonitoringPlan
+from unsilent.release.accountant import epsilon
 from unsilent.taxonomy import SILENT_FAILURES
 
 Status = Literal["failure", "healthy", "undetermined", "not_planned", "not_judged"]
@@ -17,12 +19,12 @@ STATUSES: tuple[Status, ...] = ("failure", "healthy", "undetermined", "not_plann
 """What a mode can be: one of the verdicts, or why it has none. Exactly one at a time."""
 
 Happening = Literal["judged", "missed", "stopped"]
-_HAPPENINGS: dict[str, Happening] = {
-    "findings": "judged",
-    "missed": "missed",
-    "stopped": "stopped",
+_HAPPENINGS: dict[type[RoundJudged | RoundMissed | MonitoringStopped], Happening] = {
+    RoundJudged: "judged",
+    RoundMissed: "missed",
+    MonitoringStopped: "stopped",
 }
-TOLD = tuple(_HAPPENINGS)
+TOLD = tuple(each.kind for each in _HAPPENINGS)
 """Kinds of ledger entries that are told."""
 
 
@@ -138,16 +140,18 @@ class Event:
         }
 
 
-def event_of(ledger: Ledger, entry: Entry) -> Event:
+def alert_of(ledger: Ledger, entry: Entry) -> Event:
     """What an entry of one of the kinds in ``TOLD`` tells."""
-    reason = entry.payload.get("reason")
+    told = event_of(entry)
+    if not isinstance(told, RoundJudged | RoundMissed | MonitoringStopped):
+        raise AlertError(f"a {entry.kind} entry is not told", where=f"ledger entry {entry.index}")
     return Event(
-        _HAPPENINGS[entry.kind],
-        int(entry.payload["round"]),
+        _HAPPENINGS[type(told)],
+        told.round,
         entry.hash,
         entry.index,
         entry.time,
-        None if reason is None else str(reason),
+        None if isinstance(told, RoundJudged) else told.reason,
         read_state(ledger, entry.index),
     )
 
@@ -163,32 +167,27 @@ def read_state(ledger: Ledger, upto: int | None = None) -> RunState:
         AlertError: No run has begun here.
         LedgerError: The ledger cannot be read.
     """
-    upto = ledger.size if upto is None else upto
-    declared = ledger.entries("plan", limit=1)
-    if not declared or declared[0].index > upto:
+    run = RunView(ledger, ledger.size if upto is None else upto)
+    if run.declared is None:
         raise AlertError(
             "no run has begun here", where=ledger.where, remedy="Name the ledger of a run."
         )
-    plan = parse_plan(declared[0].payload["plan"], where=ledger.where)
-    counts = ledger.kinds(upto)
-    last = {kind: ledger.page(upto + 1, 1, kind=kind) for kind in TOLD}
-    events = [
-        PrivacyEvent.from_json(e.payload) for e in ledger.entries(PRIVACY_EVENT) if e.index <= upto
-    ]
-    judged = last["findings"][0].payload["findings"] if last["findings"] else []
+    plan, privacy = run.plan, run.plan.privacy
+    judged, missed = run.newest(RoundJudged), run.newest(RoundMissed)
+    found = judged[0].event.parsed() if judged else ()
     return RunState(
         name=plan.name,
         plan=plan.digest,
-        modes=_modes(plan, {data["code"]: Finding.from_json(data) for data in judged}),
+        modes=_modes(plan, {finding.code: finding for finding in found}),
         planned=len(plan.monitoring_rounds),
-        judged=counts.get("findings", 0),
-        missed=counts.get("missed", 0),
-        judged_round=_round(last["findings"]),
-        missed_round=_round(last["missed"]),
-        stopped=_round(last["stopped"]),
-        epsilon_spent=epsilon(events, plan.privacy.delta),
-        epsilon=plan.privacy.epsilon,
-        delta=plan.privacy.delta,
+        judged=run.count(RoundJudged),
+        missed=run.count(RoundMissed),
+        judged_round=judged[0].event.round if judged else None,
+        missed_round=missed[0].event.round if missed else None,
+        stopped=None if run.stopped is None else run.stopped.round,
+        epsilon_spent=epsilon(run.costs, privacy.delta),
+        epsilon=privacy.epsilon,
+        delta=privacy.delta,
     )
 
 
@@ -203,7 +202,3 @@ def _modes(plan: MonitoringPlan, findings: dict[str, Finding]) -> tuple[ModeStat
         ModeState(each.code, each.mode, status(each.code), findings.get(each.code))
         for each in SILENT_FAILURES
     )
-
-
-def _round(entries: list[Entry]) -> int | None:
-    return int(entries[0].payload["round"]) if entries else None

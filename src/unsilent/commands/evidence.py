@@ -108,14 +108,14 @@ def aware(
 ) -> None:
     """Record in the ledger that a person knows of a run's findings, for the incident timeline."""
     from unsilent.errors import InputError
+    from unsilent.ledger.events import PersonAware
     from unsilent.ledger.location import ledger_of, open_ledger
-    from unsilent.report.incidents import AWARE
 
     if not by.strip() or not note.strip():
         raise InputError("a name and a note are needed", where="aware")
     ledger_of(run)
     ledger = open_ledger(run)
-    entry = ledger.append(AWARE, {"by": by.strip(), "note": note.strip(), "head": ledger.head})
+    entry = ledger.record(PersonAware(by.strip(), note.strip(), ledger.head))
     if as_json:
         print_json({"entry": entry.index, "time": entry.time, "hash": entry.hash})
     else:

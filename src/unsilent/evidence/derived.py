@@ -12,26 +12,23 @@ from typing import Any
 
 from unsilent.evidence.field_map import field_map, field_map_words
 from unsilent.findings import Findings
-from unsilent.ledger import Entry
+from unsilent.ledger.events import RoundMissed
+from unsilent.ledger.run_view import RunView
 from unsilent.plan import MonitoringPlan
-from unsilent.release.accountant import PRIVACY_EVENT, PrivacyEvent, epsilon
 from unsilent.report import view
 from unsilent.report.incidents import Incident, incidents
-from unsilent.report.record import attendance
 from unsilent.taxonomy import by_code
 
 
-def derived(plan: MonitoringPlan, findings: Findings, entries: Sequence[Entry]) -> dict[str, bytes]:
+def derived(plan: MonitoringPlan, findings: Findings, run: RunView) -> dict[str, bytes]:
     """Name to content: privacy, cohort, incidents, decisions, the field map, and the summary."""
-    events = [PrivacyEvent.from_json(e.payload) for e in entries if e.kind == PRIVACY_EVENT]
-    found = incidents(findings, entries)
+    found = incidents(findings, run)
     return {
         "privacy.json": as_json(
             {
-                "events": [event.to_json() for event in events],
+                "events": [cost.to_json() for cost in run.costs],
                 "running_epsilon": [
-                    round(epsilon(events[: n + 1], plan.privacy.delta), 6)
-                    for n in range(len(events))
+                    round(spent, 6) for spent in run.running_epsilon(plan.privacy.delta)
                 ],
                 "epsilon": plan.privacy.epsilon,
                 "delta": plan.privacy.delta,
@@ -40,17 +37,11 @@ def derived(plan: MonitoringPlan, findings: Findings, entries: Sequence[Entry]) 
                 "statement": findings.privacy.statement,
             }
         ),
-        "cohort.json": as_json(_cohort(plan, entries)),
+        "cohort.json": as_json(_cohort(plan, run)),
         "incidents.json": as_json([each.to_json() for each in found]),
-        "decisions.json": as_json(
-            [
-                {"entry": e.index, "time": e.time, "kind": e.kind, **e.payload}
-                for e in entries
-                if e.kind in ("gate", "gate_overrule", "aware", "stopped")
-            ]
-        ),
+        "decisions.json": as_json(run.actions()),
         "field_map.json": as_json(field_map()),
-        "summary.md": _summary(plan, findings, entries, found).encode(),
+        "summary.md": _summary(plan, findings, run, found).encode(),
     }
 
 
@@ -60,21 +51,21 @@ def as_json(data: object) -> bytes:
     return f"{text}\n".encode()
 
 
-def _cohort(plan: MonitoringPlan, entries: Sequence[Entry]) -> dict[str, Any]:
+def _cohort(plan: MonitoringPlan, run: RunView) -> dict[str, Any]:
     """Who was asked and how many came, round by round; no client is named anywhere."""
     return {
         "enrolled": plan.federation.clients,
         "asked_each_round": plan.taking_part,
         "min_cohort": plan.monitor.min_cohort,
         "planned_rounds": list(plan.monitoring_rounds),
-        "rounds": [asdict(each) for each in attendance(entries)],
+        "rounds": [asdict(each) for each in run.attendance()],
     }
 
 
 def _summary(
     plan: MonitoringPlan,
     findings: Findings,
-    entries: Sequence[Entry],
+    run: RunView,
     found: Sequence[Incident],
 ) -> str:
     rows = "\n".join(
@@ -96,7 +87,7 @@ def _summary(
         )
         for each in found
     )
-    missed = sum(entry.kind == "missed" for entry in entries)
+    missed = run.count(RoundMissed)
     return (
         f"# Evidence of monitoring: {findings.name}\n\n"
         f"Plan `{findings.plan}`. Last judged round {findings.round} of "

@@ -9,6 +9,8 @@ from typing import Any
 
 from unsilent.errors import EvidenceError, LedgerError
 from unsilent.ledger import GENESIS, Entry
+from unsilent.ledger.chain import Event
+from unsilent.ledger.run_view import KeptEntries
 
 _LARGEST_LINE = 16 * 2**20
 _FIELDS = {"index", "time", "kind", "payload", "previous", "hash"}
@@ -98,26 +100,18 @@ def _moment(entry: Entry) -> datetime:
     return datetime.fromisoformat(entry.time)
 
 
-class KeptLedger:
-    """A pack's entries where a ledger is read; nothing can be appended."""
-
-    where = "ledger.jsonl"
-
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self._entries = tuple(entries)
-
-    def entries(self, kind: str | None = None, since: int = 0) -> list[Entry]:
-        """As ``Ledger.entries``."""
-        return [e for e in self._entries if e.index > since and kind in (None, e.kind)]
+class KeptLedger(KeptEntries):
+    """A pack's entries where a ledger is read; nothing can be recorded."""
 
     def verify(self, head: str | None = None) -> int:
         """As ``Ledger.verify``."""
-        for where, what in chain_faults(self._entries):
+        found = self.entries()
+        for where, what in chain_faults(found):
             raise LedgerError(what, where=where)
-        if head not in (None, GENESIS, *(entry.hash for entry in self._entries)):
+        if head not in (None, GENESIS, *(entry.hash for entry in found)):
             raise LedgerError("the noted head is not among its entries", where=self.where)
-        return len(self._entries)
+        return len(found)
 
-    def append(self, kind: str, payload: Any) -> Entry:
+    def record(self, event: Event) -> Entry:
         """Refused: what a pack holds is history."""
-        raise LedgerError(f"a {kind} entry cannot be added to a pack", where=self.where)
+        raise LedgerError(f"a {event.kind} entry cannot be added to a pack", where=self.where)

@@ -18,6 +18,7 @@ from unsilent.evidence.keys import public_hex, sign
 from unsilent.files import write_whole
 from unsilent.ledger import GENESIS, Ledger
 from unsilent.ledger.location import ledger_of
+from unsilent.ledger.run_view import KeptEntries, RunView
 from unsilent.report.page import page
 from unsilent.report.source import Run, read_run
 
@@ -57,7 +58,7 @@ def pack_bytes(
         PLAN: facts.dumps(run.plan.to_json()),
         FINDINGS: run.findings.text().encode(),
         LEDGER: to_lines(entries),
-        **derived(run.plan, run.findings, entries),
+        **derived(run.plan, run.findings, RunView(KeptEntries(entries))),
         "software.json": facts.dumps(facts.software()),
         "models.json": facts.dumps(facts.models(run.plan, folder)),
         "data.json": facts.dumps(facts.data_cards(run.plan)),

@@ -12,12 +12,12 @@ from unsilent.evidence.entries import KeptLedger
 from unsilent.findings import Findings
 from unsilent.inference import judge_rounds
 from unsilent.ledger import Entry, Ledger
+from unsilent.ledger.events import PlanDeclared, ReleaseBooked, RoundJudged, RoundSummed, event_of
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Layout, PrivacyEvent, Release, epsilon
-from unsilent.release.accountant import PRIVACY_EVENT
 from unsilent.release.noise import planned_event
 from unsilent.release.promise_before import in_earlier_words
-from unsilent.server.monitor import Monitor, total_of
+from unsilent.server.monitor import Monitor
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-7
 """Numbers that differ by no more are the same: another processor rounds another way."""
@@ -27,12 +27,12 @@ def plan_faults(
     plan: MonitoringPlan, findings: Findings, entries: Sequence[Entry]
 ) -> Iterator[tuple[str, str]]:
     """Whether plan, findings and ledger belong together, and the plan came first."""
-    declared = [entry for entry in entries if entry.kind == "plan"]
+    declared = [entry for entry in entries if entry.kind == PlanDeclared.kind]
     if not declared or declared[0].index != 1:
         yield "ledger.jsonl", "the plan was not declared before everything else"
     elif len(declared) > 1:
         yield f"ledger entry {declared[1].index}", "a second plan was declared"
-    elif declared[0].payload != {"digest": plan.digest, "plan": plan.to_json()}:
+    elif declared[0].payload != PlanDeclared.of(plan).to_payload():
         yield "plan.json", "it is not the plan that was declared in the ledger: changed afterwards"
     if findings.plan != plan.digest:
         yield "findings.json", "the findings belong to another plan"
@@ -55,8 +55,9 @@ def replayed_faults(
     for entry in entries:
         where = f"ledger entry {entry.index}"
         try:
-            if entry.kind == "sum":
-                total = total_of(entry.payload)
+            event = event_of(entry)
+            if isinstance(event, RoundSummed):
+                total = event.total
                 # A server that was killed before it judged a round has summed it again.
                 if totals and totals[-1].round == total.round:
                     totals.pop()
@@ -64,20 +65,16 @@ def replayed_faults(
                     yield where, "a sum of an earlier round than the sum before it"
                     return
                 totals.append(total)
-            elif entry.kind == "findings":
-                told = entry.payload
-                if not totals or totals[-1].round != told["round"]:
+            elif isinstance(event, RoundJudged):
+                if not totals or totals[-1].round != event.round:
                     yield where, "findings without the sum that they are of"
                     found = True
                     continue
                 judged = judge_rounds(plan, layout, totals, first_alarms=alarms)
                 alarms = {f.code: f.first_alarm_round for f in judged if f.first_alarm_round}
-                again = {
-                    "round": totals[-1].round,
-                    "clients": totals[-1].clients,
-                    "findings": [each.to_json() for each in judged],
-                }
-                at = difference(told, again)
+                total = totals[-1]
+                again = RoundJudged(total.round, total.clients, [f.to_json() for f in judged])
+                at = difference(entry.payload, again.to_payload())
                 if at is not None:
                     yield where, f"the findings do not follow from the recorded sums, at {at}"
                     found = True
@@ -94,26 +91,26 @@ def _cost_faults(plan: MonitoringPlan, entries: Sequence[Entry]) -> Iterator[tup
     price: PrivacyEvent | None = None
     for entry in entries:
         where = f"ledger entry {entry.index}"
-        if entry.kind == PRIVACY_EVENT:
-            try:
-                event = PrivacyEvent.from_json(entry.payload)
+        try:
+            event = event_of(entry)
+            if isinstance(event, ReleaseBooked):
+                cost = event.cost
                 # The same in every round, and slow to work out for a plan of many.
-                price = price or planned_event(plan, event.round)
-                planned = replace(price, round=event.round)
-            except UnsilentError as error:
-                yield where, error.what
-                continue
-            if event.round in paid:
-                yield where, f"round {event.round} was paid for twice"
-            elif difference(event.to_json(), planned.to_json()) is not None:
-                yield where, "a privacy event that is not the plan's"
-            # One that is not the plan's has been named; what it would cost is beside the point.
-            paid[event.round] = planned
-        elif entry.kind == "sum" and entry.payload.get("round") not in paid:
-            yield where, "a sum whose privacy cost was not booked before it"
-    cost = epsilon(list(paid.values()), plan.privacy.delta)
-    if cost > plan.privacy.epsilon * (1 + 1e-6):
-        yield "ledger.jsonl", f"its releases cost epsilon {cost:.3f}, over the plan's budget"
+                price = price or planned_event(plan, cost.round)
+                planned = replace(price, round=cost.round)
+                if cost.round in paid:
+                    yield where, f"round {cost.round} was paid for twice"
+                elif difference(cost.to_json(), planned.to_json()) is not None:
+                    yield where, "a privacy event that is not the plan's"
+                # One that is not the plan's has been named; what it would cost is beside the point.
+                paid[cost.round] = planned
+            elif isinstance(event, RoundSummed) and event.round not in paid:
+                yield where, "a sum whose privacy cost was not booked before it"
+        except UnsilentError as error:
+            yield where, error.what
+    spent = epsilon(list(paid.values()), plan.privacy.delta)
+    if spent > plan.privacy.epsilon * (1 + 1e-6):
+        yield "ledger.jsonl", f"its releases cost epsilon {spent:.3f}, over the plan's budget"
 
 
 def _published_faults(

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from unsilent.errors import LedgerError
 from unsilent.ledger import Entry
+from unsilent.ledger.events import RoundJudged, RoundSummed, event_of
 from unsilent.release.layout import Layout
 
 MOST_ROUNDS = 100_000
 """Rounds of a plan whose pack is checked: what is worked out of a plan grows with them."""
 _MOST_CLIENTS = 2**32 - 1
-
-Fits = Callable[[Any], bool]
 
 
 def plan_fits(data: Any) -> bool:
@@ -39,58 +38,15 @@ def shape_faults(entries: Sequence[Entry], layout: Layout) -> Iterator[tuple[str
         layout: The plan's.
     """
     for entry in entries:
-        for key, fits in _SHAPES.get(entry.kind, {}).items():
-            if key not in entry.payload or not fits(entry.payload[key]):
-                yield f"ledger entry {entry.index}", f"not a {entry.kind} entry: its {key}"
-                break
-        else:
-            if entry.kind == "sum" and len(entry.payload["vector"]) != len(layout.names):
-                yield f"ledger entry {entry.index}", "not a sum entry of this plan: its vector"
-
-
-def _round(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= MOST_ROUNDS
-
-
-def _count(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= _MOST_CLIENTS
-
-
-def _number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < 1e300 and math.isfinite(value)
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _vector(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        type(number) is int and abs(number) <= 2**53 for number in cast("list[Any]", value)
-    )
-
-
-def _coded(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(each, dict) and _text(cast("Mapping[str, Any]", each).get("code"))
-        for each in cast("list[Any]", value)
-    )
-
-
-_SHAPES: Mapping[str, Mapping[str, Fits]] = {
-    "system": {"round": _round, "loss": _number, "accuracy": _number},
-    "privacy_event": {"round": _round, "sensitivity": _number, "sigma": _number},
-    "sum": {
-        "round": _round,
-        "clients": _count,
-        "layout": _text,
-        "vector": _vector,
-        "noise_variance": _number,
-    },
-    "findings": {"round": _round, "clients": _count, "findings": _coded},
-    "missed": {"round": _round, "reason": _text},
-    "stopped": {"round": _round, "reason": _text},
-    "aware": {"by": _text, "note": _text},
-    "gate": {"round": _round, "action": _text, "reason": _text, "caused_by": _coded},
-    "gate_overrule": {"by": _text, "reason": _text},
-}
+        where = f"ledger entry {entry.index}"
+        try:
+            event = event_of(entry)
+        except LedgerError as error:
+            yield where, error.what
+            continue
+        if (entry.round or 0) > MOST_ROUNDS:
+            yield where, f"not a {entry.kind} entry: its round"
+        elif isinstance(event, RoundJudged) and event.clients > _MOST_CLIENTS:
+            yield where, f"not a {entry.kind} entry: its clients"
+        elif isinstance(event, RoundSummed) and len(event.total.vector) != len(layout.names):
+            yield where, "not a sum entry of this plan: its vector"

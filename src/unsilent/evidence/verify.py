@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from unsilent import __version__
-from unsilent.errors import EvidenceError, InputError, UnsilentError
+from unsilent.errors import EvidenceError, InputError, LedgerError, UnsilentError
 from unsilent.evidence import container, facts
 from unsilent.evidence.derived import derived
 from unsilent.evidence.entries import chain_faults, from_lines
@@ -27,6 +27,8 @@ from unsilent.evidence.replayed import plan_faults, replayed_faults
 from unsilent.evidence.shapes import plan_fits, shape_faults
 from unsilent.findings import Findings
 from unsilent.ledger import GENESIS, Entry
+from unsilent.ledger.events import RoundJudged, RoundSummed
+from unsilent.ledger.run_view import KeptEntries, RunView
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release.layout import Layout
 from unsilent.release.layout_before import digest_before
@@ -274,7 +276,7 @@ def _record_faults(
         return faults, ("findings were not recomputed: plan and ledger do not belong together",)
     faults += [Fault(*each) for each in replayed_faults(record.plan, record.findings, entries)]
     if manifest.get("unsilent") == __version__ and not faults:
-        made = derived(record.plan, record.findings, entries)
+        made = derived(record.plan, record.findings, RunView(KeptEntries(entries)))
         faults += [
             Fault(name, "it does not follow from plan, findings and ledger")
             for name, content in made.items()
@@ -292,17 +294,18 @@ def _record_faults(
 
 def _judged(record: _Record) -> int:
     """How many rounds' findings were made again; none of an earlier layout."""
-    return 0 if _of_before(record) else sum(e.kind == "findings" for e in record.entries)
+    return 0 if _of_before(record) else sum(e.kind == RoundJudged.kind for e in record.entries)
 
 
 def _of_before(record: _Record) -> bool:
     """Whether all sums are of the layout that this plan had before, and there are any."""
-    # What a stranger's entries hold may be anything.
-    sums: list[Any] = [entry.payload for entry in record.entries if entry.kind == "sum"]
+    try:
+        sums = RunView(KeptEntries(record.entries)).events(RoundSummed)
+    except LedgerError:
+        # What a stranger's entries hold may be anything: ``shape_faults`` names it.
+        return False
     before = digest_before(record.plan)
-    return bool(sums) and all(
-        isinstance(each, Mapping) and each.get("layout") == before for each in sums
-    )
+    return bool(sums) and all(each.event.total.layout == before for each in sums)
 
 
 def _text(manifest: Mapping[str, Any], name: str) -> str | None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from sqlalchemy import Connection, RowMapping, Select, func, insert, select
 
@@ -65,6 +65,16 @@ class Entry:
                 "previous": self.previous,
             }
         )
+
+
+class Event(Protocol):
+    """What an entry can be made of; see ``unsilent.ledger.events``."""
+
+    kind: ClassVar[str]
+
+    def to_payload(self) -> dict[str, Any]:
+        """The entry's payload."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -133,6 +143,10 @@ class Ledger:
                 )
             )
         return entry
+
+    def record(self, event: Event) -> Entry:
+        """Add what an event says; as ``append``."""
+        return self.append(event.kind, event.to_payload())
 
     def entries(
         self, kind: str | None = None, since: int = 0, limit: int | None = None

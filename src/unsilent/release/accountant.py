@@ -30,10 +30,6 @@ _SAFETY = 1e-9
 _LARGEST_MU = 1e6
 
 
-PRIVACY_EVENT = "privacy_event"
-"""Kind of the ledger entries whose payload is a PrivacyEvent."""
-
-
 @dataclass(frozen=True)
 class PrivacyEvent:
     """One release, as data.

@@ -20,11 +20,13 @@ from rich.text import Text
 
 from unsilent.errors import InputError
 from unsilent.ledger import Ledger
+from unsilent.ledger.events import Decision
 from unsilent.ledger.location import ledger_of, open_ledger
-from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.ledger.run_view import RunView
+from unsilent.plan import MonitoringPlan
 from unsilent.report.source import FINDINGS_FILE
 from unsilent.report.view import points
-from unsilent.server.gate import START, Decision, Overrule
+from unsilent.server.gate import START, Overrule
 from unsilent.server.gate_keeper import Gate, decisions, overrule, overrules
 from unsilent.taxonomy import by_code
 
@@ -70,7 +72,7 @@ class Gating:
             "action": self.plan.gate.action,
             "promoted_round": self.standing.promoted_round if self._decides else None,
             "closed": self.standing.closed,
-            "decisions": [made.to_json() for made in self.decisions],
+            "decisions": [made.to_payload() for made in self.decisions],
             "overrules": [asdict(said) for said in self.overrules],
             "pending": [said.entry for said in self.pending],
             "oracle": [asdict(truth) for truth in self.oracle],
@@ -142,10 +144,10 @@ def overrule_run(folder: Path, round_number: int, *, reason: str, by: str) -> Ov
 
 
 def _plan(ledger: Ledger) -> MonitoringPlan:
-    declared = ledger.entries("plan")
-    if not declared:
+    run = RunView(ledger)
+    if run.declared is None:
         raise InputError("a ledger without a plan", where=ledger.where, remedy="Give another run.")
-    return parse_plan(dict(declared[0].payload["plan"]), where=ledger.where)
+    return run.plan
 
 
 def _oracle(plan: MonitoringPlan, folder: Path, promoted: int) -> tuple[Truth, ...]:

@@ -7,13 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from unsilent.findings import Findings
-from unsilent.ledger import Entry
+from unsilent.ledger.events import Decision, GateOverruled, PersonAware, RoundJudged
+from unsilent.ledger.run_view import Recorded, RunView
 from unsilent.taxonomy import CODES
-
-AWARE = "aware"
-"""Kind of the entry by which a person says to know of the findings: ``by``, ``note``, ``head``."""
-
-_GATE, _OVERRULE = "gate", "gate_overrule"
 
 
 @dataclass(frozen=True)
@@ -47,22 +43,23 @@ class Incident:
         return asdict(self)
 
 
-def incidents(findings: Findings, entries: Sequence[Entry]) -> tuple[Incident, ...]:
+def incidents(findings: Findings, run: RunView) -> tuple[Incident, ...]:
     """An incident for each mode that was ever a failure, in the taxonomy's order.
 
     A mode may have been a failure at an earlier round and be none now: that stays an incident.
     """
+    judged = run.events(RoundJudged)
+    alarms = {code: _first_alarm(code, judged) for code in CODES}
     return tuple(
-        Incident(code, tuple(_moments(code, findings, entries)))
-        for code in CODES
-        if _first_alarm(code, entries) is not None
+        Incident(code, tuple(_moments(code, alarm, findings, run)))
+        for code, alarm in alarms.items()
+        if alarm is not None
     )
 
 
-def _moments(code: str, findings: Findings, entries: Sequence[Entry]) -> Iterator[Moment]:
-    alarm = _first_alarm(code, entries)
-    if alarm is None:
-        return
+def _moments(
+    code: str, alarm: Recorded[RoundJudged], findings: Findings, run: RunView
+) -> Iterator[Moment]:
     onset = next(each.onset for each in findings.findings if each.code == code)
     if onset is not None:
         between = (
@@ -71,32 +68,25 @@ def _moments(code: str, findings: Findings, entries: Sequence[Entry]) -> Iterato
             else f"in one of rounds {onset.first} to {onset.last}"
         )
         yield Moment("onset", onset.first, None, None, f"began {between}, estimated from the sums")
-    number = int(alarm.payload["round"])
+    number, since = alarm.event.round, alarm.entry.index
     yield Moment(
-        "alarm", number, alarm.time, alarm.index, f"first FAILURE, judged in round {number}"
+        "alarm", number, alarm.entry.time, since, f"first FAILURE, judged in round {number}"
     )
-    later = [entry for entry in entries if entry.index > alarm.index]
-    for entry in later:
-        if entry.kind in (AWARE, _OVERRULE):
-            words = f"{entry.payload['by']}: {entry.payload.get('note') or entry.payload['reason']}"
-            yield Moment("aware", None, entry.time, entry.index, words)
+    aware, overruled = run.events(PersonAware, since, 1), run.events(GateOverruled, since, 1)
+    said = [
+        *((each.entry, each.event.by, each.event.note) for each in aware),
+        *((each.entry, each.event.by, each.event.reason) for each in overruled),
+    ]
+    for entry, by, words in sorted(said, key=lambda each: each[0].index)[:1]:
+        yield Moment("aware", None, entry.time, entry.index, f"{by}: {words}")
+    for made in run.events(Decision, since):
+        if any(cause.code == code for cause in made.event.caused_by):
+            words = f"{made.event.action}: {made.event.reason}"
+            yield Moment("decision", made.event.round, made.entry.time, made.entry.index, words)
             break
-    for entry in later:
-        if entry.kind == _GATE and _caused_by(code, entry):
-            words = f"{entry.payload['action']}: {entry.payload['reason']}"
-            yield Moment("decision", int(entry.payload["round"]), entry.time, entry.index, words)
-            break
 
 
-def _first_alarm(code: str, entries: Sequence[Entry]) -> Entry | None:
-    for entry in entries:
-        if entry.kind == "findings" and any(
-            found["code"] == code and found["verdict"] == "failure"
-            for found in entry.payload["findings"]
-        ):
-            return entry
-    return None
-
-
-def _caused_by(code: str, entry: Entry) -> bool:
-    return any(cause["code"] == code for cause in entry.payload["caused_by"])
+def _first_alarm(
+    code: str, judged: Sequence[Recorded[RoundJudged]]
+) -> Recorded[RoundJudged] | None:
+    return next((each for each in judged if each.event.verdicts.get(code) == "failure"), None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,23 +10,13 @@ from typing import Any
 from unsilent.errors import InputError
 from unsilent.findings import Findings
 from unsilent.inference.dispersion import dispersion_of
-from unsilent.ledger import Entry
+from unsilent.ledger.events import RoundSummed
 from unsilent.ledger.location import ledger_of
+from unsilent.ledger.run_view import Attendance, Entries, RunView
 from unsilent.plan import MonitoringPlan
-from unsilent.release import Layout, PrivacyEvent, epsilon
-from unsilent.release.accountant import PRIVACY_EVENT
+from unsilent.release import Layout
 from unsilent.release.layout import SQUARE
 from unsilent.report.incidents import Incident, incidents
-from unsilent.server.monitor import total_of
-
-
-@dataclass(frozen=True)
-class Attended:
-    """A planned monitoring round: how many clients its sum holds, or why there is none."""
-
-    round: int
-    clients: int | None
-    missed: str | None
 
 
 @dataclass(frozen=True)
@@ -58,7 +47,7 @@ class Record:
         entries: How many there are.
     """
 
-    attendance: tuple[Attended, ...]
+    attendance: tuple[Attendance, ...]
     epsilons: tuple[float, ...]
     decisions: tuple[dict[str, Any], ...]
     incidents: tuple[Incident, ...]
@@ -73,43 +62,29 @@ def read_record(folder: Path, plan: MonitoringPlan, findings: Findings) -> Recor
         ledger = ledger_of(folder)
     except InputError:
         return None
-    return record_of(plan, findings, ledger.entries())
+    return record_of(plan, findings, ledger)
 
 
-def record_of(plan: MonitoringPlan, findings: Findings, entries: Sequence[Entry]) -> Record:
-    """The same from entries that have been read already."""
-    events = [PrivacyEvent.from_json(e.payload) for e in entries if e.kind == PRIVACY_EVENT]
+def record_of(plan: MonitoringPlan, findings: Findings, ledger: Entries) -> Record:
+    """The same from a ledger, or the entries of a pack."""
+    run = RunView(ledger)
+    newest = ledger.page(limit=1)
     return Record(
-        attendance=attendance(entries),
-        epsilons=tuple(epsilon(events[: n + 1], plan.privacy.delta) for n in range(len(events))),
-        decisions=tuple(
-            {"entry": e.index, "time": e.time, "kind": e.kind, **e.payload}
-            for e in entries
-            if e.kind in ("gate", "gate_overrule", "aware", "stopped")
-        ),
-        incidents=incidents(findings, entries),
-        spreads=_spreads(plan, entries),
-        head=entries[-1].hash if entries else "",
-        entries=len(entries),
+        attendance=run.attendance(),
+        epsilons=run.running_epsilon(plan.privacy.delta),
+        decisions=run.actions(),
+        incidents=incidents(findings, run),
+        spreads=_spreads(plan, run),
+        head=newest[0].hash if newest else "",
+        entries=newest[0].index if newest else 0,
     )
 
 
-def attendance(entries: Sequence[Entry]) -> tuple[Attended, ...]:
-    """Who came to each round: numbers and reasons, no client is named anywhere."""
-    return tuple(
-        Attended(e.payload["round"], e.payload["clients"], None)
-        if e.kind == "sum"
-        else Attended(e.payload["round"], None, e.payload["reason"])
-        for e in entries
-        if e.kind in ("sum", "missed")
-    )
-
-
-def _spreads(plan: MonitoringPlan, entries: Sequence[Entry]) -> dict[str, Spread]:
-    sums = [entry for entry in entries if entry.kind == "sum"]
+def _spreads(plan: MonitoringPlan, run: RunView) -> dict[str, Spread]:
+    sums = run.newest(RoundSummed)
     if not sums:
         return {}
-    layout, total = Layout.from_plan(plan), total_of(sums[-1].payload)
+    layout, total = Layout.from_plan(plan), sums[0].event.total
     found: dict[str, Spread] = {}
     for code in plan.planned:
         if code + SQUARE in layout.names and total.clients >= 2:

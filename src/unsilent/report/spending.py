@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from unsilent.ledger.location import ledger_of
-from unsilent.release.accountant import PRIVACY_EVENT, PrivacyEvent, epsilon
+from unsilent.ledger.run_view import RunView
+from unsilent.release.accountant import PrivacyEvent
 from unsilent.release.promise import conditions, for_a_lawyer
 from unsilent.report.source import read_run
-from unsilent.server.monitor import STOPPED
 
 
 @dataclass(frozen=True)
@@ -70,20 +70,17 @@ def spending(folder: Path) -> Spending:
     plan = read_run(folder).plan
     ledger = ledger_of(folder)
     ledger.verify()
-    events = tuple(PrivacyEvent.from_json(e.payload) for e in ledger.entries(PRIVACY_EVENT))
-    stopped = ledger.entries(STOPPED)
+    run = RunView(ledger)
     return Spending(
-        events=events,
-        running=tuple(
-            epsilon(events[: number + 1], plan.privacy.delta) for number in range(len(events))
-        ),
+        events=run.costs,
+        running=run.running_epsilon(plan.privacy.delta),
         epsilon=plan.privacy.epsilon,
         delta=plan.privacy.delta,
         unit=plan.privacy.unit,
         adjacency=plan.privacy.adjacency,
-        sentence=for_a_lawyer(plan, events),
+        sentence=for_a_lawyer(plan, run.costs),
         conditions=conditions(plan),
-        stopped=str(stopped[0].payload["reason"]) if stopped else None,
+        stopped=None if run.stopped is None else run.stopped.reason,
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unsilent.ledger import Entry, Ledger
+from unsilent.ledger.events import Decision, GateOverruled
+from unsilent.ledger.run_view import Recorded, RunView
 from unsilent.plan import MonitoringPlan
-from unsilent.server.gate import START, Decision, Overrule
-from unsilent.server.gate_keeper import DECISION, OVERRULE
+from unsilent.server.gate import START, Overrule
+from unsilent.server.gate_keeper import overrule_of
 
 _DECISIONS = 20
 _OVERRULES = 20
@@ -61,29 +62,19 @@ class GateState:
         return (*sorted(decided - {0}, reverse=True), 0)
 
 
-def read_gate(plan: MonitoringPlan, ledger: Ledger) -> GateState:
-    """The gate's state. Raises LedgerError; KeyError or TypeError for other programs' entries."""
-    made = [
-        Dated(Decision.from_json(entry.payload), entry.index, entry.time)
-        for entry in ledger.page(limit=_DECISIONS, kind=DECISION)
-    ]
-    if not all(isinstance(each.decision.round, int) for each in made):
-        raise TypeError("a decision about no round")
-    said = [_said(ledger, entry) for entry in ledger.page(limit=_OVERRULES, kind=OVERRULE)]
-    standing = made[0].decision if made else START
-    return GateState(plan.gate.action, standing, tuple(made), tuple(said))
-
-
-def _said(ledger: Ledger, entry: Entry) -> Said:
-    payload = entry.payload
-    overrule = Overrule(
-        entry.hash, int(payload["round"]), str(payload["reason"]), str(payload["by"])
+def read_gate(plan: MonitoringPlan, run: RunView) -> GateState:
+    """The gate's state. Raises LedgerError."""
+    made = tuple(
+        Dated(each.event, each.entry.index, each.entry.time)
+        for each in run.newest(Decision, _DECISIONS)
     )
+    said = tuple(_said(run, each) for each in run.newest(GateOverruled, _OVERRULES))
+    return GateState(plan.gate.action, made[0].decision if made else START, made, said)
+
+
+def _said(run: RunView, said: Recorded[GateOverruled]) -> Said:
+    entry = said.entry
     # A decision takes up all overrules before it, so the first few after this one tell.
-    after = ledger.entries(DECISION, since=entry.index, limit=_FOLLOWING)
-    taken = any(
-        cause.entry == entry.hash
-        for each in after
-        for cause in Decision.from_json(each.payload).caused_by
-    )
-    return Said(overrule, entry.index, entry.time, not taken)
+    after = run.events(Decision, entry.index, _FOLLOWING)
+    taken = any(cause.entry == entry.hash for each in after for cause in each.event.caused_by)
+    return Said(overrule_of(said), entry.index, entry.time, not taken)

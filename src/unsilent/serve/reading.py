@@ -14,7 +14,6 @@ from threading import RLock
 
 from unsilent.errors import FindingsError, LedgerError, UnsilentError
 from unsilent.findings import (
-    Finding,
     Findings,
     HistoryRound,
     PrivacySummary,
@@ -22,29 +21,27 @@ from unsilent.findings import (
     read_findings,
 )
 from unsilent.inference import influences_of
-from unsilent.ledger import START, Entry, Ledger, Verified
+from unsilent.ledger import START, Ledger, Verified
+from unsilent.ledger.events import (
+    PlanDeclared,
+    ReleaseBooked,
+    RoundJudged,
+    RoundMissed,
+    SystemReported,
+)
 from unsilent.ledger.location import ledger_of
-from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.ledger.run_view import Attendance, RunView
+from unsilent.plan import MonitoringPlan
 from unsilent.release import Layout
-from unsilent.release.accountant import PRIVACY_EVENT, PrivacyEvent
+from unsilent.release.accountant import PrivacyEvent
 from unsilent.report.source import FINDINGS_FILE
 from unsilent.serve.gates import GateState, read_gate
-from unsilent.server.monitor import STOPPED
 from unsilent.server.summaries import NOTHING_SHOWN, privacy_summary, system_metrics
 
 RECENT = 60
 """Rounds that the pages of a run show."""
 _QUIET_SECONDS = 3600.0
 _CHECK_AT_ONCE = 200
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """One monitoring round: how many clients are in its sum, or why it was ``missed``."""
-
-    round: int
-    clients: int | None
-    missed: str | None
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class RunState:
     changed: datetime
     findings: Findings | None
     judged: int
-    cohort: tuple[Cohort, ...]
+    cohort: tuple[Attendance, ...]
     metrics: tuple[tuple[int, float, float], ...]
     privacy: PrivacySummary
     stopped: str | None
@@ -173,89 +170,78 @@ class RunReader:
         self._run = ""
         self._seen: tuple[int, int] = (0, 0)
         self._state: RunState | None = None
-        self._events: list[PrivacyEvent] = []
-        self._events_to = 0
+        self._costs: list[PrivacyEvent] = []
+        self._costs_to = 0
         self._verified: Verified = START
         self._fault: str | None = None
 
     def _identity(self) -> str:
         """The first entry's hash: a folder may be given to another run while we look."""
         first = self.ledger.entries(limit=1)
-        if not first or first[0].kind != "plan":
+        if not first or first[0].kind != PlanDeclared.kind:
             raise LedgerError("its first entry is not a plan", where=str(self.folder))
         return first[0].hash
 
     def _read(self) -> RunState:
         ledger = self.ledger
-        declared = ledger.entries(limit=1)[0].payload
-        plan = parse_plan(dict(declared["plan"]), where="plan")
+        run = RunView(ledger)
+        plan = run.plan
         newest = ledger.page(limit=1)[0]
         changed = datetime.fromisoformat(newest.time)
-        judged = ledger.page(limit=RECENT, kind="findings")
-        metrics = [_metrics(entry) for entry in ledger.page(limit=RECENT, kind="system")[::-1]]
-        stops = ledger.entries(STOPPED, limit=1)
-        stopped = str(stops[0].payload["reason"]) if stops else None
-        privacy = self._privacy(plan, judged, stopped)
-        findings = self._findings(plan, judged, privacy, metrics)
+        judged = [each.event for each in run.newest(RoundJudged, RECENT)]
+        reported = [each.event for each in run.newest(SystemReported, RECENT)[::-1]]
+        privacy = self._privacy(run, judged)
+        findings = self._findings(run, judged, privacy, reported)
         ended, final, note = self._final(plan, findings)
         return RunState(
             plan=plan,
             size=newest.index,
             changed=changed if changed.tzinfo else changed.replace(tzinfo=UTC),
             findings=final or findings,
-            judged=ledger.kinds().get("findings", 0),
-            cohort=_cohort(judged, ledger.page(limit=RECENT, kind="missed")),
-            metrics=tuple(metrics),
+            judged=run.count(RoundJudged),
+            cohort=_cohort(judged, [each.event for each in run.newest(RoundMissed, RECENT)]),
+            metrics=tuple((each.round, each.loss, each.accuracy) for each in reported),
             privacy=privacy,
-            stopped=stopped,
-            gate=read_gate(plan, ledger),
+            stopped=None if run.stopped is None else run.stopped.reason,
+            gate=read_gate(plan, run),
             ended=ended,
             note=note,
         )
 
-    def _privacy(
-        self, plan: MonitoringPlan, judged: Sequence[Entry], stopped: str | None
-    ) -> PrivacySummary:
-        for entry in self.ledger.entries(PRIVACY_EVENT, since=self._events_to):
-            self._events.append(PrivacyEvent.from_json(entry.payload))
-            self._events_to = entry.index
-        last = _round(judged[0]) if judged else 0
+    def _privacy(self, run: RunView, judged: Sequence[RoundJudged]) -> PrivacySummary:
+        for booked in run.events(ReleaseBooked, self._costs_to):
+            self._costs.append(booked.event.cost)
+            self._costs_to = booked.entry.index
+        last = judged[0].round if judged else 0
         return privacy_summary(
-            plan, Layout.from_plan(plan), self._events, stopped_after=last if stopped else None
+            run.plan,
+            Layout.from_plan(run.plan),
+            self._costs,
+            stopped_after=None if run.stopped is None else last,
         )
 
     def _findings(
         self,
-        plan: MonitoringPlan,
-        judged: Sequence[Entry],
+        run: RunView,
+        judged: Sequence[RoundJudged],
         privacy: PrivacySummary,
-        metrics: Sequence[tuple[int, float, float]],
+        reported: Sequence[SystemReported],
     ) -> Findings | None:
         if not judged:
             return None
-        last = judged[0].payload
-        found = tuple(Finding.from_json(each) for each in last["findings"])
+        found = judged[0].parsed()
         return Findings(
-            name=plan.name,
+            name=run.plan.name,
             scenario=None,
-            plan=plan.digest,
-            round=_round(judged[0]),
-            clients=int(last["clients"]),
+            plan=run.plan.digest,
+            round=judged[0].round,
+            clients=judged[0].clients,
             privacy=privacy,
-            system_metrics=self._system(plan, metrics),
+            system_metrics=_system(run, reported),
             findings=found,
-            rounds=tuple(_history(entry) for entry in judged[::-1]),
+            rounds=tuple(_history(each) for each in judged[::-1]),
             influence=influences_of(found),
         )
-
-    def _system(
-        self, plan: MonitoringPlan, metrics: Sequence[tuple[int, float, float]]
-    ) -> SystemMetrics:
-        if not metrics:
-            return NOTHING_SHOWN
-        _, *first = _metrics(self.ledger.entries("system", limit=1)[0])
-        _, *last = metrics[-1]
-        return system_metrics(plan, (first[0], first[1]), (last[0], last[1]))
 
     def _final(
         self, plan: MonitoringPlan, found: Findings | None
@@ -274,35 +260,29 @@ class RunReader:
         return True, replace(final, rounds=final.rounds[-RECENT:]), None
 
 
-def _round(entry: Entry) -> int:
-    if entry.round is None:
-        raise LedgerError(f"entry {entry.index} names no round")
-    return entry.round
+def _system(run: RunView, reported: Sequence[SystemReported]) -> SystemMetrics:
+    if not reported:
+        return NOTHING_SHOWN
+    first, last = run.events(SystemReported, limit=1)[0].event, reported[-1]
+    return system_metrics(run.plan, (first.loss, first.accuracy), (last.loss, last.accuracy))
 
 
-def _metrics(entry: Entry) -> tuple[int, float, float]:
-    return _round(entry), float(entry.payload["loss"]), float(entry.payload["accuracy"])
-
-
-def _history(entry: Entry) -> HistoryRound:
+def _history(judged: RoundJudged) -> HistoryRound:
     """A round's findings in short, checked as far as the pages rely on them."""
-    found = HistoryRound.from_json(_round(entry), entry.payload["findings"])
+    found = judged.history()
     for each in found.findings:
         numbers = [each.effect, *(each.interval or ())]
         if any(n is not None and not isinstance(n, int | float) for n in numbers):
-            raise LedgerError(f"entry {entry.index}: an effect is not a number")
+            raise LedgerError(f"findings of round {judged.round}: an effect is not a number")
         if each.verdict not in ("failure", "healthy", "undetermined", None):
-            raise LedgerError(f"entry {entry.index}: an unknown verdict")
+            raise LedgerError(f"findings of round {judged.round}: an unknown verdict")
     return found
 
 
-def _cohort(judged: Sequence[Entry], missed: Sequence[Entry]) -> tuple[Cohort, ...]:
-    rounds: dict[int, Cohort] = {}
-    for entry in missed:
-        rounds[_round(entry)] = Cohort(_round(entry), None, str(entry.payload["reason"]))
+def _cohort(judged: Sequence[RoundJudged], missed: Sequence[RoundMissed]) -> tuple[Attendance, ...]:
     # A round that was missed first and judged later was judged.
-    for entry in judged:
-        rounds[_round(entry)] = Cohort(_round(entry), int(entry.payload["clients"]), None)
+    rounds = {each.round: Attendance(each.round, None, each.reason) for each in missed}
+    rounds |= {each.round: Attendance(each.round, each.clients, None) for each in judged}
     return tuple(rounds[number] for number in sorted(rounds))[-RECENT:]
 
 

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
+from unsilent.errors import LedgerError
 from unsilent.ledger import Entry
+from unsilent.ledger.events import (
+    Decision,
+    GateOverruled,
+    KnownEvent,
+    MonitoringStopped,
+    OtherEvent,
+    PersonAware,
+    PlanDeclared,
+    ReleaseBooked,
+    RoundJudged,
+    RoundMissed,
+    RoundSummed,
+    SystemReported,
+    event_of,
+)
 from unsilent.report.view import VERDICTS
 
 _LONGEST = 200
@@ -35,9 +50,11 @@ def moment(time: datetime | str) -> str:
 def summary(entry: Entry) -> str:
     """What an entry says, in a line; for kinds that are not known here, its payload."""
     try:
-        text = _SUMMARIES.get(entry.kind, _payload)(entry.payload)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        text = _payload(entry.payload)
+        text = _said(event_of(entry))
+    except (LedgerError, KeyError):
+        text = None
+    if text is None:
+        text = json.dumps(entry.payload, ensure_ascii=False)
     text = " ".join(text.split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
@@ -47,34 +64,39 @@ def pretty(entry: Entry) -> str:
     return json.dumps(entry.payload, indent=2, ensure_ascii=False)
 
 
-def _payload(payload: object) -> str:
-    return json.dumps(payload, ensure_ascii=False)
-
-
-def _findings(payload: Mapping[str, Any]) -> str:
-    count = Counter(finding["verdict"] for finding in payload["findings"])
-    told = [
-        f"{count[verdict]} {shown.symbol} {shown.word}"
-        for verdict, shown in VERDICTS.items()
-        if count[verdict]
-    ]
-    return f"{', '.join(told)}; {payload['clients']} clients"
-
-
-_SUMMARIES: Mapping[str, Callable[[Any], str]] = {
-    "plan": lambda p: f"declared: {p['plan']['name']}, {p['digest']}",
-    "system": lambda p: f"mean loss {p['loss']:.3f}, mean accuracy {p['accuracy']:.3f}",
-    "privacy_event": lambda p: (
-        f"booked before asking: {p['kind'].replace('_', ' ')}, noise sd {p['sigma']:.4g} for "
-        f"sensitivity {p['sensitivity']:.4g}"
-    ),
-    "sum": lambda p: f"the sum of {p['clients']} clients, {len(p['vector'])} noised numbers",
-    "findings": _findings,
-    "missed": lambda p: f"no sum: {p['reason']}",
-    "stopped": lambda p: p["reason"],
-    "gate": lambda p: (
-        f"{p['action']}; clients use the adapter of round {p['promoted_round']}. {p['reason']}"
-    ),
-    "gate_overrule": lambda p: f"{p['by']} wants the adapter of round {p['round']}: {p['reason']}",
-    "aware": lambda p: f"{p['by']} knows: {p['note']}",
-}
+def _said(event: KnownEvent | OtherEvent) -> str | None:
+    match event:
+        case PlanDeclared(digest, plan):
+            return f"declared: {plan['name']}, {digest}"
+        case SystemReported(_, loss, accuracy):
+            return f"mean loss {loss:.3f}, mean accuracy {accuracy:.3f}"
+        case ReleaseBooked(cost):
+            return (
+                f"booked before asking: {cost.kind.replace('_', ' ')}, noise sd {cost.sigma:.4g} "
+                f"for sensitivity {cost.sensitivity:.4g}"
+            )
+        case RoundSummed(total):
+            return f"the sum of {total.clients} clients, {len(total.vector)} noised numbers"
+        case RoundJudged(_, clients, findings):
+            count = Counter(finding["verdict"] for finding in findings)
+            told = [
+                f"{count[verdict]} {shown.symbol} {shown.word}"
+                for verdict, shown in VERDICTS.items()
+                if count[verdict]
+            ]
+            return f"{', '.join(told)}; {clients} clients"
+        case RoundMissed(_, reason):
+            return f"no sum: {reason}"
+        case MonitoringStopped(_, reason):
+            return reason
+        case Decision():
+            return (
+                f"{event.action}; clients use the adapter of round {event.promoted_round}. "
+                f"{event.reason}"
+            )
+        case GateOverruled(number, reason, by):
+            return f"{by} wants the adapter of round {number}: {reason}"
+        case PersonAware(by, note):
+            return f"{by} knows: {note}"
+        case _:
+            return None

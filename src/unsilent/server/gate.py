@@ -7,23 +7,12 @@ round that made it, 0 for the one that round 1 started from.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
 
 from unsilent.findings import Verdict
+from unsilent.ledger.events import Action, Cause, Decision
 from unsilent.plan import MonitoringPlan
 from unsilent.taxonomy import by_code
-
-Action = Literal["promote", "hold", "rollback", "overruled"]
-
-
-@dataclass(frozen=True)
-class Cause:
-    """A ledger entry that a decision rests on: its hash, and of findings the mode and verdict."""
-
-    entry: str
-    code: str | None = None
-    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -51,42 +40,6 @@ class Overrule:
     round: int
     reason: str
     by: str
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What was decided, once for a monitoring round and once for each overrule.
-
-    Attributes:
-        round: The monitoring round it follows, or the round that an overrule takes effect in.
-        action: ``promote`` gives the round's adapter to the clients, ``hold`` does not,
-            ``rollback`` also lets the federation go on from the last good one; ``overruled`` is a
-            person's.
-        promoted_round: Whose adapter clients use from now on.
-        closed: Whether the gate is closed, so that good rounds must come before it promotes.
-        failures: Rounds with a FAILURE in a row, so far.
-        passes: Good rounds in a row, so far.
-        reason: A sentence for people.
-        caused_by: The entries that it rests on.
-    """
-
-    round: int
-    action: Action
-    promoted_round: int
-    closed: bool
-    failures: int
-    passes: int
-    reason: str
-    caused_by: tuple[Cause, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The decision as JSON-ready data: the payload of its ledger entry."""
-        return {**asdict(self), "caused_by": [asdict(cause) for cause in self.caused_by]}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Decision:
-        """Read a ledger entry's payload."""
-        return cls(**{**data, "caused_by": tuple(Cause(**cause) for cause in data["caused_by"])})
 
 
 START = Decision(0, "promote", 0, False, 0, 0, "nothing has been decided yet", ())

@@ -6,14 +6,11 @@ Each decision names the entries that caused it. An overrule is an entry too.
 from __future__ import annotations
 
 from unsilent.errors import InputError, LedgerError
-from unsilent.ledger import Entry, Ledger
+from unsilent.ledger import Ledger
+from unsilent.ledger.events import Decision, GateOverruled, RoundJudged, RoundMissed
+from unsilent.ledger.run_view import Recorded, RunView
 from unsilent.plan import MonitoringPlan
-from unsilent.server.gate import START, Decision, Overrule, Reading, decide, overruled, starts_from
-
-DECISION = "gate"
-"""Kind of the ledger entry that holds a decision."""
-OVERRULE = "gate_overrule"
-"""Kind of the entry by which a person overrules."""
+from unsilent.server.gate import START, Overrule, Reading, decide, overruled, starts_from
 
 
 class Gate:
@@ -74,18 +71,18 @@ class Gate:
         ]
 
     def _write(self, made: Decision) -> None:
-        self._ledger.append(DECISION, made.to_json())
+        self._ledger.record(made)
         self._decisions.append(made)
 
 
 def decisions(ledger: Ledger) -> tuple[Decision, ...]:
     """All decisions in a ledger, oldest first; the last one holds."""
-    return tuple(Decision.from_json(entry.payload) for entry in ledger.entries(DECISION))
+    return tuple(each.event for each in RunView(ledger).events(Decision))
 
 
 def overrules(ledger: Ledger) -> tuple[Overrule, ...]:
     """All overrules in a ledger, oldest first; one takes effect when a decision names it."""
-    return tuple(_overrule(entry) for entry in ledger.entries(OVERRULE))
+    return tuple(map(overrule_of, RunView(ledger).events(GateOverruled)))
 
 
 def overrule(ledger: Ledger, round_number: int, *, reason: str, by: str) -> Overrule:
@@ -113,23 +110,19 @@ def overrule(ledger: Ledger, round_number: int, *, reason: str, by: str) -> Over
             where=ledger.where,
             remedy=f"Name one of {listed}; 0 is the adapter that round 1 started from.",
         )
-    payload = {"round": round_number, "reason": reason.strip(), "by": by.strip()}
-    return _overrule(ledger.append(OVERRULE, payload))
+    said = GateOverruled(round_number, reason.strip(), by.strip())
+    return overrule_of(Recorded(ledger.record(said), said))
 
 
 def read_round(ledger: Ledger, round_number: int) -> Reading:
     """What a ledger holds about a monitoring round. Raises LedgerError if nothing."""
-    for entry in reversed(ledger.entries("findings")):
-        if entry.payload["round"] == round_number:
-            verdicts = {
-                finding["code"]: finding["verdict"]
-                for finding in entry.payload["findings"]
-                if finding["verdict"] is not None
-            }
-            return Reading(round_number, entry.hash, verdicts)
-    for entry in reversed(ledger.entries("missed")):
-        if entry.payload["round"] == round_number:
-            return Reading(round_number, entry.hash, {}, entry.payload["reason"])
+    run = RunView(ledger)
+    for judged in reversed(run.events(RoundJudged)):
+        if judged.event.round == round_number:
+            return Reading(round_number, judged.entry.hash, judged.event.verdicts)
+    for missed in reversed(run.events(RoundMissed)):
+        if missed.event.round == round_number:
+            return Reading(round_number, missed.entry.hash, {}, missed.event.reason)
     raise LedgerError(
         f"neither findings of round {round_number} nor that it was missed",
         where=ledger.where,
@@ -137,6 +130,6 @@ def read_round(ledger: Ledger, round_number: int) -> Reading:
     )
 
 
-def _overrule(entry: Entry) -> Overrule:
-    said = entry.payload
-    return Overrule(entry.hash, said["round"], said["reason"], said["by"])
+def overrule_of(said: Recorded[GateOverruled]) -> Overrule:
+    """A person's word, with the entry that a decision names it by."""
+    return Overrule(said.entry.hash, said.event.round, said.event.reason, said.event.by)

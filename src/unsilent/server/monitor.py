@@ -6,10 +6,7 @@ ledger before a client is asked; a release over budget is refused before anythin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from collections.abc import Iterable, Sequence
 
 from unsilent.errors import BudgetSpentError, RunError
 from unsilent.findings import Finding, Findings, HistoryRound
@@ -17,14 +14,20 @@ from unsilent.inference import influences_of, judge_rounds
 from unsilent.inference.advice import refuse_underpowered
 from unsilent.inference.power import refuse_unusable
 from unsilent.ledger import Ledger
+from unsilent.ledger.events import (
+    MonitoringStopped,
+    PlanDeclared,
+    ReleaseBooked,
+    RoundJudged,
+    RoundMissed,
+    RoundSummed,
+    SystemReported,
+)
+from unsilent.ledger.run_view import RunView
 from unsilent.plan import MonitoringPlan
-from unsilent.release import Layout, PrivacyEvent, Release, epsilon
-from unsilent.release.accountant import PRIVACY_EVENT
+from unsilent.release import Layout, Release, epsilon
 from unsilent.release.noise import needed_releases, planned_event
 from unsilent.server.summaries import NOTHING_SHOWN, privacy_summary, system_metrics
-
-STOPPED = "stopped"
-"""Kind of the ledger entry which says that the budget is spent, and from which round on."""
 
 
 class Monitor:
@@ -58,50 +61,38 @@ class Monitor:
         self._ledger = ledger
         self._scenario = scenario
         ledger.verify()
-        declared = ledger.entries("plan")
-        if not declared:
+        run = RunView(ledger)
+        if run.declared is None:
             refuse_unusable(plan)
             if not accept_underpowered:
                 refuse_underpowered(plan)
-            ledger.append("plan", {"digest": plan.digest, "plan": plan.to_json()})
-        elif declared[0].payload["digest"] != plan.digest:
+            ledger.record(PlanDeclared.of(plan))
+        elif run.declared.event.digest != plan.digest:
             raise RunError(
                 "the ledger belongs to another plan",
                 where="ledger",
                 remedy="Use another --out, or the plan that this run was started with.",
             )
-        self._events = [PrivacyEvent.from_json(e.payload) for e in ledger.entries(PRIVACY_EVENT)]
+        self._events = list(run.costs)
         self._findings: tuple[Finding, ...] = ()
         self._history: list[HistoryRound] = []
         self._trends: list[tuple[float, float]] = []
         self._clients = 0
-        # Of a round that was summed twice, by a server killed before it judged, the last.
-        self._totals = {
-            total.round: total
-            for total in map(total_of, (e.payload for e in ledger.entries("sum")))
-        }
-        for entry in ledger.entries("system"):
-            self._note(entry.payload["round"], entry.payload["loss"], entry.payload["accuracy"])
-        judged = ledger.entries("findings")
+        self._totals = dict(run.totals)
+        for each in run.events(SystemReported):
+            self._note(each.event)
+        judged = [each.event for each in run.events(RoundJudged)]
         # Checking a year of findings against their schema takes half a minute. The chain vouches
         # for what was written, and only the last round's findings are used whole.
-        self._history += [
-            HistoryRound.from_json(entry.payload["round"], entry.payload["findings"])
-            for entry in judged[:-1]
-        ]
-        for entry in judged[-1:]:
-            self._keep(
-                entry.payload["round"],
-                entry.payload["clients"],
-                [Finding.from_json(finding) for finding in entry.payload["findings"]],
-            )
+        self._history += [past.history() for past in judged[:-1]]
+        for last in judged[-1:]:
+            self._keep(last.round, last.clients, last.parsed())
 
     def system(self, round_number: int, loss: float, accuracy: float) -> None:
         """Record what the federated run itself shows after a round: its weighted means."""
-        if self._note(round_number, loss, accuracy):
-            self._ledger.append(
-                "system", {"round": round_number, "loss": loss, "accuracy": accuracy}
-            )
+        reported = SystemReported(round_number, loss, accuracy)
+        if self._note(reported):
+            self._ledger.record(reported)
 
     @property
     def run(self) -> str:
@@ -120,8 +111,8 @@ class Monitor:
     @property
     def stopped(self) -> int | None:
         """The round from which on nothing is monitored, since the budget is spent; else None."""
-        stops = self._ledger.entries(STOPPED)
-        return int(stops[0].payload["round"]) if stops else None
+        stopped = RunView(self._ledger).stopped
+        return None if stopped is None else stopped.round
 
     def stop(self, round_number: int, reason: str) -> None:
         """End monitoring, for good: the budget, here or at the clients, is spent.
@@ -133,7 +124,7 @@ class Monitor:
             reason: Why, as a sentence.
         """
         if self.stopped is None:
-            self._ledger.append(STOPPED, {"round": round_number, "reason": reason})
+            self._ledger.record(MonitoringStopped(round_number, reason))
 
     def spend(self, round_number: int) -> None:
         """Book the cost of a round's releases, before any client is asked; once a round.
@@ -163,7 +154,7 @@ class Monitor:
             )
             self.stop(round_number, error.line())
             raise error
-        self._ledger.append(PRIVACY_EVENT, event.to_json())
+        self._ledger.record(ReleaseBooked(event))
         self._events.append(event)
 
     def sum(self, round_number: int, releases: Iterable[Release]) -> Release:
@@ -179,7 +170,7 @@ class Monitor:
 
     def miss(self, round_number: int, reason: str) -> None:
         """Record that a planned monitoring round gave no sum, and why."""
-        self._ledger.append("missed", {"round": round_number, "reason": reason})
+        self._ledger.record(RoundMissed(round_number, reason))
 
     def judge(self, round_number: int, total: Release) -> tuple[Finding, ...]:
         """Judge a round by its sum, and write both to the ledger.
@@ -203,24 +194,9 @@ class Monitor:
             total,
         ]
         found = judge_rounds(self.plan, self.layout, totals, first_alarms=alarms)
-        self._ledger.append(
-            "sum",
-            {
-                "round": round_number,
-                "clients": total.clients,
-                "layout": total.layout,
-                "vector": total.vector.tolist(),
-                "noise_variance": total.noise_variance,
-            },
-        )
-        self._ledger.append(
-            "findings",
-            {
-                "round": round_number,
-                "clients": total.clients,
-                "findings": [finding.to_json() for finding in found],
-            },
-        )
+        self._ledger.record(RoundSummed(total))
+        told = [finding.to_json() for finding in found]
+        self._ledger.record(RoundJudged(round_number, total.clients, told))
         self._totals[round_number] = total
         self._keep(round_number, total.clients, found)
         return found
@@ -228,8 +204,8 @@ class Monitor:
     def findings(self) -> Findings:
         """The findings of the last judged round. Raises RunError, with why, if there is none."""
         if not self._history:
-            missed = self._ledger.entries("missed")
-            why = f"; the last was missed: {missed[-1].payload['reason']}" if missed else ""
+            missed = RunView(self._ledger).newest(RoundMissed)
+            why = f"; the last was missed: {missed[0].event.reason}" if missed else ""
             raise RunError(f"no monitoring round has been judged{why}", where="monitoring")
         return Findings(
             name=self.plan.name,
@@ -253,24 +229,13 @@ class Monitor:
             influence=influences_of(self._findings),
         )
 
-    def _note(self, round_number: int, loss: float, accuracy: float) -> bool:
-        if round_number <= len(self._trends):
+    def _note(self, reported: SystemReported) -> bool:
+        if reported.round <= len(self._trends):
             return False
-        self._trends.append((loss, accuracy))
+        self._trends.append((reported.loss, reported.accuracy))
         return True
 
     def _keep(self, round_number: int, clients: int, found: Sequence[Finding]) -> None:
         self._findings = tuple(found)
         self._clients = clients
         self._history.append(HistoryRound.of(round_number, found))
-
-
-def total_of(payload: Mapping[str, Any]) -> Release:
-    """The sum that a ledger entry holds."""
-    return Release(
-        payload["layout"],
-        payload["round"],
-        payload["clients"],
-        np.array(payload["vector"], dtype=np.int64),
-        payload["noise_variance"],
-    )

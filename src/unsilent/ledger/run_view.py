@@ -1,0 +1,213 @@
+"""How a run stands, as its ledger tells it: the one reader that all others take it from.
+
+Each question is one short read of one kind of entries, so that what a page or an alert asks costs
+the same however long the ledger is; what is asked twice is read once. A pack's entries are asked in
+the same way: see ``KeptEntries``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from unsilent.errors import LedgerError
+from unsilent.ledger.chain import Entry
+from unsilent.ledger.events import (
+    Decision,
+    GateOverruled,
+    KnownEvent,
+    MonitoringStopped,
+    PersonAware,
+    PlanDeclared,
+    ReleaseBooked,
+    RoundMissed,
+    RoundSummed,
+    event_of,
+)
+from unsilent.plan import MonitoringPlan
+from unsilent.release.accountant import PrivacyEvent, epsilon
+from unsilent.release.release import Release
+
+E = TypeVar("E", bound=KnownEvent)
+
+
+class Entries(Protocol):
+    """Where entries are read: a ``Ledger``, or ``KeptEntries``."""
+
+    where: str
+
+    def entries(
+        self, kind: str | None = None, since: int = 0, limit: int | None = None
+    ) -> list[Entry]:
+        """As ``Ledger.entries``."""
+        ...
+
+    def page(
+        self, before: int | None = None, limit: int = 50, *, kind: str | None = None
+    ) -> list[Entry]:
+        """As ``Ledger.page``."""
+        ...
+
+    def kinds(self, upto: int | None = None) -> dict[str, int]:
+        """As ``Ledger.kinds``."""
+        ...
+
+
+class KeptEntries:
+    """Entries at hand, read as a ledger is.
+
+    Args:
+        entries: Oldest first.
+    """
+
+    where = "ledger.jsonl"
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = tuple(entries)
+
+    def entries(
+        self, kind: str | None = None, since: int = 0, limit: int | None = None
+    ) -> list[Entry]:
+        """As ``Ledger.entries``."""
+        found = (e for e in self._entries if e.index > since and kind in (None, e.kind))
+        return list(islice(found, limit))
+
+    def page(
+        self, before: int | None = None, limit: int = 50, *, kind: str | None = None
+    ) -> list[Entry]:
+        """As ``Ledger.page``."""
+        found = (
+            e
+            for e in reversed(self._entries)
+            if (before is None or e.index < before) and kind in (None, e.kind)
+        )
+        return list(islice(found, limit))
+
+    def kinds(self, upto: int | None = None) -> dict[str, int]:
+        """As ``Ledger.kinds``."""
+        return Counter(e.kind for e in self._entries if upto is None or e.index <= upto)
+
+
+@dataclass(frozen=True)
+class Recorded(Generic[E]):
+    """An event with the entry that holds it."""
+
+    entry: Entry
+    event: E
+
+
+@dataclass(frozen=True)
+class Attendance:
+    """A planned monitoring round: how many clients its sum holds, or why it was ``missed``."""
+
+    round: int
+    clients: int | None
+    missed: str | None
+
+
+class RunView:
+    """A run as its ledger tells it.
+
+    Whatever is read raises LedgerError if the ledger cannot be read, or an entry does not hold
+    what its kind does.
+
+    Args:
+        ledger: A run's.
+        upto: Index of the last entry that counts; None for the newest.
+    """
+
+    def __init__(self, ledger: Entries, upto: int | None = None) -> None:
+        self._ledger = ledger
+        self._upto = upto
+
+    def events(self, of: type[E], since: int = 0, limit: int | None = None) -> list[Recorded[E]]:
+        """Events of a kind in entries with an index above ``since``, oldest first."""
+        found = self._ledger.entries(of.kind, since, limit)
+        return [_recorded(of, e) for e in found if self._upto is None or e.index <= self._upto]
+
+    def newest(self, of: type[E], limit: int = 1) -> list[Recorded[E]]:
+        """The newest ``limit`` events of a kind, newest first."""
+        before = None if self._upto is None else self._upto + 1
+        return [_recorded(of, e) for e in self._ledger.page(before, limit, kind=of.kind)]
+
+    def count(self, of: type[KnownEvent]) -> int:
+        """How many events there are of a kind."""
+        return self._kinds.get(of.kind, 0)
+
+    @cached_property
+    def _kinds(self) -> dict[str, int]:
+        return self._ledger.kinds(self._upto)
+
+    @cached_property
+    def declared(self) -> Recorded[PlanDeclared] | None:
+        """The declaration of the plan; None where no run has begun."""
+        found = self.events(PlanDeclared, limit=1)
+        return found[0] if found else None
+
+    @cached_property
+    def plan(self) -> MonitoringPlan:
+        """The declared plan. Raises PlanError, or LedgerError where no run has begun."""
+        if self.declared is None:
+            raise LedgerError(
+                "no run has begun here",
+                where=self._ledger.where,
+                remedy="Name the ledger of a run.",
+            )
+        return self.declared.event.parsed(self._ledger.where)
+
+    @cached_property
+    def costs(self) -> tuple[PrivacyEvent, ...]:
+        """The privacy cost of each release, in order."""
+        return tuple(each.event.cost for each in self.events(ReleaseBooked))
+
+    def running_epsilon(self, delta: float) -> tuple[float, ...]:
+        """Epsilon spent after each release."""
+        return tuple(epsilon(self.costs[: n + 1], delta) for n in range(len(self.costs)))
+
+    @cached_property
+    def stopped(self) -> MonitoringStopped | None:
+        """From which round on nothing is monitored, and why; None while the budget lasts."""
+        found = self.events(MonitoringStopped, limit=1)
+        return found[0].event if found else None
+
+    @cached_property
+    def totals(self) -> dict[int, Release]:
+        """By round, its sum: the last, where a server that was killed has summed it again."""
+        return {each.event.round: each.event.total for each in self.events(RoundSummed)}
+
+    def attendance(self) -> tuple[Attendance, ...]:
+        """Who came to each round: numbers and reasons, no client is named anywhere."""
+        return tuple(
+            Attendance(each.event.round, each.event.clients, None)
+            if isinstance(each.event, RoundSummed)
+            else Attendance(each.event.round, None, each.event.reason)
+            for each in self._in_order(RoundSummed, RoundMissed)
+        )
+
+    def actions(self) -> tuple[dict[str, Any], ...]:
+        """What the gate decided, what people said and what the budget ended, oldest first.
+
+        Each is its entry's payload with ``entry``, ``time`` and ``kind``.
+        """
+        kinds = (Decision, GateOverruled, PersonAware, MonitoringStopped)
+        return tuple(
+            {
+                "entry": each.entry.index,
+                "time": each.entry.time,
+                "kind": each.entry.kind,
+                **each.entry.payload,
+            }
+            for each in self._in_order(*kinds)
+        )
+
+    def _in_order(self, *kinds: type[E]) -> Iterator[Recorded[E]]:
+        found = [each for kind in kinds for each in self.events(kind)]
+        return iter(sorted(found, key=lambda each: each.entry.index))
+
+
+def _recorded(of: type[E], entry: Entry) -> Recorded[E]:
+    return Recorded(entry, cast("E", event_of(entry)))
