@@ -42,7 +42,7 @@ PAYLOADS = [
         '{"kind":"discrete_gaussian","round":2,"sensitivity":1024.0,"sigma":512.5}',
     ),
     (
-        RoundSummed(SUM),
+        RoundSummed.of(SUM),
         f'{{"clients":30,"layout":"{LAYOUT}","noise_variance":64.0,"round":2,"vector":[5,-7]}}',
     ),
     (
@@ -90,7 +90,7 @@ def test_a_key_of_a_later_version_is_passed_over(ledger):
 
 def test_a_cost_with_an_unknown_key_is_refused(ledger):
     payload = {**PAYLOADS[2][0].to_payload(), "discount": 0.5}
-    with pytest.raises(LedgerError, match="entry 1: a privacy event with missing or unknown"):
+    with pytest.raises(LedgerError, match="entry: a privacy event with missing or unknown"):
         event_of(ledger.append("privacy_event", payload))
 
 
@@ -101,11 +101,13 @@ def test_a_cost_with_an_unknown_key_is_refused(ledger):
         ("system", {"loss": "0.5"}, "loss"),
         ("system", {"round": True}, "round"),
         ("sum", {"vector": [5, 0.5]}, "vector"),
-        ("sum", {"vector": [5, 2**60]}, "vector"),
+        ("sum", {"vector": [5, True]}, "vector"),
+        ("sum", {"round": 2**40}, "round"),
+        ("system", {"loss": 10**400}, "loss"),
         ("findings", {"findings": [7]}, "findings"),
         ("findings", {"clients": -1}, "clients"),
         ("missed", {"reason": None}, "reason"),
-        ("gate", {"caused_by": [{"code": "SF-1"}]}, "entry"),
+        ("gate", {"caused_by": [{"code": "SF-1"}]}, "caused_by"),
         ("gate", {"closed": 1}, "closed"),
         ("aware", {"by": ""}, "by"),
     ],
@@ -117,7 +119,11 @@ def test_an_entry_that_holds_something_else_is_named_with_its_key(ledger, kind, 
         event_of(entry)
 
 
-def test_a_sum_beyond_what_a_release_may_be_is_refused(ledger):
-    entry = ledger.append("sum", {**RoundSummed(SUM).to_payload(), "round": 0})
-    with pytest.raises(LedgerError, match="entry 1: a release's round"):
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [({"round": 0}, "round"), ({"vector": [5, 2**60]}, "vector"), ({"vector": [2**70]}, "vector")],
+)
+def test_a_sum_beyond_what_a_release_may_be_is_refused(ledger, change, what):
+    entry = ledger.append("sum", {**RoundSummed.of(SUM).to_payload(), **change})
+    with pytest.raises(LedgerError, match=f"ledger entry 1: not a sum entry: a release's {what}"):
         event_of(entry)

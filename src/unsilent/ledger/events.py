@@ -7,12 +7,13 @@ does not know are a later version's, and are passed over. So are kinds: see ``Ot
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal, Self, cast
+from functools import cache, cached_property
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, TypeAdapter, ValidationError
 
 from unsilent.errors import LedgerError, UnsilentError
 from unsilent.findings import Finding, HistoryRound, Verdict
@@ -21,81 +22,53 @@ from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release.accountant import PrivacyEvent
 from unsilent.release.release import Release
 
-Fits = Callable[[Any], bool]
-Payload = Mapping[str, Any]
 Action = Literal["promote", "hold", "rollback", "overruled"]
 
 
-def _round(value: Any) -> bool:
-    return type(value) is int and value >= 0
+def _coded(found: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(found.get("code"), str):
+        raise ValueError
+    return found
 
 
-def _number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < 1e300 and math.isfinite(value)
+Count = Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)]
+Number = Annotated[float, Field(strict=True, gt=-1e300, lt=1e300)]
+Text = Annotated[str, Field(strict=True, min_length=1)]
+Coded = Annotated[dict[str, Any], AfterValidator(_coded)]
 
 
-def _text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
+# Made once for a kind, since that is slow. What is read is checked by it, not what is written.
+_reader = cache(TypeAdapter)
 
 
-def _flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _table(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _vector(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        type(number) is int and abs(number) <= 2**53 for number in cast("list[Any]", value)
-    )
-
-
-def _coded(value: Any) -> bool:
-    return _tables(value) and all(_text(each.get("code")) for each in value)
-
-
-def _tables(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_table, cast("list[Any]", value)))
-
-
-def _checked(kind: str, fits: Mapping[str, Fits], payload: object) -> dict[str, Any]:
-    """The keys of a payload that are known. Raises LedgerError naming the first that is amiss."""
-    if not isinstance(payload, Mapping):
-        raise LedgerError(f"not a {kind} entry: its payload")
-    told = cast("Payload", payload)
-    for key, fit in fits.items():
-        if key not in told or not fit(told[key]):
-            raise LedgerError(f"not a {kind} entry: its {key}")
-    return {key: told[key] for key in fits}
-
-
-class _Plain:
+class _Event:
     """An event whose fields are its payload's keys."""
 
     kind: ClassVar[str]
-    _fits: ClassVar[Mapping[str, Fits]]
 
     def to_payload(self) -> dict[str, Any]:
         """The payload of its entry."""
-        return {key: getattr(self, key) for key in self._fits}
+        return asdict(cast("Any", self))
 
     @classmethod
-    def from_payload(cls, payload: Payload) -> Self:
+    def from_payload(cls, payload: Mapping[str, Any]) -> Self:
         """Read an entry's payload. Raises LedgerError naming the key that is amiss."""
-        return cls(**_checked(cls.kind, cls._fits, payload))
+        try:
+            return cast("Self", _reader(cls).validate_python(payload))
+        except ValidationError as error:
+            place = error.errors(include_url=False, include_input=False)[0]["loc"]
+            key = place[0] if place else "payload"
+            raise LedgerError(f"not a {cls.kind} entry: its {key}") from None
 
 
 @dataclass(frozen=True)
-class PlanDeclared(_Plain):
+class PlanDeclared(_Event):
     """A run's first entry: the plan, before anything is measured."""
 
     kind: ClassVar[str] = "plan"
-    _fits: ClassVar[Mapping[str, Fits]] = {"digest": _text, "plan": _table}
 
-    digest: str
-    plan: Mapping[str, Any]
+    digest: Text
+    plan: dict[str, Any]
 
     @classmethod
     def of(cls, plan: MonitoringPlan) -> PlanDeclared:
@@ -108,15 +81,14 @@ class PlanDeclared(_Plain):
 
 
 @dataclass(frozen=True)
-class SystemReported(_Plain):
+class SystemReported(_Event):
     """What the federated run itself shows after a training round: its weighted means."""
 
     kind: ClassVar[str] = "system"
-    _fits: ClassVar[Mapping[str, Fits]] = {"round": _round, "loss": _number, "accuracy": _number}
 
-    round: int
-    loss: float
-    accuracy: float
+    round: Count
+    loss: Number
+    accuracy: Number
 
 
 @dataclass(frozen=True)
@@ -124,11 +96,6 @@ class ReleaseBooked:
     """The privacy cost of a round's releases, booked before any client is asked."""
 
     kind: ClassVar[str] = "privacy_event"
-    _fits: ClassVar[Mapping[str, Fits]] = {
-        "round": _round,
-        "sensitivity": _number,
-        "sigma": _number,
-    }
 
     cost: PrivacyEvent
 
@@ -137,68 +104,49 @@ class ReleaseBooked:
         return self.cost.to_json()
 
     @classmethod
-    def from_payload(cls, payload: Payload) -> ReleaseBooked:
+    def from_payload(cls, payload: Mapping[str, Any]) -> ReleaseBooked:
         """Read an entry's payload; no key may be unknown here, lest a cost be counted too low.
 
-        Raises LedgerError or ReleaseError.
+        Raises ReleaseError.
         """
-        _checked(cls.kind, cls._fits, payload)
         return cls(PrivacyEvent.from_json(payload))
 
 
 @dataclass(frozen=True)
-class RoundSummed:
+class RoundSummed(_Event):
     """The sum of a round's releases, noise included."""
 
     kind: ClassVar[str] = "sum"
-    _fits: ClassVar[Mapping[str, Fits]] = {
-        "round": _round,
-        "clients": _round,
-        "layout": _text,
-        "vector": _vector,
-        "noise_variance": _number,
-    }
 
-    total: Release
-
-    @property
-    def round(self) -> int:
-        """The monitoring round."""
-        return self.total.round
-
-    @property
-    def clients(self) -> int:
-        """How many clients' releases are in it."""
-        return self.total.clients
-
-    def to_payload(self) -> dict[str, Any]:
-        """The payload of its entry."""
-        total = self.total
-        return {
-            "round": total.round,
-            "clients": total.clients,
-            "layout": total.layout,
-            "vector": total.vector.tolist(),
-            "noise_variance": total.noise_variance,
-        }
+    round: Count
+    clients: Count
+    layout: Text
+    vector: list[StrictInt]
+    noise_variance: Number
 
     @classmethod
-    def from_payload(cls, payload: Payload) -> RoundSummed:
-        """Read an entry's payload. Raises LedgerError or ReleaseError."""
-        told = _checked(cls.kind, cls._fits, payload)
-        return cls(Release(**{**told, "vector": np.array(told["vector"], dtype=np.int64)}))
+    def of(cls, total: Release) -> RoundSummed:
+        """The entry of a sum."""
+        vector = total.vector.tolist()
+        return cls(total.round, total.clients, total.layout, vector, total.noise_variance)
+
+    @cached_property
+    def total(self) -> Release:
+        """The sum itself. Raises ReleaseError if there can be no such release."""
+        return Release(
+            self.layout, self.round, self.clients, np.array(self.vector), self.noise_variance
+        )
 
 
 @dataclass(frozen=True)
-class RoundJudged(_Plain):
+class RoundJudged(_Event):
     """A round's findings, as JSON: all six modes."""
 
     kind: ClassVar[str] = "findings"
-    _fits: ClassVar[Mapping[str, Fits]] = {"round": _round, "clients": _round, "findings": _coded}
 
-    round: int
-    clients: int
-    findings: list[dict[str, Any]]
+    round: Count
+    clients: Count
+    findings: list[Coded]
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
@@ -216,38 +164,36 @@ class RoundJudged(_Plain):
 
 
 @dataclass(frozen=True)
-class RoundMissed(_Plain):
+class RoundMissed(_Event):
     """A planned monitoring round gave no sum, and why."""
 
     kind: ClassVar[str] = "missed"
-    _fits: ClassVar[Mapping[str, Fits]] = {"round": _round, "reason": _text}
 
-    round: int
-    reason: str
+    round: Count
+    reason: Text
 
 
 @dataclass(frozen=True)
-class MonitoringStopped(_Plain):
+class MonitoringStopped(_Event):
     """The budget is spent: the first round that is not monitored, and why."""
 
     kind: ClassVar[str] = "stopped"
-    _fits: ClassVar[Mapping[str, Fits]] = {"round": _round, "reason": _text}
 
-    round: int
-    reason: str
+    round: Count
+    reason: Text
 
 
 @dataclass(frozen=True)
 class Cause:
     """A ledger entry that a decision rests on: its hash, and of findings the mode and verdict."""
 
-    entry: str
+    entry: Text
     code: str | None = None
     verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
-class Decision(_Plain):
+class Decision(_Event):
     """What the gate decided, once for a monitoring round and once for each overrule.
 
     Attributes:
@@ -264,85 +210,53 @@ class Decision(_Plain):
     """
 
     kind: ClassVar[str] = "gate"
-    _fits: ClassVar[Mapping[str, Fits]] = {
-        "round": _round,
-        "action": _text,
-        "promoted_round": _round,
-        "closed": _flag,
-        "failures": _round,
-        "passes": _round,
-        "reason": _text,
-        "caused_by": _tables,
-    }
 
-    round: int
+    round: Count
     action: Action
-    promoted_round: int
-    closed: bool
-    failures: int
-    passes: int
-    reason: str
+    promoted_round: Count
+    closed: StrictBool
+    failures: Count
+    passes: Count
+    reason: Text
     caused_by: tuple[Cause, ...]
 
     def to_payload(self) -> dict[str, Any]:
         """The payload of its entry."""
         return {**asdict(self), "caused_by": [asdict(cause) for cause in self.caused_by]}
 
-    @classmethod
-    def from_payload(cls, payload: Payload) -> Decision:
-        """Read an entry's payload. Raises LedgerError naming the key that is amiss."""
-        told = _checked(cls.kind, cls._fits, payload)
-        causes = [_checked(cls.kind, _CAUSE, cause) for cause in told["caused_by"]]
-        return cls(**{**told, "caused_by": tuple(Cause(**cause) for cause in causes)})
-
-
-def _text_or_none(value: Any) -> bool:
-    return value is None or _text(value)
-
-
-_CAUSE: Mapping[str, Fits] = {"entry": _text, "code": _text_or_none, "verdict": _text_or_none}
-
 
 @dataclass(frozen=True)
-class GateOverruled(_Plain):
+class GateOverruled(_Event):
     """A person's word that the adapter of a round is the one to use."""
 
     kind: ClassVar[str] = "gate_overrule"
-    _fits: ClassVar[Mapping[str, Fits]] = {"round": _round, "reason": _text, "by": _text}
 
-    round: int
-    reason: str
-    by: str
+    round: Count
+    reason: Text
+    by: Text
 
 
 @dataclass(frozen=True)
-class PersonAware(_Plain):
+class PersonAware(_Event):
     """A person says to know of the findings; ``head`` is the ledger's, so far as they were read."""
 
     kind: ClassVar[str] = "aware"
-    _fits: ClassVar[Mapping[str, Fits]] = {"by": _text, "note": _text, "head": _text}
 
-    by: str
-    note: str
-    head: str
+    by: Text
+    note: Text
+    head: Text
 
 
 @dataclass(frozen=True)
-class AlertFailed(_Plain):
+class AlertFailed(_Event):
     """A channel did not take what the entry with index ``entry`` tells, and why."""
 
     kind: ClassVar[str] = "alert_failed"
-    _fits: ClassVar[Mapping[str, Fits]] = {
-        "round": _round,
-        "channel": _text,
-        "entry": _round,
-        "reason": _text,
-    }
 
-    round: int
-    channel: str
-    entry: int
-    reason: str
+    round: Count
+    channel: Text
+    entry: Count
+    reason: Text
 
 
 @dataclass(frozen=True)
@@ -351,10 +265,6 @@ class OtherEvent:
 
     kind: str
     payload: Mapping[str, Any]
-
-    def to_payload(self) -> dict[str, Any]:
-        """The payload of its entry."""
-        return dict(self.payload)
 
 
 KnownEvent = (
@@ -381,6 +291,12 @@ def event_of(entry: Entry) -> KnownEvent | OtherEvent:
     if known is None:
         return OtherEvent(entry.kind, entry.payload)
     try:
-        return known.from_payload(entry.payload)
+        event = known.from_payload(entry.payload)
+        if isinstance(event, RoundSummed):
+            _ = event.total
+        return event
     except UnsilentError as error:
-        raise LedgerError(error.what, where=f"ledger entry {entry.index}") from None
+        what = error.what
+        if not isinstance(error, LedgerError):
+            what = f"not a {entry.kind} entry: {what}"
+        raise LedgerError(what, where=f"ledger entry {entry.index}") from None

@@ -73,7 +73,10 @@ class PrivacyEvent:
         if set(data) != {"kind", "round", "sensitivity", "sigma"}:
             raise ReleaseError("a privacy event with missing or unknown fields")
         numbers = (data["round"], data["sensitivity"], data["sigma"])
-        if any(isinstance(n, bool) or not isinstance(n, (int, float)) for n in numbers):
+        # A whole number may be larger than any float.
+        if any(isinstance(n, bool) or not isinstance(n, (int, float)) for n in numbers) or any(
+            not abs(n) < 1e300 for n in numbers
+        ):
             raise ReleaseError("a privacy event whose fields are not numbers")
         if not isinstance(data["round"], int):
             raise ReleaseError("a privacy event whose round is not a whole number")

@@ -75,8 +75,8 @@ def _said(event: KnownEvent | OtherEvent) -> str | None:
                 f"booked before asking: {cost.kind.replace('_', ' ')}, noise sd {cost.sigma:.4g} "
                 f"for sensitivity {cost.sensitivity:.4g}"
             )
-        case RoundSummed(total):
-            return f"the sum of {total.clients} clients, {len(total.vector)} noised numbers"
+        case RoundSummed(_, clients, _, vector):
+            return f"the sum of {clients} clients, {len(vector)} noised numbers"
         case RoundJudged(_, clients, findings):
             count = Counter(finding["verdict"] for finding in findings)
             told = [

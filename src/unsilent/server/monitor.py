@@ -194,7 +194,7 @@ class Monitor:
             total,
         ]
         found = judge_rounds(self.plan, self.layout, totals, first_alarms=alarms)
-        self._ledger.record(RoundSummed(total))
+        self._ledger.record(RoundSummed.of(total))
         told = [finding.to_json() for finding in found]
         self._ledger.record(RoundJudged(round_number, total.clients, told))
         self._totals[round_number] = total
