@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.errors import ItemError, OutcomeError
+from unsilent.jsonl import read_jsonl
 
 _T = TypeVar("_T")
 
@@ -299,20 +300,16 @@ def read_items(path: Path) -> ItemSet:
 def parse_items(name: str, text: str, *, where: str) -> ItemSet:
     """Items from JSONL text; ``where`` is named in errors."""
     items: list[Item] = []
-    # Not splitlines: JSON text may hold other line separators, such as U+2028.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        spot = f"{where}: line {number}"
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            raise ItemError(
-                "not valid JSON", where=spot, remedy="Each line holds one JSON object."
-            ) from None
-        if not isinstance(record, dict):
-            raise ItemError("not a JSON object", where=spot)
-        items.append(Item.from_json(cast("dict[str, Any]", record), where=spot))
+    for record in read_jsonl(text):
+        spot = f"{where}: line {record.line}"
+        if record.fields is None:
+            raise ItemError(record.fault, where=spot, remedy="Each line holds one JSON object.")
+        items.append(Item.from_json(record.fields, where=spot))
+    return set_of(name, items, where=where)
+
+
+def set_of(name: str, items: Sequence[Item], *, where: str) -> ItemSet:
+    """The set of a file's items; raises ItemError naming the file."""
     if not items:
         raise ItemError("no items", where=where, remedy="A probe file needs at least one item.")
     try:

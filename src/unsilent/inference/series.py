@@ -21,13 +21,12 @@ from unsilent.inference.pooled import Pooled, Side
 from unsilent.inference.sampling import Numbers, Sampling, step
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import (
-    ACCURACY,
     CLIPPED,
-    LOSS,
     RAISED,
     SPREAD,
     SQUARE,
     SYSTEM_CLIPS,
+    SYSTEM_NAMES,
     Layout,
 )
 from unsilent.release.release import Release
@@ -332,7 +331,7 @@ def _series(
         spreads=decoded.get(name + SPREAD, absent),
         squares=decoded.get(name + SQUARE, absent),
         cut=decoded[CLIPPED],
-        raised=decoded[CLIPPED] if name in (LOSS, ACCURACY) else decoded.get(RAISED, absent),
+        raised=decoded[CLIPPED] if name in SYSTEM_NAMES else decoded.get(RAISED, absent),
         sampling=sampling,
     )
 

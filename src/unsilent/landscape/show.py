@@ -6,16 +6,14 @@ import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import cache
 from io import StringIO
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from unsilent import __version__
 from unsilent.landscape.coverage import counted, coverage
 from unsilent.landscape.figure import divide
 from unsilent.landscape.matrix import MODES, Benchmark
+from unsilent.markup import template
 from unsilent.taxonomy import SILENT_FAILURES
 
 LEGEND = {
@@ -57,7 +55,7 @@ def as_html(authors: Sequence[Benchmark], reading: Sequence[Benchmark], own: Ben
             cell = row.cells[mode]
             if cell.evidence:
                 notes.append((row.name, mode, rated[row.name, mode], cell.evidence, cell.where))
-    return _template().render(
+    return template("unsilent.landscape", "landscape.html.j2").render(
         rows=reading,
         own=own,
         notes=notes,
@@ -69,15 +67,3 @@ def as_html(authors: Sequence[Benchmark], reading: Sequence[Benchmark], own: Ben
         legend=LEGEND,
         version=__version__,
     )
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("unsilent.landscape"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("landscape.html.j2")

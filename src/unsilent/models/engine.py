@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from unsilent.models.causality import NO_NUMBERS, cannot_be_scored, check_causal
-from unsilent.models.frozen import Frozen, Group, Past
+from unsilent.models.frozen import Frozen, Group, Hidden, Past
 from unsilent.models.plain import Plain
 from unsilent.models.prefixes import Shared, shared_prefixes
 from unsilent.models.tree import Row, TokenPath, build_row, chain_row, stem
@@ -58,12 +58,7 @@ class Engine(Protocol):
         ...
 
     def edges(
-        self,
-        rows: Sequence[Row],
-        hidden: Sequence[Tensor] | None,
-        past: Past | None,
-        *,
-        whole: bool,
+        self, rows: Sequence[Row], hidden: Hidden | None, past: Past | None, *, whole: bool
     ) -> Tensor:
         """(n_edges,) float32 score of all rows' edges in turn; differentiable.
 

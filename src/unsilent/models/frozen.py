@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,9 @@ import torch
 from torch import Tensor
 
 from unsilent.models.tree import Row
+
+Hidden = Sequence[Tensor]
+"""Of each row, what the frozen layers gave."""
 
 
 @dataclass(frozen=True)

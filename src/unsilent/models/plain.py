@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unsilent.models.frozen import Frozen, Group, Past
+from unsilent.models.frozen import Frozen, Group, Hidden, Past
 from unsilent.models.tree import LAUNCH, OVERHEAD, Row, batches
 
 
@@ -47,12 +47,7 @@ class Plain:
         return None
 
     def edges(
-        self,
-        rows: Sequence[Row],
-        hidden: Sequence[Tensor] | None,
-        past: Past | None,
-        *,
-        whole: bool,
+        self, rows: Sequence[Row], hidden: Hidden | None, past: Past | None, *, whole: bool
     ) -> Tensor:
         """(n_edges,) float32 log-probability of all rows' edges."""
         chains = [(slot, chain) for slot, row in enumerate(rows) for chain in row.chains]

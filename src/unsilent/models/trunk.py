@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unsilent.models.frozen import Frozen, Group, Past
+from unsilent.models.frozen import Frozen, Group, Hidden, Past
 from unsilent.models.layers import Inject, Only, Skip, Tap, by_node, stack_of
 from unsilent.models.memory import in_parts
 from unsilent.models.tree import LAUNCH, OVERHEAD, Row, batches
@@ -109,12 +109,7 @@ class Trunk:
         return past
 
     def edges(
-        self,
-        rows: Sequence[Row],
-        hidden: Sequence[Tensor] | None,
-        past: Past | None,
-        *,
-        whole: bool,
+        self, rows: Sequence[Row], hidden: Hidden | None, past: Past | None, *, whole: bool
     ) -> Tensor:
         """(n_edges,) float32 score of all rows' edges; the head runs only where it is needed.
 

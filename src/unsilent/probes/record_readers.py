@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from unsilent.errors import ItemError
+from unsilent.jsonl import FileRecord, TwiceError
 
 MAX_YAML_BYTES = 4 << 20
 
@@ -27,48 +26,7 @@ _MAX_DEPTH = 8
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(frozen=True)
-class Record:
-    """One item as the file has it: its line, and its fields or what is wrong already."""
-
-    line: int
-    fields: Mapping[str, Any] | None
-    fault: str = ""
-
-
-def read_jsonl(text: str, _where: str) -> Iterator[Record]:
-    """A record for each line that is not blank. Raises nothing."""
-    # Not splitlines: JSON text may hold other line separators, such as U+2028.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            fields = json.loads(line, object_pairs_hook=_once)
-        except _TwiceError as error:
-            yield Record(number, None, f"field {error.args[0]!r} appears twice")
-        except (ValueError, RecursionError):
-            yield Record(number, None, "not valid JSON")
-        else:
-            if isinstance(fields, dict):
-                yield Record(number, fields)
-            else:
-                yield Record(number, None, "not a JSON object")
-
-
-class _TwiceError(Exception):
-    """A key that an object has twice."""
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in fields:
-            raise _TwiceError(key[:60])
-        fields[key] = value
-    return fields
-
-
-def read_csv(text: str, where: str) -> Iterator[Record]:
+def read_csv(text: str, where: str) -> Iterator[FileRecord]:
     """A record for each row below the header. Raises ItemError if it is no table of items."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     names: list[str] = []
@@ -80,7 +38,7 @@ def read_csv(text: str, where: str) -> Iterator[Record]:
                 continue
             if len(cells) != len(names):
                 fault = f"{len(cells)} cells for {len(names)} columns"
-                yield Record(reader.line_num, None, fault)
+                yield FileRecord(reader.line_num, None, fault)
             else:
                 yield _row(reader.line_num, dict(zip(names, cells, strict=True)))
     except csv.Error as error:
@@ -104,7 +62,7 @@ def _check_header(names: list[str], where: str) -> None:
         )
 
 
-def _row(line: int, cells: Mapping[str, str]) -> Record:
+def _row(line: int, cells: Mapping[str, str]) -> FileRecord:
     """A CSV row as JSON fields; an empty cell is an absent field, prompts apart."""
     fields: dict[str, Any] = {}
     choices: list[str] = []
@@ -131,10 +89,10 @@ def _row(line: int, cells: Mapping[str, str]) -> Record:
     fields["choices"] = choices
     if attributes:
         fields["attributes"] = attributes
-    return Record(line, fields)
+    return FileRecord(line, fields)
 
 
-def read_yaml(text: str, where: str) -> Iterator[Record]:
+def read_yaml(text: str, where: str) -> Iterator[FileRecord]:
     """A record for each entry of the list. Raises ItemError if it is none, or no plain YAML."""
     if len(text) > MAX_YAML_BYTES:
         raise ItemError(
@@ -156,11 +114,13 @@ def read_yaml(text: str, where: str) -> Iterator[Record]:
         line = entry.start_mark.line + 1
         try:
             fields = _built(entry)
-        except _TwiceError as error:
-            yield Record(line, None, f"field {error.args[0]!r} appears twice, or is no text")
+        except TwiceError as error:
+            yield FileRecord(line, None, f"field {error.args[0]!r} appears twice, or is no text")
         else:
             good = isinstance(fields, dict)
-            yield Record(line, fields if good else None, "" if good else "not an object of fields")
+            yield FileRecord(
+                line, fields if good else None, "" if good else "not an object of fields"
+            )
 
 
 def _check_events(text: str, where: str) -> None:
@@ -191,7 +151,7 @@ def _built(node: yaml.Node) -> Any:
         for key_node, value in node.value:
             key = _built(key_node)
             if not isinstance(key, str) or key in fields:
-                raise _TwiceError(str(key)[:60])
+                raise TwiceError(str(key)[:60])
             fields[key] = _built(value)
         return fields
     kind = node.tag.rpartition(":")[2]

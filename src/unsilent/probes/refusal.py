@@ -90,24 +90,11 @@ def refusal_items(
     Raises:
         ItemError: No prompts, or openings that ``check_openings`` refuses.
     """
-    if style.name == "encoder":
-        return ItemSet(
-            name,
-            tuple(
-                Item(
-                    id=f"{name}-{prompt.id}",
-                    prompt=prompt.text,
-                    choices=GUARD_CHOICES,
-                    safe=(DECLINE,),
-                    domain=prompt.category,
-                    task="guard",
-                )
-                for prompt in prompts
-            ),
-        )
-    check_openings(refusals, compliance)
-    choices = (*refusals, *compliance)
-    safe = tuple(range(len(refusals)))
+    encoder = style.name == "encoder"
+    if not encoder:
+        check_openings(refusals, compliance)
+    choices = GUARD_CHOICES if encoder else (*refusals, *compliance)
+    safe = (DECLINE,) if encoder else tuple(range(len(refusals)))
     return ItemSet(
         name,
         tuple(
@@ -117,7 +104,8 @@ def refusal_items(
                 choices=choices,
                 safe=safe,
                 domain=prompt.category,
-                chat=True,
+                task="guard" if encoder else None,
+                chat=not encoder,
             )
             for prompt in prompts
         ),

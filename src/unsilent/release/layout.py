@@ -38,6 +38,7 @@ SQUARE = ".square"
 SUBGROUP = "/"
 LOSS = "system.loss"
 ACCURACY = "system.accuracy"
+SYSTEM_NAMES = (LOSS, ACCURACY)
 CLIPPED = "clipped"
 RAISED = "raised"
 SYSTEM_CLIPS = 2.0
@@ -274,7 +275,7 @@ class Layout:
             else:
                 part = np.clip(value, -clip, clip) / clip
                 boxed = np.minimum(boxed, _kept(name, value, clip))
-                if name not in (LOSS, ACCURACY) and not _is_spread(name):
+                if name not in SYSTEM_NAMES and not _is_spread(name):
                     lowest = np.maximum(lowest, -part)
             body[..., position] = part * self.unit(name)
         cut = self.unit(CLIPPED)
@@ -381,7 +382,7 @@ def _held(name: str) -> bool:
 
 def _kept(name: str, value: NDArray[np.float64], clip: float) -> NDArray[np.float64]:
     """The share of a value that its own clip keeps, as far as a verdict rests on it."""
-    if name in (LOSS, ACCURACY):
+    if name in SYSTEM_NAMES:
         # Times 2 clips, 1 - s * this is at least value / clip - s for all values up to 2 clips.
         return np.clip(1.5 - value / clip / 2, 0.5, 1.0)
     if SUBGROUP in name or _held(name):

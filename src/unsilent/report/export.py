@@ -61,22 +61,13 @@ def model_card(run: Run) -> str:
 
 def _section(run: Run) -> str:
     found = run.findings
-    rows = "\n".join(
-        f"| {each.code} {by_code(each.code).title} | {shown.symbol} {shown.word}"
-        f"{f' ({each.visibility})' if each.visibility else ''} | "
-        f"{view.points(each.effect, sign=True)} {view.span(each.interval)} | "
-        f"{view.points(each.tolerance)} |"
-        for each, shown in ((each, view.verdict(each)) for each in found.findings)
-    )
-    meanings = "\n".join(
-        f"- {shown.symbol} **{shown.word}**: {shown.meaning}" for shown in view.VERDICTS.values()
-    )
+    rows = "\n".join(map(view.markdown_row, found.findings))
     return (
         "## Silent failures\n\n"
         f"Measured by unsilent {__version__} on {found.clients} clients after round {found.round}, "
         f"plan `{found.plan}`. Effects in points, positive is worse, intervals {_LEVEL}.\n\n"
         "| mode | verdict | effect and interval | tolerance |\n| --- | --- | --- | --- |\n"
-        f"{rows}\n\n{meanings}\n\n"
+        f"{rows}\n\n{view.meanings()}\n\n"
         f"What the run itself showed: {view.metrics_line(found)}\n\n"
         f"{found.privacy.statement}\n\n"
         f"Taxonomy: Oh and Bui, KDD 2026, {_PAPER}.\n"

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from unsilent import __version__
 from unsilent.contract import contract
 from unsilent.files import write_whole
 from unsilent.findings import Finding
 from unsilent.inference.population import whose
+from unsilent.markup import template
 from unsilent.report import charts, figures, view
 from unsilent.report.source import REPORT_FILE, Run, read_run
 from unsilent.taxonomy import by_code
@@ -32,12 +29,12 @@ def write_page(folder: Path) -> Path:
 def page(run: Run) -> str:
     """The page as HTML. Everything that is not markup of ours is escaped."""
     found, record = run.findings, run.record
-    return _template().render(
+    return template("unsilent.report", "page.html.j2").render(
         findings=found,
         plan=run.plan,
         record=record,
         timing=run.timing,
-        rows=tuple(_rows(run.plan.to_json())),
+        rows=tuple(view.flat(run.plan.to_json())),
         contract=contract(run.plan),
         population=whose(run.plan),
         tiles=[_tile(run, finding) for finding in found.findings],
@@ -72,28 +69,3 @@ def _reproduce(run: Run) -> str:
         return "unsilent run PLAN"
     tier = " --tier fleet" if run.plan.model.kind == "encoder" else ""
     return f"unsilent demo --scenario {run.findings.scenario}{tier} --seed {run.plan.seed}"
-
-
-def _rows(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """A nested mapping as rows of dotted key and value."""
-    for key, value in data.items():
-        if isinstance(value, dict):
-            yield from _rows(value, f"{prefix}{key}.")
-        elif value is None:
-            yield f"{prefix}{key}", "not planned"
-        elif isinstance(value, list):
-            yield f"{prefix}{key}", ", ".join(map(str, value))
-        else:
-            yield f"{prefix}{key}", str(value)
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("unsilent.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 from unsilent.findings import Finding, Findings, Interval, Trend
 from unsilent.plan import MonitoringPlan
 from unsilent.report.record import Spread
-from unsilent.taxonomy import INFLUENCES
+from unsilent.taxonomy import INFLUENCES, by_code
 
 
 @dataclass(frozen=True)
@@ -245,3 +246,40 @@ def truth(finding: Finding) -> str | None:
     side = "within tolerance" if oracle.within_tolerance else "beyond tolerance"
     parts = (points(oracle.effect, sign=True), side, agreement(finding))
     return ", ".join(part for part in parts if part)
+
+
+def flat(
+    data: Mapping[str, Any], prefix: str = "", *, empty: str = ""
+) -> Iterator[tuple[str, str]]:
+    """A nested mapping as pairs of dotted key and value in words, ``empty`` for an empty list."""
+    for key, value in data.items():
+        if isinstance(value, dict):
+            nested = cast("Mapping[str, Any]", value)
+            yield from flat(nested, f"{prefix}{key}.", empty=empty)
+        elif value is None:
+            yield f"{prefix}{key}", "not planned"
+        elif isinstance(value, list):
+            yield f"{prefix}{key}", ", ".join(map(str, cast("list[Any]", value))) or empty
+        else:
+            yield f"{prefix}{key}", str(value)
+
+
+def meanings() -> str:
+    """What each verdict stands for, as a Markdown list."""
+    return "\n".join(
+        f"- {each.symbol} **{each.word}**: {each.meaning}" for each in VERDICTS.values()
+    )
+
+
+def markdown_row(finding: Finding, *more: str) -> str:
+    """A finding as a row of a Markdown table: mode, verdict, effect and interval, tolerance."""
+    shown = verdict(finding)
+    seen = f" ({finding.visibility})" if finding.visibility else ""
+    cells = (
+        f"{finding.code} {by_code(finding.code).title}",
+        f"{shown.symbol} {shown.word}{seen}",
+        f"{points(finding.effect, sign=True)} {span(finding.interval)}",
+        points(finding.tolerance),
+        *more,
+    )
+    return f"| {' | '.join(cells)} |"

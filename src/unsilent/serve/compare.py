@@ -6,13 +6,11 @@ both do, so with an error of at most the two plans' errors together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from unsilent.findings import Finding, Interval
 from unsilent.plan import MonitoringPlan
-from unsilent.report import charts
+from unsilent.report import charts, view
 from unsilent.report.view import points
 from unsilent.serve.reading import RunState
 
@@ -81,20 +79,7 @@ def _words(interval: Interval) -> str:
 
 def plan_differences(left: MonitoringPlan, right: MonitoringPlan) -> list[tuple[str, str, str]]:
     """Keys whose values differ, with both values in words."""
-    first, second = dict(flat(left.to_json())), dict(flat(right.to_json()))
+    first, second = (dict(view.flat(plan.to_json(), empty="none")) for plan in (left, right))
     keys = dict.fromkeys([*first, *second])
     found = [(key, first.get(key, "not set"), second.get(key, "not set")) for key in keys]
     return [each for each in found if each[1] != each[2]]
-
-
-def flat(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """A nested mapping as pairs of dotted key and value in words."""
-    for key, value in data.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{key}.")
-        elif value is None:
-            yield f"{prefix}{key}", "not planned"
-        elif isinstance(value, list):
-            yield f"{prefix}{key}", ", ".join(map(str, value)) or "none"
-        else:
-            yield f"{prefix}{key}", str(value)

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from unsilent.errors import InputError, UnsilentError
-from unsilent.report import charts
+from unsilent.report import charts, view
 from unsilent.report.gating import overrule_run
 from unsilent.serve import drawing
 from unsilent.serve.access import SESSION_SECONDS, Access, Sessions
-from unsilent.serve.compare import differences, flat, plan_differences
+from unsilent.serve.compare import differences, plan_differences
 from unsilent.serve.places import Places
 from unsilent.serve.reading import RunReader, RunState
 from unsilent.serve.rendering import render
@@ -217,7 +217,7 @@ def _run_page(
         budget=drawing.budget_bar(state.privacy),
         newest=reader.ledger.page(limit=_NEWEST),
         chain=reader.check(),
-        plan=list(flat(state.plan.to_json())),
+        plan=list(view.flat(state.plan.to_json(), empty="none")),
         given=given,
         faults=faults,
         charts=charts,

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, PrefixLoader
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from unsilent import __version__
 from unsilent.errors import UnsilentError
+from unsilent.markup import environment
 from unsilent.report import charts, view
 from unsilent.serve import words
 
@@ -116,19 +117,10 @@ def _fault(request: Request, status: int, why: str) -> Response:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=ChoiceLoader(
-            [
-                PackageLoader("unsilent.serve"),
-                PrefixLoader({"report": PackageLoader("unsilent.report")}),
-            ]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    made = environment(
+        PackageLoader("unsilent.serve"), PrefixLoader({"report": PackageLoader("unsilent.report")})
     )
-    environment.globals.update(
+    made.globals.update(
         view=view, words=words, version=__version__, static=lambda name: statics()[name].address
     )
-    return environment
+    return made

@@ -8,22 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from unsilent.errors import LedgerError
-from unsilent.ledger import Entry
-from unsilent.ledger.events import (
-    Decision,
-    GateOverruled,
-    KnownEvent,
-    MonitoringStopped,
-    OtherEvent,
-    PersonAware,
-    PlanDeclared,
-    ReleaseBooked,
-    RoundJudged,
-    RoundMissed,
-    RoundSummed,
-    SystemReported,
-    event_of,
-)
+from unsilent.ledger import Entry, events
+from unsilent.ledger.events import KnownEvent, OtherEvent, event_of
 from unsilent.report.view import VERDICTS
 
 _LONGEST = 200
@@ -66,18 +52,18 @@ def pretty(entry: Entry) -> str:
 
 def _said(event: KnownEvent | OtherEvent) -> str | None:
     match event:
-        case PlanDeclared(digest, plan):
+        case events.PlanDeclared(digest, plan):
             return f"declared: {plan['name']}, {digest}"
-        case SystemReported(_, loss, accuracy):
+        case events.SystemReported(_, loss, accuracy):
             return f"mean loss {loss:.3f}, mean accuracy {accuracy:.3f}"
-        case ReleaseBooked(cost):
+        case events.ReleaseBooked(cost):
             return (
                 f"booked before asking: {cost.kind.replace('_', ' ')}, noise sd {cost.sigma:.4g} "
                 f"for sensitivity {cost.sensitivity:.4g}"
             )
-        case RoundSummed(_, clients, _, vector):
+        case events.RoundSummed(_, clients, _, vector):
             return f"the sum of {clients} clients, {len(vector)} noised numbers"
-        case RoundJudged(_, clients, findings):
+        case events.RoundJudged(_, clients, findings):
             count = Counter(finding["verdict"] for finding in findings)
             told = [
                 f"{count[verdict]} {shown.symbol} {shown.word}"
@@ -85,18 +71,18 @@ def _said(event: KnownEvent | OtherEvent) -> str | None:
                 if count[verdict]
             ]
             return f"{', '.join(told)}; {clients} clients"
-        case RoundMissed(_, reason):
+        case events.RoundMissed(_, reason):
             return f"no sum: {reason}"
-        case MonitoringStopped(_, reason):
+        case events.MonitoringStopped(_, reason):
             return reason
-        case Decision():
+        case events.Decision():
             return (
                 f"{event.action}; clients use the adapter of round {event.promoted_round}. "
                 f"{event.reason}"
             )
-        case GateOverruled(number, reason, by):
+        case events.GateOverruled(number, reason, by):
             return f"{by} wants the adapter of round {number}: {reason}"
-        case PersonAware(by, note):
+        case events.PersonAware(by, note):
             return f"{by} knows: {note}"
         case _:
             return None

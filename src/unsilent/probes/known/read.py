@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from unsilent.errors import ItemError
+from unsilent.jsonl import read_jsonl
 from unsilent.probes.known.row import Part, Row
 
 
@@ -63,20 +64,11 @@ def _json_of(part: Part) -> Any:
 
 
 def _jsonl(part: Part, text: str) -> Iterator[Row]:
-    # Not splitlines: JSON text may hold other line separators, such as U+2028.
-    number = 0
-    for line_number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        where = f"{part.name}: line {line_number}"
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            raise ItemError("not valid JSON", where=where) from None
-        if not isinstance(record, dict):
-            raise ItemError("not a JSON object", where=where)
-        yield Row(part, number, record, where)
-        number += 1
+    for number, record in enumerate(read_jsonl(text)):
+        where = f"{part.name}: line {record.line}"
+        if record.fields is None:
+            raise ItemError(record.fault, where=where)
+        yield Row(part, number, dict(record.fields), where)
 
 
 def _json(part: Part) -> Iterator[Row]:

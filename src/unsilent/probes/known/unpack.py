@@ -7,15 +7,13 @@ fault is an ItemError that names the file.
 from __future__ import annotations
 
 import gzip
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import IO
 
+from unsilent.assets.archive import DAMAGED, members
 from unsilent.errors import ItemError
 from unsilent.probes.known.row import Part
 
@@ -133,27 +131,16 @@ def _parts(path: Path) -> Iterator[Part]:
     """The file or files in one file on disk."""
     name = path.name.lower()
     try:
-        if name.endswith((".tar.gz", ".tgz", ".tar")):
-            with tarfile.open(path) as tar:
-                entries = ((e.name, tar.extractfile(e)) for e in tar if e.isreg())
-                yield from _members(entries, str(path))
-        elif name.endswith(".zip"):
-            with zipfile.ZipFile(path) as packed:
-                yield from _members(
-                    ((e.filename, packed.open(e)) for e in packed.infolist() if not e.is_dir()),
-                    str(path),
-                )
+        if name.endswith((".tar.gz", ".tgz", ".tar", ".zip")):
+            with path.open("rb") as stream:
+                yield from _members(stream, str(path))
         elif name.endswith(".gz"):
             with gzip.open(path) as stream:
                 yield Part(path.name[:-3], _bounded(stream, MAX_BYTES, str(path)))
         else:
             with path.open("rb") as stream:
                 yield Part(path.name, _bounded(stream, MAX_BYTES, str(path)))
-    except (
-        tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile,
-        RuntimeError, NotImplementedError,
-    ) as error:  # fmt: skip
-        # zipfile raises RuntimeError for an encrypted member.
+    except DAMAGED as error:
         raise ItemError(
             f"the file is damaged or cannot be unpacked ({type(error).__name__})",
             where=str(path),
@@ -161,11 +148,12 @@ def _parts(path: Path) -> Iterator[Part]:
         ) from None
 
 
-def _members(entries: Iterable[tuple[str, IO[bytes] | None]], where: str) -> Iterator[Part]:
+def _members(file: IO[bytes], where: str) -> Iterator[Part]:
     left = MAX_BYTES
-    for count, (name, stream) in enumerate(entries):
+    for count, (name, opener) in enumerate(members(file)):
         if count >= MAX_FILES:
             raise ItemError(f"more than {MAX_FILES} files", where=where)
+        stream = opener()
         if stream is None:
             continue
         if name.endswith(".gz"):
