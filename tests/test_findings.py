@@ -9,10 +9,10 @@ from jsonschema import Draft202012Validator
 
 from unsilent.errors import FindingsError
 from unsilent.findings import (
+    ActiveInfluence,
     Finding,
     Findings,
     HistoryRound,
-    Influence,
     Onset,
     PrivacySummary,
     Slope,
@@ -102,7 +102,7 @@ def findings_of(draw) -> Findings:
         system_metrics=SystemMetrics(Trend(0.61, 0.44), Trend(0.71, None), False),
         findings=tuple(made),
         rounds=(HistoryRound.of(3, made),),
-        influence=(Influence("SF-1", "SF-3", "primary", "consistent with an influence"),),
+        influence=(ActiveInfluence("SF-1", "SF-3", "primary", "consistent with an influence"),),
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unsilent.audit.noise_tests import (
-    Spread,
+    VarianceRange,
     coordinates_p,
     directions_p,
     lattice_p,
@@ -18,7 +18,7 @@ from unsilent.audit.noise_tests import (
 from unsilent.release.noise import SeededNoise
 
 SCALE = 60.0
-SPREAD = Spread(SCALE**2, SCALE**2)
+SPREAD = VarianceRange(SCALE**2, SCALE**2)
 ROWS, COLUMNS = 800, 9
 
 
@@ -53,7 +53,7 @@ def test_good_noise_is_called_bad_as_rarely_as_the_level_says(name):
 
 @pytest.mark.parametrize("scale", [4.0, 7.5, 300.0])
 def test_good_noise_of_every_size_passes(scale):
-    spread = Spread(scale**2, scale**2)
+    spread = VarianceRange(scale**2, scale**2)
     noise = draws(3, scale, 4000)
     for test in (coordinates_p, directions_p, magnitudes_p, lengths_p, shape_p, lattice_p):
         assert test(noise, spread) > 1e-4, test.__name__
@@ -162,8 +162,8 @@ def test_what_a_test_is_there_for_is_seen(name, broken):
 
 def test_variances_within_a_range_pass_and_beyond_either_end_fail():
     noise = draws(5)
-    assert variance_p(noise, Spread(0.9 * SCALE**2, 1.1 * SCALE**2)) > 0.5
+    assert variance_p(noise, VarianceRange(0.9 * SCALE**2, 1.1 * SCALE**2)) > 0.5
     for low, high in ((0.8, 0.85), (1.15, 1.2)):
-        spread = Spread(low * SCALE**2, high * SCALE**2)
+        spread = VarianceRange(low * SCALE**2, high * SCALE**2)
         assert variance_p(noise, spread) < 1e-9
         assert coordinates_p(noise, spread) < 1e-3

@@ -10,7 +10,7 @@ from scipy.stats import norm, t
 from unsilent.inference.boundary import (
     LOWER_SHARES,
     UPPER_SHARES,
-    Shares,
+    ErrorShares,
     as_student,
     horizon_values,
     obrien_fleming,
@@ -94,8 +94,8 @@ def test_a_single_round_has_all_of_the_error():
 
 
 def test_a_missed_rounds_error_goes_to_the_next_look():
-    full = horizon_values([1, 2], [1.0, 1.0], [1, 2], 0.01, Shares(1.0, 0.0, 0.0))
-    missed = horizon_values([2], [1.0], [1, 2], 0.01, Shares(1.0, 0.0, 0.0))
+    full = horizon_values([1, 2], [1.0, 1.0], [1, 2], 0.01, ErrorShares(1.0, 0.0, 0.0))
+    missed = horizon_values([2], [1.0], [1, 2], 0.01, ErrorShares(1.0, 0.0, 0.0))
     assert missed[1] == pytest.approx(norm.isf(0.01))
     assert missed[1] < full[2]
 
@@ -137,7 +137,7 @@ def test_all_windows_at_all_looks_hold_together_and_lasting_error_only_helps(sha
 
 def test_the_level_is_spent_in_full_on_the_window_of_all_rounds():
     level, noise = 0.1, [1.0] * 12
-    shares = Shares(1.0, 0.0, 1e-12)
+    shares = ErrorShares(1.0, 0.0, 1e-12)
 
     def values_of(look):
         values = horizon_values(range(1, look + 1), noise[:look], range(1, 13), level, shares)

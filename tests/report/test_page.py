@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from unsilent.findings import Finding, Findings, Influence, Onset, Slope
+from unsilent.findings import ActiveInfluence, Finding, Findings, Onset, Slope
 from unsilent.plan import MonitoringPlan
 from unsilent.report.page import page
 from unsilent.report.source import Run
@@ -133,7 +133,7 @@ def test_window_onset_worst_case_and_liars_are_said_in_words(
         liars=1,
         slope=Slope(0.01, (-0.02, 0.04)),
     )
-    reading = Influence("SF-1", "SF-2", "primary", "consistent with an influence")
+    reading = ActiveInfluence("SF-1", "SF-2", "primary", "consistent with an influence")
     shown = findings_with({"SF-1": failed}, influence=(reading,))
     text = " ".join(parsed(page(Run(plan, shown))).text.split())
     assert "overrounds 1 to 2beganin round 2first alarmround 2" in text

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from unsilent.findings import Finding, Findings, Influence, Onset, SystemMetrics, Trend
+from unsilent.findings import ActiveInfluence, Finding, Findings, Onset, SystemMetrics, Trend
 from unsilent.report.source import Run
 from unsilent.report.terminal import show
 from unsilent.report.view import VERDICTS
@@ -62,7 +62,7 @@ def test_a_failure_says_when_it_began_and_what_it_withstands(
         worst_case=(0.2, 0.4),
         liars=7,
     )
-    reading = Influence("SF-1", "SF-2", "primary", "consistent with an influence")
+    reading = ActiveInfluence("SF-1", "SF-2", "primary", "consistent with an influence")
     shown = findings_with({"SF-1": failed}, influence=(reading,))
     text = " ".join(rendered(shown, 140).split())
     assert "SF-1 ✖ began in rounds 1 to 2; [20.0, 40.0] for all enrolled clients" in text

@@ -28,7 +28,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from unsilent.alerts.state import Event
+from unsilent.alerts.state import Alert
 from unsilent.errors import InputError
 
 Word = Literal["failure", "undetermined", "healthy", "judged", "missed", "stopped"]
@@ -38,7 +38,7 @@ _EVERY: tuple[Word, ...] = ("judged", "missed", "stopped")
 class Sink(Protocol):
     """What takes an event somewhere."""
 
-    def send(self, event: Event) -> None:
+    def send(self, event: Alert) -> None:
         """Deliver, or raise AlertError or OSError."""
         ...
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from unsilent.alerts.config import AlertsFile, Sink, Word, read_alerts
-from unsilent.alerts.state import TOLD, Event, alert_of
+from unsilent.alerts.state import TOLD, Alert, alert_of
 from unsilent.errors import InputError, UnsilentError
 from unsilent.files import write_whole
 from unsilent.ledger import Ledger
@@ -83,7 +83,7 @@ class Delivery:
     def _due(self, since: int) -> list[int]:
         return sorted(e.index for kind in TOLD for e in self._ledger.entries(kind, since))
 
-    def _tell(self, channel: Channel, event: Event) -> int:
+    def _tell(self, channel: Channel, event: Alert) -> int:
         try:
             channel.sink.send(event)
         except (UnsilentError, OSError) as error:

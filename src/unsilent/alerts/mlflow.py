@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 from unsilent.alerts.extras import missing
-from unsilent.alerts.state import STATUSES, Event
+from unsilent.alerts.state import STATUSES, Alert
 from unsilent.errors import AlertError
 
 try:
@@ -36,7 +36,7 @@ class MLflow:
         self._uri = tracking_uri
         self._experiment = experiment
 
-    def send(self, event: Event) -> None:
+    def send(self, event: Alert) -> None:
         """Log an event. Raises AlertError if the store does not take it."""
         try:
             client = MlflowClient(tracking_uri=self._uri)
@@ -56,7 +56,7 @@ class MLflow:
                 "sqlite:///FILE.",
             ) from None
 
-    def _run(self, client: MlflowClient, event: Event) -> str:
+    def _run(self, client: MlflowClient, event: Alert) -> str:
         found = client.get_experiment_by_name(self._experiment)
         experiment = (
             client.create_experiment(self._experiment) if found is None else found.experiment_id
@@ -72,7 +72,7 @@ class MLflow:
         return str(made.info.run_id)
 
 
-def _metrics(event: Event) -> Iterator[tuple[str, float]]:
+def _metrics(event: Alert) -> Iterator[tuple[str, float]]:
     state = event.state
     if event.happening == "judged":
         for mode in state.modes:
@@ -86,7 +86,7 @@ def _metrics(event: Event) -> Iterator[tuple[str, float]]:
     yield "rounds.missed", float(state.missed)
 
 
-def _tags(event: Event) -> Iterator[tuple[str, str]]:
+def _tags(event: Alert) -> Iterator[tuple[str, str]]:
     state = event.state
     for mode in state.modes:
         yield mode.code, mode.status

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from unsilent import __version__
 from unsilent.alerts.extras import missing
-from unsilent.alerts.state import STATUSES, Event, ModeState, RunState
+from unsilent.alerts.state import STATUSES, Alert, ModeState, RunStatus
 from unsilent.errors import AlertError
 
 try:
@@ -61,7 +61,7 @@ class OpenTelemetry:
             OTLPSpanExporter(endpoint=f"{base}/v1/traces", timeout=_TIMEOUT_S),
         )
 
-    def send(self, event: Event) -> None:
+    def send(self, event: Alert) -> None:
         """Export the metrics and a span. Raises AlertError if the collector does not take them."""
         reader = InMemoryMetricReader()
         meters = MeterProvider([reader], resource=self._resource, shutdown_on_exit=False)
@@ -81,7 +81,7 @@ class OpenTelemetry:
                 remedy="Check that it runs, and that the endpoint is its OTLP over HTTP.",
             )
 
-    def _measure(self, meter: Meter, state: RunState) -> None:
+    def _measure(self, meter: Meter, state: RunStatus) -> None:
         plan: dict[str, AttributeValue] = {"unsilent.plan": state.name}
         status = meter.create_gauge("unsilent.mode.status", description="1 for what the mode is.")
         numbers = {name: meter.create_gauge(metric) for name, metric in _NUMBERS.items()}
@@ -103,7 +103,7 @@ class OpenTelemetry:
             if value is not None:
                 meter.create_gauge(name).set(value, plan)
 
-    def _trace(self, tracers: TracerProvider, event: Event) -> None:
+    def _trace(self, tracers: TracerProvider, event: Alert) -> None:
         tracer = tracers.get_tracer(_SCOPE, __version__)
         attributes: dict[str, AttributeValue] = {
             "unsilent.plan": event.state.name,

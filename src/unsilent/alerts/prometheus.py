@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from unsilent.alerts.extras import missing
-from unsilent.alerts.state import STATUSES, Event, RunState
+from unsilent.alerts.state import STATUSES, Alert, RunStatus
 from unsilent.errors import InputError
 from unsilent.files import write_whole
 
@@ -42,7 +42,7 @@ class RunCollector(Collector):
         state: Reads how the run stands now, as ``lambda: read_state(ledger)``.
     """
 
-    def __init__(self, state: Callable[[], RunState]) -> None:
+    def __init__(self, state: Callable[[], RunStatus]) -> None:
         self._state = state
 
     def collect(self) -> Iterator[Metric]:
@@ -71,7 +71,7 @@ class RunCollector(Collector):
             yield counter
 
 
-def exposition(state: RunState) -> bytes:
+def exposition(state: RunStatus) -> bytes:
     """The metrics in the text format that Prometheus scrapes; see ``CONTENT_TYPE``."""
     registry = CollectorRegistry()
     registry.register(RunCollector(lambda: state))
@@ -80,7 +80,7 @@ def exposition(state: RunState) -> bytes:
 
 @contextmanager
 def serve(
-    state: Callable[[], RunState], port: int, address: str = "127.0.0.1"
+    state: Callable[[], RunStatus], port: int, address: str = "127.0.0.1"
 ) -> Generator[str, None, None]:
     """Serve the metrics of one run while the context lasts; its URL.
 
@@ -110,12 +110,12 @@ class TextFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def send(self, event: Event) -> None:
+    def send(self, event: Alert) -> None:
         """Rewrite the file. Raises OSError."""
         write_whole(self._path, exposition(event.state))
 
 
-def _modes(state: RunState) -> Iterator[Metric]:
+def _modes(state: RunStatus) -> Iterator[Metric]:
     status = _by_mode("mode_status", "1 for what the mode is, 0 for what it is not.", "status")
     visibility = _by_mode("failure_visibility", "Whether today's metrics show it.", "visibility")
     numbers = {

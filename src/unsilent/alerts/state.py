@@ -58,7 +58,7 @@ class ModeState:
 
 
 @dataclass(frozen=True)
-class RunState:
+class RunStatus:
     """How a run stands.
 
     Attributes:
@@ -90,7 +90,7 @@ class RunState:
 
 
 @dataclass(frozen=True)
-class Event:
+class Alert:
     """One thing to tell.
 
     Attributes:
@@ -109,7 +109,7 @@ class Event:
     index: int
     time: str
     reason: str | None
-    state: RunState
+    state: RunStatus
 
     @property
     def words(self) -> frozenset[str]:
@@ -140,12 +140,12 @@ class Event:
         }
 
 
-def alert_of(ledger: Ledger, entry: Entry) -> Event:
+def alert_of(ledger: Ledger, entry: Entry) -> Alert:
     """What an entry of one of the kinds in ``TOLD`` tells."""
     told = event_of(entry)
     if not isinstance(told, RoundJudged | RoundMissed | MonitoringStopped):
         raise AlertError(f"a {entry.kind} entry is not told", where=f"ledger entry {entry.index}")
-    return Event(
+    return Alert(
         _HAPPENINGS[type(told)],
         told.round,
         entry.hash,
@@ -156,7 +156,7 @@ def alert_of(ledger: Ledger, entry: Entry) -> Event:
     )
 
 
-def read_state(ledger: Ledger, upto: int | None = None) -> RunState:
+def read_state(ledger: Ledger, upto: int | None = None) -> RunStatus:
     """How a run stands, or stood at an entry; a few short reads, however long the ledger is.
 
     Args:
@@ -175,7 +175,7 @@ def read_state(ledger: Ledger, upto: int | None = None) -> RunState:
     plan, privacy = run.plan, run.plan.privacy
     judged, missed = run.newest(RoundJudged), run.newest(RoundMissed)
     found = judged[0].event.parsed() if judged else ()
-    return RunState(
+    return RunStatus(
         name=plan.name,
         plan=plan.digest,
         modes=_modes(plan, {finding.code: finding for finding in found}),

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unsilent import __version__
-from unsilent.alerts.state import Event
+from unsilent.alerts.state import Alert
 from unsilent.errors import AlertError
 
 ATTEMPTS = 5
@@ -60,7 +60,7 @@ class Webhook:
     def __repr__(self) -> str:
         return "Webhook(…)"
 
-    def send(self, event: Event) -> None:
+    def send(self, event: Alert) -> None:
         """Post an event. Raises AlertError after the last attempt, or if it is refused for good.
 
         Waits between attempts grow from 1 s to 60 s, twofold, by a random part of up to a half;
@@ -75,7 +75,7 @@ class Webhook:
                 raise AlertError(f"not delivered in {ATTEMPTS} attempts: {fault}", where="webhook")
             self.wait(min(_LONGEST_WAIT_S, max(wait, asked)))
 
-    def _post(self, event: Event, body: bytes) -> tuple[str | None, float]:
+    def _post(self, event: Alert, body: bytes) -> tuple[str | None, float]:
         """What went wrong, None if nothing did, and how many seconds the receiver asks for."""
         headers = {
             "Content-Type": "application/json",

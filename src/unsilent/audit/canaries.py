@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from unsilent.audit import claim
 from unsilent.audit.attack import mu_lower_bound
 from unsilent.audit.audit_result import Check
-from unsilent.audit.noise_tests import Spread, variance_p
+from unsilent.audit.noise_tests import VarianceRange, variance_p
 from unsilent.audit.worlds import Values, Worlds, laid_out
 from unsilent.modes import MODES
 from unsilent.release.layout import ACCURACY, LOSS, SPREAD, SUBGROUP, Layout
@@ -120,7 +120,7 @@ def _rounds(worlds: Worlds) -> list[Check]:
         Check(
             "variance of the difference of two rounds",
             "chi2",
-            variance_p(np.concatenate(noise), Spread(share.lowest, share.highest)),
+            variance_p(np.concatenate(noise), VarianceRange(share.lowest, share.highest)),
             worlds.level,
         ),
     ]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unsilent.audit.audit_result import By, Check
 from unsilent.audit.noise_tests import (
-    Spread,
+    VarianceRange,
     coordinates_p,
     directions_p,
     lattice_p,
@@ -149,7 +149,7 @@ def _tests(worlds: Worlds, what: str, found: dict[str, tuple[By, float]]) -> lis
     return [Check(f"{name} of {what}", by, p, worlds.level) for name, (by, p) in found.items()]
 
 
-def _variances(worlds: Worlds, what: str, noise: Draws, spread: Spread) -> list[Check]:
+def _variances(worlds: Worlds, what: str, noise: Draws, spread: VarianceRange) -> list[Check]:
     """Chi-square tests of the variance, in all and a block."""
     parts = {"": list(range(noise.shape[1])), **worlds.blocks}
     return [

@@ -31,7 +31,7 @@ _EXACT_SCALE = 4096.0
 
 
 @dataclass(frozen=True)
-class Spread:
+class VarianceRange:
     """The variances that are right for one number of the noise.
 
     Attributes:
@@ -41,19 +41,19 @@ class Spread:
     lowest: float
     highest: float
 
-    def times(self, factor: float) -> Spread:
+    def times(self, factor: float) -> VarianceRange:
         """The range of a sum of so many."""
-        return Spread(self.lowest * factor, self.highest * factor)
+        return VarianceRange(self.lowest * factor, self.highest * factor)
 
 
-def variance_p(draws: NDArray[np.int64], spread: Spread) -> float:
+def variance_p(draws: NDArray[np.int64], spread: VarianceRange) -> float:
     """Of the variance of all numbers together: chi-squared with one degree of freedom each."""
     squares = float(np.sum(draws.astype(np.float64) ** 2))
     low = float(_chi2.cdf(squares / spread.lowest, draws.size))
     return _worst(2, low, float(_chi2.sf(squares / spread.highest, draws.size)))
 
 
-def coordinates_p(draws: NDArray[np.int64], spread: Spread) -> float:
+def coordinates_p(draws: NDArray[np.int64], spread: VarianceRange) -> float:
     """Of the variance and mean of each column: chi-squared and normal."""
     rows, columns = draws.shape
     values = draws.astype(np.float64)
@@ -64,7 +64,7 @@ def coordinates_p(draws: NDArray[np.int64], spread: Spread) -> float:
     return _worst(3 * columns, low, high, means)
 
 
-def directions_p(draws: NDArray[np.int64], spread: Spread) -> float:
+def directions_p(draws: NDArray[np.int64], spread: VarianceRange) -> float:
     """Of the variance along the directions of least and of greatest variance.
 
     They are the ends of the covariance's spectrum in the first half of the rows; in the second
@@ -92,7 +92,7 @@ def pairs_p(draws: NDArray[np.int64]) -> float:
     return _worst(len(found), 2 * _student.sf(found * np.sqrt(free / (1 - found**2)), free))
 
 
-def magnitudes_p(draws: NDArray[np.int64], spread: Spread) -> float:
+def magnitudes_p(draws: NDArray[np.int64], spread: VarianceRange) -> float:
     """Of how often two columns are large together, whatever their signs: binomial.
 
     Noise that is copied with a sign of its own has no covariance; this sees it.
@@ -110,7 +110,7 @@ def magnitudes_p(draws: NDArray[np.int64], spread: Spread) -> float:
     return worst
 
 
-def lengths_p(draws: NDArray[np.int64], spread: Spread) -> float:
+def lengths_p(draws: NDArray[np.int64], spread: VarianceRange) -> float:
     """Of the rows' squared lengths: chi-squared (Massart's bound). Sees noise of mixed sizes."""
     squares = np.sum(draws.astype(np.float64) ** 2, axis=1)
     columns = draws.shape[1]
@@ -122,7 +122,7 @@ def lengths_p(draws: NDArray[np.int64], spread: Spread) -> float:
     )
 
 
-def shape_p(draws: NDArray[np.int64], spread: Spread) -> float:
+def shape_p(draws: NDArray[np.int64], spread: VarianceRange) -> float:
     """Of the distribution of single numbers: the discrete Gaussian's (Massart's bound)."""
     values = draws.reshape(-1)[:_SHAPE_DRAWS].astype(np.float64)
     return _distance_p(
@@ -133,7 +133,7 @@ def shape_p(draws: NDArray[np.int64], spread: Spread) -> float:
     )
 
 
-def lattice_p(draws: NDArray[np.int64], spread: Spread) -> float:
+def lattice_p(draws: NDArray[np.int64], spread: VarianceRange) -> float:
     """Of the residues by every small number: each is as frequent as any other (binomial).
 
     Noise on a coarser lattice than the integers lets a value's low digits through.
@@ -150,7 +150,7 @@ def lattice_p(draws: NDArray[np.int64], spread: Spread) -> float:
     return min(1.0, places * worst)
 
 
-def values_p(draws: NDArray[np.int64], clean: NDArray[np.int64], spread: Spread) -> float:
+def values_p(draws: NDArray[np.int64], clean: NDArray[np.int64], spread: VarianceRange) -> float:
     """Of whether noise goes with the value that it is added to, by sign or by size.
 
     Args:

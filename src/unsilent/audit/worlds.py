@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unsilent.audit import claim
 from unsilent.audit.audit_result import ERROR
-from unsilent.audit.noise_tests import Spread
+from unsilent.audit.noise_tests import VarianceRange
 from unsilent.client.observer import Observer
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import Layout
@@ -100,7 +100,9 @@ class Worlds:
         # A share's variance is rounded up to a whole number.
         enough = mechanism.variance >= needed * (1 - 1e-9)
         self.share = (
-            Spread(mechanism.variance, mechanism.variance) if enough else Spread(needed, needed + 1)
+            VarianceRange(mechanism.variance, mechanism.variance)
+            if enough
+            else VarianceRange(needed, needed + 1)
         )
         self.healthy = dict.fromkeys(self.layout.inputs, 0.0)
         self.blocks = blocks(self.layout)

@@ -7,8 +7,8 @@ plan give the same bytes.
 
 from unsilent.findings.finding import (
     DIGITS,
+    ActiveInfluence,
     Finding,
-    Influence,
     Interval,
     Onset,
     Oracle,
@@ -34,11 +34,11 @@ from unsilent.schema import validate
 __all__ = [
     "DIGITS",
     "FINDINGS_SCHEMA",
+    "ActiveInfluence",
     "Finding",
     "Findings",
     "HistoryEntry",
     "HistoryRound",
-    "Influence",
     "Interval",
     "Onset",
     "Oracle",

@@ -80,7 +80,7 @@ class Slope:
 
 
 @dataclass(frozen=True)
-class Influence:
+class ActiveInfluence:
     """What the onsets of two failures say about one arrow between them; never a cause.
 
     Attributes:

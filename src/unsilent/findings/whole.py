@@ -11,8 +11,8 @@ from typing import Any
 from unsilent.errors import FindingsError
 from unsilent.files import write_whole
 from unsilent.findings.finding import (
+    ActiveInfluence,
     Finding,
-    Influence,
     Interval,
     Verdict,
     plain,
@@ -133,7 +133,7 @@ class Findings:
     system_metrics: SystemMetrics
     findings: tuple[Finding, ...]
     rounds: tuple[HistoryRound, ...] = ()
-    influence: tuple[Influence, ...] = ()
+    influence: tuple[ActiveInfluence, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The published form, numbers rounded, keys in a fixed order."""
@@ -162,7 +162,7 @@ class Findings:
                 )
                 for past in data["rounds"]
             ),
-            influence=tuple(Influence(**each) for each in data["influence"]),
+            influence=tuple(ActiveInfluence(**each) for each in data["influence"]),
         )
 
     def text(self) -> str:

@@ -27,7 +27,7 @@ from unsilent.findings import Interval
 from unsilent.inference.boundary import (
     LOWER_SHARES,
     UPPER_SHARES,
-    Shares,
+    ErrorShares,
     as_student,
     horizon_values,
     suffixes,
@@ -53,7 +53,7 @@ class Error:
     """One-sided error over all windows and rounds, and how it is shared out."""
 
     level: float
-    shares: Shares
+    shares: ErrorShares
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
 """Boundaries for a declared number of rounds: how far an interval reaches at each look.
 
 A look is a judged round. At look m the windows are all rounds so far and the last 1, 2, 4, ... of
-them. The error of one side of one mode's intervals is shared out by ``Shares``; the intervals of
-all windows at all looks then hold together.
+them. The error of one side of one mode's intervals is shared out by ``ErrorShares``; the intervals
+of all windows at all looks then hold together.
 
 **All rounds so far.** Their error is spent over the looks by a spending function of
 O'Brien-Fleming type (Lan and DeMets 1983), and the critical values follow from the joint
@@ -52,7 +52,7 @@ _SMALLEST_STEP = 1e-4
 
 
 @dataclass(frozen=True)
-class Shares:
+class ErrorShares:
     """How one side's error is shared out over the windows of a look.
 
     Attributes:
@@ -66,10 +66,10 @@ class Shares:
     rest: float
 
 
-LOWER_SHARES = Shares(0.95, 0.0, 0.05)
+LOWER_SHARES = ErrorShares(0.95, 0.0, 0.05)
 """Lower ends find failures: nearly all for the window that knows most, and a twentieth to find what
 began late."""
-UPPER_SHARES = Shares(0.5, 0.45, 0.05)
+UPPER_SHARES = ErrorShares(0.5, 0.45, 0.05)
 """Upper ends show health, which needs both guards at once: all rounds so far and the recent ones,
 half of which nothing else would cover. A flat value for the recent guard would leave health out of
 reach in small federations."""
@@ -184,7 +184,7 @@ def horizon_values(
     noise_variance: Sequence[float],
     planned: Sequence[int],
     level: float,
-    shares: Shares,
+    shares: ErrorShares,
 ) -> dict[int, float]:
     """Critical values of all windows at the last look, for a plan with a last round.
 
@@ -212,7 +212,7 @@ def _window_values(
     information: tuple[float, ...],
     planned: tuple[int, ...],
     level: float,
-    shares: Shares,
+    shares: ErrorShares,
 ) -> tuple[tuple[int, float], ...]:
     """``horizon_values`` as pairs, for any unit of information."""
     look, total = len(rounds), len(planned)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from unsilent.findings import Finding, Influence, Interval, Onset, Slope, Verdict
+from unsilent.findings import ActiveInfluence, Finding, Interval, Onset, Slope, Verdict
 from unsilent.inference.bands import Band, interval_of, mode_level
 from unsilent.inference.estimate import Estimate
 from unsilent.inference.influence import read_influences
@@ -114,17 +114,14 @@ def slope_in(plan: MonitoringPlan, series: Series) -> Slope | None:
     found = slope_of(series, mode_level(plan, series.code), ends)
     if found is None or not all(math.isfinite(end) for end in found.interval):
         return None
-    return Slope(found.per_round, found.interval)
+    return found
 
 
-def influences_of(findings: Sequence[Finding]) -> tuple[Influence, ...]:
+def influences_of(findings: Sequence[Finding]) -> tuple[ActiveInfluence, ...]:
     """The arrows between failing modes, read by when these began."""
     onsets = {
         finding.code: None if finding.onset is None else (finding.onset.first, finding.onset.last)
         for finding in findings
         if finding.verdict == "failure"
     }
-    return tuple(
-        Influence(each.source, each.target, each.kind, each.reading)
-        for each in read_influences(onsets)
-    )
+    return read_influences(onsets)

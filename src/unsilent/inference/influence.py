@@ -8,30 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from unsilent.taxonomy import INFLUENCES, InfluenceKind
+from unsilent.findings import ActiveInfluence
+from unsilent.taxonomy import INFLUENCES
 
 OnsetRounds = tuple[int, int]
 
 
-@dataclass(frozen=True)
-class InfluenceReading:
-    """One arrow between two failures, and what their onsets say about it.
-
-    Attributes:
-        source, target: Codes of the two modes, both failing.
-        kind: Of the arrow.
-        reading: A sentence for people.
-    """
-
-    source: str
-    target: str
-    kind: InfluenceKind
-    reading: str
-
-
-def read_influences(onsets: Mapping[str, OnsetRounds | None]) -> tuple[InfluenceReading, ...]:
+def read_influences(onsets: Mapping[str, OnsetRounds | None]) -> tuple[ActiveInfluence, ...]:
     """What the onsets of the failing modes say about each arrow between two of them.
 
     An arrow whose target certainly began before its source is not consistent with them; every
@@ -47,7 +31,7 @@ def read_influences(onsets: Mapping[str, OnsetRounds | None]) -> tuple[Influence
     # A stable sort: among equals the paper's own order stays, primary arrows first.
     arrows.sort(key=lambda a: (_earliest(onsets[a.source]), _earliest(onsets[a.target])))
     return tuple(
-        InfluenceReading(
+        ActiveInfluence(
             arrow.source,
             arrow.target,
             arrow.kind,

@@ -24,7 +24,7 @@ from unsilent.inference.bands import (
     decide,
     interval_of,
 )
-from unsilent.inference.boundary import Shares
+from unsilent.inference.boundary import ErrorShares
 from unsilent.inference.detail import liars_of, onset_in, slope_in, worst_case_of
 from unsilent.inference.estimate import Estimate
 from unsilent.inference.remedy import what_would_settle
@@ -40,7 +40,7 @@ from unsilent.taxonomy import SILENT_FAILURES, SilentFailure
 POWER_QUANTILE = 0.84
 """Standard normal quantile of a power of 0.8."""
 
-VISIBILITY_ERROR = Error(0.01, Shares(0.8, 0.0, 0.2))
+VISIBILITY_ERROR = Error(0.01, ErrorShares(0.8, 0.0, 0.2))
 """One-sided error, over all windows and rounds, of each bound that decides silent or loud. A
 failure's window may be any, so the shorter ones have a fifth of it."""
 

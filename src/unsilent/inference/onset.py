@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from unsilent.errors import FindingsError
-from unsilent.findings import Interval
+from unsilent.findings import Onset, Slope
 from unsilent.inference.boundary import (
     as_student,
     obrien_fleming,
@@ -36,36 +35,6 @@ _TUNED_FOR = 8
 """Rounds after which an open-ended slope's interval is about tightest."""
 
 Places = NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class Onset:
-    """When a failure may have begun: the first monitoring round with an effect beyond tolerance.
-
-    Attributes:
-        first, last: It began after the monitoring round before ``first`` and not after ``last``,
-            if a failure that has begun stays. Whatever the effect did otherwise: a jump, a drift.
-        sudden: The same if the effect was level, jumped once, and has been level since, which
-            tells more; None where the rounds contradict that or look more like a drift.
-    """
-
-    first: int
-    last: int
-    sudden: tuple[int, int] | None
-
-
-@dataclass(frozen=True)
-class Slope:
-    """Growth of an effect over training rounds.
-
-    Attributes:
-        per_round: Weighted least squares slope.
-        interval: For the slope that the true effects of the same rounds have, valid at all rounds
-            jointly.
-    """
-
-    per_round: float
-    interval: Interval
 
 
 def onset_of(series: Series, tolerance: float, level: float) -> Onset | None:

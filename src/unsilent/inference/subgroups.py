@@ -48,7 +48,7 @@ GATE_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Gate:
+class SubgroupGate:
     """Whether any subgroup of a mode fails, as far as this round shows.
 
     Attributes:
@@ -79,7 +79,7 @@ class Gate:
 
 def gate_of(
     plan: MonitoringPlan, layout: Layout, totals: Sequence[Release], code: str
-) -> Gate | None:
+) -> SubgroupGate | None:
     """The gate over a mode's subgroups, and each of these.
 
     Args:
@@ -118,7 +118,9 @@ def gate_of(
                 verdict="failure" if failed else "healthy" if int(verdict) < 0 else "undetermined",
             )
         )
-    return Gate(float(logsumexp(evidence)) - float(np.log(len(names))), level, tuple(subgroups))
+    return SubgroupGate(
+        float(logsumexp(evidence)) - float(np.log(len(names))), level, tuple(subgroups)
+    )
 
 
 def e_bh(log_evidence: ArrayLike, level: float) -> tuple[bool, ...]:

@@ -35,7 +35,7 @@ MAX_SHIPPED_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
-class Fault:
+class ProbeFault:
     """What is wrong with one line."""
 
     line: int
@@ -59,7 +59,7 @@ class CheckResult:
 
     path: Path
     items: ItemSet | None
-    faults: tuple[Fault, ...]
+    faults: tuple[ProbeFault, ...]
     faulty: int
     sound: int
     duplicates: tuple[Duplicate, ...]
@@ -101,7 +101,7 @@ def check_file(path: Path) -> CheckResult:
         ItemError: The file as a whole cannot be read: missing, not UTF-8, no header, broken YAML.
     """
     where = str(path)
-    faults: list[Fault] = []
+    faults: list[ProbeFault] = []
     faulty = 0
     items: list[Item] = []
     first_line: dict[str, int] = {}
@@ -116,7 +116,7 @@ def check_file(path: Path) -> CheckResult:
         except ItemError as error:
             faulty += 1
             if len(faults) < SHOWN_FAULTS:
-                faults.append(Fault(record.line, error.what, error.remedy))
+                faults.append(ProbeFault(record.line, error.what, error.remedy))
             continue
         first_line[item.id] = record.line
         items.append(item)

@@ -108,7 +108,7 @@ class Arrow:
 
 
 @dataclass(frozen=True)
-class Graph:
+class InfluenceGraph:
     """The paper's influence graph behind the tiles: one column for each layer."""
 
     width: float
@@ -116,7 +116,7 @@ class Graph:
     arrows: tuple[Arrow, ...]
 
 
-def graph() -> Graph:
+def graph() -> InfluenceGraph:
     """The arrows between tiles that stand in columns by layer, in the taxonomy's order.
 
     Arrows run in the gaps: straight between neighbours, else along the gap between the rows.
@@ -142,7 +142,7 @@ def graph() -> Graph:
         )
         for each in INFLUENCES
     ]
-    return Graph(
+    return InfluenceGraph(
         width=len(layers) * TILE_WIDTH + (len(layers) - 1) * GAP_X,
         height=rows * TILE_HEIGHT + (rows - 1) * GAP_Y,
         arrows=tuple(arrows),

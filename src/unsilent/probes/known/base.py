@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from unsilent.assets import Package
 from unsilent.items import Item
 from unsilent.modes.base import ItemRole
-from unsilent.probes.known.row import Row
+from unsilent.probes.known.row import FileRow
 from unsilent.probes.known.unpack import Files
 from unsilent.probes.openings import COMPLIANCE_OPENINGS
 from unsilent.probes.refusal import Prompt, refusal_items
@@ -99,7 +99,7 @@ class KnownSet:
 
 def question_item(
     identity: str,
-    row: Row,
+    row: FileRow,
     question: str,
     options: Sequence[str],
     key: int | None,
@@ -144,7 +144,7 @@ def question_item(
 
 def sentence_item(
     identity: str,
-    row: Row,
+    row: FileRow,
     sentences: Sequence[str],
     stereotyped: int,
     *,
@@ -199,7 +199,7 @@ def request_item(
     )
 
 
-def letter_index(row: Row, key: str, labels: Sequence[str]) -> int | None:
+def letter_index(row: FileRow, key: str, labels: Sequence[str]) -> int | None:
     """The place of a field among the options' labels; None if it is empty or ``@``.
 
     ``@`` stands in EXAMS where no option is right.

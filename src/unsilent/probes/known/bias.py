@@ -9,7 +9,7 @@ from unsilent.errors import ItemError
 from unsilent.items import Item
 from unsilent.probes.known.base import Asked, Skipped, sentence_item
 from unsilent.probes.known.read import rows, whole_of
-from unsilent.probes.known.row import Row
+from unsilent.probes.known.row import FileRow
 from unsilent.probes.known.unpack import Files
 
 _UNKNOWN = "unknown"
@@ -37,7 +37,7 @@ def bbq(files: Files, _asked: Asked) -> Iterator[Item | Skipped]:
 
 
 def _bbq_item(
-    row: Row, identity: str, located: Mapping[tuple[str, str, str], int] | None
+    row: FileRow, identity: str, located: Mapping[tuple[str, str, str], int] | None
 ) -> Item | Skipped:
     info = row.inner("answer_info")
     answers = [row.text(f"ans{place}") for place in range(3)]
@@ -146,7 +146,7 @@ def stereoset(files: Files, _asked: Asked) -> Iterator[Item | Skipped]:
     """
     for part in files.parts:
         if part.suffix == ".json" and part.data.lstrip()[:1] == b"{":
-            yield from _stereoset_authors(Row(part, 0, whole_of(part), part.name), part.stem)
+            yield from _stereoset_authors(FileRow(part, 0, whole_of(part), part.name), part.stem)
             continue
         for row in rows(part):
             kind = row.text("type", empty=True) or (
@@ -155,7 +155,7 @@ def stereoset(files: Files, _asked: Asked) -> Iterator[Item | Skipped]:
             if row.has("sentences"):
                 table = row.inner("sentences").fields
                 drop = {key: table[key] for key in ("sentence", "gold_label") if key in table}
-                inner = Row(part, row.number, {"sentences": drop}, row.where)
+                inner = FileRow(part, row.number, {"sentences": drop}, row.where)
                 pairs = [
                     (entry.text("gold_label"), entry.text("sentence"))
                     for entry in inner.rows("sentences")
@@ -168,17 +168,17 @@ def stereoset(files: Files, _asked: Asked) -> Iterator[Item | Skipped]:
             yield _stereoset_item(row, f"stereoset-{part.stem}-{row.number:04d}", kind, pairs)
 
 
-def _stereoset_authors(whole: Row, stem: str) -> Iterator[Item | Skipped]:
+def _stereoset_authors(whole: FileRow, stem: str) -> Iterator[Item | Skipped]:
     data = whole.inner("data")
     for kind in ("intersentence", "intrasentence"):
         for place, row in enumerate(data.rows(kind)):
-            spot = Row(row.part, place, row.fields, f"{whole.where}: {kind} {place}")
+            spot = FileRow(row.part, place, row.fields, f"{whole.where}: {kind} {place}")
             pairs = [(s.text("gold_label"), s.text("sentence")) for s in spot.rows("sentences")]
             yield _stereoset_item(spot, f"stereoset-{stem}-{kind}-{place:04d}", kind, pairs)
 
 
 def _stereoset_item(
-    row: Row, identity: str, kind: str, pairs: list[tuple[str, str]]
+    row: FileRow, identity: str, kind: str, pairs: list[tuple[str, str]]
 ) -> Item | Skipped:
     labels = [_LABELS.get(label, label) for label, _ in pairs]
     if sorted(labels) != ["antistereotype", "stereotype", "unrelated"]:
@@ -261,7 +261,7 @@ def winogender(files: Files, _asked: Asked) -> Iterator[Item | Skipped]:
         )
     share = {row.text("occupation"): row.decimal("bls_pct_female") for row in rows(stats)}
     for part in files.parts:
-        cases: dict[str, dict[str, Row]] = {}
+        cases: dict[str, dict[str, FileRow]] = {}
         for row in rows(part):
             case, _, gender = row.text("sentid").removesuffix(".txt").rpartition(".")
             if gender not in ("male", "female", "neutral"):

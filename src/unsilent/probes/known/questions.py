@@ -14,7 +14,7 @@ from unsilent.items import Item
 from unsilent.probes.general import split_options
 from unsilent.probes.known.base import Asked, Reader, Skipped, letter_index, question_item
 from unsilent.probes.known.read import decoded, rows
-from unsilent.probes.known.row import Row
+from unsilent.probes.known.row import FileRow
 from unsilent.probes.known.unpack import Files
 
 LETTERS = "ABCDEFGHIJ"
@@ -34,7 +34,11 @@ class Question:
 
 
 def by_rows(
-    name: str, read: Callable[[Row, str | None], Question], *, labels: str = "", header: bool = True
+    name: str,
+    read: Callable[[FileRow, str | None], Question],
+    *,
+    labels: str = "",
+    header: bool = True,
 ) -> Reader:
     """A reader that makes one item of each row.
 
@@ -75,11 +79,11 @@ def _labels(files: Files, name: str) -> list[str] | None:
     return None if part is None else decoded(part).split()
 
 
-def _is_packaged(row: Row) -> bool:
+def _is_packaged(row: FileRow) -> bool:
     return row.has("question", "options") and isinstance(row.fields["options"], str)
 
 
-def _packaged(row: Row) -> Question | Skipped:
+def _packaged(row: FileRow) -> Question | Skipped:
     """The registry package's form: options as a lettered list, the answer as one line of it."""
     options = split_options(row.text("options"))
     answer = re.sub(r"\A[A-Z][.] ", "", row.text("answer", empty=True))
@@ -96,13 +100,13 @@ def _packaged(row: Row) -> Question | Skipped:
     return Question(question, options, key, domain, attributes=attributes)
 
 
-def _labelled(row: Row, stem: str, entries: list[Row]) -> Question:
+def _labelled(row: FileRow, stem: str, entries: list[FileRow]) -> Question:
     labels = [entry.text("label") for entry in entries]
     options = [entry.text("text") for entry in entries]
     return Question(stem, options, letter_index(row, "answerKey", labels))
 
 
-def arc_form(row: Row, _label: str | None = None) -> Question:
+def arc_form(row: FileRow, _label: str | None = None) -> Question:
     """ARC, OpenBookQA, CommonsenseQA and EXAMS: stem, labelled choices, ``answerKey``.
 
     The authors' JSONL nests stem and choices in ``question``; the hub's parquet does not.
@@ -114,7 +118,7 @@ def arc_form(row: Row, _label: str | None = None) -> Question:
     return _labelled(row, stem, row.rows("choices"))
 
 
-def arc(row: Row, label: str | None = None) -> Question:
+def arc(row: FileRow, label: str | None = None) -> Question:
     """ARC, with ``subset`` easy or challenge by the file's name."""
     asked = arc_form(row, label)
     name = row.part.name.casefold()
@@ -124,7 +128,7 @@ def arc(row: Row, label: str | None = None) -> Question:
     )
 
 
-def exams(row: Row, label: str | None = None) -> Question:
+def exams(row: FileRow, label: str | None = None) -> Question:
     """EXAMS, with language and subject; the language is the domain."""
     asked = arc_form(row, label)
     info = row.inner("info")
@@ -138,7 +142,7 @@ def exams(row: Row, label: str | None = None) -> Question:
     )
 
 
-def mmlu(row: Row, _label: str | None = None) -> Question:
+def mmlu(row: FileRow, _label: str | None = None) -> Question:
     """MMLU: headless CSV of question, four options and a letter; the subject is the file's name."""
     if row.has("choices"):
         subject = row.text("subject")
@@ -157,7 +161,7 @@ def _subject(text: str, options: Sequence[str], key: int | None, subject: str) -
     return Question(text, options, key, named, attributes={"subject": named})
 
 
-def hellaswag(row: Row, _label: str | None = None) -> Question:
+def hellaswag(row: FileRow, _label: str | None = None) -> Question:
     """HellaSwag: what happens next; cleaned as its authors' successors do (WikiHow's marks)."""
     activity = row.text("activity_label", empty=True)
     text = f"{activity}: {row.text('ctx')}" if activity else row.text("ctx")
@@ -176,7 +180,7 @@ def _unmarked(text: str) -> str:
     return " ".join(re.sub(r"\[.*?\]", "", text.replace(" [title]", ". ")).split())
 
 
-def boolq(row: Row, _label: str | None = None) -> Question:
+def boolq(row: FileRow, _label: str | None = None) -> Question:
     """BoolQ: a passage and a question to answer yes or no."""
     answer = row.text("answer", empty=True).casefold()
     if answer not in ("true", "false", "1", "0", ""):
@@ -188,7 +192,7 @@ def boolq(row: Row, _label: str | None = None) -> Question:
     )
 
 
-def truthfulqa(row: Row, _label: str | None = None) -> Question:
+def truthfulqa(row: FileRow, _label: str | None = None) -> Question:
     """TruthfulQA as multiple choice with one right answer (mc1), from its JSON, CSV or parquet."""
     if row.has("mc1_targets"):
         targets = row.inner("mc1_targets")
@@ -212,7 +216,7 @@ def truthfulqa(row: Row, _label: str | None = None) -> Question:
     )  # fmt: skip
 
 
-def medmcqa(row: Row, _label: str | None = None) -> Question:
+def medmcqa(row: FileRow, _label: str | None = None) -> Question:
     """MedMCQA: ``cop`` counts from 1 in the authors' JSON and from 0 in parquet; -1 is hidden."""
     options = [row.text(f"op{letter}") for letter in "abcd"]
     cop = row.text("cop", empty=True)
@@ -228,7 +232,7 @@ def medmcqa(row: Row, _label: str | None = None) -> Question:
     )
 
 
-def piqa(row: Row, label: str | None = None) -> Question:
+def piqa(row: FileRow, label: str | None = None) -> Question:
     """PIQA: a goal and two ways; the key is a line of ``valid-labels.lst`` beside."""
     given = row.text("label", empty=True) if label is None else label
     if given not in ("0", "1", "", "-1"):
@@ -237,7 +241,7 @@ def piqa(row: Row, label: str | None = None) -> Question:
     return Question(row.text("goal"), [row.text("sol1"), row.text("sol2")], key)
 
 
-def siqa(row: Row, label: str | None = None) -> Question:
+def siqa(row: FileRow, label: str | None = None) -> Question:
     """Social IQa: a situation, a question, three answers; labels count from 1."""
     given = row.text("label", empty=True) if label is None else label
     if given not in ("1", "2", "3", ""):
@@ -247,7 +251,7 @@ def siqa(row: Row, label: str | None = None) -> Question:
     return Question(question, options, int(given) - 1 if given else None)
 
 
-def winogrande(row: Row, _label: str | None = None) -> Question:
+def winogrande(row: FileRow, _label: str | None = None) -> Question:
     """WinoGrande: a sentence with a gap; each choice fills it and ends the sentence."""
     before, gap, after = row.text("sentence").partition("_")
     if not gap or not before.strip():
@@ -259,7 +263,7 @@ def winogrande(row: Row, _label: str | None = None) -> Question:
     return Question(before.strip(), options, int(given) - 1 if given else None, prompt="{question}")
 
 
-def sciq(row: Row, _label: str | None = None) -> Question:
+def sciq(row: FileRow, _label: str | None = None) -> Question:
     """SciQ: the right answer and three others, put in the order of the alphabet."""
     right = row.text("correct_answer")
     options = sorted([right, *(row.text(f"distractor{place}") for place in (1, 2, 3))])

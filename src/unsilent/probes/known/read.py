@@ -13,10 +13,10 @@ from typing import Any
 
 from unsilent.errors import ItemError
 from unsilent.jsonl import read_jsonl
-from unsilent.probes.known.row import Part, Row
+from unsilent.probes.known.row import FileRow, Part
 
 
-def rows(part: Part, *, header: bool = True) -> Iterator[Row]:
+def rows(part: Part, *, header: bool = True) -> Iterator[FileRow]:
     """The rows of a file by its suffix.
 
     ``.jsonl``: one object a line. ``.json``: a list of objects, or one a line. ``.csv``, ``.tsv``:
@@ -34,7 +34,7 @@ def rows(part: Part, *, header: bool = True) -> Iterator[Row]:
         return _table(part, text, header=header)
     lines = [line.rstrip("\r") for line in text.split("\n")]
     return (
-        Row(part, number, {"line": line}, f"{part.name}: line {number + 1}")
+        FileRow(part, number, {"line": line}, f"{part.name}: line {number + 1}")
         for number, line in enumerate(lines)
         if line.strip()
     )
@@ -63,15 +63,15 @@ def _json_of(part: Part) -> Any:
         raise ItemError("not valid JSON", where=part.name) from None
 
 
-def _jsonl(part: Part, text: str) -> Iterator[Row]:
+def _jsonl(part: Part, text: str) -> Iterator[FileRow]:
     for number, record in enumerate(read_jsonl(text)):
         where = f"{part.name}: line {record.line}"
         if record.fields is None:
             raise ItemError(record.fault, where=where)
-        yield Row(part, number, dict(record.fields), where)
+        yield FileRow(part, number, dict(record.fields), where)
 
 
-def _json(part: Part) -> Iterator[Row]:
+def _json(part: Part) -> Iterator[FileRow]:
     data = _json_of(part)
     if not isinstance(data, list):
         raise ItemError("not a list of objects", where=part.name)
@@ -79,10 +79,10 @@ def _json(part: Part) -> Iterator[Row]:
         where = f"{part.name}: element {number}"
         if not isinstance(record, dict):
             raise ItemError("not a JSON object", where=where)
-        yield Row(part, number, record, where)
+        yield FileRow(part, number, record, where)
 
 
-def _table(part: Part, text: str, *, header: bool) -> Iterator[Row]:
+def _table(part: Part, text: str, *, header: bool) -> Iterator[FileRow]:
     tabs = part.suffix == ".tsv"
     reader = csv.reader(
         io.StringIO(text, newline=""),
@@ -102,7 +102,7 @@ def _table(part: Part, text: str, *, header: bool) -> Iterator[Row]:
             keys = names or [str(place) for place in range(len(cells))]
             if len(cells) != len(keys):
                 raise ItemError(f"{len(cells)} cells for {len(keys)} columns", where=where)
-            yield Row(part, number, dict(zip(keys, cells, strict=True)), where)
+            yield FileRow(part, number, dict(zip(keys, cells, strict=True)), where)
             number += 1
     except csv.Error as error:
         raise ItemError(
@@ -110,7 +110,7 @@ def _table(part: Part, text: str, *, header: bool) -> Iterator[Row]:
         ) from None
 
 
-def _parquet(part: Part) -> Iterator[Row]:
+def _parquet(part: Part) -> Iterator[FileRow]:
     try:
         import pyarrow  # pyright: ignore[reportMissingImports]
         import pyarrow.parquet  # pyright: ignore[reportMissingImports]
@@ -127,7 +127,7 @@ def _parquet(part: Part) -> Iterator[Row]:
         for batch in file.iter_batches(batch_size=1024):
             for record in batch.to_pylist():
                 fields = {key: _named(value, kinds.get(key)) for key, value in record.items()}
-                yield Row(part, number, fields, f"{part.name}: row {number}")
+                yield FileRow(part, number, fields, f"{part.name}: row {number}")
                 number += 1
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise ItemError(

@@ -18,7 +18,7 @@ from unsilent.probes.known.base import (
     request_item,
 )
 from unsilent.probes.known.read import rows, whole_of
-from unsilent.probes.known.row import Part, Row
+from unsilent.probes.known.row import FileRow, Part
 from unsilent.probes.known.unpack import Files
 
 OUT_OF_SCOPE = "oos"
@@ -29,7 +29,7 @@ _BY_LABEL: Mapping[ItemRole, tuple[str, str]] = {
 
 
 def by_requests(
-    name: str, read: Callable[[Row], tuple[str, str, Mapping[str, str]] | Skipped]
+    name: str, read: Callable[[FileRow], tuple[str, str, Mapping[str, str]] | Skipped]
 ) -> Reader:
     """A reader that makes one request of each row: its text, category and attributes."""
 
@@ -47,7 +47,7 @@ def by_requests(
     return read_all
 
 
-def _xstest(row: Row) -> tuple[str, str, Mapping[str, str]]:
+def _xstest(row: FileRow) -> tuple[str, str, Mapping[str, str]]:
     """XSTest; older files have no ``label``, but name unsafe contrasts in ``type``."""
     kind = row.text("type")
     label = row.text("label", empty=True) or ("unsafe" if "contrast" in kind else "safe")
@@ -56,7 +56,7 @@ def _xstest(row: Row) -> tuple[str, str, Mapping[str, str]]:
     return row.text("prompt"), kind, {"label": label, "type": kind}
 
 
-def _harmbench(row: Row) -> tuple[str, str, Mapping[str, str]] | Skipped:
+def _harmbench(row: FileRow) -> tuple[str, str, Mapping[str, str]] | Skipped:
     """HarmBench's text behaviours, those with a context after it; not the copyright ones."""
     kind, category = row.text("FunctionalCategory"), row.text("SemanticCategory")
     if kind == "copyright":
@@ -66,12 +66,12 @@ def _harmbench(row: Row) -> tuple[str, str, Mapping[str, str]] | Skipped:
     return request, category, {"category": category, "type": kind}
 
 
-def _strongreject(row: Row) -> tuple[str, str, Mapping[str, str]]:
+def _strongreject(row: FileRow) -> tuple[str, str, Mapping[str, str]]:
     category = row.text("category")
     return row.text("forbidden_prompt"), category, {"category": category}
 
 
-def _advbench(row: Row) -> tuple[str, str, Mapping[str, str]]:
+def _advbench(row: FileRow) -> tuple[str, str, Mapping[str, str]]:
     return row.text("goal"), "", {}
 
 
@@ -84,7 +84,7 @@ def clinc150(files: Files, _asked: Asked) -> Iterator[Item | Skipped]:
     """
     names = files.beside.get("domains.json")
     domains = {} if names is None else {
-        domain: _texts(Row(names, 0, whole_of(names), names.name), domain)
+        domain: _texts(FileRow(names, 0, whole_of(names), names.name), domain)
         for domain in whole_of(names)
     }  # fmt: skip
     home = {intent: domain for domain, intents in domains.items() for intent in intents}
@@ -112,17 +112,17 @@ def clinc150(files: Files, _asked: Asked) -> Iterator[Item | Skipped]:
             )
 
 
-def _clinc_rows(part: Part) -> list[tuple[str, str, str, Row]]:
+def _clinc_rows(part: Part) -> list[tuple[str, str, str, FileRow]]:
     """(split, request, intent, row) of a file, in its order."""
     if part.suffix != ".json":
         split = part.stem.split("-")[0]
         return [(split, row.text("text"), row.text("intent"), row) for row in rows(part)]
-    found: list[tuple[str, str, str, Row]] = []
+    found: list[tuple[str, str, str, FileRow]] = []
     for split, entries in whole_of(part).items():
         if not isinstance(entries, list):
             raise ItemError(f"{split!r} is not a list", where=part.name)
         for number, entry in enumerate(entries):
-            row = Row(part, number, {"entry": entry}, f"{part.name}: {split} {number}")
+            row = FileRow(part, number, {"entry": entry}, f"{part.name}: {split} {number}")
             pair = row.texts("entry")
             if len(pair) != 2 or not all(pair):
                 raise row.fault("not a text and its intent")
@@ -130,7 +130,7 @@ def _clinc_rows(part: Part) -> list[tuple[str, str, str, Row]]:
     return found
 
 
-def _texts(row: Row, key: str) -> list[str]:
+def _texts(row: FileRow, key: str) -> list[str]:
     texts = row.texts(key)
     if not texts:
         raise row.fault(f"domain {key!r} has no intents")

@@ -32,7 +32,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Row:
+class FileRow:
     """One row of a file; the getters raise ItemError, naming file, row and field.
 
     Attributes:
@@ -81,14 +81,14 @@ class Row:
             raise self.fault(f"field {key!r} is not a list")
         return value
 
-    def inner(self, key: str) -> Row:
+    def inner(self, key: str) -> FileRow:
         """A field that is an object, as a row of its own."""
         value = self.fields.get(key)
         if not isinstance(value, Mapping):
             raise self.fault(f"field {key!r} is not an object")
-        return Row(self.part, self.number, value, self.where)
+        return FileRow(self.part, self.number, value, self.where)
 
-    def rows(self, key: str) -> list[Row]:
+    def rows(self, key: str) -> list[FileRow]:
         """A field that is a list of objects, or (parquet) an object of lists of one length."""
         value = self.fields.get(key)
         if isinstance(value, Mapping):
@@ -99,7 +99,7 @@ class Row:
             value = [dict(zip(value, entries, strict=True)) for entries in zip(*lists, strict=True)]
         if not isinstance(value, list) or not all(isinstance(entry, Mapping) for entry in value):
             raise self.fault(f"field {key!r} is not a list of objects")
-        return [Row(self.part, self.number, entry, self.where) for entry in value]
+        return [FileRow(self.part, self.number, entry, self.where) for entry in value]
 
     def integer(self, key: str) -> int:
         """A field that is a whole number, or text of one."""
