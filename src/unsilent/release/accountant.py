@@ -7,9 +7,9 @@ Gaussian mechanism on one client's vector, so composition is exact: releases wit
 in closed form (Balle and Wang 2018, Theorem 8) and taken from dp-accounting.
 
 The noise is a sum of discrete Gaussians. At the standard deviations in use (each share at least
-``unsilent.release.noise.SMALLEST_SHARE`` integer units) it differs from the continuous Gaussian
-of the same variance by less than 1e-100 in every bound of Kairouz, Liu and Steinke 2021
-(Theorem 1, their tau); the tests compare both.
+``calibration.SMALLEST_SHARE`` integer units) it differs from the continuous Gaussian of the same
+variance by less than 1e-100 in every bound of Kairouz, Liu and Steinke 2021 (Theorem 1, their tau);
+the tests compare both.
 """
 
 from __future__ import annotations

@@ -14,19 +14,20 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unsilent.errors import PlanError, ReleaseError
+from unsilent.errors import ReleaseError
 from unsilent.plan import MonitoringPlan
-from unsilent.release.accountant import PrivacyEvent, noise_multiplier
+from unsilent.release.accountant import PrivacyEvent
+from unsilent.release.calibration import (
+    LARGEST_SCALE,
+    cost_of_release,
+    counted,
+    honest_cohort,
+    sensitivity_of,
+    sigma_of_sum,
+    variance_of_share,
+)
 from unsilent.release.layout import Layout
 from unsilent.release.record_unit import record_sensitivity
-
-SMALLEST_SHARE = 4.0
-"""Smallest standard deviation of one client's share, in integer units. From here on a discrete
-Gaussian has the variance scale^2, and a sum of shares is as private as one discrete Gaussian of
-the summed variance, both to within 1e-100 (Kairouz, Liu and Steinke 2021, Theorem 1: tau below
-10 N exp(-pi^2 share^2))."""
-
-_LARGEST_SCALE = 2.0**40
 
 
 class NoiseSource(Protocol):
@@ -104,7 +105,7 @@ class SeededNoise:
 
 
 def _check(scale: float, size: int) -> None:
-    if not (math.isfinite(scale) and 0 < scale <= _LARGEST_SCALE) or size < 0:
+    if not (math.isfinite(scale) and 0 < scale <= LARGEST_SCALE) or size < 0:
         raise ReleaseError(f"noise of scale {scale:g} and size {size} cannot be drawn")
 
 
@@ -129,18 +130,8 @@ def smallest_cohort(plan: MonitoringPlan) -> int:
 
 
 def planned_cohort(plan: MonitoringPlan) -> int:
-    """The fewest honest clients that are left when as many are lost as planned, at least 1.
-
-    ``(1 - dropout - collusion) * N`` rounded down, N the clients that take part in a round.
-    """
-    count = honest_left(plan.taking_part, plan.privacy.collusion, plan.privacy.dropout)
-    if count < 1:
-        raise PlanError(
-            "no honest client is left to add noise",
-            where="privacy.dropout + privacy.collusion",
-            remedy="Lower them, or enrol more clients.",
-        )
-    return count
+    """The fewest honest clients that are left when as many are lost as planned, at least 1."""
+    return honest_cohort(plan.taking_part, plan.privacy.collusion, plan.privacy.dropout)
 
 
 def needed_releases(plan: MonitoringPlan) -> int:
@@ -151,18 +142,6 @@ def needed_releases(plan: MonitoringPlan) -> int:
     return planned_cohort(plan) + counted(plan.privacy.collusion, plan.taking_part)
 
 
-def honest_left(clients: int, collusion: float, dropout: float) -> int:
-    """How many of the clients neither collude nor are lost, rounded down."""
-    # (1 - 0.1 - 0.1) * 100 is 79.99... in floats.
-    return math.floor((1 - dropout - collusion) * clients + 1e-9)
-
-
-def counted(share: float, clients: int) -> int:
-    """How many clients a share of them is, rounded up: 10% of 16 is 2."""
-    # 0.1 * 30 is 3.0000000000000004 in floats.
-    return math.ceil(share * clients - 1e-9)
-
-
 def sensitivity(plan: MonitoringPlan) -> float:
     """L2 sensitivity of the sum to one unit, in integer units.
 
@@ -170,28 +149,19 @@ def sensitivity(plan: MonitoringPlan) -> float:
     """
     if plan.privacy.unit == "record":
         return record_sensitivity(plan)
-    factor = 2.0 if plan.privacy.adjacency == "replace-one" else 1.0
-    return factor * Layout.from_plan(plan).bound
+    replaced = plan.privacy.adjacency == "replace-one"
+    return sensitivity_of(Layout.from_plan(plan).bound, replaced=replaced)
 
 
 def sum_sigma(plan: MonitoringPlan) -> float:
     """Standard deviation that the noise of the sum needs in each round, in integer units."""
-    privacy = plan.privacy
-    multiplier = noise_multiplier(privacy.epsilon, privacy.delta, len(plan.monitoring_rounds))
-    return multiplier * sensitivity(plan)
+    privacy, releases = plan.privacy, len(plan.monitoring_rounds)
+    return sigma_of_sum(sensitivity(plan), privacy.epsilon, privacy.delta, releases)
 
 
 def share_variance(plan: MonitoringPlan) -> int:
-    """Variance of one client's share, in integer units squared, rounded up to a whole number."""
-    variance = math.ceil(sum_sigma(plan) ** 2 / smallest_cohort(plan))
-    if variance < SMALLEST_SHARE**2 or variance > _LARGEST_SCALE**2:
-        raise PlanError(
-            f"one client's share of the noise, sd {math.sqrt(variance):g} integer units, is out "
-            "of the range that is sampled well",
-            where="privacy.epsilon",
-            remedy="Lower epsilon, monitor more rounds, or set privacy.clip to 1.0.",
-        )
-    return variance
+    """Variance of one client's share, in integer units squared. Raises PlanError."""
+    return variance_of_share(sum_sigma(plan), smallest_cohort(plan))
 
 
 def share_scale(plan: MonitoringPlan) -> float:
@@ -201,5 +171,6 @@ def share_scale(plan: MonitoringPlan) -> float:
 
 def planned_event(plan: MonitoringPlan, round_number: int) -> PrivacyEvent:
     """What one release of this plan costs: the noise of N_min shares, and not more, counts."""
-    sigma = math.sqrt(share_variance(plan) * smallest_cohort(plan))
-    return PrivacyEvent("discrete_gaussian", round_number, sensitivity(plan), sigma)
+    return cost_of_release(
+        round_number, sensitivity(plan), share_variance(plan), smallest_cohort(plan)
+    )

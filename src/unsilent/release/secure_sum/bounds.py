@@ -25,7 +25,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from unsilent.release.noise import counted
+from unsilent.release.calibration import counted
 
 
 def admissible_thresholds(

@@ -14,7 +14,8 @@ from functools import lru_cache
 
 from unsilent.errors import PlanError
 from unsilent.plan import MonitoringPlan
-from unsilent.release.noise import counted, honest_left, needed_releases
+from unsilent.release.calibration import counted, honest_left
+from unsilent.release.noise import needed_releases
 from unsilent.release.secure_sum.bounds import admissible_thresholds, answering_of
 from unsilent.release.secure_sum.lies import smallest_sum
 from unsilent.release.secure_sum.nearest import COMPLETE_UP_TO, nearest
