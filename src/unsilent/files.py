@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 
 
@@ -27,3 +28,16 @@ def digest_json(value: object) -> str:
     """``sha256:…`` of canonical JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def find(path: str | Path) -> Path:
+    """A file of an app: beside the app's modules, else in the current folder.
+
+    An installed app runs in whatever folder its process was started in, with its own folder first
+    on the path on which modules are found.
+    """
+    given = Path(path).expanduser()
+    for folder in (*map(Path, sys.path), Path()):
+        if (folder / given).is_file():
+            return (folder / given).absolute()
+    return given

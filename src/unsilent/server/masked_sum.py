@@ -1,4 +1,4 @@
-"""Masked aggregation over Flower's messages: the exchanges that the secure sum needs.
+"""Masked aggregation: the exchanges that the secure sum needs.
 
 The protocol itself is in ``unsilent.release.secure_sum``; this is who is asked what, and when.
 """
@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from unsilent.engines.flower.aggregation import Ask, Measure, body
-from unsilent.engines.flower.messages import AGREE, BOXES, DRAW, KEYS, SHARES, UNMASK
 from unsilent.errors import SecureSumError
 from unsilent.files import write_whole
+from unsilent.messages import AGREE, BOXES, DRAW, KEYS, SHARES, UNMASK
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Release
 from unsilent.release.noise import share_variance
 from unsilent.release.secure_sum import Round, Session, SetUp, Terms
 from unsilent.server.monitor import Monitor
+from unsilent.server.plain_sum import Ask, Measure
 
 _DRAWS = 4
 """How often a sparse graph is drawn before a set-up is given up: a client bears 16."""
@@ -71,7 +71,7 @@ class SecureSum:
             raise answers.failure()
         self._reasons += answers.reasons
         for node, reply in answers.good.items():
-            masked.add(self._identities[node], body(reply))
+            masked.add(self._identities[node], reply.sent)
         with self._explained():
             return self._opened(masked, round_number)
 
@@ -137,7 +137,7 @@ class SecureSum:
         answers = self._ask(kind, asked, stage)
         self._reasons += answers.reasons
         for node, reply in answers.good.items():
-            yield self._identities[node], body(reply)
+            yield self._identities[node], reply.sent
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -1,6 +1,6 @@
 """How a monitoring round's releases become one sum: what the server needs, and the plain way.
 
-The masked way is in ``unsilent.engines.flower.masked``.
+The masked way is in ``unsilent.server.masked_sum``.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
-from flwr.app import Message
-
-from unsilent.engines.flower import messages
-from unsilent.engines.flower.exchange import Answers
 from unsilent.errors import ReleaseError, RunError
+from unsilent.messages import Answer
 from unsilent.release import Release
 from unsilent.release.noise import needed_releases
 from unsilent.server.monitor import Monitor
+from unsilent.server.transport import Answers
 
 Ask = Callable[[str, Mapping[int, dict[str, Any]], str], Answers]
 """Asks nodes, each with its own values, by message type; the last argument names the stage."""
@@ -62,14 +60,8 @@ class PlainSum:
         return total
 
 
-def _readable(replies: Iterable[Message]) -> Iterator[Release]:
+def _readable(replies: Iterable[Answer]) -> Iterator[Release]:
     """The releases that can be read: one that cannot costs its client's part, and not the round."""
     for reply in replies:
         with suppress(ReleaseError):
-            yield Release.from_bytes(body(reply))
-
-
-def body(reply: Message) -> bytes:
-    """The bytes of an answer; empty if it has none."""
-    value = reply.content.config_records[messages.ANSWER].get("body", b"")
-    return value if isinstance(value, bytes) else b""
+            yield Release.from_bytes(reply.sent)

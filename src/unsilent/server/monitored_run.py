@@ -8,43 +8,67 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from flwr.app import ArrayRecord
-from flwr.serverapp import Grid
 
-from unsilent.engines.flower.arrays import load_arrays, save_arrays
-from unsilent.engines.flower.measuring import find
-from unsilent.engines.flower.monitoring import Monitoring
-from unsilent.engines.flower.undisturbed import undisturbed
+from unsilent.array_files import ArrayFiles
 from unsilent.errors import RunError, UnsilentError
-from unsilent.files import write_whole
+from unsilent.files import find, write_whole
 from unsilent.findings import write_findings
 from unsilent.ledger import Ledger
+from unsilent.messages import Arrays
 from unsilent.plan import MonitoringPlan, read_plan
+from unsilent.preserve import undisturbed
+from unsilent.server.coordinator import Coordinator
 from unsilent.server.gate_keeper import Gate
 from unsilent.server.monitor import Monitor
 from unsilent.server.promises import Promises
 from unsilent.server.run_folder import NOT_MONITORED, open_folder
+from unsilent.server.transport import Transport
 
 T = TypeVar("T")
+
+
+class Storage(Protocol):
+    """How an engine's arrays lie in a file: names, types and bytes as they came."""
+
+    def save(self, path: Path, arrays: Arrays) -> None:
+        """Write arrays, whole or not at all."""
+        ...
+
+    def load(self, path: Path) -> Arrays:
+        """Read arrays. Raises ModelError if the file is damaged or not there."""
+        ...
+
 
 _LOG = logging.getLogger("unsilent.flower")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What ``monitor_strategy`` was given beside the strategy; see there."""
+    """What a run is given.
+
+    Attributes:
+        plan: A plan file, looked for beside the app's modules and in the current folder, or a plan.
+        out: The run's folder; by default ``runs/`` and the plan's name.
+        metrics: By ``loss`` and ``acc``, the name of what the run shows today; None for the first
+            metric whose name holds it.
+        accept_underpowered: Whether a plan that can reach no verdict is run.
+        storage: How the engine's arrays are kept.
+        ship: From the plan to the fields that carry its pinned probe files to the clients.
+    """
 
     plan: str | Path | MonitoringPlan
-    out: str | Path | None
-    metrics: Mapping[str, str | None]
-    accept_underpowered: bool
+    out: str | Path | None = None
+    metrics: Mapping[str, str | None] = field(default_factory=dict)
+    accept_underpowered: bool = False
+    storage: Storage = field(default_factory=ArrayFiles)
+    ship: Callable[[MonitoringPlan], Mapping[str, bytes]] = lambda plan: {}
 
 
 class MonitoredRun:
@@ -54,15 +78,16 @@ class MonitoredRun:
         settings: What the user gave.
 
     Attributes:
-        grid: Reaches the nodes, once it is known.
+        transport: Reaches the nodes, once it is known.
         initial: The arrays that the run was started with, if they are known.
         round: The round that came last, 0 before the first.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.grid: Grid | None = None
-        self.initial: ArrayRecord | None = None
+        self._storage = settings.storage
+        self.transport: Transport | None = None
+        self.initial: Arrays | None = None
         self.round = 0
         self._promises = Promises()
         self._opened: tuple[Monitor, Gate] | None = None
@@ -100,7 +125,7 @@ class MonitoredRun:
         """Whether it has ended; a strategy that is started again begins another one."""
         return self._over
 
-    def begin(self, round_number: int, arrays: ArrayRecord | None) -> ArrayRecord | None:
+    def begin(self, round_number: int, arrays: Arrays | None) -> Arrays | None:
         """Note that a round begins; returns the arrays that the gate lets it begin with instead.
 
         None if those it would begin with are right.
@@ -108,23 +133,21 @@ class MonitoredRun:
         opened = self._reach(round_number)
         if opened is None:
             return None
-        if self.grid is not None:
+        if self.transport is not None:
             # What is shipped is read when the run begins; a fault in it is a fault of the rounds.
             self.quietly(lambda: self._monitoring)
         if arrays is None:
             return None
         gate = opened[1]
         if round_number == self.plan.reference_round:
-            save_arrays(self._reference, arrays)
+            self._storage.save(self._reference, arrays)
         if not gate.decides:
             return None
         self._keep_first(arrays)
         start = gate.begin(round_number)
-        return None if start == round_number - 1 else load_arrays(self._global(start))
+        return None if start == round_number - 1 else self._storage.load(self._global(start))
 
-    def end(
-        self, round_number: int, arrays: ArrayRecord | None, why: str, nodes: list[int]
-    ) -> None:
+    def end(self, round_number: int, arrays: Arrays | None, why: str, nodes: list[int]) -> None:
         """After a round: if it is a planned one, ask those who trained and let the gate decide.
 
         Args:
@@ -138,6 +161,42 @@ class MonitoredRun:
             return
         self.quietly(lambda: self._observe(round_number, arrays, why, nodes))
         self.quietly(lambda: self._decide(round_number, arrays))
+
+    def after_round(
+        self,
+        round_number: int,
+        arrays: Arrays | None,
+        nodes: list[int],
+        metrics: Mapping[str, float],
+    ) -> None:
+        """An engine's one hook: what a round aggregated, who trained in it, what it shows.
+
+        Args:
+            round_number: The round, from 1.
+            arrays: What was aggregated; None if nothing was.
+            nodes: Who trained in it.
+            metrics: The numbers that the run shows today, by name.
+        """
+        why = "nothing was aggregated" if arrays is None else ""
+        self.end(round_number, arrays, why, nodes)
+        loss, accuracy = (self.metric(part, (metrics,)) for part in ("loss", "acc"))
+        if loss is not None and accuracy is not None:
+            self.shown(round_number, loss, accuracy)
+
+    def metric(self, part: str, records: Iterable[Mapping[str, Any] | None]) -> float | None:
+        """A number that the run shows, the first that is there.
+
+        Args:
+            part: ``loss`` or ``acc``.
+            records: Metrics by name, those that count first at the front.
+        """
+        wanted = self._settings.metrics.get(part)
+        for record in records:
+            for name, value in (record or {}).items():
+                named = part in name.lower() if wanted is None else name == wanted
+                if named and isinstance(value, int | float) and np.isfinite(value):
+                    return float(value)
+        return None
 
     def shown(self, round_number: int, loss: float, accuracy: float) -> None:
         """What the run itself shows after a round."""
@@ -172,14 +231,14 @@ class MonitoredRun:
         """The run was interrupted: whoever did it may go on with it, and nothing is missed yet."""
         self._over = True
 
-    def promoted(self) -> ArrayRecord | None:
+    def promoted(self) -> Arrays | None:
         """The arrays that the gate lets clients use; None if it decides nothing."""
         opened = self._open()
         if opened is None or not opened[1].decides:
             return None
         if self.initial is not None:
             self._keep_first(self.initial)
-        return load_arrays(self._global(opened[1].standing.promoted_round))
+        return self._storage.load(self._global(opened[1].standing.promoted_round))
 
     def quietly(self, work: Callable[[], T]) -> T | None:
         """Do work of monitoring; if it fails the round is missed, and training goes on."""
@@ -193,15 +252,22 @@ class MonitoredRun:
         return None
 
     @cached_property
-    def _monitoring(self) -> Monitoring:
-        if self._opened is None or self.grid is None:
+    def _monitoring(self) -> Coordinator:
+        if self._opened is None or self.transport is None:
             raise RunError(
                 "what reaches the nodes is not known: neither start nor configure_train was given "
                 "a grid",
                 where="monitoring",
                 remedy="Hand the grid to one of them.",
             )
-        return Monitoring(self.grid, self.plan, self._opened[0], self.out, lambda *told: None)
+        return Coordinator(
+            self.transport,
+            self.plan,
+            self._opened[0],
+            self.out,
+            lambda *told: None,
+            self._settings.ship(self.plan),
+        )
 
     def _open(self) -> tuple[Monitor, Gate] | None:
         """The run's folder, made in the first round or else at the end; None if it cannot be."""
@@ -238,7 +304,7 @@ class MonitoredRun:
                 self._record(number, self._promises.why(number, failed))
 
     def _observe(
-        self, round_number: int, arrays: ArrayRecord | None, why: str, nodes: list[int]
+        self, round_number: int, arrays: Arrays | None, why: str, nodes: list[int]
     ) -> None:
         if self._opened is None or self._opened[0].judged(round_number):
             return
@@ -246,19 +312,19 @@ class MonitoredRun:
             self._record(round_number, why)
         else:
             base = self.plan.reference_round == 0
-            reference = None if base else load_arrays(self._reference)
+            reference = None if base else self._storage.load(self._reference)
             chosen = _chosen(self.plan, nodes, round_number)
             self._monitoring.observe(round_number, chosen, arrays, reference)
             self._promises.told_now.add(round_number)
         self._finish(round_number)
 
-    def _decide(self, round_number: int, arrays: ArrayRecord | None) -> None:
+    def _decide(self, round_number: int, arrays: Arrays | None) -> None:
         """Let the gate decide what becomes of the round's arrays."""
         if self._opened is None or not self._opened[1].decides:
             return
         if arrays is not None:
             # Before the gate decides: a person may name any round that it decided about.
-            save_arrays(self._global(round_number), arrays)
+            self._storage.save(self._global(round_number), arrays)
         self._opened[1].close(round_number)
 
     def _finish(self, round_number: int) -> None:
@@ -269,9 +335,9 @@ class MonitoredRun:
         if any(map(monitor.judged, self.plan.monitoring_rounds)):
             write_findings(self.out / "findings.json", monitor.findings())
 
-    def _keep_first(self, arrays: ArrayRecord) -> None:
+    def _keep_first(self, arrays: Arrays) -> None:
         if not self._global(0).is_file():
-            save_arrays(self._global(0), arrays)
+            self._storage.save(self._global(0), arrays)
 
     @property
     def _reference(self) -> Path:

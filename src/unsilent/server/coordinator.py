@@ -1,7 +1,7 @@
 """The server's side of monitoring rounds, whoever trains: enrol, spend, measure, sum, judge.
 
-The reference federation and a monitored strategy of any app go through here. A round that fails
-is recorded as missed, with its reason.
+Every engine goes through here, by a transport of its own. A round that fails is recorded as missed,
+with its reason.
 """
 
 from __future__ import annotations
@@ -12,21 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from flwr.app import ArrayRecord, Message
-from flwr.serverapp import Grid
-
-from unsilent.engines.flower import messages
-from unsilent.engines.flower.aggregation import Aggregation, PlainSum
-from unsilent.engines.flower.exchange import Answers, Report, ask
-from unsilent.engines.flower.measuring import find
-from unsilent.engines.flower.messages import ANSWER, NAME, OBSERVE
-from unsilent.engines.flower.shipping import shipped_fields
 from unsilent.errors import BudgetError, BudgetSpentError, ReleaseError, RunError, SecureSumError
 from unsilent.findings import Finding
-from unsilent.models.base import Adapter
+from unsilent.messages import ADAPTER, NAME, OBSERVE, REFERENCE, Answer, Arrays, Order
 from unsilent.plan import MonitoringPlan
 from unsilent.release.noise import needed_releases
 from unsilent.server.monitor import Monitor
+from unsilent.server.plain_sum import Aggregation, PlainSum
+from unsilent.server.transport import Answers, Report, Transport, ask
 
 
 @dataclass(frozen=True)
@@ -37,37 +30,41 @@ class Member:
     identity: bytes
 
 
-class Monitoring:
+class Coordinator:
     """One run's monitoring rounds: who is asked for what, and what becomes of it.
 
     Args:
-        grid: Reaches the nodes.
+        transport: Reaches the nodes.
         plan: The plan.
         monitor: Judges, and keeps the ledger.
         out: The run's folder.
         report: Told the stage and how many clients have answered.
+        shipped: Fields of an order that carry the pinned probe files, as
+            ``probes.shipping.shipped_fields`` gives them.
 
     Attributes:
-        shipped: Fields of a message that carry the pinned probe files.
-        order: What each message to whoever needs probes says: the plan, which run of it, and what
-            is shipped.
         members: Enrolled clients by node, no two the same.
     """
 
     def __init__(
-        self, grid: Grid, plan: MonitoringPlan, monitor: Monitor, out: Path, report: Report
+        self,
+        transport: Transport,
+        plan: MonitoringPlan,
+        monitor: Monitor,
+        out: Path,
+        report: Report,
+        shipped: Mapping[str, bytes] | None = None,
     ) -> None:
         self.plan = plan
         self.monitor = monitor
-        self.shipped = shipped_fields(plan, find)
-        self._terms: dict[str, Any] = {"plan": json.dumps(plan.to_json()), "run": monitor.run}
-        self.order: dict[str, Any] = {**self._terms, **self.shipped}
         self.members: dict[int, Member] = {}
-        self._grid = grid
+        self._text = json.dumps(plan.to_json())
+        self._shipped = dict(shipped or {})
+        self._transport = transport
         self._report = report
         self._aggregation: Aggregation = PlainSum(monitor)
         if plan.privacy.aggregation == "secure-sum":
-            from unsilent.engines.flower.masked import SecureSum
+            from unsilent.server.masked_sum import SecureSum
 
             self._aggregation = SecureSum(plan, monitor, out, self.exchange)
 
@@ -98,8 +95,9 @@ class Monitoring:
         self,
         round_number: int,
         nodes: Sequence[int],
-        adapter: Adapter | ArrayRecord,
-        reference: Adapter | ArrayRecord | None,
+        adapter: Arrays,
+        reference: Arrays | None,
+        body: Mapping[str, Any] | None = None,
     ) -> tuple[Finding, ...] | None:
         """One monitoring round: spend, measure, sum, judge; None if it was missed.
 
@@ -108,6 +106,7 @@ class Monitoring:
             nodes: Who trained in it.
             adapter: The newly aggregated one.
             reference: What behaviour is compared with; None is the base model.
+            body: Further fields of the order, for an engine's or a federation's own clients.
 
         Raises:
             InputError: What the plan names is unusable for every client.
@@ -119,7 +118,7 @@ class Monitoring:
             self._aggregation.prepare(round_number, identities)
 
             def measure() -> Answers:
-                return self._measured(round_number, present, adapter, reference)
+                return self._measured(round_number, present, adapter, reference, body or {})
 
             total = self._aggregation.collect(round_number, measure)
             return self.monitor.judge(round_number, total)
@@ -129,19 +128,41 @@ class Monitoring:
             self.monitor.miss(round_number, error.line())
             return None
 
+    def order(
+        self,
+        round_number: int,
+        body: Mapping[str, Any] | None = None,
+        arrays: Mapping[str, Arrays] | None = None,
+        *,
+        probes: bool = False,
+    ) -> Order:
+        """An order of this run.
+
+        Args:
+            round_number: The round; 0 before the first.
+            body: Its fields.
+            arrays: Its arrays.
+            probes: Whether the pinned probe files travel with it.
+        """
+        fields = {**(self._shipped if probes else {}), **(body or {})}
+        return Order(self._text, self.monitor.run, round_number, fields, arrays or {})
+
     def exchange(self, kind: str, asked: Mapping[int, dict[str, Any]], stage: str) -> Answers:
-        """Ask nodes, each with its own values beside the plan, as long as the plan waits."""
-        requests = {
-            node: messages.request(node, kind, {**self._terms, **values}, int(values["round"]))
+        """Ask nodes, each with its own fields and the ``round``, as long as the plan waits."""
+        orders = {
+            node: self.order(
+                int(values["round"]), {k: v for k, v in values.items() if k != "round"}
+            )
             for node, values in asked.items()
         }
-        return self.ask(requests, stage, self.plan.monitor.timeout)
+        return self.ask(kind, orders, stage, self.plan.monitor.timeout)
 
-    def ask(self, requests: Mapping[int, Message], stage: str, timeout: float) -> Answers:
-        """Send a request to each node and wait, at most ``timeout`` seconds."""
+    def ask(self, kind: str, orders: Mapping[int, Order], stage: str, timeout: float) -> Answers:
+        """Send each node its order and wait, at most ``timeout`` seconds."""
         return ask(
-            self._grid,
-            requests,
+            self._transport,
+            kind,
+            orders,
             lambda n, total: self._report(stage, n, total),
             timeout=timeout,
         )
@@ -166,15 +187,15 @@ class Monitoring:
         self,
         round_number: int,
         nodes: Sequence[int],
-        adapter: Adapter | ArrayRecord,
-        reference: Adapter | ArrayRecord | None,
+        adapter: Arrays,
+        reference: Arrays | None,
+        body: Mapping[str, Any],
     ) -> Answers:
-        order = {**self.order, **self._published()}
-        requests = {
-            node: messages.request(node, OBSERVE, order, round_number, adapter, reference)
-            for node in nodes
-        }
-        answers = self.ask(requests, f"round {round_number}: measure", self.plan.monitor.timeout)
+        arrays = {ADAPTER: adapter} | ({} if reference is None else {REFERENCE: reference})
+        order = self.order(round_number, {**self._published(), **body}, arrays, probes=True)
+        stage = f"round {round_number}: measure"
+        asked = dict.fromkeys(nodes, order)
+        answers = self.ask(OBSERVE, asked, stage, self.plan.monitor.timeout)
         if answers.bad_input is not None and not answers.good:
             raise answers.failure()
         self._check_budgets(answers, len(nodes))
@@ -200,9 +221,8 @@ class Monitoring:
             )
 
 
-def _member(reply: Message) -> Member | None:
-    values = reply.content.config_records[ANSWER]
-    number, identity = values.get("client"), values.get("identity", b"")
+def _member(reply: Answer) -> Member | None:
+    number, identity = reply.body.get("client"), reply.body.get("identity", b"")
     if not isinstance(number, int) or not isinstance(identity, bytes):
         return None
     return Member(number, identity)
