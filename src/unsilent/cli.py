@@ -33,7 +33,7 @@ from unsilent.commands.common import (
     read_plan,
 )
 from unsilent.commands.extensions import add_installed
-from unsilent.errors import UnsilentError
+from unsilent.errors import InputError, UnsilentError
 
 if TYPE_CHECKING:
     from unsilent.findings import Findings
@@ -241,7 +241,13 @@ def _federation(
     # Read by Flower when it is imported: nothing is reported to anyone.
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
     os.environ.setdefault("FLWR_DISABLE_UPDATE_CHECK", "1")
-    from unsilent.engines.flower.run import run_plan
+    try:
+        from unsilent.engines.flower.run import run_plan
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"a federation runs in Flower, and {error.name} is not installed",
+            remedy="pip install 'unsilent[flower]'.",
+        ) from None
     from unsilent.report.page import write_page
     from unsilent.report.timing import read_timing
 

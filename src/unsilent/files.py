@@ -6,7 +6,11 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock
 
 
 def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
@@ -22,6 +26,28 @@ def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+@contextmanager
+def locked(folder: Path) -> Generator[None, None, None]:
+    """Hold a folder alone, made if need be; the lock goes with the process that held it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        yield
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names of new files on disk, so that they outlive a power cut.
+
+    Windows writes names through, and opens no folder.
+    """
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def digest_json(value: object) -> str:

@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from unsilent.client.budget import BudgetFile, Spent, locked, sync_folder
+from unsilent.client.budget import BudgetFile, Spent
 from unsilent.client.cache import Kept, KeptReleases, other_run, run_of
 from unsilent.client.limit import Limit, LimitFile
 from unsilent.client.own_statistics import keep_own
 from unsilent.client.tries import begin_try
 from unsilent.errors import BudgetError, BudgetSpentError, OutcomeError, PlanError, ReleaseError
+from unsilent.files import locked, sync_folder
 from unsilent.modes.base import Statistic
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent, epsilon
