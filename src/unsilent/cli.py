@@ -19,7 +19,6 @@ import typer
 from unsilent import __version__
 from unsilent.commands import alerts as alerting
 from unsilent.commands import category, evidence, gate, landscape, privacy, probes
-from unsilent.commands import local as own
 from unsilent.commands import plan as plans
 from unsilent.commands import serve as dashboard
 from unsilent.commands.common import (
@@ -185,7 +184,7 @@ app.add_typer(gate.app, name="gate")
 app.add_typer(alerting.app, name="alerts")
 app.command(epilog="Example: unsilent contract plan.toml")(plans.contract)
 app.command(epilog="Example: unsilent serve runs")(dashboard.serve)
-app.command(epilog="Example: unsilent local store/client-3 --json")(own.local)
+app.command(epilog="Example: unsilent local store/client-3 --json")(privacy.local)
 app.command(epilog="Example: unsilent landscape --format html --out landscape.html")(
     landscape.landscape
 )

@@ -10,8 +10,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
-
 
 def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write a file so that a crash leaves the old one or the new one, never a part.
@@ -31,6 +29,9 @@ def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
 @contextmanager
 def locked(folder: Path) -> Generator[None, None, None]:
     """Hold a folder alone, made if need be; the lock goes with the process that held it."""
+    # Only here: it is dear to import, and most commands hold nothing.
+    from filelock import FileLock
+
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         yield
