@@ -3,7 +3,8 @@
     python make.py FOLDER postgresql://USER@/DATABASE?host=SOCKETS
 
 FOLDER is made anew: a finished run without weights, its ledger as PostgreSQL dumps it, one client's
-own record, a signed pack, and what the version's commands said of all this.
+own record, a signed pack, what the version's commands said of all this, a short run of another
+kind, and the digests of many plans.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,46 @@ def run(out: Path) -> None:
     by = ("--by", "A. Person")
     unsilent("gate", "overrule", out, "--round", "2", "--reason", "checked by hand", *by)
     unsilent("aware", out, *by, "--note", "told the ward")
+
+
+def like_these(folder: Path) -> None:
+    """A short run about clients like these, whose sums hold squares too."""
+    text = PLAN.read_text(encoding="utf-8").replace('"ward"', '"like-these"')
+    text = text.replace('population = "enrolled"', 'population = "like-these"')
+    text = text.replace("rounds = 5", "rounds = 2")
+    with tempfile.TemporaryDirectory() as room:
+        plan = Path(room) / "plan.toml"
+        plan.write_text(text, encoding="utf-8")
+        unsilent("run", plan, "--out", Path(room) / "run")
+        for name in KEPT:
+            shutil.copy(Path(room) / "run" / name, folder / name)
+
+
+def plans() -> list[dict[str, Any]]:
+    """Plans of many kinds, each with its digest and that of its vectors' layout."""
+    from unsilent.plan import parse_plan
+    from unsilent.release import Layout
+
+    some = {"amplified_bias": {"tolerance": 0.1, "clip": 0.4}}
+    every: dict[str, Any] = {**some, "fairness_collapse": {"tolerance": 0.3, "clip": 1.0}}
+    for name in ("confidence_miscalibration", "adaptation_misalignment", "alignment_erosion"):
+        every[name] = {"tolerance": 0.1, "clip": 0.2, "weight": 0.5}
+    every["out_of_domain_degradation"] = {"tolerance": 0.1, "clip": 0.3, "subgroups": ["film"]}
+    found: list[dict[str, Any]] = []
+    for modes, population, unit, clip, bias in product(
+        (some, every), ("enrolled", "like-these"), ("client", "record"), (1.0, 2.0), (0, 128)
+    ):
+        given = {
+            "federation": {"clients": 64, "rounds": 3, "held_out": 12},
+            "monitor": {"rounds": [1, 3], "min_cohort": 30, "population": population},
+            "privacy": {"epsilon": 20.0, "clip": clip, "unit": unit},
+            "probes": {"items": 64, "sizes": {"bias": bias}} if bias else {"items": 64},
+            "modes": modes,
+        }
+        plan = parse_plan(given)
+        layout = Layout.from_plan(plan).digest
+        found.append({"given": given, "digest": plan.digest, "layout": layout})
+    return found
 
 
 def dump(ledger: Path, url: str) -> str:
@@ -90,7 +132,7 @@ def said(folder: Path) -> dict[str, Any]:
 def make(folder: Path, url: str) -> None:
     """Fill the folder."""
     shutil.rmtree(folder, ignore_errors=True)
-    for each in ("run", "client"):
+    for each in ("run", "client", "like-these"):
         (folder / each).mkdir(parents=True)
     with tempfile.TemporaryDirectory() as room:
         out, pack = Path(room) / "run", folder / "evidence.zip"
@@ -107,6 +149,9 @@ def make(folder: Path, url: str) -> None:
         (folder / "said.json").write_text(text + "\n", encoding="utf-8")
         dumped = dump(folder / "run" / "ledger.sqlite", url)
         (folder / "ledger.sql").write_text(dumped, encoding="utf-8")
+    like_these(folder / "like-these")
+    lines = ",\n".join(json.dumps(each) for each in plans())
+    (folder / "plans.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 
 from tests.earlier.conftest import HERE, Ask, Earlier
+from tests.earlier.test_pack import JUDGED_AGAIN
 from unsilent.ledger import Ledger
 from unsilent.plan import parse_plan
+from unsilent.release.layout import Layout
+from unsilent.release.layout_before import digest_before
 
 
 def test_its_digest_is_the_one_that_was_declared(earlier: Earlier) -> None:
@@ -18,3 +21,15 @@ def test_its_digest_is_the_one_that_was_declared(earlier: Earlier) -> None:
 
 def test_its_file_is_still_valid_and_the_same_plan(earlier: Earlier, ask: Ask) -> None:
     assert earlier.findings["plan"] in ask("plan", "check", HERE / "plan.toml")
+
+
+def test_plans_of_every_kind_have_the_digests_that_they_had(earlier: Earlier) -> None:
+    plans = json.loads((earlier.folder / "plans.json").read_text(encoding="utf-8"))
+    assert len(plans) == 32
+    for each in plans:
+        plan = parse_plan(each["given"])
+        assert plan.digest == each["digest"]
+        if JUDGED_AGAIN[earlier.version]:
+            assert Layout.from_plan(plan).digest == each["layout"]
+        else:
+            assert digest_before(plan) == each["layout"]
