@@ -9,6 +9,7 @@ import zipfile
 import pytest
 
 from tests.earlier.conftest import HERE, VERSIONS, Ask, Earlier
+from unsilent.evidence import container
 
 with zipfile.ZipFile(HERE / VERSIONS[0] / "evidence.zip") as _first:
     FILES = sorted(_first.namelist())
@@ -24,6 +25,18 @@ def test_a_changed_byte_in_any_file_is_found_and_named(
     earlier.pack.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
     faults = json.loads(ask("verify", earlier.pack, "--json", code=1))["faults"]
     assert name in {fault["where"] for fault in faults}
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != "signature.json"])
+def test_a_file_that_was_put_in_anew_is_found_and_named(
+    name: str, earlier: Earlier, ask: Ask
+) -> None:
+    """The container is whole, and only the signed manifest tells."""
+    files = container.from_bytes(earlier.pack.read_bytes())
+    earlier.pack.write_bytes(container.to_bytes({**files, name: files[name] + b"\n"}))
+    faults = json.loads(ask("verify", earlier.pack, "--json", code=1))["faults"]
+    named = "signature.json" if name == "manifest.json" else name
+    assert named in {fault["where"] for fault in faults}
 
 
 def test_a_failure_that_became_health_is_found(earlier: Earlier, ask: Ask) -> None:

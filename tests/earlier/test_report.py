@@ -23,7 +23,8 @@ def test_it_tells_each_planned_modes_verdict_and_effect(earlier: Earlier, ask: A
 
 
 def test_it_tells_of_the_missed_round(earlier: Earlier, ask: Ask) -> None:
-    assert "3 of 16 clients have spent their own limit" in page(earlier, ask)
+    reason = "monitoring: 3 of 16 clients have spent their own limit"
+    assert f"Round 5 was missed: {reason}" in page(earlier, ask)
 
 
 def test_without_the_ledger_it_lacks_what_only_that_says(earlier: Earlier, ask: Ask) -> None:
