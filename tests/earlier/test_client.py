@@ -11,7 +11,7 @@ from tests.earlier.test_pack import JUDGED_AGAIN
 from unsilent.errors import BudgetError
 from unsilent.ledger import Ledger
 from unsilent.modes.base import Statistic
-from unsilent.observer import Observer, SystemChange
+from unsilent.client.observer import Observer, SystemChange
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release import ExactNoise
 

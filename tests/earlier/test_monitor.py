@@ -10,7 +10,7 @@ import pytest
 from tests.earlier.conftest import Earlier, holds
 from unsilent.errors import RunError
 from unsilent.ledger import Ledger
-from unsilent.monitor import Monitor
+from unsilent.server.monitor import Monitor
 from unsilent.plan import MonitoringPlan, parse_plan
 
 

@@ -11,7 +11,7 @@ from tests.earlier.conftest import Earlier, holds
 from tests.earlier.test_pack import JUDGED_AGAIN
 from unsilent.errors import RunError
 from unsilent.ledger import Ledger
-from unsilent.monitor import Monitor
+from unsilent.server.monitor import Monitor
 from unsilent.plan import parse_plan
 
 

@@ -10,7 +10,7 @@ from tests.serve.run_maker import RunMaker
 from unsilent.evidence import write_pack
 from unsilent.evidence.shapes import shape_faults
 from unsilent.evidence.verify import verify
-from unsilent.gate_keeper import decisions, overrule
+from unsilent.server.gate_keeper import decisions, overrule
 from unsilent.ledger import GENESIS, Entry
 from unsilent.release import Layout
 
