@@ -8,10 +8,10 @@ import pytest
 
 from tests.earlier.conftest import Ask, Earlier, holds
 from tests.earlier.test_pack import JUDGED_AGAIN
+from unsilent.client.observer import Observer, SystemChange
 from unsilent.errors import BudgetError
 from unsilent.ledger import Ledger
 from unsilent.modes.base import Statistic
-from unsilent.client.observer import Observer, SystemChange
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release import ExactNoise
 

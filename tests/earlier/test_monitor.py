@@ -10,8 +10,8 @@ import pytest
 from tests.earlier.conftest import Earlier, holds
 from unsilent.errors import RunError
 from unsilent.ledger import Ledger
-from unsilent.server.monitor import Monitor
 from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.server.monitor import Monitor
 
 
 def plan_of(folder: Path) -> MonitoringPlan:

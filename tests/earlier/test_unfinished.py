@@ -11,8 +11,8 @@ from tests.earlier.conftest import Earlier, holds
 from tests.earlier.test_pack import JUDGED_AGAIN
 from unsilent.errors import RunError
 from unsilent.ledger import Ledger
-from unsilent.server.monitor import Monitor
 from unsilent.plan import parse_plan
+from unsilent.server.monitor import Monitor
 
 
 def after_two_rounds(earlier: Earlier, folder: Path) -> tuple[Monitor, Ledger]:

@@ -10,9 +10,9 @@ from tests.serve.run_maker import RunMaker
 from unsilent.evidence import write_pack
 from unsilent.evidence.shapes import shape_faults
 from unsilent.evidence.verify import verify
-from unsilent.server.gate_keeper import decisions, overrule
 from unsilent.ledger import GENESIS, Entry
 from unsilent.release import Layout
+from unsilent.server.gate_keeper import decisions, overrule
 
 
 def test_decisions_from_findings_a_missed_round_and_a_persons_word_are_none_of_its_faults(
