@@ -15,9 +15,9 @@ from unsilent.release.layout import ACCURACY, LOSS
 from unsilent.release.noise import smallest_cohort, sum_sigma
 from unsilent_bench.replay.batch import Batch, noise_generator
 from unsilent_bench.replay.contract import Said
-from unsilent_bench.verdicts.ours import first, series_of
+from unsilent_bench.verdicts.baselines import tolerances
+from unsilent_bench.verdicts.own_method import first, series_of
 from unsilent_bench.verdicts.people import Array
-from unsilent_bench.verdicts.rivals import tolerances
 from unsilent_bench.verdicts.world import Simulation
 
 _GUARDS = 2

@@ -1,10 +1,10 @@
-"""The rivals keep their own promise where their assumptions hold."""
+"""The baselines keep their own promise where their assumptions hold."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from unsilent_bench.verdicts.rivals import (
+from unsilent_bench.verdicts.baselines import (
     ALLOWANCE,
     Readings,
     cusum_increments,

@@ -11,15 +11,15 @@ from unsilent.inference.series import Series, system_series
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Release
 from unsilent.release.layout import ACCURACY, CLIPPED, LOSS, RAISED, SPREAD, SQUARE
+from unsilent_bench.verdicts.baselines import Flags, Judged, tolerances
 from unsilent_bench.verdicts.people import Array
-from unsilent_bench.verdicts.rivals import Flags, Judged, tolerances
 from unsilent_bench.verdicts.rows import EDGE
 from unsilent_bench.verdicts.world import Simulation
 
 CONTROLS = {"boundary": "horizon", "e-process": "open-ended"}
 
 
-def ours(simulation: Simulation, method: str, only: str | None = None) -> Judged:
+def own_method(simulation: Simulation, method: str, only: str | None = None) -> Judged:
     """What unsilent says in every round.
 
     Args:

@@ -1,6 +1,6 @@
 """What is in use elsewhere, on the same sums: one-round tests, CUSUMs, DP-CUSUM, 95% intervals.
 
-Each rival gets what it assumes: the exact privacy noise, a plug-in variance over clients, and a
+Each baseline gets what it assumes: the exact privacy noise, a plug-in variance over clients, and a
 threshold that would keep its own false alarms at alpha over all rounds and modes if rounds were
 independent, as all of them take for granted.
 """

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from unsilent_bench.replay.batch import Batch, batches, for_budget
 from unsilent_bench.replay.cells import cells
-from unsilent_bench.replay.ours import LocalDP, NoiseOnMeans, Unsilent, said
+from unsilent_bench.replay.own_method import LocalDP, NoiseOnMeans, Unsilent, said
 from unsilent_bench.replay.power import Enlarged
-from unsilent_bench.verdicts.ours import releases
+from unsilent_bench.verdicts.own_method import releases
 
 from bench.tests.traces_maker import federation
 from bench.tests.traces_plan import PLAN
