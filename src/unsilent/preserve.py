@@ -19,7 +19,7 @@ _AGAIN_S = 0.1
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def preserve_rng_state() -> Iterator[None]:
     """Afterwards the global random states of Python, NumPy and torch are what they were.
 
     A torch that was first loaded inside is left as if nothing had been drawn from it.

@@ -27,7 +27,7 @@ from unsilent.release.accountant import PrivacyEvent, epsilon
 from unsilent.release.layout import ACCURACY, LOSS, SPREAD, Layout, subgroup_name
 from unsilent.release.noise import NoiseSource, planned_event, share_variance
 from unsilent.release.release import Release
-from unsilent.release.vector import noised
+from unsilent.release.vector import privatize
 
 _LONGEST_RUN = 200
 
@@ -181,7 +181,7 @@ class Observer:
         kept = self._kept.unbooked(round_number, spent)
         if kept is None:
             values = self._values(statistics, system)
-            vector = noised(self.layout, values, self._variance, self._noise)
+            vector = privatize(self.layout, values, self._variance, self._noise)
             if not self._budget.exists():
                 self._limit.write(limit)
                 self._budget.write(())

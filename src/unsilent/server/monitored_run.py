@@ -23,7 +23,7 @@ from unsilent.findings import write_findings
 from unsilent.ledger import Ledger
 from unsilent.messages import Arrays
 from unsilent.plan import MonitoringPlan, read_plan
-from unsilent.preserve import undisturbed
+from unsilent.preserve import preserve_rng_state
 from unsilent.server.coordinator import Coordinator
 from unsilent.server.gate_keeper import Gate
 from unsilent.server.monitor import Monitor
@@ -110,7 +110,7 @@ class MonitoredRun:
     def where(self) -> Path | None:
         """``out``, None if the plan cannot be read."""
         try:
-            with undisturbed():
+            with preserve_rng_state():
                 return self.out
         except Exception:  # said where the run is opened
             return None
@@ -243,7 +243,7 @@ class MonitoredRun:
     def quietly(self, work: Callable[[], T]) -> T | None:
         """Do work of monitoring; if it fails the round is missed, and training goes on."""
         try:
-            with undisturbed():
+            with preserve_rng_state():
                 return work()
         except UnsilentError as error:
             self._miss(error.line())

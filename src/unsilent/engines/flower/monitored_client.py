@@ -25,7 +25,7 @@ from unsilent.engines.flower.site import site_of
 from unsilent.errors import UnsilentError
 from unsilent.items import Item, ItemSet
 from unsilent.messages import MONITORING
-from unsilent.preserve import undisturbed
+from unsilent.preserve import preserve_rng_state
 
 Handler = Callable[[Message, Context], Message]
 Score = Callable[[ItemSet, ArrayRecord | None, Context], Rows]
@@ -88,7 +88,7 @@ class MonitoredClientApp(ClientApp):
         message_type = message.metadata.message_type
         kind = kind_of(message_type)
         if kind in MONITORING:
-            with undisturbed():
+            with preserve_rng_state():
                 return self._answer(kind, message, context)
         if message_type.partition(".")[0] != "train":
             return self._app(message, context)
@@ -96,7 +96,7 @@ class MonitoredClientApp(ClientApp):
         sent = _records_of(message)
         reply = self._app(message, context)
         if isinstance(reply, Message) and not reply.has_error():
-            with undisturbed():
+            with preserve_rng_state():
                 _keep(site_of(context), *both_models(sent, _records_of(reply), self._arrays))
         return reply
 
