@@ -57,28 +57,21 @@ def federate(
         RunError: No client could train or measure, or no nodes connected.
         InputError: What the plan names is unusable for the clients.
     """
-    return _Federation(transport, nodes, plan, monitor, out, report).run()
+    shipped = shipped_fields(plan, find)
+    coordinator = Coordinator(transport, plan, monitor, out, report, shipped)
+    return _Federation(coordinator, list(nodes), out).run()
 
 
 class _Federation:
     """One run: who takes part, what they are asked, and what is kept."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        nodes: Sequence[int],
-        plan: MonitoringPlan,
-        monitor: Monitor,
-        out: Path,
-        report: Report,
-    ) -> None:
-        self._nodes = list(nodes)
-        self._plan = plan
-        self._monitor = monitor
+    def __init__(self, coordinator: Coordinator, nodes: list[int], out: Path) -> None:
+        self._coordinator = coordinator
+        self._nodes = nodes
+        self._plan = coordinator.plan
+        self._monitor = coordinator.monitor
         self._out = out
-        self._gate = Gate(plan, monitor.ledger)
-        shipped = shipped_fields(plan, find)
-        self._monitoring = Coordinator(transport, plan, monitor, out, report, shipped)
+        self._gate = Gate(self._plan, self._monitor.ledger)
 
     def run(self) -> Adapter:
         nodes = self._enrol()
@@ -100,7 +93,7 @@ class _Federation:
             if planned and not self._monitor.judged(round_number):
                 number = self._plan.reference_round
                 reference = None if number == 0 else self._global(number - 1, adapter.base)
-                self._monitoring.observe(
+                self._coordinator.observe(
                     round_number,
                     chosen,
                     adapter.tensors,
@@ -116,8 +109,8 @@ class _Federation:
     def _enrol(self) -> list[int]:
         """The nodes in their clients' order: node ids are drawn anew for each run."""
         nodes = self._nodes
-        answers = self._monitoring.enrol(nodes)
-        members = self._monitoring.members
+        answers = self._coordinator.enrol(nodes)
+        members = self._coordinator.members
         if len(answers.good) < len(nodes):
             raise answers.failure()
         if len({member.number for member in members.values()}) < len(nodes):
@@ -130,9 +123,9 @@ class _Federation:
 
     def _start(self, node: int) -> Adapter:
         """Ask one client for the adapter to start from: the server itself holds no model."""
-        asked = {node: self._monitoring.order(0, probes=True)}
+        asked = {node: self._coordinator.order(0, probes=True)}
         timeout = self._plan.monitor.timeout
-        answers = self._monitoring.ask(START, asked, "start: load the model", timeout)
+        answers = self._coordinator.ask(START, asked, "start: load the model", timeout)
         if node not in answers.good:
             raise answers.failure()
         reply = answers.good[node]
@@ -155,12 +148,12 @@ class _Federation:
         promoted = adapter if number == round_number else self._global(number, adapter.base)
         asked = dict.fromkeys(chosen, self._order(number, promoted))
         stage = f"round {round_number}: use the adapter of round {number}"
-        self._monitoring.ask(PROMOTE, asked, stage, self._plan.monitor.timeout)
+        self._coordinator.ask(PROMOTE, asked, stage, self._plan.monitor.timeout)
 
     def _order(self, round_number: int, adapter: Adapter) -> Order:
         """An order that hands over an adapter."""
         arrays = {ADAPTER: adapter.tensors}
-        return self._monitoring.order(round_number, {BASE: adapter.base}, arrays, probes=True)
+        return self._coordinator.order(round_number, {BASE: adapter.base}, arrays, probes=True)
 
     def _global(self, round_number: int, base: str) -> Adapter:
         return Adapter.load(self._path(round_number), base=base)
@@ -176,7 +169,7 @@ class _Federation:
     def _train(self, round_number: int, chosen: Sequence[int], adapter: Adapter) -> Adapter:
         asked = dict.fromkeys(chosen, self._order(round_number, adapter))
         stage = f"round {round_number}: train"
-        answers = self._monitoring.ask(TRAIN, asked, stage, _TRAINING_TIMEOUT_S)
+        answers = self._coordinator.ask(TRAIN, asked, stage, _TRAINING_TIMEOUT_S)
         if not answers.good:
             raise answers.failure()
         trained = list(answers.good.values())

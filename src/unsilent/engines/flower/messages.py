@@ -5,6 +5,7 @@ Arrays travel as records of their own, everything else as one config record.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
@@ -57,12 +58,17 @@ def kind_of(message_type: str) -> str | None:
     return message_type.removeprefix(_QUERY) if message_type.startswith(_QUERY) else None
 
 
+def carried(order: Order) -> Order:
+    """The same order with its arrays as records, made once for all nodes that it goes to."""
+    return replace(order, arrays={name: record_of(each) for name, each in order.arrays.items()})
+
+
 def request(node: int, kind: str, order: Order) -> Message:
-    """A message to one node."""
+    """A message to one node. Its records are its own: a node may change what it is sent."""
     records: dict[str, Any] = {
-        f"unsilent.{name}": record_of(order.arrays[name])
+        f"unsilent.{name}": ArrayRecord(dict(record_of(arrays)))
         for name in _ARRAYS
-        if name in order.arrays
+        if (arrays := order.arrays.get(name)) is not None
     }
     fields = {"plan": order.plan, "run": order.run, **order.body, "round": order.round}
     records[ORDER] = ConfigRecord(fields)

@@ -32,7 +32,11 @@ class GridTransport:
         self, kind: str, orders: Mapping[int, Order], told: Told, timeout: float
     ) -> Mapping[int, Answer]:
         """Send each node its order and wait, at most ``timeout`` seconds, for all answers."""
-        requests = {node: messages.request(node, kind, order) for node, order in orders.items()}
+        # Most often all nodes are asked the same: its arrays are turned into records once.
+        made = {id(order): messages.carried(order) for order in orders.values()}
+        requests = {
+            node: messages.request(node, kind, made[id(order)]) for node, order in orders.items()
+        }
         sent = set(self.grid.push_messages(list(requests.values())))
         # The grid names each message when it is pushed; one that it could not push is not there.
         asked = {request.metadata.message_id: node for node, request in requests.items()}
