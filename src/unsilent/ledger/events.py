@@ -185,11 +185,20 @@ class MonitoringStopped(_Event):
 
 @dataclass(frozen=True)
 class Cause:
-    """A ledger entry that a decision rests on: its hash, and of findings the mode and verdict."""
+    """A ledger entry that a decision rests on: its hash, and of findings the mode and verdict.
+
+    A round that was missed and a person's word have neither.
+    """
 
     entry: Text
-    code: str | None = None
+    code: Text | None = None
     verdict: Verdict | None = None
+
+
+def _whole(cause: Cause) -> Cause:
+    if (cause.code is None) != (cause.verdict is None):
+        raise ValueError
+    return cause
 
 
 @dataclass(frozen=True)
@@ -218,7 +227,7 @@ class Decision(_Event):
     failures: Count
     passes: Count
     reason: Text
-    caused_by: tuple[Cause, ...]
+    caused_by: tuple[Annotated[Cause, AfterValidator(_whole)], ...]
 
     def to_payload(self) -> dict[str, Any]:
         """The payload of its entry."""
