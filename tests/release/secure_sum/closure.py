@@ -11,7 +11,7 @@ import numpy as np
 
 from unsilent.errors import SecureSumError
 from unsilent.release.secure_sum import masks, primitives
-from unsilent.release.secure_sum.messages_round import Answer
+from unsilent.release.secure_sum.messages_round import ShareAnswer
 from unsilent.release.secure_sum.messages_set_up import KeyShares
 from unsilent.release.secure_sum.shamir import combine
 from unsilent.release.secure_sum.wire import items_of
@@ -50,7 +50,7 @@ class Closure:
     def answered(self, holder, story, data):
         """A client's answer to a story."""
         others = self._members_of(holder)
-        answer = Answer.from_bytes(data, len(others))
+        answer = ShareAnswer.from_bytes(data, len(others))
         for owner, share in zip(others, answer.shares, strict=True):
             into = self.seed_shares if story.survivors[owner] else self.key_shares
             self._note(into, owner, holder, share.tobytes())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.release.secure_sum.world import World
 from unsilent.errors import SecureSumError
-from unsilent.release.secure_sum.messages_round import Answer
+from unsilent.release.secure_sum.messages_round import ShareAnswer
 
 _number = itertools.count()
 
@@ -126,9 +126,9 @@ def test_clients_that_never_confirm_are_drop_outs_of_every_round(world):
 def lie(one, client, seed):
     """Answer with random shares."""
     request = one.requests()[client.identity]
-    answer = Answer.from_bytes(client.unmask(request), one.session.terms.parameters.degree)
+    answer = ShareAnswer.from_bytes(client.unmask(request), one.session.terms.parameters.degree)
     drawn = np.random.default_rng(seed).integers(0, 256, answer.shares.shape, dtype=np.uint8)
-    false = Answer(answer.session, answer.round, answer.sender, drawn)
+    false = ShareAnswer(answer.session, answer.round, answer.sender, drawn)
     assert one.add_answer(client.identity, false.to_bytes())
 
 

@@ -6,7 +6,7 @@ import pytest
 from tests.release.secure_sum.world import World, terms_of
 from unsilent.plan.shipped import starter_plan
 from unsilent.release.layout import Layout
-from unsilent.release.secure_sum.messages_round import SEED_BOX, Answer, Masked
+from unsilent.release.secure_sum.messages_round import SEED_BOX, Masked, ShareAnswer
 from unsilent.release.secure_sum.messages_set_up import (
     Advert,
     Confirmation,
@@ -27,7 +27,7 @@ def sizes(terms):
         "shares": len(KeyShares(H, 0, boxes).to_bytes()),
         "confirmation": len(Confirmation(H, 0).to_bytes()),
         "masked": len(Masked(H, 1, 0, bytes(16), vector, seeds).to_bytes()),
-        "answer": len(Answer(H, 1, 0, np.zeros((degree, 32), np.uint8)).to_bytes()),
+        "answer": len(ShareAnswer(H, 1, 0, np.zeros((degree, 32), np.uint8)).to_bytes()),
     }
 
 

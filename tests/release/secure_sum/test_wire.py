@@ -11,9 +11,9 @@ from unsilent.release.secure_sum import Round, Session
 from unsilent.release.secure_sum.draw import Reveal
 from unsilent.release.secure_sum.messages_round import (
     Agreement,
-    Answer,
     Masked,
     Request,
+    ShareAnswer,
     Survivors,
 )
 from unsilent.release.secure_sum.messages_set_up import Advert, Confirmation, KeyBoxes, KeyShares
@@ -52,7 +52,7 @@ def said(tmp_path_factory):
         "survivors": (story, lambda d: Survivors.from_bytes(d, 8)),
         "agreement": (client.agree(story), Agreement.from_bytes),
         "request": (request, lambda d: Request.from_bytes(d, 8)),
-        "answer": (client.unmask(request), lambda d: Answer.from_bytes(d, 7)),
+        "answer": (client.unmask(request), lambda d: ShareAnswer.from_bytes(d, 7)),
         "reveal": (Reveal(bytes(32), bytes(64)).to_bytes(bytes(32), 5), Reveal.from_bytes),
         "session": (session.to_bytes(), lambda d: Session.from_bytes(d, terms)),
     }

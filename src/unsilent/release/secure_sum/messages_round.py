@@ -1,7 +1,7 @@
 """What each message of a monitoring round holds.
 
 Bonawitz et al. 2017, figure 4, rounds 2 to 4: ``Masked`` up; with the consistency check
-``Survivors`` down and ``Agreement`` up; ``Request`` down, ``Answer`` up.
+``Survivors`` down and ``Agreement`` up; ``Request`` down, ``ShareAnswer`` up.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class Request:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class ShareAnswer:
     """The client's half of message B: one share for each member neighbour.
 
     Attributes:
@@ -192,7 +192,7 @@ class Answer:
         return writer.raw(self.shares.tobytes()).done()
 
     @classmethod
-    def from_bytes(cls, data: bytes, neighbours: int) -> Answer:
+    def from_bytes(cls, data: bytes, neighbours: int) -> ShareAnswer:
         """Read a message of a client with so many member neighbours."""
         reader = Reader(Kind.ANSWER, data)
         session, round_number, sender = reader.raw(HASH), reader.number(), reader.number()

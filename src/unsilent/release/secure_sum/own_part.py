@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from unsilent.errors import SecureSumError
 from unsilent.release.secure_sum import masks, primitives
 from unsilent.release.secure_sum.draw import Reveal, commitment_to
-from unsilent.release.secure_sum.messages_round import Answer, Masked, Request
+from unsilent.release.secure_sum.messages_round import Masked, Request, ShareAnswer
 from unsilent.release.secure_sum.messages_set_up import Advert, KeyBoxes, KeyShares
 from unsilent.release.secure_sum.roster import Roster
 from unsilent.release.secure_sum.shamir import split
@@ -209,7 +209,7 @@ def answered(setting: SetUpState, state: RoundState, given: Request) -> bytes:
     # One row a neighbour: of whoever survived, the share of its seed takes the place of its key's.
     shares = rows_of(state.held, HASH).copy()
     shares[about.survivors[neighbours(setting)]] = opened
-    return Answer(about.session, about.round, own, shares).to_bytes()
+    return ShareAnswer(about.session, about.round, own, shares).to_bytes()
 
 
 def _opened(

@@ -19,9 +19,9 @@ from unsilent.release.secure_sum import masks, primitives
 from unsilent.release.secure_sum.messages_round import (
     SEED_BOX,
     Agreement,
-    Answer,
     Masked,
     Request,
+    ShareAnswer,
     Survivors,
 )
 from unsilent.release.secure_sum.primitives import SIGNATURE_SIZE
@@ -30,7 +30,7 @@ from unsilent.release.secure_sum.server import Discarded, Inbox
 from unsilent.release.secure_sum.shares import Shares
 from unsilent.release.secure_sum.wire import rows_of
 
-_Message = TypeVar("_Message", Masked, Agreement, Answer)
+_Message = TypeVar("_Message", Masked, Agreement, ShareAnswer)
 
 
 class Round:
@@ -58,7 +58,7 @@ class Round:
         self._masked: dict[int, Masked] = {}
         self._about: Survivors | None = None
         self._signatures: dict[int, bytes] = {}
-        self._answers: dict[int, Answer] = {}
+        self._answers: dict[int, ShareAnswer] = {}
 
     @property
     def discarded(self) -> tuple[Discarded, ...]:
@@ -158,7 +158,7 @@ class Round:
             "answer",
             sender,
             data,
-            lambda neighbours: Answer.from_bytes(data, neighbours),
+            lambda neighbours: ShareAnswer.from_bytes(data, neighbours),
             self._answers,
             survivor=True,
         )
