@@ -196,24 +196,6 @@ class Asks(Loop):
         return arrays
 
 
-class Generator(Loop):
-    """Its run yields after each round."""
-
-    def start(self, grid: Any, initial_arrays: Any, num_rounds: int = 3, **kw: Any) -> Any:
-        arrays: Any = initial_arrays
-        for number in range(1, num_rounds + 1):
-            asked = self.configure_train(number, arrays, ConfigRecord(), grid)
-            arrays = self.aggregate_train(number, grid.send_and_receive(asked))[0]
-            yield number
-        return arrays
-
-
-class AsyncStart(Loop):
-    async def start(self, *args: Any, **kwargs: Any) -> Any:
-        await asyncio.sleep(0)
-        return super().start(*args, **kwargs)
-
-
 class State(Loop):
     """Shows, saves and restores all that it holds."""
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
-import inspect
 import pickle
 import types
 from collections.abc import Callable
@@ -16,7 +14,7 @@ from flwr.serverapp.strategy import FedAvg, Result
 
 from tests.engines.flower.compared import ROUNDS, outcome
 from tests.engines.flower.in_process import enter_run
-from tests.engines.flower.kinds import HELD, AllByGetattr, AsyncStart, Generator, Loop, Slots
+from tests.engines.flower.kinds import HELD, AllByGetattr, Loop, Slots
 from tests.engines.flower.odd_classes import ODD
 from tests.engines.flower.small_app import said
 
@@ -120,30 +118,6 @@ WAYS = [before, later, taken_back, bound, recorded, by_its_first_name]
 @pytest.mark.parametrize("make", WAYS, ids=lambda make: make.__name__)
 def test_a_strategy_that_is_changed_by_hand(make: Any, tmp_path: Path) -> None:
     assert both(make, tmp_path) == "findings"
-
-
-def exhausted(strategy: Any, grid: Any, arrays: Any) -> Any:
-    run = strategy.start(grid, arrays, num_rounds=ROUNDS)
-    assert inspect.isgenerator(run)
-    found = []
-    while True:
-        try:
-            found.append(next(run))
-        except StopIteration as end:
-            return found, end.value
-
-
-def test_a_run_that_yields(tmp_path: Path) -> None:
-    assert both(lambda line: line(Generator()), tmp_path, use=exhausted) == "findings"
-
-
-def awaited(strategy: Any, grid: Any, arrays: Any) -> Any:
-    assert asyncio.iscoroutinefunction(strategy.start)
-    return asyncio.run(strategy.start(grid, arrays, num_rounds=ROUNDS))
-
-
-def test_a_run_that_is_awaited(tmp_path: Path) -> None:
-    assert both(lambda line: line(AsyncStart()), tmp_path, use=awaited) == "findings"
 
 
 def test_a_copy_goes_its_own_way(tmp_path: Path) -> None:

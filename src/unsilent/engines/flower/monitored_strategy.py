@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -138,7 +138,8 @@ class _Watch:
             self._asked = []
         self._round, self._sent = number, arrays
         result = method(*call.args, **call.kwargs)
-        return after(result, self._asked_by)
+        noted = self._asked_by
+        return after(result, noted) if inspect.iscoroutine(result) else noted(result)
 
     def _asked_by(self, result: Any) -> Any:
         """Note the messages of a result, at once if they are there."""
@@ -207,21 +208,7 @@ class _Watch:
         run.initial = run.quietly(lambda: call.arrays)
         with started(run):
             result = method(*call.args, **call.kwargs)
-        if inspect.iscoroutine(result):
-            return self._awaited(run, result)
-        if inspect.isgenerator(result):
-            return self._yielded(run, result)
-        return self._close(run, result)
-
-    def _yielded(self, run: MonitoredRun, result: Generator[Any, Any, Any]) -> Any:
-        with started(run):
-            found = yield from result
-        return self._close(run, found)
-
-    async def _awaited(self, run: MonitoredRun, result: Any) -> Any:
-        with started(run):
-            result = await result
-        return self._close(run, result)
+        return after(result, lambda found: self._close(run, found), lambda: started(run))
 
     def _close(self, run: MonitoredRun, result: Any) -> Any:
         run.quietly(run.close)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,10 @@ def started(run: MonitoredRun) -> Iterator[None]:
         kind = type(error).__name__
         run.quietly(lambda: run.close(failed=kind))
         raise
+    except GeneratorExit:
+        # Nobody asks for its further rounds.
+        run.quietly(run.close)
+        raise
     except BaseException:
         run.leave()
         raise
@@ -107,12 +111,41 @@ def started(run: MonitoredRun) -> Iterator[None]:
             STARTED.reset(token)
 
 
-def after(result: Any, look: Callable[[Any], Any]) -> Any:
-    """Look at a result; at that of a coroutine once somebody awaited it."""
-    if not inspect.iscoroutine(result):
-        return look(result)
+def after(
+    result: Any,
+    look: Callable[[Any], Any],
+    during: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Any:
+    """Look at a result once it is there, and return what the look returns.
 
-    async def later() -> Any:
-        return look(await result)
+    Args:
+        result: Of a coroutine it is there once somebody awaited it, of a generator once it is
+            exhausted; of one that is asynchronous it is None.
+        look: At the result.
+        during: Goes around all that is still to come.
+    """
 
-    return later()
+    async def awaited() -> Any:
+        with during():
+            found = await result
+        return look(found)
+
+    def exhausted() -> Any:
+        with during():
+            found = yield from result
+        return look(found)
+
+    async def streamed() -> Any:
+        with during():
+            async for each in result:
+                yield each
+        look(None)
+
+    for is_one, later in (
+        (inspect.iscoroutine, awaited),
+        (inspect.isgenerator, exhausted),
+        (inspect.isasyncgen, streamed),
+    ):
+        if is_one(result):
+            return later()
+    return look(result)
