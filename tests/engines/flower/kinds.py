@@ -105,8 +105,8 @@ class Looked(Loop):
     looked = 0
 
     def __getattribute__(self, name: str) -> Any:
-        if name in ("aggregate_train", "fraction_train"):
-            Looked.looked += 1
+        # The class is what ``isinstance`` looks up.
+        Looked.looked += name != "__class__"
         return super().__getattribute__(name)
 
     def __setattr__(self, name: str, value: Any) -> None:

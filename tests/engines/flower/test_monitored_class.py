@@ -14,7 +14,7 @@ from flwr.app import ArrayRecord, ConfigRecord
 from flwr.serverapp.strategy import FedAvg, Krum, Strategy
 
 from tests.engines.flower.in_process import enter_run
-from tests.engines.flower.kinds import HELD, Loop, OnlySlots, Slots
+from tests.engines.flower.kinds import HELD, Loop, OnlySlots, Properties, Slots
 from tests.engines.flower.odd_classes import ODD
 from tests.engines.flower.small_app import ROUNDS, START, begin, said, small_plan
 from unsilent.engines.flower.monitored_class import METHODS
@@ -51,6 +51,24 @@ def test_its_class_answers_as_the_strategys(tmp_path: Path) -> None:
         assert all(getattr(made, name) is getattr(kind, name) for name in METHODS)
         assert inspect.getsource(made) == inspect.getsource(kind)
         assert type(made()) is type(made.__new__(made)) is kind
+
+
+def test_what_it_does_not_let_be_set_or_deleted_it_still_does_not(tmp_path: Path) -> None:
+    for number, kind in enumerate((OnlySlots, Properties, Loop)):
+        strategy, plain = monitored(kind(), tmp_path / str(number)), kind()
+        for do in (
+            lambda each: delattr(each, "aggregate_train"),
+            lambda each: setattr(each, "aggregate_train", each.start),
+        ):
+            assert _error(do, strategy) is _error(do, plain)
+
+
+def _error(do: Any, strategy: Any) -> type[Exception] | None:
+    try:
+        do(strategy)
+    except Exception as error:
+        return type(error)
+    return None
 
 
 def test_one_strategy_is_watched_and_no_other_of_its_class(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from unsilent.engines.flower.watched_method import WatchedMethod
@@ -40,14 +41,17 @@ def watch(strategy: Any, line: Line) -> None:
     Raises:
         InputError: The class of this object cannot be another.
     """
-    if issubclass(type(strategy), _Monitored):
-        strategy._unsilent.insert(0, line)
+    # Asked of the type throughout: a strategy may mind what is looked up in it.
+    kind = type(strategy)
+    lines: list[Line] | None = getattr(kind, "_unsilent", None)
+    if lines is not None:
+        lines.insert(0, line)
         return
     try:
-        _become(strategy, _subclass(type(strategy), strategy.__class__, [line]))
+        _become(strategy, _subclass(kind, strategy.__class__, [line]))
     except TypeError as error:
         raise InputError(
-            f"the methods of {type(strategy).__name__} cannot be watched ({error})",
+            f"the methods of {kind.__name__} cannot be watched ({error})",
             where="strategy",
             remedy="Write the strategy's class in Python.",
         ) from None
@@ -58,14 +62,15 @@ class _Monitored:
 
     __slots__ = ()
 
-    def __reduce_ex__(self: Any, protocol: Any) -> Any:
+    def __reduce_ex__(self, protocol: Any) -> Any:
         """As a strategy of its own class, which the copy is."""
-        for line in self._unsilent:
+        made: Any = type(self)
+        for line in made._unsilent:
             line.copied()
         found = super().__reduce_ex__(protocol)
         if isinstance(found, str):
             return found
-        made, kind = type(self), type(self)._unsilent_kind
+        (kind,) = made.__bases__
         function, args, *state = (kind if each is made else each for each in found)
         return function, tuple(kind if each is made else each for each in args), *state
 
@@ -129,7 +134,6 @@ def _subclass(kind: type, seen: type, lines: list[Line]) -> type:
                 lambda strategy, other: _become(strategy, _subclass(other, other, lines)),
             ),
             "_unsilent": lines,
-            "_unsilent_kind": kind,
             **{name: _Watched(kind, name) for name in METHODS},
         },
     )
@@ -158,7 +162,7 @@ class _Watched:
             return getattr(super(self._owner, owner), self._name)
         method = self._own(strategy)
         if callable(method):
-            for line in reversed(strategy._unsilent):
+            for line in reversed(type(strategy)._unsilent):
                 method = WatchedMethod(method, functools.partial(line.call, self._name))
         return method
 
@@ -166,18 +170,20 @@ class _Watched:
         if self._set is not None:
             self._set.__set__(strategy, value)
         else:
-            strategy.__dict__[self._name] = value
+            _held(strategy)[self._name] = value
 
     def __delete__(self, strategy: Any) -> None:
         if self._set is not None:
             self._set.__delete__(strategy)
-        elif strategy.__dict__.pop(self._name, None) is None:
+        elif self._name in (held := _held(strategy)):
+            del held[self._name]
+        else:
             raise AttributeError(self._name)
 
     def _own(self, strategy: Any) -> Any:
-        held = getattr(strategy, "__dict__", {})
-        if self._set is None and self._name in held:
-            return held[self._name]
+        if self._set is None:
+            with suppress(AttributeError, KeyError):
+                return _held(strategy)[self._name]
         above: Any = super(self._owner, strategy)
         try:
             return getattr(above, self._name)
@@ -185,3 +191,8 @@ class _Watched:
             if not hasattr(self._kind, "__getattr__"):
                 raise
             return above.__getattr__(self._name)
+
+
+def _held(strategy: Any) -> dict[str, Any]:
+    """What a strategy holds beside its slots. Raises AttributeError if it has slots alone."""
+    return object.__getattribute__(strategy, "__dict__")
