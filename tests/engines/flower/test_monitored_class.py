@@ -40,6 +40,10 @@ def test_it_stays_the_object_with_the_attributes_that_it_was(kind: Any, tmp_path
     assert isinstance(strategy, seen)
 
 
+class Plain:
+    """Mixed into others."""
+
+
 def test_its_class_answers_as_the_strategys(tmp_path: Path) -> None:
     for kind in (FedAvg, Krum, Loop, Slots):
         made: Any = type(monitored(kind(), tmp_path / kind.__name__))
@@ -51,6 +55,9 @@ def test_its_class_answers_as_the_strategys(tmp_path: Path) -> None:
         assert all(getattr(made, name) is getattr(kind, name) for name in METHODS)
         assert inspect.getsource(made) == inspect.getsource(kind)
         assert type(made()) is type(made.__new__(made)) is kind
+        further: Any = type("Further", (Plain, made), {})
+        assert further.__bases__ == (Plain, kind)
+        assert type(further()) is further
 
 
 def test_what_it_does_not_let_be_set_or_deleted_it_still_does_not(tmp_path: Path) -> None:

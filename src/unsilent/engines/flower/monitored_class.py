@@ -110,6 +110,10 @@ def _subclass(kind: type, seen: type, lines: list[Line]) -> type:
             own, *above = (each for each in super().mro() if each is not cls)
             return [watching, _Monitored, own, cls, _Quiet, *above]
 
+        def __new__(cls, name: str, bases: Any, space: Any, **given: Any) -> Any:
+            above = tuple(kind if each == kind else each for each in bases)
+            return type(kind)(name, above, space, **given)
+
         def __call__(cls, *args: Any, **kwargs: Any) -> Any:
             return kind(*args, **kwargs)
 
@@ -137,7 +141,7 @@ def _subclass(kind: type, seen: type, lines: list[Line]) -> type:
             **{name: _Watched(kind, name) for name in METHODS},
         },
     )
-    # Past the strategy's metaclass: it may refuse a subclass, too.
+    # Past the strategy's metaclass as well: it, too, may refuse a subclass.
     space = {**shown, "__qualname__": kind.__qualname__}
     made = type.__new__(Meta, kind.__name__, (kind,), space)
     for each in (made, watching):
