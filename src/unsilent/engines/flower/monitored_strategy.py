@@ -17,12 +17,16 @@ import numpy as np
 from flwr.app import ArrayRecord, Message
 from flwr.serverapp.strategy import Strategy
 
+from unsilent.engines.flower.arrays import RecordFiles, record_of
 from unsilent.engines.flower.calls import Call, Noted, aggregated, messages_in, metrics_in
 from unsilent.engines.flower.monitored_class import watch
-from unsilent.engines.flower.monitored_run import MonitoredRun, Settings
+from unsilent.engines.flower.transport import GridTransport
 from unsilent.engines.flower.watched_method import STARTED, after, outermost, started
 from unsilent.errors import InputError, RunError
+from unsilent.files import find
 from unsilent.plan import MonitoringPlan
+from unsilent.probes.shipping import shipped_fields
+from unsilent.server.monitored_run import MonitoredRun, Settings
 
 S = TypeVar("S", bound=Strategy)
 
@@ -67,7 +71,15 @@ def monitor_strategy(
     """
     _refuse_others(strategy)
     metrics = {"loss": loss, "acc": accuracy}
-    line = _Watch(Settings(plan, out, metrics, accept_underpowered))
+    settings = Settings(
+        plan,
+        out,
+        metrics,
+        accept_underpowered,
+        RecordFiles(),
+        lambda declared: shipped_fields(declared, find),
+    )
+    line = _Watch(settings)
     line.run.quietly(lambda: watch(strategy, line))
     # At the end of the process, or of the strategy: a run without ``start`` ends here.
     mortal = strategy if type(strategy).__weakrefoffset__ else type(strategy)
@@ -132,8 +144,8 @@ class _Watch:
         else:
             start = run.quietly(lambda: run.begin(number, arrays))
             if start is not None:
-                call.with_arrays(start)
-                arrays = start
+                arrays = record_of(start)
+                call.with_arrays(arrays)
         if number is None or number != self._round:
             self._asked = []
         self._round, self._sent = number, arrays
@@ -214,7 +226,7 @@ class _Watch:
         run.quietly(run.close)
         promoted = run.quietly(run.promoted)
         if promoted is not None:
-            run.quietly(lambda: _hold(result, promoted))
+            run.quietly(lambda: _hold(result, record_of(promoted)))
         return result
 
     def _note(self, run: MonitoredRun, number: int, result: Any) -> None:
@@ -239,9 +251,9 @@ class _Watch:
         asked = {sent.metadata.message_id: sent.metadata.dst_node_id for sent in self._asked}
         whole = [reply.metadata for reply in replies if not reply.has_error()]
         nodes = {asked.get(each.reply_to_message_id) for each in whole} - {None}
-        if whole and not nodes and run.grid is not None:
+        if whole and not nodes and isinstance(run.transport, GridTransport):
             # Asked by messages of the run's own making: then nobody but the replies says by whom.
-            nodes = {each.src_node_id for each in whole} & set(run.grid.get_node_ids())
+            nodes = {each.src_node_id for each in whole} & set(run.transport.grid.get_node_ids())
         return sorted(node for node in nodes if node is not None)
 
 
@@ -260,7 +272,7 @@ def _find_grid(run: MonitoredRun, call: Call) -> None:
     """Note what reaches the nodes, where a call holds it."""
     found = run.quietly(lambda: call.grid)
     if found is not None:
-        run.grid = found
+        run.transport = GridTransport(found)
 
 
 def _refuse_others(strategy: Any) -> None:

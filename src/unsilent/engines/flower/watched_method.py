@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from unsilent.engines.flower.monitored_run import MonitoredRun
+from unsilent.server.monitored_run import MonitoredRun
 
 
 class WatchedMethod:
