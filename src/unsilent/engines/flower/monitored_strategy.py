@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 from flwr.app import ArrayRecord, Message
 from flwr.serverapp.strategy import Strategy
 
@@ -232,19 +231,9 @@ class _Watch:
     def _note(self, run: MonitoredRun, number: int, result: Any) -> None:
         """What the run itself shows after a round, if it shows both."""
         records = (metrics_in(result), self._shown)
-        loss, accuracy = self._value(records, "loss"), self._value(records, "acc")
+        loss, accuracy = run.metric("loss", records), run.metric("acc", records)
         if loss is not None and accuracy is not None:
             run.shown(number, loss, accuracy)
-
-    def _value(self, records: Iterable[Mapping[str, Any] | None], part: str) -> float | None:
-        """A metric that the run shows, of the first record that has it; None if none has."""
-        wanted = self._settings.metrics[part]
-        for record in records:
-            for name, value in (record or {}).items():
-                fits = name == wanted if wanted else part in name.lower()
-                if fits and isinstance(value, int | float) and np.isfinite(value):
-                    return float(value)
-        return None
 
     def _trained(self, run: MonitoredRun, replies: list[Message]) -> list[int]:
         """The nodes whose training came back whole, as the transport knows them."""
