@@ -23,7 +23,7 @@ from unsilent.engines.flower.answering import (
 from unsilent.engines.flower.messages import MASKS
 from unsilent.engines.flower.shipping import shipped_in
 from unsilent.models.base import Adapter
-from unsilent.reference.client import Client, start_adapter
+from unsilent.reference.client import Client, start_sent
 
 __all__ = ["SIMULATION", "app"]
 
@@ -51,7 +51,7 @@ def start_client(message: Message, context: Context) -> Message:
     order = answering.order_of(message, context)
     shipped = shipped_in(order.values)
     base = probe_folder(order.plan, order.owner, dict(shipped))
-    adapter = start_adapter(order.text, shipped, base)
+    adapter = start_sent(order.text, shipped, base)
     return messages.answer(
         message, {"client": index_of(context), "base": adapter.base}, adapter=adapter
     )

@@ -1,0 +1,20 @@
+"""How the federation's model becomes a client's own: one Protocol, and methods by name."""
+
+from unsilent.models.personalization.adapters import personalized, shared_part, whole
+from unsilent.models.personalization.protocol import Personalization, Tune, completed, sent
+from unsilent.models.personalization.registry import GROUP, OWN, known, method_of, options_of
+
+__all__ = [
+    "GROUP",
+    "OWN",
+    "Personalization",
+    "Tune",
+    "completed",
+    "known",
+    "method_of",
+    "options_of",
+    "personalized",
+    "sent",
+    "shared_part",
+    "whole",
+]
