@@ -31,13 +31,19 @@ from unsilent.models import (
     load_model,
     model_openings,
 )
-from unsilent.models.personalization import Personalization, method_of, personalized, shared_part
+from unsilent.models.personalization import (
+    ClientRounds,
+    Personalization,
+    method_of,
+    personalized,
+    shared_part,
+)
 from unsilent.modes import MODES
 from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need, Statistic
 from unsilent.plan import MonitoringPlan
 from unsilent.probes import load_probes
 from unsilent.probes.openings import COMPLIANCE_OPENINGS, with_openings
-from unsilent.reference.own import Own
+from unsilent.reference.own import Folder
 from unsilent.reference.records import ClientRecords, client_records
 from unsilent.release import Release
 from unsilent.release.record_rules import each_alone
@@ -135,12 +141,12 @@ class Client:
             federation.batch,
             self._seed(round_number, _LOCAL),
         )
-        begun = self._adapters.begin(round_number, start)
+        begun = self._rounds.begin(round_number, start)
         local, report = self._model.train(begun, self._own.train, training)
         if round_number in self.plan.monitoring_rounds:
             begun.save(self.folder / "start.safetensors")
             local.save(self.folder / "local.safetensors")
-        return self._adapters.end(round_number, local), report
+        return self._rounds.end(round_number, local), report
 
     def observe(self, round_number: int, aggregated: Adapter, reference: Adapter | None) -> Release:
         """Personalize the aggregated adapter, measure all planned modes, and release.
@@ -149,9 +155,9 @@ class Client:
         OutcomeError if the plan's unit is the record and a held-out one was trained on.
         """
         evaluation_records(self.plan, self._own.train, self._own.held_out)
-        shared = self._adapters.whole(round_number + 1, aggregated)
+        shared = self._rounds.whole(round_number + 1, aggregated)
         adapters: dict[AdapterRole, Adapter | None] = {
-            "reference": None if reference is None else self._adapters.reference(reference),
+            "reference": None if reference is None else self._rounds.reference(reference),
             "start": self._load("start"),
             "local": self._load("local"),
             "global": shared,
@@ -194,13 +200,13 @@ class Client:
         if _noted(self.folder / "serving.json") == origin:
             return
         if round_number == 0:
-            ready = self._adapters.whole(1, promoted)
+            ready = self._rounds.whole(1, promoted)
         elif _noted(self.folder / "personalized.json") == origin:
             ready = self._load("personalized")
         else:
             # Who was not told in time goes on with the newest of what stayed.
-            newest = self._adapters.whole(self.plan.federation.rounds + 1, promoted)
-            ready = self._adapters.personal(round_number, newest)
+            newest = self._rounds.whole(self.plan.federation.rounds + 1, promoted)
+            ready = self._rounds.personal(round_number, newest)
         self._keep("serving", ready, origin)
 
     @property
@@ -225,18 +231,18 @@ class Client:
         return self._model.score(items, adapter)
 
     @property
-    def _adapters(self) -> Own:
-        return Own(
+    def _rounds(self) -> ClientRounds:
+        origin = {"plan": self.plan.digest, "run": self.run}
+        return ClientRounds(
             _method(self.plan_text),
-            self.folder,
-            {"plan": self.plan.digest, "run": self.run},
+            lambda name: Folder(self.folder, name, origin),
             start=lambda: start_adapter(self.plan_text, self.shipped, self.base),
             tune=self._tune,
             reference_round=self.plan.reference_round,
         )
 
     def _personalize(self, round_number: int, aggregated: Adapter, shared: Adapter) -> Adapter:
-        made = self._adapters.personal(round_number, shared)
+        made = self._rounds.personal(round_number, shared)
         self._keep("personalized", made, self._origin(round_number, aggregated))
         return made
 
