@@ -206,6 +206,10 @@ def _aggregate(
     updates = trained - begun
     for group in range(len(rows)):
         members = np.flatnonzero((groups == group) & heard)
+        if not len(members):
+            # Of whom nobody is heard, the last one's stays.
+            rows[group] = begun[np.argmax(groups == group)]
+            continue
         random = np.random.default_rng([world.seed, moment, group, _NOISE])
         if world.training.name == "secure-sum":
             change = masked_mean(updates[members])
