@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from unsilent.models.arrays import Arrays
 from unsilent.models.personalization import Personalization, Tune
 
@@ -26,6 +28,6 @@ class WiseFt(Personalization):
         """A point on the line, array by array."""
         tuned = tune(aggregated)
         return {
-            name: array + (tuned[name] - array) * array.dtype.type(self.share)
+            name: array + np.float32(self.share) * (tuned[name] - array)
             for name, array in aggregated.items()
         }
