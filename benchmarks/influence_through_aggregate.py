@@ -150,7 +150,7 @@ def _part(crowd: Crowd, first: int, stop: int) -> Crowd:
     return replace(
         crowd,
         clients=crowd.clients[first:stop],
-        dealt=crowd.dealt[first:stop],
+        parts=crowd.parts[first:stop],
         homes=crowd.homes[first:stop],
         _kept={},
     )

@@ -24,7 +24,7 @@ from unsilent.release.record_unit import SMALLEST_PROBABILITY
 from unsilent.taxonomy import CODES
 from unsilent_bench.lm.training import LocalTraining, Run
 from unsilent_bench.scenarios.base import Client, Scenario, Settings, clients_of
-from unsilent_bench.scenarios.dealing import deal
+from unsilent_bench.scenarios.client_texts import partition
 from unsilent_bench.traces.federation import CLIENT_COLUMNS, Federation
 
 WORDS = (5, 12)
@@ -53,8 +53,8 @@ def federate(run: Run, *, told: Told = lambda done, steps: None) -> Federation:
     texts = [text for text in private_texts() if usable(text, plan.federation.valence, WORDS)]
     portions = [run.scenario.portions(c, strength) for c in clients]
     held_out = plan.federation.held_out // plan.federation.records
-    dealt = deal(clients, portions, texts, run.seed, held_out)
-    training = LocalTraining(run, settings, strength, clients, dealt)
+    parts = partition(clients, portions, texts, run.seed, held_out)
+    training = LocalTraining(run, settings, strength, clients, parts)
     steps = len(clients) * (plan.federation.rounds + 1)
     done = iter(range(1, steps + 1))
     start = run.model.new_adapter(run.seed)
@@ -71,7 +71,7 @@ def federate(run: Run, *, told: Told = lambda done, steps: None) -> Federation:
             sent[k] = own[k].end(moment, locals_[k])
             told(next(done), steps)
         globals_ = _aggregated(clients, settings, sent, globals_)
-    trained = {text.id for each in dealt for text in each.train}
+    trained = {text.id for each in parts for text in each.train}
     order = np.random.default_rng([run.seed, 0x7077]).permutation(len(texts))
     free = [texts[place] for place in order if texts[place].id not in trained]
     numbers = {name: np.full((1, len(clients)), np.nan, np.float32) for name in CLIENT_COLUMNS}
@@ -89,7 +89,7 @@ def federate(run: Run, *, told: Told = lambda done, steps: None) -> Federation:
             "global": aggregated,
             "personalized": own[client.index].personal(moment, aggregated),
         }
-        texts_held = run.scenario.of_time(dealt[client.index].held_out, moment)
+        texts_held = run.scenario.of_time(parts[client.index].held_out, moment)
         held = run.scenario.held_out(client, texts_held, moment, strength)
         records = ItemSet(f"client-{client.index}-held-out", held)
         evidence, statistics = measured(

@@ -19,7 +19,7 @@ from unsilent.models.personalization.methods import FineTune
 from unsilent.plan import MonitoringPlan
 from unsilent_bench.lm.probes import Probes
 from unsilent_bench.scenarios.base import Client, Scenario, Settings
-from unsilent_bench.scenarios.dealing import Dealt
+from unsilent_bench.scenarios.client_texts import ClientTexts
 from unsilent_bench.traces.federation import Dose, Split
 
 _LOCAL, _PERSONAL = 0, 1
@@ -61,11 +61,11 @@ class LocalTraining:
         settings: Settings,
         strength: float,
         clients: Sequence[Client],
-        dealt: Sequence[Dealt],
+        parts: Sequence[ClientTexts],
     ) -> None:
         self._run, self._settings, self._strength = run, settings, strength
         self._usual = run.scenario.settings(0.0)
-        self._clients, self._dealt = clients, dealt
+        self._clients, self._parts = clients, parts
 
     def present(self, moment: int) -> list[Client]:
         """Who takes part in a round."""
@@ -123,7 +123,7 @@ class LocalTraining:
 
     def _train(self, client: Client, moment: int, start: Adapter, training: Training) -> Adapter:
         scenario = self._run.scenario
-        texts = scenario.of_time(self._dealt[client.index].train, moment)
+        texts = scenario.of_time(self._parts[client.index].train, moment)
         items = scenario.train(client, texts, moment, self._strength)
         records = ItemSet(f"client-{client.index}-train-{moment}", items)
         adapter, _ = self._run.model.train(start, records, training)
