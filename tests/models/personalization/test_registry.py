@@ -1,5 +1,8 @@
 """Methods by name: options by their defaults' kinds, and what is unknown is said."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from unsilent.errors import PlanError
@@ -45,3 +48,13 @@ def test_an_option_that_it_does_not_take_is_said(
     with pytest.raises(PlanError) as caught:
         method_of(name, options)
     assert told in caught.value.line()
+
+
+def test_the_docs_list_each_with_its_options() -> None:
+    page = Path(__file__).parents[3] / "docs" / "personalization.md"
+    cells = re.findall(r"^\| (`[^|]+) \|", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    listed = [re.findall(r"`([^`]+)`", cell) for cell in cells]
+    assert listed == [
+        [name, *(f"{key} = {value}" for key, value in options_of(method_of(name)).items())]
+        for name in OWN
+    ]
