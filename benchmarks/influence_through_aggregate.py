@@ -27,6 +27,7 @@ from unsilent_bench.fleet.recording import fleet_plan
 from unsilent_bench.fleet.records import Crowd
 from unsilent_bench.fleet.scoring import Held
 from unsilent_bench.fleet.training import Data, Tuning, train
+from unsilent_bench.fleet.weights import mean_of
 from unsilent_bench.scenarios import SCENARIOS
 
 from unsilent.release.layout import Layout
@@ -105,8 +106,7 @@ class Fleet:
                 own = self._turned(data, turned, moment)
                 number = numbers[turned : turned + 1]
                 trained[turned] = train(bank, begun[None], own, local, number)[0]
-            mean = np.average(trained.astype(np.float64), axis=0, weights=weights)
-            shared = mean.astype(np.float32)
+            shared = mean_of(trained, weights.tolist())
         aggregated, data = Held.one(shared, clients), self.crowd.training(bank, self.rounds)
         tuning = replace(local, epochs=settings.personal_epochs, rate=RATE * settings.personal_rate)
         numbers = seeds(self.seed, clients, self.rounds, _PERSONAL)
@@ -150,7 +150,7 @@ def _part(crowd: Crowd, first: int, stop: int) -> Crowd:
     return replace(
         crowd,
         clients=crowd.clients[first:stop],
-        dealt=crowd.dealt[first:stop],
+        parts=crowd.parts[first:stop],
         homes=crowd.homes[first:stop],
         _kept={},
     )

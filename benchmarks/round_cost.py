@@ -22,7 +22,7 @@ from unsilent.models import average
 from unsilent.models.encode import token_paths
 from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.plan.shipped import demo_plan
+from unsilent.plans import demo_plan
 from unsilent.reference import client as worker
 from unsilent.reference.client import Client
 from unsilent.reference.records import client_records

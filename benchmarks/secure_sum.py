@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from clock import Clock, median
 
-from unsilent.plan.shipped import starter_plan
+from unsilent.plans import starter_plan
 from unsilent.release.layout import Layout
 from unsilent.release.secure_sum import roster
 from unsilent.release.secure_sum.client import SecureClient

@@ -17,7 +17,7 @@ from common import Rows, arguments, measure, median, resident_mb, show
 
 from unsilent.ledger import Ledger
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.plan.shipped import demo_plan
+from unsilent.plans import demo_plan
 from unsilent.release import Layout, Release
 from unsilent.server.monitor import Monitor
 

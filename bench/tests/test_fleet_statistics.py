@@ -14,7 +14,7 @@ from unsilent_bench.fleet.truth import OwnItems
 from unsilent_bench.fleet.weights import adapter_of
 from unsilent_bench.scenarios import SCENARIOS
 from unsilent_bench.scenarios.base import clients_of
-from unsilent_bench.scenarios.dealing import Dealt
+from unsilent_bench.scenarios.client_texts import ClientTexts
 
 from bench.tests.fleet_bank import small_bank
 from unsilent.client.measuring import system_change
@@ -81,10 +81,10 @@ def test_statistics_and_system_metrics_are_the_products(bank: Bank) -> None:
         for n in range(CLIENTS * 14)
     )
     people = clients_of(CLIENTS, 1, ENCODER, texts=14)
-    dealt = tuple(Dealt((), texts[14 * k : 14 * k + 14]) for k in range(CLIENTS))
+    parts = tuple(ClientTexts((), texts[14 * k : 14 * k + 14]) for k in range(CLIENTS))
     scenario = SCENARIOS["group-skew"]
     homes = np.array([DOMAINS.index(client.home) for client in people])
-    crowd = Crowd(scenario, 0.5, people, dealt, homes)
+    crowd = Crowd(scenario, 0.5, people, parts, homes)
     random = np.random.default_rng(4)
 
     def rows(n: int) -> np.ndarray:
@@ -102,7 +102,7 @@ def test_statistics_and_system_metrics_are_the_products(bank: Bank) -> None:
     ledger = Ledger(bank, Asked(asked, asked), crowd, 1)
     ledger.measure(1, Adapters(*held.values()), np.ones(CLIENTS, np.bool_))
     for client in range(CLIENTS):
-        items = scenario.held_out(people[client], dealt[client].held_out, 1, 0.5)
+        items = scenario.held_out(people[client], parts[client].held_out, 1, 0.5)
         own: dict[ItemRole, ItemSet] = {**sets, "records": ItemSet("records", items)}
         needs = {need for mode in MODES.values() for need in mode.needs}
         roles: tuple[AdapterRole, ...] = ("reference", "personalized")
@@ -132,9 +132,9 @@ def test_the_truth_is_the_mean_of_the_statistics_on_the_same_items(bank: Bank) -
     pool = tuple(
         Text(f"film/{n}", f"film/{n}", "film", f"held out {n}", 1.0 - 2 * (n % 2)) for n in (0, 1)
     )
-    dealt = tuple(Dealt((), pool) for _ in people)
+    parts = tuple(ClientTexts((), pool) for _ in people)
     homes = np.array([DOMAINS.index(client.home) for client in people])
-    crowd = Crowd(SCENARIOS["group-skew"], 0.0, people, dealt, homes)
+    crowd = Crowd(SCENARIOS["group-skew"], 0.0, people, parts, homes)
     random = np.random.default_rng(5)
     base = np.stack([bank.new_row(3)] * CLIENTS)
     held = [

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from unsilent_bench.scenarios import MAIN, SCENARIOS, Scenario
 from unsilent_bench.scenarios.base import Client, clients_of
-from unsilent_bench.scenarios.dealing import Dealt, deal
+from unsilent_bench.scenarios.client_texts import ClientTexts, partition
 from unsilent_bench.traces.federation import DOSES, Dose
 
 from unsilent.items import Item
@@ -30,8 +30,10 @@ def people(style: Style) -> tuple[Client, ...]:
     return clients_of(CLIENTS, 5, style, texts=TEXTS)
 
 
-def dealt(scenario: Scenario, clients: tuple[Client, ...], strength: float) -> tuple[Dealt, ...]:
-    return deal(clients, [scenario.portions(c, strength) for c in clients], texts(), 5)
+def parts(
+    scenario: Scenario, clients: tuple[Client, ...], strength: float
+) -> tuple[ClientTexts, ...]:
+    return partition(clients, [scenario.portions(c, strength) for c in clients], texts(), 5)
 
 
 @pytest.fixture(params=sorted(SCENARIOS))
@@ -69,7 +71,7 @@ def test_records_are_the_same_for_the_same_seed(
     seen: list[list[tuple[Item, ...]]] = []
     for _ in range(2):
         clients = people(style)
-        owned = dealt(scenario, clients, strength)
+        owned = parts(scenario, clients, strength)
         seen.append(
             [
                 scenario.train(c, d.train, 3, strength)
@@ -88,7 +90,7 @@ def test_all_clients_have_equally_many_records_with_answers(
     strength = scenario.strength(dose)
     clients = people(style)
     sizes = set()
-    for client, own in zip(clients, dealt(scenario, clients, strength), strict=True):
+    for client, own in zip(clients, parts(scenario, clients, strength), strict=True):
         train = scenario.train(client, own.train, moment, strength)
         held = scenario.held_out(client, own.held_out, moment, strength)
         assert len({item.id for item in train}) == len(train)
@@ -105,7 +107,7 @@ def test_the_look_alike_trains_as_much(scenario: Scenario, style: Style) -> None
 
     def amount(dose: Dose) -> tuple[int, int, int]:
         strength = scenario.strength(dose)
-        own = dealt(scenario, clients, strength)[0]
+        own = parts(scenario, clients, strength)[0]
         settings = scenario.settings(strength)
         records = scenario.train(clients[0], own.train, 10, strength)
         return len(records), settings.epochs, settings.personal_epochs
@@ -116,7 +118,7 @@ def test_the_look_alike_trains_as_much(scenario: Scenario, style: Style) -> None
 def test_records_change_with_the_era_alone_unless_redrawn(scenario: Scenario, style: Style) -> None:
     strength = scenario.strength("strong")
     client = people(style)[0]
-    own = dealt(scenario, people(style), strength)[0]
+    own = parts(scenario, people(style), strength)[0]
     seen: dict[int, tuple[Item, ...]] = {}
     trained: dict[int, tuple[Item, ...]] = {}
     for moment in range(1, 11):
@@ -129,7 +131,7 @@ def test_records_change_with_the_era_alone_unless_redrawn(scenario: Scenario, st
 
 def test_training_texts_are_nobody_elses(scenario: Scenario, style: Style) -> None:
     clients = people(style)
-    owned = dealt(scenario, clients, scenario.strength("strong"))
+    owned = parts(scenario, clients, scenario.strength("strong"))
     trained = Counter(text.id for own in owned for text in own.train)
     held = Counter(text.id for own in owned for text in own.held_out)
     assert max(trained.values()) == 1
@@ -140,8 +142,8 @@ def test_training_texts_are_nobody_elses(scenario: Scenario, style: Style) -> No
 def test_held_out_texts_are_dealt_again_where_they_do_not_suffice() -> None:
     few = tuple(t for t in texts() if int(t.id.split("/")[1]) < 240)
     clients = clients_of(16, 1, ENCODER, texts=TEXTS)
-    wishes = [SCENARIOS["group-skew"].portions(c, 0.0) for c in clients]
-    owned = deal(clients, wishes, few, 1)
+    quotas = [SCENARIOS["group-skew"].portions(c, 0.0) for c in clients]
+    owned = partition(clients, quotas, few, 1)
     trained = {text.id for own in owned for text in own.train}
     held = Counter(text.id for own in owned for text in own.held_out)
     assert not trained & set(held)

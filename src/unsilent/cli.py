@@ -110,7 +110,7 @@ def demo(
 
     The same --out continues a run that was cut short.
     """
-    from unsilent.plan.shipped import demo_plan
+    from unsilent.plans import demo_plan
 
     _federation(demo_plan(scenario, tier, seed, gate_action), out, scenario, as_json)
 

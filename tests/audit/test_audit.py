@@ -16,7 +16,7 @@ from unsilent.cli import main
 from unsilent.client.observer import Observer, SystemChange
 from unsilent.modes.base import Statistic
 from unsilent.plan import parse_plan
-from unsilent.plan.shipped import starter_plan
+from unsilent.plans import starter_plan
 from unsilent.release import SeededNoise, accountant, noise, record_unit
 from unsilent.release.layout import Layout
 from unsilent.release.noise import ExactNoise, share_variance

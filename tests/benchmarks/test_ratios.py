@@ -22,7 +22,7 @@ from unsilent.models.base import Adapter
 from unsilent.models.causal_lm import CausalLM
 from unsilent.models.plain import Plain
 from unsilent.plan import AdapterPlan, MonitoringPlan, parse_plan
-from unsilent.plan.shipped import demo_plan
+from unsilent.plans import demo_plan
 from unsilent.release import Layout, Release
 from unsilent.server.monitor import Monitor
 

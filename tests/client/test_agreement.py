@@ -39,6 +39,9 @@ NAMES = {
     "hook": {"model": {"id": "hook:json:loads"}},
     "device": {"model": {"device": "privateuseone"}},
     "start": {"adapter": {"start": "/srv/adapter.safetensors"}},
+    "personalization": {
+        "federation": {"clients": 4, "rounds": 1, "personalization": "another-distributions"}
+    },
 }
 
 
@@ -56,6 +59,8 @@ def test_a_plan_of_what_every_client_has_needs_no_agreement(owner: Owner) -> Non
     of = plan(probes={"harmful": "known:harmbench", "items": 8})
     assert agreed(text(of), owner) == of
     assert agreed(text(plan()), owner) == plan()
+    ditto = plan(federation={"clients": 4, "rounds": 1, "personalization": "ditto"})
+    assert agreed(text(ditto), owner) == ditto
 
 
 def test_what_the_owner_named_itself_may_be_named() -> None:

@@ -4,7 +4,7 @@ import pytest
 from unsilent_bench import traces
 
 from unsilent.evidence.facts import validation
-from unsilent.plan.shipped import demo_plan
+from unsilent.plans import demo_plan
 from unsilent.taxonomy import CODES
 
 

@@ -25,7 +25,7 @@ NAMES = ("books", "films")
 
 
 def shipped(name):
-    return parse_plan(tomllib.loads(files("unsilent.plan.shipped").joinpath(name).read_text()))
+    return parse_plan(tomllib.loads(files("unsilent.plans").joinpath(name).read_text()))
 
 
 def camps(plan, improving, camp, others, spread=0.02):

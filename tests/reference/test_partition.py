@@ -1,4 +1,4 @@
-"""Texts are dealt to clients by whole documents, disjoint, with the mix that was asked for."""
+"""Texts are partitioned by whole documents, disjoint, with the mix that was asked for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from unsilent.errors import PlanError
 from unsilent.probes.sentiment import Text
-from unsilent.reference.partition import Allotment, Wish, allocate
+from unsilent.reference.partition import Partition, Quota, by_document
 
 DOMAINS = ("news", "tweets")
 
@@ -28,8 +28,8 @@ def texts(per_domain: int, *, document_size: int = 5, seed: int = 0) -> list[Tex
     return made
 
 
-def every(allotment: Allotment) -> tuple[Text, ...]:
-    return allotment.home + allotment.away
+def every(partition: Partition) -> tuple[Text, ...]:
+    return partition.home + partition.away
 
 
 @settings(max_examples=30, deadline=None)
@@ -39,29 +39,29 @@ def every(allotment: Allotment) -> tuple[Text, ...]:
     away=st.integers(0, 3),
     seed=st.integers(0, 1000),
 )
-def test_every_wish_is_met_exactly_and_no_unit_is_shared(
+def test_every_quota_is_met_exactly_and_no_unit_is_shared(
     clients: int, home: int, away: int, seed: int
 ) -> None:
-    wishes = [Wish(DOMAINS[i % 2], home, home + 1, away, away) for i in range(clients)]
-    dealt = allocate(texts(400), wishes, seed=seed)
+    quotas = [Quota(DOMAINS[i % 2], home, home + 1, away, away) for i in range(clients)]
+    parts = by_document(texts(400), quotas, seed=seed)
     owners: dict[str, int] = {}
-    for index, (allotment, wish) in enumerate(zip(dealt, wishes, strict=True)):
-        assert sum(t.positive for t in allotment.home) == wish.home_positive
-        assert sum(not t.positive for t in allotment.home) == wish.home_negative
-        assert sum(t.positive for t in allotment.away) == wish.away_positive
-        assert sum(not t.positive for t in allotment.away) == wish.away_negative
-        assert all(t.domain == wish.home for t in allotment.home)
-        assert all(t.domain != wish.home for t in allotment.away)
-        for text in every(allotment):
+    for index, (partition, quota) in enumerate(zip(parts, quotas, strict=True)):
+        assert sum(t.positive for t in partition.home) == quota.home_positive
+        assert sum(not t.positive for t in partition.home) == quota.home_negative
+        assert sum(t.positive for t in partition.away) == quota.away_positive
+        assert sum(not t.positive for t in partition.away) == quota.away_negative
+        assert all(t.domain == quota.home for t in partition.home)
+        assert all(t.domain != quota.home for t in partition.away)
+        for text in every(partition):
             assert owners.setdefault(text.document, index) == index
-    ids = [t.id for allotment in dealt for t in every(allotment)]
+    ids = [t.id for partition in parts for t in every(partition)]
     assert len(ids) == len(set(ids))
 
 
 def test_the_seed_decides_and_repeats() -> None:
-    wishes = [Wish("news", 4, 4, 2, 2), Wish("tweets", 4, 4, 2, 2)]
-    assert allocate(texts(100), wishes, seed=3) == allocate(texts(100), wishes, seed=3)
-    assert allocate(texts(100), wishes, seed=3) != allocate(texts(100), wishes, seed=4)
+    quotas = [Quota("news", 4, 4, 2, 2), Quota("tweets", 4, 4, 2, 2)]
+    assert by_document(texts(100), quotas, seed=3) == by_document(texts(100), quotas, seed=3)
+    assert by_document(texts(100), quotas, seed=3) != by_document(texts(100), quotas, seed=4)
 
 
 def test_a_wording_is_used_once_even_under_two_ids() -> None:
@@ -70,14 +70,14 @@ def test_a_wording_is_used_once_even_under_two_ids() -> None:
         Text("tweets/2", "tweets/2", "tweets", "so good TODAY", 2.0),
         Text("tweets/3", "tweets/3", "tweets", "so bad today", 2.0),
     ]
-    (dealt,) = allocate(same, [Wish("tweets", 2, 0, 0, 0)], seed=0)
-    assert Counter(t.text.casefold().split()[1] for t in dealt.home) == {"good": 1, "bad": 1}
+    (parts,) = by_document(same, [Quota("tweets", 2, 0, 0, 0)], seed=0)
+    assert Counter(t.text.casefold().split()[1] for t in parts.home) == {"good": 1, "bad": 1}
 
 
 def test_too_few_texts_at_home_names_domain_key_and_counts() -> None:
     positive = sum(t.positive for t in texts(30) if t.domain == "news")
     with pytest.raises(PlanError) as caught:
-        allocate(texts(30), [Wish("news", positive + 4, 1, 0, 0)], seed=0)
+        by_document(texts(30), [Quota("news", positive + 4, 1, 0, 0)], seed=0)
     line = caught.value.line()
     assert caught.value.where == "federation.records"
     assert f"want {positive + 4} positive texts" in line
@@ -87,13 +87,13 @@ def test_too_few_texts_at_home_names_domain_key_and_counts() -> None:
 
 def test_too_few_texts_elsewhere_is_an_error_too() -> None:
     with pytest.raises(PlanError, match="outside their home domain"):
-        allocate(texts(30), [Wish("news", 1, 1, 40, 1)], seed=0)
+        by_document(texts(30), [Quota("news", 1, 1, 40, 1)], seed=0)
 
 
-def test_large_documents_are_dealt_without_running_dry_early() -> None:
+def test_large_documents_are_partitioned_without_running_dry_early() -> None:
     """Documents of 5 mixed texts for 20 clients use at least 85% of the scarcer label."""
     supply = texts(1000, seed=5)
     scarce = min(Counter(t.positive for t in supply if t.domain == "news").values())
     each = int(scarce * 0.85) // 20
-    dealt = allocate(supply, [Wish("news", each, each, 0, 0)] * 20, seed=1)
-    assert sum(len(allotment.home) for allotment in dealt) == 40 * each
+    parts = by_document(supply, [Quota("news", each, each, 0, 0)] * 20, seed=1)
+    assert sum(len(partition.home) for partition in parts) == 40 * each

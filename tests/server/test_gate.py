@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from unsilent.errors import PlanError
 from unsilent.findings import Verdict
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.plan.shipped import demo_plan
+from unsilent.plans import demo_plan
 from unsilent.server.gate import Cause, Decision, Overrule, Reading, decide, overruled, starts_from
 
 MODES = {"amplified_bias": {"tolerance": 0.1}, "alignment_erosion": {"tolerance": 0.1}}

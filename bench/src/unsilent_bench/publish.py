@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from unsilent.plan.personalization import USUAL
 from unsilent.published import Results
 from unsilent_bench.landscape_own import METHOD, own_row
 
@@ -41,7 +42,7 @@ def published(replay: bytes) -> Results:
         if row["method"] == METHOD
         and row["epsilon"] is not None
         and row["mode"] != "all"
-        and row["personalization"] == "fine-tune"
+        and row["personalization"] == USUAL
     ]
     return Results(
         f"sha256:{hashlib.sha256(replay).hexdigest()}",

@@ -52,7 +52,7 @@ class Mechanism:
         return cls(Layout.from_plan(plan), share_variance(plan), privatize, SeededNoise, ExactNoise)
 
 
-class _Quiet:
+class _NoNoise:
     """No noise: what is left is the encoding."""
 
     def sample(self, scale: float, size: int) -> NDArray[np.int64]:
@@ -115,7 +115,7 @@ class Worlds:
 
     def clean(self, values: Values) -> NDArray[np.int64]:
         """What one client would release without noise."""
-        return self.vector(values, _Quiet())
+        return self.vector(values, _NoNoise())
 
     def client(
         self, values: Values, world: int, round_number: int, client: int, repetitions: int

@@ -6,10 +6,11 @@ A plan comes from the server, and a server may lie. So:
    plan is used. The digest is taken from the plan's text and compared whole. A plan that the owner
    agreed to may name files, models and functions: the owner has read it.
 2. Where they name none, a plan may ask for what every client has: the embedded models, the
-   embedded probes and the catalog's packages, which this project pins. A model or a start is used
-   only if the owner's ``model`` or ``start`` is the same text. A probe file is used only if the
-   plan pins its content and that arrives with the message, or lies in the owner's folder
-   ``files``. Anything else that a plan names is refused before it is looked for.
+   embedded probes, the catalog's packages, which this project pins, and the personalizations of
+   this package. A model or a start is used only if the owner's ``model`` or ``start`` is the same
+   text. A probe file is used only if the plan pins its content and that arrives with the message,
+   or lies in the owner's folder ``files``. Anything else that a plan names is refused before it is
+   looked for.
 3. Under no plan is anything read from the client's own folder because a plan names it: what lies
    there, its personalized adapter above all, never leaves.
 4. Whoever simulates owns all of the clients, and named the plan.
@@ -191,6 +192,8 @@ def _foreign(plan: MonitoringPlan, owner: Owner) -> Iterator[tuple[str, str]]:
         yield "model.device", plan.model.device
     if plan.adapter.start not in (None, owner.start):
         yield "adapter.start", str(plan.adapter.start)
+    if not plan.federation.personalization.packaged:
+        yield "federation.personalization", plan.federation.personalization.name
     for role, source in _sources(plan):
         plain = source.path is not None and not source.drawn
         packaged = source.known is not None and source.path is None and not source.hub

@@ -36,7 +36,7 @@ def plan_init(
     """
     from importlib.resources import files
 
-    text = (files("unsilent.plan.shipped") / "starter.toml").read_bytes()
+    text = (files("unsilent.plans") / "starter.toml").read_bytes()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:

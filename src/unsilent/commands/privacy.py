@@ -42,7 +42,7 @@ def audit_releases(
 
     from unsilent.audit.audit import audit
     from unsilent.audit.mutants import attack_mutants
-    from unsilent.plan.shipped import starter_plan
+    from unsilent.plans import starter_plan
     from unsilent.progress import progress_on
     from unsilent.report.auditing import audit_table
 

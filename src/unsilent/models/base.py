@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +21,7 @@ from safetensors.numpy import save
 from unsilent.errors import ModelError
 from unsilent.files import write_whole
 from unsilent.items import ItemSet
+from unsilent.models.arrays import Arrays, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -85,31 +86,25 @@ class Adapter:
 
 
 def average(adapters: Sequence[Adapter], weights: Sequence[float]) -> Adapter:
-    """Weighted mean of adapters (FedAvg, McMahan et al. 2017, eq. 1), summed in float64."""
+    """The weighted mean of adapters of one base; as ``weighted_mean``."""
     if not adapters or len({adapter.base for adapter in adapters}) != 1:
         raise ModelError("adapters to average must share one base")
-    total = float(sum(weights))
-    mean = {
-        name: np.asarray(
-            sum(
-                weight / total * adapter.tensors[name].astype(np.float64)
-                for adapter, weight in zip(adapters, weights, strict=True)
-            ),
-            dtype=np.float32,
-        )
-        for name in adapters[0].tensors
-    }
-    return Adapter(adapters[0].base, mean)
+    return Adapter(adapters[0].base, weighted_mean([a.tensors for a in adapters], weights))
 
 
 @dataclass(frozen=True)
 class Training:
-    """How one client trains: epochs over its records, Adam's rate, batch size, seed."""
+    """How one client trains: epochs over its records, Adam's rate, batch size, seed.
+
+    ``pull`` adds ``pull / 2 * ||w - towards||^2`` to the loss (Li et al. 2021, eq. 1).
+    """
 
     epochs: int
     learning_rate: float
     batch: int
     seed: int
+    pull: float = 0.0
+    towards: Arrays | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

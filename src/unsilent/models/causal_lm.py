@@ -177,6 +177,8 @@ class CausalLM:
                         for parameter, gradient in zip(parameters, gradients, strict=True):
                             held = parameter.grad
                             parameter.grad = gradient if held is None else held + gradient
+                    if training.towards is not None:
+                        self._slots.pull(training.pull, training.towards)
                     optimizer.step()
         report = TrainingReport(
             float(np.mean(losses)) if losses else 0.0,

@@ -175,6 +175,8 @@ class Encoder:
                     drawn = random.integers(0, len(rehearsal.points), self._batch_rehearsal)
                     for name, part in self._kept(weights, rehearsal, drawn).items():
                         gradient[name] += part
+                for name, towards in (training.towards or {}).items():
+                    gradient[name] += np.float32(training.pull) * (weights[name] - towards)
                 adam.step(gradient)
                 loss += batch_loss
                 hits += batch_hits

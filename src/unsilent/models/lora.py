@@ -129,6 +129,13 @@ class LoraSlots:
                 parameter.requires_grad_(False)
                 parameter.grad = None
 
+    def pull(self, weight: float, towards: Tensors) -> None:
+        """Add to the gradients those of ``weight / 2`` times the squared distance from arrays."""
+        for name, parameter in self.parameters.items():
+            there = torch.from_numpy(towards[name]).to(parameter)
+            if parameter.grad is not None:
+                parameter.grad.add_(parameter.detach() - there, alpha=weight)
+
     @contextmanager
     def merged(self, tensors: Tensors | None) -> Iterator[None]:
         """Base weights with the adapter merged in; afterwards exactly the pristine base."""

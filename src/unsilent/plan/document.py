@@ -20,6 +20,7 @@ from unsilent.modes import MODES
 from unsilent.plan.faults import plan_error
 from unsilent.plan.gate import GatePlan
 from unsilent.plan.modes import ModePlan, ModesPlan
+from unsilent.plan.personalization import PersonalizationPlan
 from unsilent.plan.privacy import Positive, PrivacyPlan
 from unsilent.plan.probes import ProbesPlan, SizesPlan
 from unsilent.taxonomy import SILENT_FAILURES, by_code
@@ -69,7 +70,8 @@ class FederationPlan(_Section):
     ``group_share`` of the records name a person of group A or B; ``group_skew`` is the
     probability that such a record's label is the one that the stereotype predicts
     (0.5 is balanced). ``valence`` is the range of absolute human-rated sentiment, 0 to 4, of the
-    texts that are used: low is unclear, high is clear.
+    texts that are used: low is unclear, high is clear. ``personalization`` is how the global
+    adapter becomes a client's own: the name of a method, or a table of its name and options.
     """
 
     clients: Annotated[int, Field(ge=1)] = 16
@@ -88,6 +90,7 @@ class FederationPlan(_Section):
     batch: Annotated[int, Field(ge=1)] = 8
     personal_epochs: Annotated[int, Field(ge=0)] = 1
     personal_learning_rate: Positive = 5e-4
+    personalization: PersonalizationPlan = PersonalizationPlan()
     workers: Annotated[int, Field(ge=1)] = 1
 
     @model_validator(mode="after")
@@ -242,6 +245,8 @@ class MonitoringPlan(_Section):
         data = self.model_dump(mode="json", by_alias=True)
         if self.gate == GatePlan():
             del data["gate"]
+        if self.federation.personalization == PersonalizationPlan():
+            del data["federation"]["personalization"]
         if self.monitor.items == "these":
             del data["monitor"]["items"]
         if self.probes.sizes == SizesPlan():
@@ -250,7 +255,10 @@ class MonitoringPlan(_Section):
 
 
 def read_plan(path: Path) -> MonitoringPlan:
-    """Read a TOML plan; raises PlanError naming file, key and remedy."""
+    """Read a TOML plan whose methods are all installed here.
+
+    Raises PlanError naming file, key and remedy.
+    """
     try:
         text = path.read_bytes().decode("utf-8")
         data = tomllib.loads(text)
@@ -266,7 +274,14 @@ def read_plan(path: Path) -> MonitoringPlan:
         raise PlanError(
             f"not valid TOML: {error}", where=str(path), remedy="Correct that line."
         ) from None
-    return parse_plan(data, where=str(path))
+    plan = parse_plan(data, where=str(path))
+    try:
+        method = plan.federation.personalization.settled()
+    except PlanError as error:
+        spot = f"{path}: federation.personalization"
+        raise PlanError(error.what, where=spot, remedy=error.remedy) from None
+    federation = plan.federation.model_copy(update={"personalization": method})
+    return plan.model_copy(update={"federation": federation})
 
 
 def parse_plan(data: dict[str, Any], *, where: str = "plan") -> MonitoringPlan:

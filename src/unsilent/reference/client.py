@@ -1,5 +1,7 @@
 """What a client computes: training, personalizing, and the evidence of one monitoring round.
 
+How it personalizes is the plan's ``federation.personalization``; see ``reference.own``.
+
 One base model stays resident in each worker process and serves all of its clients; what belongs
 to one client is read from and written to that client's own folder.
 """
@@ -27,12 +29,20 @@ from unsilent.models import (
     load_model,
     model_openings,
 )
+from unsilent.models.personalization import (
+    ClientRounds,
+    Personalization,
+    method_of,
+    personalized,
+    shared_part,
+)
 from unsilent.modes.base import AdapterRole, ItemRole, Need, Statistic
 from unsilent.modes.gather import gather, needs_of
 from unsilent.plan import MonitoringPlan
 from unsilent.probes import load_probes
 from unsilent.probes.openings import COMPLIANCE_OPENINGS, with_openings
 from unsilent.probes.shipping import Shipped
+from unsilent.reference.own import Folder
 from unsilent.reference.records import ClientRecords, client_records
 from unsilent.release.record_rules import each_alone
 from unsilent.release.record_unit import evaluation_records
@@ -74,6 +84,17 @@ def start_adapter(plan_text: str, shipped: Shipped = (), base: Path | None = Non
     return Adapter.load(Path(plan.adapter.start).expanduser(), base=model.digest)
 
 
+def start_sent(plan_text: str, shipped: Shipped = (), base: Path | None = None) -> Adapter:
+    """What the server gets of ``start_adapter``: what the plan's personalization shares."""
+    return shared_part(_method(plan_text), start_adapter(plan_text, shipped, base))
+
+
+@lru_cache(maxsize=1)
+def _method(plan_text: str) -> Personalization:
+    named = plan_of(plan_text).federation.personalization
+    return method_of(named.name, named.options)
+
+
 @lru_cache(maxsize=256)
 def _records(plan_text: str, index: int) -> ClientRecords:
     return client_records(plan_of(plan_text), index)
@@ -107,7 +128,10 @@ class Client:
         return plan_of(self.plan_text)
 
     def train(self, round_number: int, start: Adapter) -> tuple[Adapter, TrainingReport]:
-        """Train on the client's records; both adapters are kept for a monitoring round."""
+        """Train on the client's records; returns what is shared of the trained adapter.
+
+        ``start`` is the server's. Both adapters are kept, whole, for a monitoring round.
+        """
         federation = self.plan.federation
         training = Training(
             federation.epochs,
@@ -115,11 +139,12 @@ class Client:
             federation.batch,
             self._seed(round_number, _LOCAL),
         )
-        local, report = self._model.train(start, self._own.train, training)
+        begun = self._rounds.begin(round_number, start)
+        local, report = self._model.train(begun, self._own.train, training)
         if round_number in self.plan.monitoring_rounds:
-            start.save(self.folder / "start.safetensors")
+            begun.save(self.folder / "start.safetensors")
             local.save(self.folder / "local.safetensors")
-        return local, report
+        return self._rounds.end(round_number, local), report
 
     def measure(
         self, round_number: int, aggregated: Adapter, reference: Adapter | None
@@ -130,13 +155,13 @@ class Client:
         OutcomeError if the plan's unit is the record and a held-out one was trained on.
         """
         evaluation_records(self.plan, self._own.train, self._own.held_out)
-        personalized = self._personalize(round_number, aggregated)
+        shared = self._rounds.whole(round_number + 1, aggregated)
         adapters: dict[AdapterRole, Adapter | None] = {
-            "reference": reference,
+            "reference": None if reference is None else self._rounds.reference(reference),
             "start": self._load("start"),
             "local": self._load("local"),
-            "global": aggregated,
-            "personalized": personalized,
+            "global": shared,
+            "personalized": self._personalize(round_number, aggregated, shared),
         }
 
         def scored(need: Need) -> Outcomes:
@@ -150,7 +175,7 @@ class Client:
         return statistics, system_change(evidence)
 
     def serve(self, round_number: int, promoted: Adapter) -> None:
-        """Keep the promoted adapter as the one in use, personalized; round 0's as it is.
+        """Keep the promoted adapter as the one in use, personalized; round 0's untuned.
 
         ``serving.safetensors`` is what the client uses, ``serving.json`` says of which round.
         """
@@ -158,11 +183,13 @@ class Client:
         if _noted(self.folder / "serving.json") == origin:
             return
         if round_number == 0:
-            ready = promoted
+            ready = self._rounds.whole(1, promoted)
         elif _noted(self.folder / "personalized.json") == origin:
             ready = self._load("personalized")
         else:
-            ready = self._personal(round_number, promoted)
+            # Who was not told in time goes on with the newest of what stayed.
+            newest = self._rounds.whole(self.plan.federation.rounds + 1, promoted)
+            ready = self._rounds.personal(round_number, newest)
         self._keep("serving", ready, origin)
 
     @property
@@ -186,24 +213,37 @@ class Client:
             return each_alone(items, lambda one: self._model.score(one, adapter))
         return self._model.score(items, adapter)
 
-    def _personalize(self, round_number: int, aggregated: Adapter) -> Adapter:
-        if self.plan.federation.personal_epochs == 0:
-            return aggregated
-        personalized = self._personal(round_number, aggregated)
-        self._keep("personalized", personalized, self._origin(round_number, aggregated))
-        return personalized
+    @property
+    def _rounds(self) -> ClientRounds:
+        origin = {"plan": self.plan.digest, "run": self.run}
+        return ClientRounds(
+            _method(self.plan_text),
+            lambda name: Folder(self.folder, name, origin),
+            start=lambda: start_adapter(self.plan_text, self.shipped, self.base),
+            tune=self._tune,
+            reference_round=self.plan.reference_round,
+        )
 
-    def _personal(self, round_number: int, aggregated: Adapter) -> Adapter:
+    def _personalize(self, round_number: int, aggregated: Adapter, shared: Adapter) -> Adapter:
+        made = self._rounds.personal(round_number, shared)
+        self._keep("personalized", made, self._origin(round_number, aggregated))
+        return made
+
+    def _tune(self, round_number: int, aggregated: Adapter, own: Adapter) -> Adapter:
         federation = self.plan.federation
-        if federation.personal_epochs == 0:
-            return aggregated
         training = Training(
             federation.personal_epochs,
             federation.personal_learning_rate,
             federation.batch,
             self._seed(round_number, _PERSONAL),
         )
-        return self._model.train(aggregated, self._own.train, training)[0]
+        return personalized(
+            _method(self.plan_text),
+            training,
+            lambda start, how: self._model.train(start, self._own.train, how)[0],
+            aggregated=aggregated,
+            own=own,
+        )
 
     def _keep(self, name: str, adapter: Adapter, origin: dict[str, object]) -> None:
         note = self.folder / f"{name}.json"

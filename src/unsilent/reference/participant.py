@@ -7,7 +7,7 @@ from unsilent.client.participant import Agreed, Work
 from unsilent.messages import ADAPTER, REFERENCE, Answer, Arrays
 from unsilent.models.base import Adapter
 from unsilent.modes.base import Statistic
-from unsilent.reference.client import Client, start_adapter
+from unsilent.reference.client import Client, start_sent
 
 START = "start"
 """Kind of the question for an adapter to start from."""
@@ -29,7 +29,7 @@ def measure(asked: Agreed) -> tuple[list[Statistic], SystemChange]:
 
 def _start(asked: Agreed) -> Answer:
     """The adapter that round 1 starts from: the plan's, or one that changes nothing."""
-    adapter = start_adapter(asked.order.plan, asked.shipped, asked.probes_in)
+    adapter = start_sent(asked.order.plan, asked.shipped, asked.probes_in)
     return Answer({"client": asked.site.number, BASE: adapter.base}, {ADAPTER: adapter.tensors})
 
 

@@ -15,8 +15,8 @@ from unsilent.probes.sentiment import Text
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What one client wants: so many positive and negative texts at home and elsewhere."""
+class Quota:
+    """How many positive and negative texts a client gets, of its home domain and of others."""
 
     home: str
     home_positive: int
@@ -24,9 +24,19 @@ class Wish:
     away_positive: int
     away_negative: int
 
+    def __add__(self, other: Quota) -> Quota:
+        """Both together, of one home."""
+        return Quota(
+            self.home,
+            self.home_positive + other.home_positive,
+            self.home_negative + other.home_negative,
+            self.away_positive + other.away_positive,
+            self.away_negative + other.away_negative,
+        )
+
 
 @dataclass(frozen=True)
-class Allotment:
+class Partition:
     """The texts of one client. ``home`` are from its home domain, ``away`` from the others."""
 
     home: tuple[Text, ...]
@@ -35,7 +45,7 @@ class Allotment:
 
 @dataclass
 class _Need:
-    """How many texts of each label (index 0 negative, 1 positive) a client still wants."""
+    """How many texts of each label (index 0 negative, 1 positive) a client still lacks."""
 
     missing: list[int]
     taken: list[Text]
@@ -50,44 +60,48 @@ class _Need:
                 self.taken.append(text)
 
 
-def allocate(texts: Sequence[Text], wishes: Sequence[Wish], *, seed: int) -> tuple[Allotment, ...]:
-    """Give every client the texts it wishes for, no document to two clients.
+def by_document(
+    texts: Sequence[Text], quotas: Sequence[Quota], *, seed: int
+) -> tuple[Partition, ...]:
+    """Give every client the texts of its quota, no document to two clients.
 
-    Home texts are dealt first, each document to the client that can use most of it; the rest is
+    Home texts come first, each document to the client that can use most of it; the rest is
     drawn at random from what is left in the other domains, so in proportion to it. Texts that
     read the same count once.
 
     Args:
         texts: All texts that may be used, with unique ids.
-        wishes: One for each client.
+        quotas: One for each client.
         seed: Decides which documents meet which client.
 
     Returns:
-        One allotment for each wish, in the same order.
+        One partition for each quota, in the same order.
 
     Raises:
         PlanError: There are not enough texts; names the key and how many there are.
     """
     rng = np.random.default_rng([seed, 0x7E47])
     units = _units(texts, rng)
-    home = [_Need([wish.home_negative, wish.home_positive], []) for wish in wishes]
-    away = [_Need([wish.away_negative, wish.away_positive], []) for wish in wishes]
+    home = [_Need([quota.home_negative, quota.home_positive], []) for quota in quotas]
+    away = [_Need([quota.away_negative, quota.away_positive], []) for quota in quotas]
     left: list[list[Text]] = []
-    for domain in sorted({unit[0].domain for unit in units} | {wish.home for wish in wishes}):
+    for domain in sorted({unit[0].domain for unit in units} | {quota.home for quota in quotas}):
         own = [unit for unit in units if unit[0].domain == domain]
-        left += _deal(own, [n for n, wish in zip(home, wishes, strict=True) if wish.home == domain])
-        _check(domain, wishes, home, own)
+        left += _assign(
+            own, [n for n, quota in zip(home, quotas, strict=True) if quota.home == domain]
+        )
+        _check(domain, quotas, home, own)
     left = [left[i] for i in rng.permutation(len(left))]
-    for wish, need in zip(wishes, away, strict=True):
-        left = _draw(left, wish.home, need)
+    for quota, need in zip(quotas, away, strict=True):
+        left = _draw(left, quota.home, need)
         if any(need.missing):
             raise PlanError(
-                f"{len(wishes)} clients want more texts from outside their home domain than "
+                f"{len(quotas)} clients want more texts from outside their home domain than "
                 f"the data holds ({len(texts)} texts in all)",
                 where="federation.records",
                 remedy="Lower records or held_out, or enrol fewer clients.",
             )
-    return tuple(Allotment(tuple(h.taken), tuple(a.taken)) for h, a in zip(home, away, strict=True))
+    return tuple(Partition(tuple(h.taken), tuple(a.taken)) for h, a in zip(home, away, strict=True))
 
 
 def _units(texts: Sequence[Text], rng: np.random.Generator) -> list[list[Text]]:
@@ -103,8 +117,8 @@ def _units(texts: Sequence[Text], rng: np.random.Generator) -> list[list[Text]]:
     return [grouped[i] for i in rng.permutation(len(grouped))]
 
 
-def _deal(units: list[list[Text]], needs: list[_Need]) -> list[list[Text]]:
-    """Deal units, largest first so that the small ones fill the gaps; returns those left."""
+def _assign(units: list[list[Text]], needs: list[_Need]) -> list[list[Text]]:
+    """Assign units, largest first so that the small ones fill the gaps; returns those left."""
     left = []
     for unit in sorted(units, key=len, reverse=True):
         positive = sum(text.positive for text in unit)
@@ -133,18 +147,18 @@ def _draw(units: list[list[Text]], home: str, need: _Need) -> list[list[Text]]:
 
 
 def _check(
-    domain: str, wishes: Sequence[Wish], needs: Sequence[_Need], units: list[list[Text]]
+    domain: str, quotas: Sequence[Quota], needs: Sequence[_Need], units: list[list[Text]]
 ) -> None:
     """Raise PlanError if a client at home in this domain went short."""
-    own = [i for i, wish in enumerate(wishes) if wish.home == domain]
+    own = [i for i, quota in enumerate(quotas) if quota.home == domain]
     for label, word in enumerate(("negative", "positive")):
         short = sum(needs[i].missing[label] for i in own)
         if short:
-            wanted = sum((wishes[i].home_negative, wishes[i].home_positive)[label] for i in own)
+            wanted = sum((quotas[i].home_negative, quotas[i].home_positive)[label] for i in own)
             there = sum(text.positive == bool(label) for unit in units for text in unit)
             raise PlanError(
                 f"{len(own)} clients at home in {domain} want {wanted} {word} texts by whole "
-                f"documents; there are {there}, {short} too few once they are dealt",
+                f"documents; there are {there}, {short} too few once they are assigned",
                 where="federation.records",
                 remedy="Lower records, held_out or home_share, widen valence, "
                 "or enrol fewer clients.",

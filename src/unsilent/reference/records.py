@@ -20,7 +20,7 @@ from unsilent.plan import FederationPlan, MonitoringPlan
 from unsilent.probes.names import TRAIN
 from unsilent.probes.sentiment import DOMAINS, Text, private_texts, usable
 from unsilent.probes.templates import STYLES, Style
-from unsilent.reference.partition import Allotment, Wish, allocate
+from unsilent.reference.partition import Partition, Quota, by_document
 
 GROUPS = ("A", "B")
 """Stereotype of the simulated skew: group A writes positive texts, group B negative ones."""
@@ -61,50 +61,41 @@ def client_records(plan: MonitoringPlan, index: int) -> ClientRecords:
             where="federation.clients",
             remedy=f"Clients are numbered from 0 to {federation.clients - 1}.",
         )
-    allotment = _allotments(_demand(federation), plan.seed)[index]
+    partition = _partitions(_demand(federation), plan.seed)[index]
     rng = np.random.default_rng([plan.seed, index, 0xC11E])
     looks = STYLES[plan.model.kind]
-    train, held_out = _split(allotment, _mixes(federation, index), rng)
+    train, held_out = _split(partition, _quotas(federation, index), rng)
     return ClientRecords(
         train=_records(f"client-{index}-train", train, federation, looks, rng),
         held_out=_records(f"client-{index}-held-out", held_out, federation, looks, rng),
         home_domain=_home(index),
-        documents=tuple(sorted({text.document for text in allotment.home + allotment.away})),
+        documents=tuple(sorted({text.document for text in partition.home + partition.away})),
     )
-
-
-@dataclass(frozen=True)
-class _Mix:
-    """How many texts of one set (training or held-out) are wanted: by place and label."""
-
-    home_positive: int
-    home_negative: int
-    away_positive: int
-    away_negative: int
 
 
 def _home(index: int) -> str:
     return DOMAINS[index % len(DOMAINS)]
 
 
-def _mixes(federation: FederationPlan, index: int) -> tuple[_Mix, _Mix]:
+def _quotas(federation: FederationPlan, index: int) -> tuple[Quota, Quota]:
     """Training and held-out counts. Label skew alternates among the clients of one domain."""
     sign = 1 if (index // len(DOMAINS)) % 2 == 0 else -1
     share = min(1.0, max(0.0, federation.positive_share + sign * federation.label_skew))
-    mixes = []
+    quotas = []
     for size in (federation.records, federation.held_out):
         positive = _round(size * share)
         home = _round(size * federation.home_share)
         home_positive = min(positive, home, max(_round(home * share), home - (size - positive)))
-        mixes.append(
-            _Mix(
+        quotas.append(
+            Quota(
+                _home(index),
                 home_positive,
                 home - home_positive,
                 positive - home_positive,
                 size - home - (positive - home_positive),
             )
         )
-    return mixes[0], mixes[1]
+    return quotas[0], quotas[1]
 
 
 def _round(value: float) -> int:
@@ -116,29 +107,19 @@ def _round(value: float) -> int:
 class _Demand:
     """What decides the allocation: plans that differ elsewhere share one."""
 
-    wishes: tuple[Wish, ...]
+    quotas: tuple[Quota, ...]
     valence: tuple[float, float]
 
 
 def _demand(federation: FederationPlan) -> _Demand:
-    wishes = []
-    for index in range(federation.clients):
-        train, held_out = _mixes(federation, index)
-        wishes.append(
-            Wish(
-                _home(index),
-                train.home_positive + held_out.home_positive,
-                train.home_negative + held_out.home_negative,
-                train.away_positive + held_out.away_positive,
-                train.away_negative + held_out.away_negative,
-            )
-        )
-    return _Demand(tuple(wishes), federation.valence)
+    each = (_quotas(federation, index) for index in range(federation.clients))
+    quotas = tuple(train + held_out for train, held_out in each)
+    return _Demand(quotas, federation.valence)
 
 
 @lru_cache(maxsize=2)
-def _allotments(demand: _Demand, seed: int) -> tuple[Allotment, ...]:
-    return allocate(_texts(demand.valence), demand.wishes, seed=seed)
+def _partitions(demand: _Demand, seed: int) -> tuple[Partition, ...]:
+    return by_document(_texts(demand.valence), demand.quotas, seed=seed)
 
 
 def _texts(valence: tuple[float, float]) -> list[Text]:
@@ -146,17 +127,17 @@ def _texts(valence: tuple[float, float]) -> list[Text]:
 
 
 def _split(
-    allotment: Allotment, mixes: tuple[_Mix, _Mix], rng: np.random.Generator
+    partition: Partition, quotas: tuple[Quota, Quota], rng: np.random.Generator
 ) -> tuple[list[Text], list[Text]]:
-    """Training and held-out texts, each with its own exact mix, in random order."""
+    """Training and held-out texts, each with its own exact quota, in random order."""
     train: list[Text] = []
     held_out: list[Text] = []
-    first = mixes[0]
+    first = quotas[0]
     parts = (
-        (allotment.home, True, first.home_positive),
-        (allotment.home, False, first.home_negative),
-        (allotment.away, True, first.away_positive),
-        (allotment.away, False, first.away_negative),
+        (partition.home, True, first.home_positive),
+        (partition.home, False, first.home_negative),
+        (partition.away, True, first.away_positive),
+        (partition.away, False, first.away_negative),
     )
     for texts, positive, count in parts:
         pool = [text for text in texts if text.positive == positive]

@@ -35,7 +35,7 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class Line:
+class ModeLine:
     """One mode over the monitoring rounds: a line, its band, and the tolerance."""
 
     dots: tuple[Dot, ...]
@@ -46,9 +46,9 @@ class Line:
     ticks: tuple[tuple[float, str], ...]
 
 
-def lines(findings: Findings) -> dict[str, Line]:
+def lines(findings: Findings) -> dict[str, ModeLine]:
     """By code, a chart for each mode with estimates in at least two monitoring rounds."""
-    found: dict[str, Line] = {}
+    found: dict[str, ModeLine] = {}
     for index, finding in enumerate(findings.findings):
         past = [(each.round, each.findings[index]) for each in findings.rounds]
         known = [(number, entry) for number, entry in past if entry.effect is not None]
@@ -57,7 +57,7 @@ def lines(findings: Findings) -> dict[str, Line]:
     return found
 
 
-def _line(tolerance: float, known: Sequence[tuple[int, HistoryEntry]]) -> Line:
+def _line(tolerance: float, known: Sequence[tuple[int, HistoryEntry]]) -> ModeLine:
     values = [0.0, tolerance]
     for _, entry in known:
         values += [entry.effect or 0.0, *(entry.interval or ())]
@@ -66,7 +66,7 @@ def _line(tolerance: float, known: Sequence[tuple[int, HistoryEntry]]) -> Line:
     x = Scale(first, last, LEFT + 8.0, LINE_WIDTH - RIGHT - 8.0)
     dots = tuple(_dot(number, entry, x, y) for number, entry in known)
     outline = [(d.x, d.upper) for d in dots] + [(d.x, d.lower) for d in reversed(dots)]
-    return Line(
+    return ModeLine(
         dots=dots,
         path=" ".join(f"{d.x},{d.y}" for d in dots),
         band=" ".join(f"{px},{py}" for px, py in outline),

@@ -45,20 +45,11 @@ def test_the_older_interface_is_refused_with_what_to_use(kind: type, tmp_path: P
     assert "\n" not in line
 
 
-class Slotted:
-    __slots__ = ()
-
-    def configure_train(self) -> None: ...
-
-    def aggregate_train(self) -> None: ...
-
-
 NONE_AT_ALL: dict[str, tuple[Any, str]] = {
     "none": (None, "NoneType is no strategy"),
     "a class": (FedAvg, "Call it: FedAvg(…)."),
     "a class of the older interface": (older.FedAvg, "Call it: FedAvg(…)."),
     "a function": (lambda: None, "function is no strategy"),
-    "slots": (Slotted(), "Do without __slots__."),
 }
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.release.secure_sum.world import World, terms_of
-from unsilent.plan.shipped import starter_plan
+from unsilent.plans import starter_plan
 from unsilent.release.layout import Layout
 from unsilent.release.secure_sum.messages_round import SEED_BOX, Masked, ShareAnswer
 from unsilent.release.secure_sum.messages_set_up import (

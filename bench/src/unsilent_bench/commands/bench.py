@@ -10,6 +10,7 @@ import typer
 
 from unsilent.commands.common import Json, console, print_json, unread
 from unsilent.errors import InputError
+from unsilent.plan.personalization import USUAL
 from unsilent_bench.commands.pages import (
     Seed,
     TracesFolder,
@@ -23,7 +24,6 @@ from unsilent_bench.commands.pages import (
 Tier = Literal["fleet", "lm"]
 Dose = Literal["none", "mild", "medium", "strong"]
 DOSES: tuple[Dose, ...] = ("none", "mild", "medium", "strong")
-Personalization = Literal["fine-tune", "ditto", "fedsa", "local"]
 
 _FLEET = 128
 
@@ -123,9 +123,12 @@ def bench_run(
         ),
     ] = None,
     personalization: Annotated[
-        Personalization,
-        typer.Option(help="How the fleet's global adapter becomes a client's own."),
-    ] = "fine-tune",
+        str,
+        typer.Option(
+            help="How the global adapter becomes a client's own: fine-tune, ditto, fedsa, local, "
+            "fedper, or one that is installed."
+        ),
+    ] = USUAL,
     training: Annotated[
         str,
         typer.Option(help="Of the fleet: plain, secure-sum, dp-fedavg:NOISE or dp-sgd:EPSILON."),
@@ -158,21 +161,27 @@ def bench_run(
     """
     from rich.console import Console
 
+    from unsilent.models.personalization import known
     from unsilent.progress import progress_on
     from unsilent_bench.fleet import recording as fleet
     from unsilent_bench.fleet import running
     from unsilent_bench.lm import recording as lm
     from unsilent_bench.scenarios import MAIN
 
-    unusual = (clients, personalization, training) != (_FLEET, "fine-tune", "plain")
+    if personalization not in known():
+        raise InputError(
+            f"no personalization is called {personalization!r}",
+            where="--personalization",
+            remedy=f"Known here: {', '.join(known())}.",
+        )
+    unusual = (clients, training) != (_FLEET, "plain")
     if (unusual or everything) if tier == "lm" else device != "cpu":
         raise InputError(
             "an option is of the other tier alone",
             where=f"--tier {tier}",
-            remedy="--clients, --personalization, --training and --everything are of the fleet, "
-            "--device is of lm.",
+            remedy="--clients, --training and --everything are of the fleet, --device is of lm.",
         )
-    if everything and (scenario or dose or seed or unusual):
+    if everything and (scenario or dose or seed or unusual or personalization != USUAL):
         raise unread("--everything", "beside --scenario, --dose, --seed or what changes the fleet")
     if traces is not None and not check:
         raise unread("--traces", "without --check")
@@ -184,7 +193,8 @@ def bench_run(
     ]
     with progress_on(Console(stderr=True)) as progress:
         if tier == "lm":
-            found = lm.record([lm.Job(n, d, s) for n, d, s in chosen], out, progress, device=device)
+            tuned = [lm.Job(n, d, s, personalization) for n, d, s in chosen]
+            found = lm.record(tuned, out, progress, device=device)
         else:
             jobs = [fleet.Job(n, d, clients, s, personalization, training) for n, d, s in chosen]
             found = fleet.record(list(fleet.shipped()) if everything else jobs, out, progress)

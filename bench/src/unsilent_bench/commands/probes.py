@@ -43,7 +43,7 @@ def score_source(
     from rich.console import Console
 
     from unsilent.models import Adapter, load_model
-    from unsilent.plan.shipped import starter_plan
+    from unsilent.plans import starter_plan
     from unsilent.progress import progress_on
     from unsilent_bench.scoring.source import read_source, score_items, scores_table
 

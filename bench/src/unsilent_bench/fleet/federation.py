@@ -9,6 +9,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from unsilent.models.arrays import Arrays
+from unsilent.models.personalization import Personalization
 from unsilent_bench.fleet.bank import Bank
 from unsilent_bench.fleet.private import (
     Training,
@@ -21,15 +23,15 @@ from unsilent_bench.fleet.private import (
 from unsilent_bench.fleet.records import Crowd, warm_up_data
 from unsilent_bench.fleet.scoring import Held
 from unsilent_bench.fleet.training import Data, PrivateSteps, Tuning, train
-from unsilent_bench.fleet.weights import Array, Parts
-from unsilent_bench.scenarios.base import Personalization, Settings
+from unsilent_bench.fleet.weights import NAMES, Array, Parts, arrays_of, mean_of, rows_of
+from unsilent_bench.scenarios.base import Settings
 
 RATE = 1e-3
 """Adam's rate of local training where a scenario's settings say 1."""
 WARM_UP = 5
 """Rounds of neutral training before monitoring: the provider's start adapter is the reference."""
-PULL = 0.1
-"""Ditto's pull to the global adapter."""
+DOWN = ("D", "b")
+"""The down-projection's arrays."""
 GRADIENT_CLIP, PRIVATE_RATE = 1.0, 15.0
 """Of DP-SGD: its clip, and how much larger its steps are. At the plain rate its noise keeps it from
 learning anything; with this one a healthy look-alike of a development seed gets as accurate."""
@@ -74,36 +76,50 @@ def simulate(bank: Bank, world: World, measure: Measure) -> None:
     """Train all rounds of a federation; ``measure`` is told of each."""
     crowd, settings = world.crowd, world.crowd.scenario.settings(world.crowd.strength)
     clients = len(crowd.clients)
+    shares = _shares(bank, world.personalization)
     reference = start_adapter(bank, clients, world.seed)
     everyone = Held.one(reference, clients)
-    shared = start = everyone
     own = np.repeat(reference[None], clients, axis=0)
+    shared = _completed(Held.one(reference[shares], clients), own, shares)
     ranks = np.array([client.rank for client in crowd.clients])
     clip: float | None = None
     for moment in range(1, world.rounds + 1):
         data = crowd.training(bank, moment)
         present = _present(world, settings, moment)
-        start = shared
-        begun = own if world.personalization in ("fedsa", "local") else shared.full()
+        # After the round before, ``shared`` holds what stays on each client too.
+        start, begun = shared, shared.full()
         tuning = _local(settings, data, world, ranks)
         trained = _train(bank, begun, data, tuning, world, settings, ranks, moment)
         trained = np.where(present[:, None], trained, begun)
         heard = present & (ranks >= round(settings.left_out * clients))
+        sent_from, sent = (_sent(rows, shares) for rows in (begun, trained))
         if clip is None:
-            clip = median_norm(trained[heard] - begun[heard])
-        shared = _aggregate(bank, world, settings, begun, trained, heard, clip, moment)
-        if world.personalization == "fedsa":
-            own = shared.full()
-            personal = shared
-        elif world.personalization == "local":
-            own = trained
-            shared = personal = Held.each(trained)
-        else:
-            personal = _personal(bank, world, settings, shared, own, data, moment)
+            clip = median_norm(sent[heard] - sent_from[heard])
+        averaged = _aggregate(world, settings, sent_from, sent, heard, clip, moment)
+        shared = _completed(averaged, trained, shares)
+        personal = _personal(bank, world, settings, shared, own, data, moment)
+        if world.personalization.lasting:
             own = personal.rows
-        begun_by = Held.each(begun) if world.personalization in ("fedsa", "local") else start
-        found = Adapters(everyone, begun_by, Held.each(trained), shared, personal)
-        measure(moment, found, present)
+        measure(moment, Adapters(everyone, start, Held.each(trained), shared, personal), present)
+
+
+def _shares(bank: Bank, method: Personalization) -> NDArray[np.bool_]:
+    """(size,) which numbers of an adapter are averaged."""
+    return bank.shape.columns(method.shared(NAMES) if method.splits else NAMES)
+
+
+def _sent(rows: Array, shares: NDArray[np.bool_]) -> Array:
+    """(clients, shared) numbers of (clients, size) adapters that leave the clients."""
+    return rows if shares.all() else np.ascontiguousarray(rows[:, shares])
+
+
+def _completed(averaged: Held, trained: Array, shares: NDArray[np.bool_]) -> Held:
+    """The averaged numbers with what stays on each client, as it was trained."""
+    if shares.all():
+        return averaged
+    whole = trained.copy()
+    whole[:, shares] = averaged.full()
+    return Held.each(whole)
 
 
 def start_adapter(bank: Bank, clients: int, seed: int) -> Array:
@@ -119,7 +135,7 @@ def _warmed(bank: Bank, clients: int, seed: int) -> Array:
     for moment in range(1, WARM_UP + 1):
         starts = np.repeat(row[None], clients, axis=0)
         trained = train(bank, starts, data, tuning, seeds(seed, clients, moment, _WARM))
-        row = trained.mean(axis=0, dtype=np.float64).astype(np.float32)
+        row = mean_of(trained)
     return row
 
 
@@ -158,7 +174,8 @@ def _train(
     shuffled = ranks >= round((1 - settings.shuffled) * clients)
     trained = train(bank, begun, data, tuning, seeds(world.seed, clients, moment, _LOCAL))
     if settings.aggregation == "exact":
-        trained[:, : bank.shape.shared] = begun[:, : bank.shape.shared]
+        frozen = bank.shape.columns(DOWN)
+        trained[:, frozen] = begun[:, frozen]
     if shuffled.any():
         for client in np.flatnonzero(shuffled):
             order = np.random.default_rng([world.seed, int(client)]).permutation(bank.shape.rank)
@@ -174,7 +191,6 @@ def _reorder(row: Array, bank: Bank, order: NDArray[np.int64]) -> None:
 
 
 def _aggregate(
-    bank: Bank,
     world: World,
     settings: Settings,
     begun: Array,
@@ -183,29 +199,26 @@ def _aggregate(
     clip: float,
     moment: int,
 ) -> Held:
-    """The new global adapter, one for each home domain if the settings say so."""
-    clients = len(begun)
+    """The new global numbers, one row for each home domain if the settings say so."""
     by_domain = settings.aggregation == "by-domain"
-    groups = world.crowd.homes if by_domain else np.zeros(clients, np.int64)
+    groups = world.crowd.homes if by_domain else np.zeros(len(begun), np.int64)
     rows = np.empty((int(groups.max()) + 1, begun.shape[1]), np.float32)
     updates = trained - begun
     for group in range(len(rows)):
         members = np.flatnonzero((groups == group) & heard)
+        if not len(members):
+            # Of whom nobody is heard, the last one's stays.
+            rows[group] = begun[np.argmax(groups == group)]
+            continue
         random = np.random.default_rng([world.seed, moment, group, _NOISE])
-        base = begun[members].mean(axis=0, dtype=np.float64).astype(np.float32)
         if world.training.name == "secure-sum":
             change = masked_mean(updates[members])
         elif world.training.noise is not None:
             change = dp_mean(updates[members], clip, world.training.noise, random)
         else:
-            change = updates[members].mean(axis=0, dtype=np.float64).astype(np.float32)
-        rows[group] = base + change
-    shared = Held(rows, groups)
-    if world.personalization != "fedsa":
-        return shared
-    mixed = trained.copy()
-    mixed[:, : bank.shape.shared] = shared.full()[:, : bank.shape.shared]
-    return Held.each(mixed)
+            change = mean_of(updates[members])
+        rows[group] = mean_of(begun[members]) + change
+    return Held(rows, groups)
 
 
 def _personal(
@@ -217,12 +230,17 @@ def _personal(
     data: Data,
     moment: int,
 ) -> Held:
-    """Fine-tuned from the global adapter, or Ditto's own one drawn to it."""
+    """Each client's own, as the federation's personalization makes it of the global adapter."""
     tuning = Tuning(
         settings.personal_epochs, RATE * settings.personal_rate, settings.batch, settings.rehearsal
     )
     numbers = seeds(world.seed, len(own), moment, _PERSONAL)
-    if world.personalization == "ditto":
-        drawn = replace(tuning, pull=PULL)
-        return Held.each(train(bank, own, data, drawn, numbers, anchors=shared.full()))
-    return Held.each(train(bank, shared.full(), data, tuning, numbers))
+
+    def tune(start: Arrays, *, pull: float = 0.0, towards: Arrays | None = None) -> Arrays:
+        anchors = None if towards is None else rows_of(towards)
+        drawn = replace(tuning, pull=pull)
+        return arrays_of(train(bank, rows_of(start), data, drawn, numbers, anchors), bank.shape)
+
+    aggregated = arrays_of(shared.full(), bank.shape)
+    last = arrays_of(own, bank.shape) if world.personalization.lasting else aggregated
+    return Held.each(rows_of(world.personalization.personal(aggregated, last, tune)))

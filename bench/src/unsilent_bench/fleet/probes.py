@@ -30,7 +30,7 @@ PAIRS, OF_A_KIND = 300, 150
 """Of how many pairs, and of how many texts of one domain and label, the truth is read, at most."""
 KEPT_BACK = {"news": 0.12, "tweets": 0.15}
 """Domains with few public texts of one label: the share of private documents that no client gets.
-With more of them 256 clients could not be dealt all of one label."""
+With more of them 256 clients could not all have texts of one label."""
 _ROLES: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful")
 
 

@@ -8,7 +8,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from unsilent.errors import InputError
+from unsilent.models.personalization import method_of
 from unsilent.plan import MonitoringPlan, read_plan
+from unsilent.plan.personalization import USUAL
 from unsilent.progress import Progress
 from unsilent_bench.fleet.bank import Bank, embedded_bank
 from unsilent_bench.fleet.federation import World, simulate
@@ -17,7 +19,6 @@ from unsilent_bench.fleet.private import Training
 from unsilent_bench.fleet.probes import Asked, beyond, released
 from unsilent_bench.fleet.records import Crowd
 from unsilent_bench.scenarios import MAIN, SCENARIOS
-from unsilent_bench.scenarios.base import PERSONALIZATIONS, Personalization
 from unsilent_bench.traces import keep, kept
 from unsilent_bench.traces.federation import DOSES, Dose, Federation, Tier
 
@@ -25,6 +26,8 @@ FRESH = 301
 """Seeds from here on are fresh: no dose, weight or tolerance was ever looked at on them."""
 SIZES = (128, 256)
 FLEET: Tier = "fleet"
+PERSONALIZATIONS = ("ditto", "fedsa", "local")
+"""Beside the usual one, those of the shipped traces."""
 TRAININGS = (
     "secure-sum",
     "dp-fedavg:2.1",
@@ -55,14 +58,14 @@ class Job:
     dose: Dose
     clients: int
     seed: int
-    personalization: Personalization = "fine-tune"
+    personalization: str = USUAL
     training: str = "plain"
 
     @property
     def name(self) -> str:
         """Its id in traces."""
         parts = ["fleet", self.scenario, self.dose, str(self.clients), f"s{self.seed}"]
-        parts += [] if self.personalization == "fine-tune" else [self.personalization]
+        parts += [] if self.personalization == USUAL else [self.personalization]
         parts += [] if self.training == "plain" else [self.training.replace(":", "-")]
         return "-".join(parts)
 
@@ -88,7 +91,8 @@ class Recorder:
         """Train a federation and measure every round of it.
 
         Raises:
-            InputError: No such scenario, not one of the fleet's, or more clients than texts.
+            InputError: No such scenario or personalization, not one of the fleet's, or more
+                clients than texts.
         """
         if job.scenario not in SCENARIOS or "fleet" not in SCENARIOS[job.scenario].tiers:
             raise InputError(
@@ -101,7 +105,7 @@ class Recorder:
         crowd = Crowd.of(scenario, strength, job.clients, job.seed)
         training = Training.parse(scenario.training or job.training)
         ledger = Ledger(self._bank, self._asked, crowd, rounds)
-        world = World(crowd, job.seed, rounds, job.personalization, training)
+        world = World(crowd, job.seed, rounds, method_of(job.personalization), training)
         simulate(self._bank, world, ledger.measure)
         return Federation(
             federation=job.name,
@@ -192,6 +196,6 @@ def _others(seed: int, doses: Iterable[Dose]) -> Iterator[Job]:
     others = [name for name, each in SCENARIOS.items() if not each.main and FLEET in each.tiers]
     for dose in doses:
         yield from (Job(name, dose, SIZES[0], seed) for name in others)
-        for personalization in PERSONALIZATIONS[1:]:
+        for personalization in PERSONALIZATIONS:
             for name in MAIN:
                 yield Job(name, dose, SIZES[0], seed, personalization)

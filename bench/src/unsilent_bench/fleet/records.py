@@ -24,7 +24,7 @@ from unsilent_bench.scenarios.base import (
     clients_of,
     plain_records,
 )
-from unsilent_bench.scenarios.dealing import Dealt, deal
+from unsilent_bench.scenarios.client_texts import ClientTexts, partition
 
 TEXTS, HELD_OUT = 24, 4
 """Training texts of a client, and how many times as many are held out."""
@@ -35,29 +35,29 @@ _MOST = 100
 
 @dataclass(frozen=True)
 class Crowd:
-    """The clients of one federation and what they were dealt.
+    """The clients of one federation and their texts.
 
     Attributes:
         scenario, strength: What happens to them.
-        clients: All of them. dealt: Their texts.
+        clients: All of them. parts: The texts of each.
         homes: (clients,) places of home domains.
     """
 
     scenario: Scenario
     strength: float
     clients: tuple[Client, ...]
-    dealt: tuple[Dealt, ...]
+    parts: tuple[ClientTexts, ...]
     homes: NDArray[np.int64]
     _kept: dict[tuple[str, int], Data] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, scenario: Scenario, strength: float, clients: int, seed: int) -> Crowd:
-        """Deal the private texts to new clients."""
+        """Partition the private texts over new clients."""
         people = clients_of(clients, seed, ENCODER, texts=TEXTS)
-        wishes = [scenario.portions(client, strength) for client in people]
+        quotas = [scenario.portions(client, strength) for client in people]
         homes = np.array([DOMAINS.index(client.home) for client in people])
         return cls(
-            scenario, strength, people, deal(people, wishes, _texts(), seed, HELD_OUT), homes
+            scenario, strength, people, partition(people, quotas, _texts(), seed, HELD_OUT), homes
         )
 
     def training(self, bank: Bank, moment: int) -> Data:
@@ -89,8 +89,8 @@ class Crowd:
             if usable(text, VALENCE) and len(pile) < _MOST:
                 pile.append(text)
         found: list[tuple[Sequence[Item], NDArray[np.float64]]] = []
-        for client, dealt in self._both():
-            wanted = _counts(self._held_out(client, dealt, moment))
+        for client, parts in self._both():
+            wanted = _counts(self._held_out(client, parts, moment))
             texts = [
                 text
                 for (domain, _), pile in pool.items()
@@ -111,12 +111,12 @@ class Crowd:
             shares[place, : len(items)] = share
         return OwnItems(rows, right, shares)
 
-    def _held_out(self, client: Client, dealt: Dealt, moment: int) -> tuple[Item, ...]:
-        texts = self.scenario.of_time(dealt.held_out, moment)
+    def _held_out(self, client: Client, parts: ClientTexts, moment: int) -> tuple[Item, ...]:
+        texts = self.scenario.of_time(parts.held_out, moment)
         return self.scenario.held_out(client, texts, moment, self.strength)
 
-    def _both(self) -> list[tuple[Client, Dealt]]:
-        return list(zip(self.clients, self.dealt, strict=True))
+    def _both(self) -> list[tuple[Client, ClientTexts]]:
+        return list(zip(self.clients, self.parts, strict=True))
 
 
 def warm_up_data(bank: Bank, clients: int, seed: int) -> Data:
@@ -125,11 +125,11 @@ def warm_up_data(bank: Bank, clients: int, seed: int) -> Data:
 
 
 @lru_cache(maxsize=4)
-def _warming(clients: int, seed: int) -> tuple[Dealt, ...]:
+def _warming(clients: int, seed: int) -> tuple[ClientTexts, ...]:
     people = clients_of(clients, seed, ENCODER, texts=TEXTS)
     half = TEXTS // 2
-    wishes = [(Portion(client.home, half, half),) for client in people]
-    return deal(people, wishes, _texts(), seed)
+    quotas = [(Portion(client.home, half, half),) for client in people]
+    return partition(people, quotas, _texts(), seed)
 
 
 @lru_cache(maxsize=1)

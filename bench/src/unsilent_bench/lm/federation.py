@@ -18,13 +18,14 @@ from unsilent.models import Adapter, PersonalModel, average
 from unsilent.modes import MODES
 from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need, Statistic
 from unsilent.modes.gather import gather, needs_of
+from unsilent.plan.personalization import USUAL
 from unsilent.probes.sentiment import Text, private_texts, usable
 from unsilent.probes.templates import CAUSAL_LM
 from unsilent.release.record_unit import SMALLEST_PROBABILITY
 from unsilent.taxonomy import CODES
 from unsilent_bench.lm.training import LocalTraining, Run
 from unsilent_bench.scenarios.base import Client, Scenario, Settings, clients_of
-from unsilent_bench.scenarios.dealing import deal
+from unsilent_bench.scenarios.client_texts import partition
 from unsilent_bench.traces.federation import CLIENT_COLUMNS, Federation
 
 WORDS = (5, 12)
@@ -53,21 +54,25 @@ def federate(run: Run, *, told: Told = lambda done, steps: None) -> Federation:
     texts = [text for text in private_texts() if usable(text, plan.federation.valence, WORDS)]
     portions = [run.scenario.portions(c, strength) for c in clients]
     held_out = plan.federation.held_out // plan.federation.records
-    dealt = deal(clients, portions, texts, run.seed, held_out)
-    training = LocalTraining(run, settings, strength, clients, dealt)
+    parts = partition(clients, portions, texts, run.seed, held_out)
+    training = LocalTraining(run, settings, strength, clients, parts)
     steps = len(clients) * (plan.federation.rounds + 1)
     done = iter(range(1, steps + 1))
     start = run.model.new_adapter(run.seed)
     globals_: dict[str, Adapter] = dict.fromkeys({c.home for c in clients}, start)
-    before, locals_ = dict(globals_), dict[int, Adapter]()
+    own = {c.index: training.rounds(c, start) for c in clients}
+    begun, locals_ = dict[int, Adapter](), dict[int, Adapter]()
     for moment in range(1, plan.federation.rounds + 1):
-        before = dict(globals_)
-        locals_ = {}
+        begun, locals_ = {}, {}
+        sent: dict[int, Adapter] = {}
         for client in training.present(moment):
-            locals_[client.index] = training.local(client, moment, globals_[client.home])
+            k = client.index
+            begun[k] = own[k].begin(moment, globals_[client.home])
+            locals_[k] = training.local(client, moment, begun[k])
+            sent[k] = own[k].end(moment, locals_[k])
             told(next(done), steps)
-        globals_ = _aggregated(clients, settings, locals_, before)
-    trained = {text.id for each in dealt for text in each.train}
+        globals_ = _aggregated(clients, settings, sent, globals_)
+    trained = {text.id for each in parts for text in each.train}
     order = np.random.default_rng([run.seed, 0x7077]).permutation(len(texts))
     free = [texts[place] for place in order if texts[place].id not in trained]
     numbers = {name: np.full((1, len(clients)), np.nan, np.float32) for name in CLIENT_COLUMNS}
@@ -76,20 +81,20 @@ def federate(run: Run, *, told: Told = lambda done, steps: None) -> Federation:
     for client in clients:
         if client.index not in locals_:
             continue
-        aggregated = globals_[client.home]
+        moment = plan.federation.rounds
+        aggregated = own[client.index].whole(moment + 1, globals_[client.home])
         adapters: dict[AdapterRole, Adapter | None] = {
             "reference": None,
-            "start": before[client.home],
+            "start": begun[client.index],
             "local": locals_[client.index],
             "global": aggregated,
-            "personalized": training.personal(client, aggregated),
+            "personalized": own[client.index].personal(moment, aggregated),
         }
-        moment = plan.federation.rounds
-        texts_held = run.scenario.of_time(dealt[client.index].held_out, moment)
+        texts_held = run.scenario.of_time(parts[client.index].held_out, moment)
         held = run.scenario.held_out(client, texts_held, moment, strength)
-        own = ItemSet(f"client-{client.index}-held-out", held)
+        records = ItemSet(f"client-{client.index}-held-out", held)
         evidence, statistics = measured(
-            run.model, run.probes.released, own, adapters, client.home, more=_SHOWN
+            run.model, run.probes.released, records, adapters, client.home, more=_SHOWN
         )
         _note(numbers, client.index, evidence, statistics, len(held))
         more = _more_records(run.scenario, client, free, strength, moment)
@@ -109,7 +114,7 @@ def federate(run: Run, *, told: Told = lambda done, steps: None) -> Federation:
         rounds=1,
         seed=run.seed,
         split=run.split,
-        personalization="fine-tune",
+        personalization=USUAL,
         training="plain",
         plan=plan.digest,
         numbers=numbers,
@@ -141,17 +146,17 @@ def measured(
 def _aggregated(
     clients: Sequence[Client],
     settings: Settings,
-    locals_: Mapping[int, Adapter],
+    sent: Mapping[int, Adapter],
     before: Mapping[str, Adapter],
 ) -> dict[str, Adapter]:
-    """The global adapter of each home: the same for all but where domains go apart."""
+    """The global adapter of each home, of what is shared: the same but where domains go apart."""
     left_out = {c.index for c in clients if c.within(settings.left_out)}
     found: dict[str, Adapter] = {}
     for home, last in before.items():
         chosen = [
-            locals_[c.index]
+            sent[c.index]
             for c in clients
-            if c.index in locals_
+            if c.index in sent
             and c.index not in left_out
             and (settings.aggregation != "by-domain" or c.home == home)
         ]

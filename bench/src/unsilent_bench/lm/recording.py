@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from unsilent.errors import InputError
 from unsilent.models import PersonalModel, load_model
+from unsilent.models.personalization import method_of
 from unsilent.plan import MonitoringPlan, read_plan
+from unsilent.plan.personalization import USUAL
 from unsilent.progress import Progress
 from unsilent_bench.lm.federation import federate
 from unsilent_bench.lm.kept import Kept
@@ -36,10 +38,12 @@ class Job:
     scenario: str
     dose: Dose
     seed: int
+    personalization: str = USUAL
 
     def name(self, clients: int) -> str:
         """Its id in traces."""
-        return f"lm-{self.scenario}-{self.dose}-{clients}-s{self.seed}"
+        usual = f"lm-{self.scenario}-{self.dose}-{clients}-s{self.seed}"
+        return usual if self.personalization == USUAL else f"{usual}-{self.personalization}"
 
 
 def record(
@@ -55,8 +59,8 @@ def record(
         device: Where the model lies.
 
     Raises:
-        InputError: A scenario is unknown or not of this tier, or what lies in the folder was
-            recorded under another plan.
+        InputError: A personalization or scenario is unknown or not of this tier, or what lies in
+            the folder was recorded under another plan.
         ModelError: There is no such device.
         AssetError: The embedded model or data cannot be had.
     """
@@ -73,8 +77,10 @@ def record(
             continue
         made = made or _model(plan, device)
         stage = f"Federation {place} of {len(chosen)}"
-        run = Run(SCENARIOS[job.scenario], job.dose, job.seed, plan, *made, _split(job))
-        federation = federate(run, told=lambda d, t, s=stage: progress.update(s, d, t))
+        method = method_of(job.personalization)
+        run = Run(SCENARIOS[job.scenario], job.dose, job.seed, plan, *made, _split(job), method)
+        trained = federate(run, told=lambda d, t, s=stage: progress.update(s, d, t))
+        federation = replace(trained, federation=name, personalization=job.personalization)
         if folder is not None:
             keep(folder, federation)
         found.append(federation)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from unsilent.items import ItemSet
 from unsilent.models import Adapter, PersonalModel, Training
+from unsilent.models.personalization import (
+    ClientRounds,
+    Memory,
+    Personalization,
+    personalized,
+)
+from unsilent.models.personalization.methods import FineTune
 from unsilent.plan import MonitoringPlan
 from unsilent_bench.lm.probes import Probes
 from unsilent_bench.scenarios.base import Client, Scenario, Settings
-from unsilent_bench.scenarios.dealing import Dealt
+from unsilent_bench.scenarios.client_texts import ClientTexts
 from unsilent_bench.traces.federation import Dose, Split
 
 _LOCAL, _PERSONAL = 0, 1
@@ -28,6 +35,7 @@ class Run:
         model: Resident, shared by all clients.
         probes: Released ones, and those of the truth.
         split: As in ``Federation``.
+        personalization: How the global adapter becomes a client's own.
     """
 
     scenario: Scenario
@@ -37,6 +45,7 @@ class Run:
     model: PersonalModel
     probes: Probes
     split: Split
+    personalization: Personalization = field(default_factory=FineTune)
 
 
 class LocalTraining:
@@ -52,11 +61,11 @@ class LocalTraining:
         settings: Settings,
         strength: float,
         clients: Sequence[Client],
-        dealt: Sequence[Dealt],
+        parts: Sequence[ClientTexts],
     ) -> None:
         self._run, self._settings, self._strength = run, settings, strength
         self._usual = run.scenario.settings(0.0)
-        self._clients, self._dealt = clients, dealt
+        self._clients, self._parts = clients, parts
 
     def present(self, moment: int) -> list[Client]:
         """Who takes part in a round."""
@@ -70,46 +79,52 @@ class LocalTraining:
     def local(self, client: Client, moment: int, start: Adapter) -> Adapter:
         """The client's adapter after its local training."""
         federation, settings, usual = self._run.plan.federation, self._settings, self._usual
-        return self._train(
+        training = self._training(
             client,
             moment,
-            start,
             epochs=round(federation.epochs * settings.epochs / usual.epochs),
             rate=federation.learning_rate * settings.rate / usual.rate,
             purpose=_LOCAL,
         )
+        return self._train(client, moment, start, training)
 
-    def personal(self, client: Client, start: Adapter) -> Adapter:
-        """The client's own adapter, from the newly aggregated one."""
+    def rounds(self, client: Client, start: Adapter) -> ClientRounds:
+        """What the client keeps and makes of its own, round by round."""
+
+        def tune(moment: int, aggregated: Adapter, own: Adapter) -> Adapter:
+            return personalized(
+                self._run.personalization,
+                self._personal(client, moment),
+                lambda begun, how: self._train(client, moment, begun, how),
+                aggregated=aggregated,
+                own=own,
+            )
+
+        return ClientRounds(self._run.personalization, lambda name: Memory(), lambda: start, tune)
+
+    def _personal(self, client: Client, moment: int) -> Training:
         federation, settings, usual = self._run.plan.federation, self._settings, self._usual
         share = settings.personal_epochs / max(1, usual.personal_epochs)
         rate = settings.personal_rate / usual.personal_rate
-        return self._train(
+        return self._training(
             client,
-            federation.rounds,
-            start,
+            moment,
             epochs=round(federation.personal_epochs * share),
             rate=federation.personal_learning_rate * rate,
             purpose=_PERSONAL,
         )
 
-    def _train(
-        self,
-        client: Client,
-        moment: int,
-        start: Adapter,
-        *,
-        epochs: int,
-        rate: float,
-        purpose: int,
-    ) -> Adapter:
-        scenario = self._run.scenario
-        texts = scenario.of_time(self._dealt[client.index].train, moment)
-        items = scenario.train(client, texts, moment, self._strength)
+    def _training(
+        self, client: Client, moment: int, *, epochs: int, rate: float, purpose: int
+    ) -> Training:
         words = np.random.SeedSequence([self._run.seed, client.index, moment, purpose])
-        training = Training(
-            epochs, rate, self._run.plan.federation.batch, int(words.generate_state(1)[0])
-        )
+        batch = self._run.plan.federation.batch
+        return Training(epochs, rate, batch, int(words.generate_state(1)[0]))
+
+    def _train(self, client: Client, moment: int, start: Adapter, training: Training) -> Adapter:
+        scenario = self._run.scenario
+        texts = scenario.of_time(self._parts[client.index].train, moment)
+        items = scenario.train(client, texts, moment, self._strength)
         records = ItemSet(f"client-{client.index}-train-{moment}", items)
         adapter, _ = self._run.model.train(start, records, training)
         return adapter

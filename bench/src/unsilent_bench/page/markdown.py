@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from unsilent.errors import InputError
+from unsilent.plan.personalization import USUAL
 from unsilent_bench.page.charts import Data
 from unsilent_bench.page.page import OWN_METHOD, TODAY, share, span
 from unsilent_bench.replay.rows import ALL
@@ -138,7 +139,7 @@ def _others(rows: Sequence[Data]) -> str:
     """Further causes and other ways to personalize, at the strong dose."""
     lines: list[list[str]] = []
     for row in rows:
-        usual = row["main"] and row["personalization"] == "fine-tune"
+        usual = row["main"] and row["personalization"] == USUAL
         ours = (
             row["method"] == OWN_METHOD and row["epsilon"] == BUDGETS[0] and row["tier"] == "fleet"
         )
@@ -220,7 +221,7 @@ def _main_cells(rows: Sequence[Data]) -> list[tuple[str, str, int]]:
 
 
 def _fleet(rows: Sequence[Data], method: str, epsilon: float | None, **cell: Any) -> Data | None:
-    wanted = {"personalization": "fine-tune", **cell}
+    wanted = {"personalization": USUAL, **cell}
     return _one(rows, tier="fleet", method=method, epsilon=epsilon, **wanted)
 
 

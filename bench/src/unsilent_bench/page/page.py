@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 
 from unsilent import __version__
+from unsilent.plan.personalization import USUAL
 from unsilent.taxonomy import SILENT_FAILURES, by_code
 from unsilent_bench.page import charts
 from unsilent_bench.page.charts import Data
@@ -31,9 +32,10 @@ def page(found: Data) -> str:
         InputError: The packages that draw charts are missing.
     """
     rows: list[Data] = found["rows"]
-    usual = [row for row in rows if row["personalization"] == "fine-tune"]
+    usual = [row for row in rows if row["personalization"] == USUAL]
     methods = list(dict.fromkeys((row["method"], row["epsilon"]) for row in usual))
     return _template().render(
+        usual=USUAL,
         found=found,
         methods=methods,
         headline=[_headline(group, methods) for group in _grouped(_strong(usual))],
@@ -46,7 +48,7 @@ def page(found: Data) -> str:
         others=[
             row
             for row in _strong(rows)
-            if row["method"] == OWN_METHOD and row["personalization"] not in ("fine-tune", ALL)
+            if row["method"] == OWN_METHOD and row["personalization"] not in (USUAL, ALL)
         ],
         rows=[row for row in rows if row["mode"] != ALL],
         missing=[f for f in SILENT_FAILURES if f.code not in {r["mode"] for r in rows}],
@@ -116,7 +118,7 @@ def _summary(rows: Sequence[Data]) -> list[dict[str, Any]]:
     strong = [
         row
         for row in _strong(rows)
-        if row["tier"] == "fleet" and row["personalization"] == "fine-tune" and row["main"]
+        if row["tier"] == "fleet" and row["personalization"] == USUAL and row["main"]
     ]
     tiles: list[dict[str, Any]] = []
     for epsilon in (8.0, 2.0):
@@ -183,7 +185,7 @@ def _power(group: list[Data]) -> dict[str, Any]:
 
 
 def _onset(group: list[Data]) -> dict[str, Any]:
-    head, usual = _head(group), [c for c in group if c["personalization"] == "fine-tune"] or group
+    head, usual = _head(group), [c for c in group if c["personalization"] == USUAL] or group
     words = f"Effect and share heard over rounds, {head['mode']}, {head['clients']} clients"
     some = usual[0]
     return {

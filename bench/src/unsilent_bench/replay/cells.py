@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from unsilent.plan.personalization import USUAL
 from unsilent.taxonomy import by_code
 from unsilent_bench.replay.batch import Batch
 from unsilent_bench.replay.rows import ALL, Cell
@@ -62,6 +63,6 @@ def _grouped(federations: Iterable[Federation]) -> Iterable[list[Federation]]:
     return [
         groups[key]
         for key in sorted(
-            groups, key=lambda k: (*k[:3], k[3] not in MAIN, k[3], k[4] != "fine-tune", k[4])
+            groups, key=lambda k: (*k[:3], k[3] not in MAIN, k[3], k[4] != USUAL, k[4])
         )
     ]

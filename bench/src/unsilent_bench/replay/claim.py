@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.personalization import USUAL
 from unsilent.taxonomy import CODES, by_code
 from unsilent_bench.fleet.private import Training, fedavg_epsilon
 from unsilent_bench.replay.intervals import Interval, mean, share
@@ -73,7 +74,7 @@ def claim(
     groups: dict[tuple[str, ...], dict[str, list[Federation]]] = {}
     for each in federations:
         plan = plans.get(each.tier)
-        if each.personalization == "fine-tune" and plan and each.code in plan.planned:
+        if each.personalization == USUAL and plan and each.code in plan.planned:
             key = (each.tier, each.code, each.scenario, each.dose, str(each.clients))
             groups.setdefault(key, {}).setdefault(each.training, []).append(each)
     found: list[Variant] = []

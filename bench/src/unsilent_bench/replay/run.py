@@ -10,6 +10,7 @@ import numpy as np
 
 from unsilent.errors import InputError
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.personalization import USUAL
 from unsilent.progress import Progress, SilentProgress
 from unsilent_bench.replay.batch import Batch, batches, shipped_plans
 from unsilent_bench.replay.cells import cells
@@ -219,9 +220,7 @@ def _curves(
     strong = [
         cell
         for cell in table
-        if cell.dose == "strong"
-        and cell.position is not None
-        and cell.personalization == "fine-tune"
+        if cell.dose == "strong" and cell.position is not None and cell.personalization == USUAL
     ]
     largest = {(cell.tier, cell.scenario): cell for cell in sorted(strong, key=lambda c: c.clients)}
     for done, cell in enumerate(largest.values()):

@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from unsilent.plan.personalization import USUAL
 from unsilent_bench.replay.power import ENOUGH
 from unsilent_bench.replay.rows import ALL, Row
 from unsilent_bench.replay.score import ALLOWED
@@ -33,7 +34,7 @@ def table(rows: Sequence[Row], dose: str = "strong") -> Table:
         key=lambda row: (row.tier, row.mode, row.scenario, row.personalization, row.clients),
     ):
         cell = f"{row.mode} {row.scenario}, {row.clients} {row.tier}"
-        if row.personalization not in ("fine-tune", ALL):
+        if row.personalization not in (USUAL, ALL):
             cell += f", {row.personalization}"
         if before not in (None, cell):
             shown.add_section()
@@ -63,7 +64,7 @@ def summary(rows: Sequence[Row]) -> Text:
         if row.dose == "strong"
         and row.tier == "fleet"
         and row.main
-        and row.personalization == "fine-tune"
+        and row.personalization == USUAL
         and row.detection is not None
         and row.epsilon in (8.0, 2.0)
     ]

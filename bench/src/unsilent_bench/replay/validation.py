@@ -14,6 +14,7 @@ import numpy as np
 
 from unsilent.errors import InputError
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.personalization import USUAL
 from unsilent.taxonomy import SILENT_FAILURES
 from unsilent_bench.replay.batch import batches
 from unsilent_bench.replay.cells import cells
@@ -87,7 +88,7 @@ def validation(plan: MonitoringPlan, traces: Traces, *, seed: int = 1) -> tuple[
         each
         for each in traces.federations
         if (each.tier, each.split, each.training, each.personalization)
-        == (tier, "fresh", "plain", "fine-tune")
+        == (tier, "fresh", "plain", USUAL)
     ]
     if not usual:
         raise InputError(f"no fresh federation of tier {tier!r}", where=traces.where)

@@ -27,14 +27,9 @@ HOMES = (
 )
 """Home domains in the order of clients, over and over."""
 
-Personalization = Literal["fine-tune", "ditto", "fedsa", "local"]
-"""fine-tune: local tuning of the new global adapter; ditto: a lasting adapter of the client's own,
-drawn to the global one (Li et al. 2021); fedsa: the down-projection A is shared, the rest stays
-(Guo et al. 2024); local: nothing is shared."""
 Aggregation = Literal["factors", "exact", "by-domain"]
 """factors: FedAvg of A and B apart; exact: A is frozen, so that the mean of B is the mean of the
 products (Sun et al. 2024); by-domain: one FedAvg for each home domain."""
-PERSONALIZATIONS: tuple[Personalization, ...] = ("fine-tune", "ditto", "fedsa", "local")
 
 
 @dataclass(frozen=True)

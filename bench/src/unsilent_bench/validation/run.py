@@ -21,7 +21,7 @@ from unsilent.models.embedded import quieten
 from unsilent.models.load import load_causal_lm
 from unsilent.models.recipe import RECIPE
 from unsilent.plan import MonitoringPlan
-from unsilent.plan.shipped import starter_plan
+from unsilent.plans import starter_plan
 from unsilent.probes.harmful import Prompt, harmful_prompts
 from unsilent.probes.openings import COMPLIANCE_OPENINGS, with_openings
 from unsilent.probes.refusal import benign_prompts, refusal_items, take_probes

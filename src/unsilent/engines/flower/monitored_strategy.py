@@ -13,14 +13,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 from flwr.app import ArrayRecord, Message
 from flwr.serverapp.strategy import Strategy
 
 from unsilent.engines.flower.arrays import RecordFiles, record_of
 from unsilent.engines.flower.calls import Call, Noted, aggregated, messages_in, metrics_in
+from unsilent.engines.flower.monitored_class import watch
 from unsilent.engines.flower.transport import GridTransport
-from unsilent.engines.flower.watched_method import STARTED, WatchedMethod, after, started
+from unsilent.engines.flower.watched_method import STARTED, after, outermost, started
 from unsilent.errors import InputError, RunError
 from unsilent.files import find
 from unsilent.plan import MonitoringPlan
@@ -78,43 +78,59 @@ def monitor_strategy(
         RecordFiles(),
         lambda declared: shipped_fields(declared, find),
     )
-    _Watch(strategy, settings)
+    line = _Watch(settings)
+    line.run.quietly(lambda: watch(strategy, line))
+    # At the end of the process, or of the strategy: a run without ``start`` ends here.
+    mortal = strategy if type(strategy).__weakrefoffset__ else type(strategy)
+    weakref.finalize(mortal, line.end)
     return strategy
 
 
 class _Watch:
     """What stands around a strategy's methods."""
 
-    def __init__(self, strategy: Strategy, settings: Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        # In a list: who sees to it at the end must not keep the strategy alive.
-        self._runs = [MonitoredRun(settings)]
+        self._own = MonitoredRun(settings)
         self._round: int | None = None
         self._sent: ArrayRecord | None = None
         self._asked: list[Message] = []
         self._shown: Mapping[str, Any] | None = None
-        for name, watch in {
+        self._watches = {
             "configure_train": self._configure,
             "aggregate_train": self._aggregate,
             "aggregate_evaluate": self._evaluate,
             "start": self._start,
-        }.items():
-            method = getattr(strategy, name, None)
-            if callable(method):
-                # On the object itself: a subclass's own ``start``, ``super()`` and checks of its
-                # class find what they found before.
-                watched = WatchedMethod(strategy, name, method, watch, lambda: self.run)
-                object.__setattr__(strategy, name, watched)
-        weakref.finalize(strategy, _see_to, self._runs)
+        }
 
     @property
     def run(self) -> MonitoredRun:
         """The run that goes on: that of the watch around this one if it is the same."""
-        own = self._runs[0]
         for other in STARTED.get():
-            if other is not own and other.where == own.where is not None:
+            if other is not self._own and other.where == self._own.where is not None:
                 return other
-        return own
+        return self._own
+
+    def call(
+        self, name: str, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Call a method with what was given, watched; unwatched within its own watched call."""
+        run = self.run
+        call = run.quietly(lambda: Call(method, args, kwargs))
+        alone = outermost(method, name, run)
+        if call is None or alone is None:
+            return method(*args, **kwargs)
+        return self._watches[name](alone, call)
+
+    def copied(self) -> None:
+        """A copy may go on with the run, and is not watched."""
+        self.run.copy()
+
+    def end(self) -> None:
+        """Nobody is left who could go on with the run."""
+        run = self._own
+        if run.begun and not run.over:
+            run.quietly(run.close)
 
     def _configure(self, method: Callable[..., Any], call: Call) -> Any:
         """The strategy's messages, noted as they are made."""
@@ -133,7 +149,8 @@ class _Watch:
             self._asked = []
         self._round, self._sent = number, arrays
         result = method(*call.args, **call.kwargs)
-        return after(result, self._asked_by)
+        noted = self._asked_by
+        return after(result, noted) if inspect.iscoroutine(result) else noted(result)
 
     def _asked_by(self, result: Any) -> Any:
         """Note the messages of a result, at once if they are there."""
@@ -193,23 +210,16 @@ class _Watch:
 
     def _start(self, method: Callable[..., Any], call: Call) -> Any:
         """The strategy's run; where the gate holds back, its result is the promoted adapter."""
-        if self.run is not self._runs[0]:
+        if self.run is not self._own:
             return method(*call.args, **call.kwargs)
         if self.run.over:
-            self._runs[0] = MonitoredRun(self._settings)
+            self._own = MonitoredRun(self._settings)
         run = self.run
         _find_grid(run, call)
         run.initial = run.quietly(lambda: call.arrays)
         with started(run):
             result = method(*call.args, **call.kwargs)
-        if inspect.iscoroutine(result):
-            return self._awaited(run, result)
-        return self._close(run, result)
-
-    async def _awaited(self, run: MonitoredRun, result: Any) -> Any:
-        with started(run):
-            result = await result
-        return self._close(run, result)
+        return after(result, lambda found: self._close(run, found), lambda: started(run))
 
     def _close(self, run: MonitoredRun, result: Any) -> Any:
         run.quietly(run.close)
@@ -221,19 +231,9 @@ class _Watch:
     def _note(self, run: MonitoredRun, number: int, result: Any) -> None:
         """What the run itself shows after a round, if it shows both."""
         records = (metrics_in(result), self._shown)
-        loss, accuracy = self._value(records, "loss"), self._value(records, "acc")
+        loss, accuracy = run.metric("loss", records), run.metric("acc", records)
         if loss is not None and accuracy is not None:
             run.shown(number, loss, accuracy)
-
-    def _value(self, records: Iterable[Mapping[str, Any] | None], part: str) -> float | None:
-        """A metric that the run shows, of the first record that has it; None if none has."""
-        wanted = self._settings.metrics[part]
-        for record in records:
-            for name, value in (record or {}).items():
-                fits = name == wanted if wanted else part in name.lower()
-                if fits and isinstance(value, int | float) and np.isfinite(value):
-                    return float(value)
-        return None
 
     def _trained(self, run: MonitoredRun, replies: list[Message]) -> list[int]:
         """The nodes whose training came back whole, as the transport knows them."""
@@ -244,13 +244,6 @@ class _Watch:
             # Asked by messages of the run's own making: then nobody but the replies says by whom.
             nodes = {each.src_node_id for each in whole} & set(run.transport.grid.get_node_ids())
         return sorted(node for node in nodes if node is not None)
-
-
-def _see_to(runs: list[MonitoredRun]) -> None:
-    """At the end of the process, or of the strategy: a run without ``start`` ends here."""
-    run = runs[0]
-    if run.begun and not run.over:
-        run.quietly(run.close)
 
 
 def _hold(result: Any, promoted: ArrayRecord) -> None:
@@ -275,11 +268,9 @@ def _refuse_others(strategy: Any) -> None:
     """Raise InputError for what is no strategy of the Message API."""
     if isinstance(strategy, type):
         what, remedy = "a class and no strategy", f"Call it: {strategy.__name__}(…)."
-    elif all(callable(getattr(strategy, m, None)) for m in ("configure_train", "aggregate_train")):
-        if hasattr(strategy, "__dict__"):
-            return
-        what, remedy = "a strategy whose methods cannot be watched", "Do without __slots__."
-    elif callable(getattr(strategy, "aggregate_fit", None)):
+    elif _has(strategy, "configure_train") and _has(strategy, "aggregate_train"):
+        return
+    elif _has(strategy, "aggregate_fit"):
         what = "a strategy of Flower's older interface (flwr.server.strategy)"
         remedy = (
             "Use the one of the same name in flwr.serverapp.strategy, with an app made by "
@@ -288,3 +279,8 @@ def _refuse_others(strategy: Any) -> None:
     else:
         what, remedy = "no strategy", "Give a strategy of flwr.serverapp.strategy."
     raise InputError(f"{type(strategy).__name__} is {what}", where="strategy", remedy=remedy)
+
+
+def _has(strategy: Any, name: str) -> bool:
+    """Whether it has a method; its class is asked first, since a look may be more than a look."""
+    return any(callable(getattr(each, name, None)) for each in (type(strategy), strategy))

@@ -1,83 +1,91 @@
-"""What stands in place of a user's method: it is called as it was, and its result looked at."""
+"""What a caller gets for a user's method: the method in all respects, and watched when called."""
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from flwr.serverapp.strategy import Strategy
-
-from unsilent.engines.flower.calls import Call
 from unsilent.server.monitored_run import MonitoredRun
 
 
 class WatchedMethod:
-    """In place of a strategy's method: called, signed and named as it.
-
-    A copy of the strategy, and one that was pickled, has its plain methods and is not monitored.
+    """A method, or whatever stands for one: what it is asked, the method answers.
 
     Args:
-        strategy: Whose method it is.
-        name: The method's name.
         method: The method, bound.
-        watch: Calls a method by what a call holds, looks at it, and returns what it returned.
-        run: The run that goes on.
+        call: Calls a method with arguments by position and by name, and returns what it returns.
     """
+
+    __slots__ = ("_call", "_method")
 
     def __init__(
         self,
-        strategy: Strategy,
-        name: str,
         method: Callable[..., Any],
-        watch: Callable[[Callable[..., Any], Call], Any],
-        run: Callable[[], MonitoredRun],
+        call: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any],
     ) -> None:
-        functools.update_wrapper(self, method)
-        self._strategy, self._name = strategy, name
-        self._method, self._watch, self._run = method, watch, run
+        object.__setattr__(self, "_method", method)
+        object.__setattr__(self, "_call", call)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the method with what was given, watched; unwatched within its own watched call."""
-        run = self._run()
-        key = (self._name, run.where)
-        call = run.quietly(lambda: Call(self._method, args, kwargs))
-        if call is None or (key[1] is not None and key in _WITHIN.get()):
-            return self._method(*args, **kwargs)
+        """Call the method, watched."""
+        return _CALL(self)(_METHOD(self), args, kwargs)
 
-        def alone(*args: Any, **kwargs: Any) -> Any:
-            # Monitored once, by the outermost: another line for the same run may lie within.
-            token = _WITHIN.set((*_WITHIN.get(), key))
-            try:
-                return self._method(*args, **kwargs)
-            finally:
-                _WITHIN.reset(token)
+    def __getattribute__(self, name: str) -> Any:
+        # Its class, too: by that others see whether it is a method, and is to be awaited.
+        return getattr(_METHOD(self), name)
 
-        return self._watch(alone, call)
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(_METHOD(self), name, value)
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") and name not in ("__self__", "__func__"):
-            raise AttributeError(name)
-        return getattr(self._method, name)
+    def __delattr__(self, name: str) -> None:
+        delattr(_METHOD(self), name)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        self._run().copy()
-        return (_plain, (self._strategy, self._name))
+    def __eq__(self, other: object) -> bool:
+        return _METHOD(self) == (_METHOD(other) if type(other) is WatchedMethod else other)
+
+    def __hash__(self) -> int:
+        return hash(_METHOD(self))
+
+    def __repr__(self) -> str:
+        return repr(_METHOD(self))
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _METHOD(self).__reduce_ex__(protocol)
 
 
-def _plain(strategy: Strategy, name: str) -> Callable[..., Any]:
-    """The method of a strategy's class, bound to it."""
-    return getattr(type(strategy), name).__get__(strategy)
+_METHOD: Callable[[Any], Callable[..., Any]] = WatchedMethod._method.__get__  # type: ignore[attr-defined]
+_CALL: Callable[[Any], Callable[..., Any]] = WatchedMethod._call.__get__  # type: ignore[attr-defined]
 
 
 _WITHIN: ContextVar[tuple[tuple[str, Path | None], ...]] = ContextVar("within", default=())
 """Methods that are being called for a run's folder."""
 STARTED: ContextVar[tuple[MonitoredRun, ...]] = ContextVar("started", default=())
 """Runs whose ``start`` is being called."""
+
+
+def outermost(
+    method: Callable[..., Any], name: str, run: MonitoredRun
+) -> Callable[..., Any] | None:
+    """The method, within which it is not watched for this run again; None if that is so already.
+
+    Monitored once, by the outermost: another line for the same run may lie within.
+    """
+    key = (name, run.where)
+    if key[1] is not None and key in _WITHIN.get():
+        return None
+
+    def alone(*args: Any, **kwargs: Any) -> Any:
+        token = _WITHIN.set((*_WITHIN.get(), key))
+        try:
+            return method(*args, **kwargs)
+        finally:
+            _WITHIN.reset(token)
+
+    return alone
 
 
 @contextmanager
@@ -90,6 +98,10 @@ def started(run: MonitoredRun) -> Iterator[None]:
         kind = type(error).__name__
         run.quietly(lambda: run.close(failed=kind))
         raise
+    except GeneratorExit:
+        # Nobody asks for its further rounds.
+        run.quietly(run.close)
+        raise
     except BaseException:
         run.leave()
         raise
@@ -99,12 +111,41 @@ def started(run: MonitoredRun) -> Iterator[None]:
             STARTED.reset(token)
 
 
-def after(result: Any, look: Callable[[Any], Any]) -> Any:
-    """Look at a result; at that of a coroutine once somebody awaited it."""
-    if not inspect.iscoroutine(result):
-        return look(result)
+def after(
+    result: Any,
+    look: Callable[[Any], Any],
+    during: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Any:
+    """Look at a result once it is there, and return what the look returns.
 
-    async def later() -> Any:
-        return look(await result)
+    Args:
+        result: Of a coroutine it is there once somebody awaited it, of a generator once it is
+            exhausted; of one that is asynchronous it is None.
+        look: At the result.
+        during: Goes around all that is still to come.
+    """
 
-    return later()
+    async def awaited() -> Any:
+        with during():
+            found = await result
+        return look(found)
+
+    def exhausted() -> Any:
+        with during():
+            found = yield from result
+        return look(found)
+
+    async def streamed() -> Any:
+        with during():
+            async for each in result:
+                yield each
+        look(None)
+
+    for is_one, later in (
+        (inspect.iscoroutine, awaited),
+        (inspect.isgenerator, exhausted),
+        (inspect.isasyncgen, streamed),
+    ):
+        if is_one(result):
+            return later()
+    return look(result)

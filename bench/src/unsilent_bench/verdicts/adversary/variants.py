@@ -13,7 +13,7 @@ from typing import Any
 from unsilent.errors import UnsilentError
 from unsilent.plan import MonitoringPlan, parse_plan
 
-PACKAGES = {"plans": "unsilent.plan.shipped", "bench": "unsilent_bench.plans"}
+PACKAGES = {"plans": "unsilent.plans", "bench": "unsilent_bench.plans"}
 SIZES = (3, 5, 8, 16, 32, 128)
 PARTICIPATION = 0.25
 """Share of the enrolled clients that take part in a round, in the variants that sample them."""

@@ -13,29 +13,29 @@ from unsilent_bench.scenarios.base import Client, Portion
 
 
 @dataclass(frozen=True)
-class Dealt:
+class ClientTexts:
     """One client's texts, in the order of its portions, positive ones first in each."""
 
     train: tuple[Text, ...]
     held_out: tuple[Text, ...]
 
 
-def deal(
+def partition(
     clients: Sequence[Client],
     portions: Sequence[Sequence[Portion]],
     texts: Sequence[Text],
     seed: int,
     held_out: int = 1,
-) -> tuple[Dealt, ...]:
-    """Deal texts at random, the same for the same seed and portions.
+) -> tuple[ClientTexts, ...]:
+    """Partition texts over clients at random, the same for the same seed and portions.
 
-    Training texts are disjoint between clients. Held-out texts are dealt from those that nobody
-    trains on; where these do not suffice, they are dealt again, so that a text is held out by as
+    Training texts are disjoint between clients. Held-out texts are taken from those that nobody
+    trains on; where these do not suffice, they are taken again, so that a text is held out by as
     few clients as can be.
 
     Args:
-        clients: Whom to deal to.
-        portions: What each wants.
+        clients: Whose they become.
+        portions: The quotas of each.
         texts: What there is.
         seed: Decides the order of the texts.
         held_out: How many times as many texts are held out as are trained on.
@@ -51,18 +51,18 @@ def deal(
     wanted = [
         [
             ((portion.domain, positive), count)
-            for portion in wishes
+            for portion in quotas
             for positive, count in ((True, portion.positive), (False, portion.negative))
         ]
-        for wishes in portions
+        for quotas in portions
     ]
     trained: dict[tuple[str, bool], int] = dict.fromkeys(piles, 0)
-    for wishes in wanted:
-        for pile, count in wishes:
+    for quotas in wanted:
+        for pile, count in quotas:
             trained[pile] = trained.get(pile, 0) + count
     for pile, count in trained.items():
         domain, positive = pile
-        most = held_out * max((n for wishes in wanted for p, n in wishes if p == pile), default=0)
+        most = held_out * max((n for quotas in wanted for p, n in quotas if p == pile), default=0)
         there = len(piles.get(pile, ()))
         if count + most > there:
             kind = "positive" if positive else "negative"
@@ -72,11 +72,11 @@ def deal(
                 remedy="Enrol fewer clients, or give each fewer texts.",
             )
     next_train, next_held = dict.fromkeys(piles, 0), dict.fromkeys(piles, 0)
-    dealt: list[Dealt] = []
-    for _, wishes in zip(clients, wanted, strict=True):
+    parts: list[ClientTexts] = []
+    for _, quotas in zip(clients, wanted, strict=True):
         train: list[Text] = []
         held: list[Text] = []
-        for pile, count in wishes:
+        for pile, count in quotas:
             start = next_train[pile]
             train += piles[pile][start : start + count]
             next_train[pile] += count
@@ -85,5 +85,5 @@ def deal(
             more = range(held_out * count)
             held += [rest[-1 - (next_held[pile] + k) % len(rest)] for k in more]
             next_held[pile] += len(more)
-        dealt.append(Dealt(tuple(train), tuple(held)))
-    return tuple(dealt)
+        parts.append(ClientTexts(tuple(train), tuple(held)))
+    return tuple(parts)
