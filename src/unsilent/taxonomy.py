@@ -7,7 +7,7 @@ Personalization of Foundation Models*, KDD 2026, arXiv:2606.00947. The codes are
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from unsilent.modes import MODES
 from unsilent.modes.base import Layer
@@ -64,7 +64,7 @@ def by_mode(mode: str) -> SilentFailure:
     return _BY_MODE[mode]
 
 
-def entry_of(code: str, mode: str, layer: Layer = "system") -> SilentFailure:
+def entry_of(code: str, mode: str, layer: str) -> SilentFailure:
     """The entry of a code, or a stand-in for a mode that is not installed here.
 
     Args:
@@ -76,4 +76,6 @@ def entry_of(code: str, mode: str, layer: Layer = "system") -> SilentFailure:
     if known is not None and known.mode == mode:
         return known
     title = mode.replace("_", " ").capitalize()
-    return SilentFailure(code, mode, layer, title, f"The mode {mode} is not installed here.")
+    return SilentFailure(
+        code, mode, cast("Layer", layer), title, f"The mode {mode} is not installed here."
+    )

@@ -10,7 +10,7 @@ from unsilent.findings import Finding
 from unsilent.ledger import Entry, Ledger
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release.accountant import PRIVACY_EVENT, PrivacyEvent, epsilon
-from unsilent.taxonomy import SILENT_FAILURES
+from unsilent.taxonomy import by_code
 
 Status = Literal["failure", "healthy", "undetermined", "not_planned", "not_judged"]
 STATUSES: tuple[Status, ...] = ("failure", "healthy", "undetermined", "not_planned", "not_judged")
@@ -61,7 +61,7 @@ class RunState:
 
     Attributes:
         name, plan: The plan's name and digest.
-        modes: All six, in the taxonomy's order.
+        modes: Those that its findings hold, in the taxonomy's order.
         planned, judged, missed: Monitoring rounds of the plan, and what became of those so far.
         judged_round, missed_round: The last of each, counted from 1; None if there is none.
         stopped: The round from which on nothing is monitored, since the budget is spent.
@@ -169,7 +169,7 @@ def read_state(ledger: Ledger, upto: int | None = None) -> RunState:
         raise AlertError(
             "no run has begun here", where=ledger.where, remedy="Name the ledger of a run."
         )
-    plan = parse_plan(declared[0].payload["plan"], where=ledger.where)
+    plan = parse_plan(declared[0].payload["plan"], where=ledger.where, recorded=True)
     counts = ledger.kinds(upto)
     last = {kind: ledger.page(upto + 1, 1, kind=kind) for kind in TOLD}
     events = [
@@ -193,15 +193,18 @@ def read_state(ledger: Ledger, upto: int | None = None) -> RunState:
 
 
 def _modes(plan: MonitoringPlan, findings: dict[str, Finding]) -> tuple[ModeState, ...]:
-    def status(code: str) -> Status:
-        if code not in plan.planned:
+    def status(code: str, mode: str) -> Status:
+        if code not in plan.planned and mode not in plan.absent:
             return "not_planned"
         finding = findings.get(code)
         return "not_judged" if finding is None or finding.verdict is None else finding.verdict
 
+    names = {code: by_code(code).mode for code in plan.reported}
+    # A mode that is not installed here is known from its findings alone.
+    names |= {code: found.mode for code, found in findings.items() if found.mode in plan.absent}
     return tuple(
-        ModeState(each.code, each.mode, status(each.code), findings.get(each.code))
-        for each in SILENT_FAILURES
+        ModeState(code, mode, status(code, mode), findings.get(code))
+        for code, mode in names.items()
     )
 
 

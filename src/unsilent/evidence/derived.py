@@ -11,14 +11,14 @@ from dataclasses import asdict
 from typing import Any
 
 from unsilent.evidence.field_map import field_map, field_map_words
-from unsilent.findings import Findings
+from unsilent.findings import Finding, Findings
 from unsilent.ledger import Entry
+from unsilent.modes import FIRST
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PRIVACY_EVENT, PrivacyEvent, epsilon
 from unsilent.report import view
 from unsilent.report.incidents import Incident, incidents
 from unsilent.report.record import attendance
-from unsilent.taxonomy import by_code
 
 
 def derived(plan: MonitoringPlan, findings: Findings, entries: Sequence[Entry]) -> dict[str, bytes]:
@@ -78,7 +78,7 @@ def _summary(
     found: Sequence[Incident],
 ) -> str:
     rows = "\n".join(
-        f"| {each.code} {by_code(each.code).title} | {shown.symbol} {shown.word}"
+        f"| {_named(each)} | {shown.symbol} {shown.word}"
         f"{f' ({each.visibility})' if each.visibility else ''} | "
         f"{view.points(each.effect, sign=True)} {view.span(each.interval)} | "
         f"{view.points(each.tolerance)} | {each.reason or ''} |"
@@ -87,8 +87,9 @@ def _summary(
     meanings = "\n".join(
         f"- {shown.symbol} **{shown.word}**: {shown.meaning}" for shown in view.VERDICTS.values()
     )
+    by_code = {each.code: each for each in findings.findings}
     told = "\n".join(
-        f"- **{each.code} {by_code(each.code).title}**\n"
+        f"- **{_named(by_code[each.code])}**\n"
         + "\n".join(
             f"  - {m.what}{f', {m.time}' if m.time else ''}"
             f"{f' (ledger entry {m.entry})' if m.entry else ''}: {m.words}"
@@ -113,3 +114,8 @@ def _summary(
         f"## Incidents\n\n{told or 'No mode was a failure in any judged round.'}\n\n"
         f"## Where each part belongs\n\n{field_map_words()}"
     )
+
+
+def _named(finding: Finding) -> str:
+    """Code and title, the same wherever it is made: a later mode may not be installed there."""
+    return view.named(finding) if finding.code in FIRST else f"{finding.code} {finding.mode}"

@@ -27,6 +27,8 @@ FIRST = ("SF-1", "SF-2", "SF-3", "SF-4", "SF-5", "SF-6")
 when there were no others; a later mode is there only where it is planned, so that to install one
 changes nothing that was recorded, nor its digest."""
 
+_SHARED = ("base", "scores")
+"""Modules of what modes are made of."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -98,14 +100,14 @@ class Modes(Mapping[str, FailureMode]):
 
 
 def modes_in(package: ModuleType) -> tuple[FailureMode, ...]:
-    """The modes of a package's modules; ``base`` and those with an underscore hold none.
+    """The modes of a package: one in each module but those of ``_SHARED`` and with an underscore.
 
     Raises ModeError naming the first that is not whole.
     """
     return tuple(
         mode_of(import_module(f"{package.__name__}.{each.name}"), each.name)
         for each in iter_modules(package.__path__)
-        if each.name != "base" and not each.name.startswith("_")
+        if each.name not in _SHARED and not each.name.startswith("_")
     )
 
 

@@ -178,6 +178,11 @@ class FailureMode(ABC):
     client_sd: ClassVar[float] = 0.05
     """Sd over clients of the value, assumed the same way; a share's follows from itself."""
 
+    @property
+    def section(self) -> str:
+        """What a first plan gives it, as TOML."""
+        return f"{{ tolerance = {self.tolerance:.2f}, clip = {self.clip} }}"
+
     @abstractmethod
     def measure(self, evidence: Evidence) -> Statistic:
         """The client's statistic. Raises OutcomeError or ItemError on unusable evidence."""

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.items import Outcomes
-from unsilent.modes._scores import paired_difference
 from unsilent.modes.base import Evidence, FailureMode, Layer, Need, Statistic, View
+from unsilent.modes.scores import paired_difference
 
 
 class AmplifiedBias(FailureMode):

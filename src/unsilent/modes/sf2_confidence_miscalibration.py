@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unsilent.items import Outcomes
-from unsilent.modes._scores import confidence, correct, kinds, stratified_error
 from unsilent.modes.base import Evidence, FailureMode, ItemRole, Layer, Need, Statistic, View
+from unsilent.modes.scores import confidence, correct, kinds, stratified_error
 
 _FURTHEST = 3.5
 """Standard errors. Probes are drawn once for all rounds, so that being further off than that has a

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unsilent.modes._scores import correct
 from unsilent.modes.base import Evidence, FailureMode, Layer, Need, Statistic, View
+from unsilent.modes.scores import correct
 
 LEFT_BEHIND = 0.12
 """Loss of accuracy beyond which the aggregated adapter has left a client behind."""

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from unsilent.errors import OutcomeError
 from unsilent.items import ItemSet
-from unsilent.modes._scores import answer_probability, paired_difference
 from unsilent.modes.base import Evidence, FailureMode, ItemRole, Layer, Need, Statistic, View
+from unsilent.modes.scores import answer_probability, paired_difference
 
 
 class AdaptationMisalignment(FailureMode):

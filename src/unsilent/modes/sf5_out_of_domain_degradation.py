@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from unsilent.errors import ItemError, OutcomeError
-from unsilent.modes._scores import correct, kinds, paired_difference
 from unsilent.modes.base import Evidence, FailureMode, ItemRole, Layer, Need, Statistic, View
+from unsilent.modes.scores import correct, kinds, paired_difference
 
 
 class OutOfDomainDegradation(FailureMode):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from unsilent.modes._scores import paired_difference
 from unsilent.modes.base import Evidence, FailureMode, Layer, Need, Statistic, View
+from unsilent.modes.scores import paired_difference
 
 
 class AlignmentErosion(FailureMode):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from unsilent.errors import PlanError, ReleaseError
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent, noise_multiplier
-from unsilent.release.layout import Layout
+from unsilent.release.layout import SCALE
 from unsilent.release.record_unit import record_sensitivity
 
 SMALLEST_SHARE = 4.0
@@ -171,7 +171,7 @@ def sensitivity(plan: MonitoringPlan) -> float:
     if plan.privacy.unit == "record":
         return record_sensitivity(plan)
     factor = 2.0 if plan.privacy.adjacency == "replace-one" else 1.0
-    return factor * Layout.from_plan(plan).bound
+    return factor * (plan.privacy.clip * SCALE)
 
 
 def sum_sigma(plan: MonitoringPlan) -> float:

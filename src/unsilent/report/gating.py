@@ -145,7 +145,7 @@ def _plan(ledger: Ledger) -> MonitoringPlan:
     declared = ledger.entries("plan")
     if not declared:
         raise InputError("a ledger without a plan", where=ledger.where, remedy="Give another run.")
-    return parse_plan(dict(declared[0].payload["plan"]), where=ledger.where)
+    return parse_plan(dict(declared[0].payload["plan"]), where=ledger.where, recorded=True)
 
 
 def _oracle(plan: MonitoringPlan, folder: Path, promoted: int) -> tuple[Truth, ...]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from unsilent.findings import Findings
 from unsilent.ledger import Entry
-from unsilent.taxonomy import CODES
 
 AWARE = "aware"
 """Kind of the entry by which a person says to know of the findings: ``by``, ``note``, ``head``."""
@@ -53,9 +52,9 @@ def incidents(findings: Findings, entries: Sequence[Entry]) -> tuple[Incident, .
     A mode may have been a failure at an earlier round and be none now: that stays an incident.
     """
     return tuple(
-        Incident(code, tuple(_moments(code, findings, entries)))
-        for code in CODES
-        if _first_alarm(code, entries) is not None
+        Incident(each.code, tuple(_moments(each.code, findings, entries)))
+        for each in findings.findings
+        if _first_alarm(each.code, entries) is not None
     )
 
 

@@ -107,7 +107,7 @@ def attendance(entries: Sequence[Entry]) -> tuple[Attended, ...]:
 
 def _spreads(plan: MonitoringPlan, entries: Sequence[Entry]) -> dict[str, Spread]:
     sums = [entry for entry in entries if entry.kind == "sum"]
-    if not sums:
+    if not sums or plan.absent:
         return {}
     layout, total = Layout.from_plan(plan), total_of(sums[-1].payload)
     found: dict[str, Spread] = {}

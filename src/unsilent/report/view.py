@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from unsilent.findings import Finding, Findings, Interval, Trend
 from unsilent.plan import MonitoringPlan
 from unsilent.report.record import Spread
-from unsilent.taxonomy import INFLUENCES
+from unsilent.taxonomy import CODES, INFLUENCES, SilentFailure, entry_of
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,29 @@ VIEWS: Mapping[str, str] = {
 def verdict(finding: Finding) -> Shown:
     """How the verdict of a finding is shown."""
     return VERDICTS[finding.verdict]
+
+
+def entry(finding: Finding) -> SilentFailure:
+    """The taxonomy's entry of a finding; of a mode that is not installed what the file says."""
+    return entry_of(finding.code, finding.mode, finding.layer)
+
+
+def named(finding: Finding) -> str:
+    """Code and title: "SF-1 Amplified bias"."""
+    return f"{finding.code} {entry(finding).title}"
+
+
+def strangers(findings: Findings) -> str | None:
+    """Which modes of a file are not installed here, as a sentence; None if all are."""
+    absent = [f"{f.code} ({f.mode})" for f in findings.findings if f.code not in CODES]
+    if not absent:
+        return None
+    are = (
+        "is not installed here: its code and name are"
+        if len(absent) == 1
+        else ("are not installed here: their codes and names are")
+    )
+    return f"{' and '.join(absent)} {are} those of the file."
 
 
 def points(value: float | None, *, sign: bool = False) -> str:
@@ -152,6 +175,8 @@ def change(trend: Trend) -> str | None:
 
 def leads(code: str) -> str:
     """Where a mode's arrows lead: "can lead to SF-2 and SF-3"."""
+    if code not in CODES:
+        return "not installed here"
     kinds = {"primary": "can lead to", "feedback": "can feed back into"}
     parts: list[str] = []
     for kind, words in kinds.items():

@@ -25,7 +25,6 @@ from unsilent.inference import influences_of
 from unsilent.ledger import START, Entry, Ledger, Verified
 from unsilent.ledger.location import ledger_of
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.release import Layout
 from unsilent.release.accountant import PRIVACY_EVENT, PrivacyEvent
 from unsilent.report.source import FINDINGS_FILE
 from unsilent.serve.gates import GateState, read_gate
@@ -188,7 +187,7 @@ class RunReader:
     def _read(self) -> RunState:
         ledger = self.ledger
         declared = ledger.entries(limit=1)[0].payload
-        plan = parse_plan(dict(declared["plan"]), where="plan")
+        plan = parse_plan(dict(declared["plan"]), where="plan", recorded=True)
         newest = ledger.page(limit=1)[0]
         changed = datetime.fromisoformat(newest.time)
         judged = ledger.page(limit=RECENT, kind="findings")
@@ -220,9 +219,7 @@ class RunReader:
             self._events.append(PrivacyEvent.from_json(entry.payload))
             self._events_to = entry.index
         last = _round(judged[0]) if judged else 0
-        return privacy_summary(
-            plan, Layout.from_plan(plan), self._events, stopped_after=last if stopped else None
-        )
+        return privacy_summary(plan, self._events, stopped_after=last if stopped else None)
 
     def _findings(
         self,
