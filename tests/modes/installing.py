@@ -43,8 +43,3 @@ def python(site: Path | None, *arguments: str, code: int = 0) -> subprocess.Comp
     )
     assert done.returncode == code, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     return done
-
-
-def unsilent(site: Path | None, *arguments: str, code: int = 0) -> str:
-    """The command's standard output."""
-    return python(site, "-m", "unsilent.cli", *arguments, code=code).stdout

@@ -2,11 +2,13 @@
 
     python -m tests.modes.seventh FOLDER
 
-The run lies in ``FOLDER/run`` afterwards. Adapters decline more the longer they are trained.
+The run lies in ``FOLDER/run`` afterwards, and in ``FOLDER/told.json`` what commands say of it.
+Adapters decline more the longer they are trained.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -14,9 +16,11 @@ import numpy as np
 from flwr.app import ArrayRecord, Context
 from flwr.serverapp.strategy import FedAvg
 from flwr.supercore.task_identity import TaskIdentity
+from typer.testing import CliRunner
 
 from tests.engines.flower.in_process import InProcess
 from tests.engines.flower.small_app import NODES, ROUNDS, START, small_app
+from unsilent.cli import app as commands
 from unsilent.flower import monitor_client, monitor_strategy
 from unsilent.items import Item, ItemSet, write_items
 from unsilent.modes import MODES
@@ -73,6 +77,30 @@ def main(folder: Path) -> None:
     grid = InProcess(app, NODES, folder / "nodes", agreed=plan)
     strategy = monitor_strategy(FedAvg(), plan, out=folder / "run")
     strategy.start(grid, ArrayRecord([START]), num_rounds=ROUNDS)  # type: ignore[arg-type]
+    (folder / "told.json").write_text(json.dumps(told(folder)), encoding="utf-8")
+
+
+def told(folder: Path) -> dict[str, str]:
+    """What each command prints."""
+    run, pack, plan = str(folder / "run"), str(folder / "pack.zip"), str(folder / "first.toml")
+    asked = {
+        "report": ["report", run],
+        "export": ["export", run],
+        "modes": ["modes", "SF-7"],
+        "evidence": ["evidence", run, "--key", str(folder / "key.pem"), "--out", pack],
+        "verify": ["verify", pack, "--json"],
+        "init": ["plan", "init", plan],
+        "contract": ["contract", plan],
+        "landscape": ["landscape", "--format", "json"],
+        "authors": ["landscape", "--authors", "--format", "csv"],
+    }
+    found: dict[str, str] = {}
+    for name, arguments in asked.items():
+        result = CliRunner().invoke(commands, arguments)
+        if result.exit_code:
+            raise RuntimeError(f"{name}: {result.output}") from result.exception
+        found[name] = result.stdout
+    return found
 
 
 if __name__ == "__main__":

@@ -134,28 +134,28 @@ def register(own: Iterable[FailureMode], offered: Iterable[Offer]) -> Registered
     for clash in _clashes([(mode, "unsilent") for mode in modes]):
         raise ModeError(clash, where=GROUP, remedy="Give one of them another.")
     found: list[tuple[FailureMode, str]] = []
-    faults: dict[str, str] = {}
+    faults: set[tuple[str, str]] = set()
     for offer in offered:
         try:
             found.append((_offered(offer), offer.origin))
         except Exception as error:
             # A stranger's module: whatever its import raises is a fault of that mode alone.
             said = str(error) if isinstance(error, ModeError) else f"{_kind(error)}: {error}"
-            faults[offer.name] = f"{offer.name} of {offer.origin} cannot be loaded: {said}"
+            faults.add((offer.name, f"{offer.name} of {offer.origin} cannot be loaded: {said}"))
     ours = [(mode, "unsilent") for mode in modes]
     kept: list[tuple[FailureMode, str]] = []
     for mode, origin in found:
         others = [*ours, *(each for each in found if each != (mode, origin))]
-        clash = next(iter(_clashes([(mode, origin)], others)), None)
-        if clash is None:
+        clashes = [(mode.name, clash) for clash in _clashes([(mode, origin)], others)]
+        faults.update(clashes)
+        if not clashes:
             kept.append((mode, origin))
-        else:
-            faults[mode.name] = clash
     return Registered(
         {mode.code: mode for mode in (*_ordered(modes), *_ordered(m for m, _ in kept))},
         {mode.code: origin for mode, origin in kept},
-        # A fault under the plan key of a mode of ours is told, and changes nothing for that key.
-        dict(sorted(faults.items())),
+        # Of several faults of one key the first in the alphabet is told. One under the key of a
+        # mode of ours changes nothing for that key.
+        dict(sorted(dict(sorted(faults, reverse=True)).items())),
     )
 
 
