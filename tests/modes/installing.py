@@ -33,13 +33,18 @@ def describe(site: Path, name: str, version: str, modes: dict[str, str]) -> None
     (info / "entry_points.txt").write_text("[unsilent.modes]\n" + "".join(lines))
 
 
-def python(site: Path | None, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Another Python, which finds what lies in ``site``; it must end with ``code``."""
-    paths = [*([str(site)] if site else []), str(ROOT), str(ROOT / "src"), str(ROOT / "bench/src")]
+def python(site: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """Another Python, which finds what lies in ``site`` and reads ``given``; it must end well."""
+    paths = [str(site), str(ROOT), str(ROOT / "src"), str(ROOT / "bench" / "src")]
     inherited = os.environ.get("PYTHONPATH", "")
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [*paths, inherited]))}
     done = subprocess.run(
-        [sys.executable, *arguments], env=env, capture_output=True, text=True, timeout=600
+        [sys.executable, *arguments],
+        env=env,
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
-    assert done.returncode == code, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     return done
