@@ -64,6 +64,11 @@ def by_mode(mode: str) -> SilentFailure:
     return _BY_MODE[mode]
 
 
+def installed(code: str, mode: str) -> bool:
+    """Whether a mode of this code and name is installed; another may have taken the code."""
+    return code in _BY_CODE and _BY_CODE[code].mode == mode
+
+
 def entry_of(code: str, mode: str, layer: str) -> SilentFailure:
     """The entry of a code, or a stand-in for a mode that is not installed here.
 
@@ -72,9 +77,8 @@ def entry_of(code: str, mode: str, layer: str) -> SilentFailure:
         mode: Its plan key there.
         layer: Its layer there.
     """
-    known = _BY_CODE.get(code)
-    if known is not None and known.mode == mode:
-        return known
+    if installed(code, mode):
+        return _BY_CODE[code]
     title = mode.replace("_", " ").capitalize()
     return SilentFailure(
         code, mode, cast("Layer", layer), title, f"The mode {mode} is not installed here."

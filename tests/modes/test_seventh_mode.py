@@ -95,13 +95,19 @@ def test_the_pack_verifies_and_every_round_is_judged_again(
 def test_a_first_plan_offers_it(made: Path, told: dict[str, str]) -> None:
     text = (made / "first.toml").read_text(encoding="utf-8")
     assert "# over_refusal = { tolerance = 0.10, clip = 0.3 }" in text
-    assert "SF-7" not in told["contract"], "it is not planned before someone says so"
+    assert "SF-7" not in told["first"], "it is not planned before someone says so"
+
+
+def test_a_plan_that_names_it_says_what_it_costs_and_what_leaves(told: dict[str, str]) -> None:
+    assert "Over-refusal: rise of the probability of declining" in told["contract"]
+    assert "SF-7 Over-refusal" in told["check"]
 
 
 def test_the_landscape_does_not_know_it_and_says_so(told: dict[str, str]) -> None:
     own = json.loads(told["landscape"])["own"]["cells"]["over_refusal"]
     assert own["rating"] == "none"
     assert "no benchmark run" in own["evidence"]
+    assert "SF-7 came later: nobody rated the twelve for it." in told["table"]
     assert told["authors"] == as_csv(authors_matrix()), "theirs stays as it is"
 
 

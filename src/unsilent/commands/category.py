@@ -76,12 +76,9 @@ def modes(
     """What each silent failure is, how it is measured, and what it leads to."""
     from unsilent.errors import InputError
     from unsilent.files import write_whole
-    from unsilent.modes import faults
     from unsilent.report.modes import mode_pages
 
     pages = mode_pages()
-    for said in faults().values():
-        typer.echo(f"left out: {said}", err=True)
     if code is not None and code.upper() not in pages:
         raise InputError(f"no mode {code!r}", remedy=f"Modes are {', '.join(pages)}.")
     chosen = pages if code is None else {code.upper(): pages[code.upper()]}

@@ -310,22 +310,25 @@ def parse_plan(
         recorded: It is a finished or running run's, to be shown or verified and not to be run: a
             mode that is not installed here is then kept as it was written, see ``absent``.
     """
-    modes = data.get("modes")
-    absent = (
-        [str(name) for name in cast("dict[str, Any]", modes) if name not in ModesPlan.model_fields]
-        if isinstance(modes, dict)
-        else []
-    )
+    absent = [name for name in _mode_keys(data) if name not in ModesPlan.model_fields]
     kind = RecordedPlan if recorded and absent else MonitoringPlan
     try:
         return kind.model_validate(data)
     except ValidationError as error:
         fault = plan_error(error, kind, data, where=where)
     name = fault.where.rpartition("modes.")[2]
-    if name in absent and (name in faults() or not fault.remedy.startswith("Did you mean")):
-        remedy = f"{fault.remedy} {_remedy(name)}" if name not in faults() else _remedy(name)
+    if name in faults():
+        raise PlanError(fault.what, where=fault.where, remedy=_remedy(name))
+    if name in absent and not fault.remedy.startswith("Did you mean"):
+        remedy = f"{fault.remedy} {_remedy(name)}"
         raise PlanError(fault.what, where=fault.where, remedy=remedy)
     raise fault
+
+
+def _mode_keys(data: object) -> list[str]:
+    """The keys of the table of modes, of what may be no plan at all."""
+    modes = cast("dict[str, object]", data).get("modes") if isinstance(data, dict) else None
+    return list(map(str, cast("dict[object, object]", modes))) if isinstance(modes, dict) else []
 
 
 def _remedy(name: str) -> str:

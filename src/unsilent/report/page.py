@@ -60,7 +60,7 @@ def _tile(run: Run, finding: Finding) -> dict[str, Any]:
         "shown": view.verdict(finding),
         "bar": charts.bar(finding),
         "figure": figures.over_rounds(run.findings, finding.code),
-        "leads": view.leads(finding.code),
+        "leads": view.leads(finding),
         "width": view.width(finding),
         "clients": view.clients(finding, run.plan, spread),
     }

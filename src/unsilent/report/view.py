@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from unsilent.findings import Finding, Findings, Interval, Trend
 from unsilent.plan import MonitoringPlan
 from unsilent.report.record import Spread
-from unsilent.taxonomy import CODES, INFLUENCES, SilentFailure, entry_of
+from unsilent.taxonomy import INFLUENCES, SilentFailure, entry_of, installed
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def named(finding: Finding) -> str:
 
 def strangers(findings: Findings) -> str | None:
     """Which modes of a file are not installed here, as a sentence; None if all are."""
-    absent = [f"{f.code} ({f.mode})" for f in findings.findings if f.code not in CODES]
+    absent = [f"{f.code} ({f.mode})" for f in findings.findings if not installed(f.code, f.mode)]
     if not absent:
         return None
     are = (
@@ -173,9 +173,10 @@ def change(trend: Trend) -> str | None:
     return f"{trend.first:.3f} → {trend.last:.3f}"
 
 
-def leads(code: str) -> str:
+def leads(finding: Finding) -> str:
     """Where a mode's arrows lead: "can lead to SF-2 and SF-3"."""
-    if code not in CODES:
+    code = finding.code
+    if not installed(code, finding.mode):
         return "not installed here"
     kinds = {"primary": "can lead to", "feedback": "can feed back into"}
     parts: list[str] = []
