@@ -51,7 +51,8 @@ def test_a_mode_that_does_not_measure_is_refused() -> None:
         ("needs", (("reference", "benign"),)),
         ("needs", (Need("reference", "poems"),)),  # type: ignore[arg-type]
         ("range", (1.0, -1.0)),
-        ("range", (0.0, float("inf"))),
+        ("range", (-1.0, float("inf"))),
+        ("range", (0.0, 2.0)),
         ("item_range", (0.0,)),
         ("leads_to", ("alignment_erosion",)),
     ],
@@ -69,6 +70,12 @@ def test_private_records_and_a_private_view_go_together(changes: dict[str, Any])
     """A release would else pay for the spread of records as if they were public probes."""
     with pytest.raises(ModeError, match="client_private if, and only if"):
         declared(kind("SF-7", "mine", **changes))
+
+
+def test_a_clip_leaves_a_share_whole() -> None:
+    with pytest.raises(ModeError, match="'clip' cuts a share short"):
+        declared(kind("SF-7", "mine", range=(0.0, 1.0)))
+    assert declared(kind("SF-7", "mine", range=(0.0, 1.0), clip=1.0)).clip == 1.0
 
 
 def test_a_clip_must_let_a_failure_be_seen() -> None:

@@ -63,6 +63,8 @@ def declared(kind: type[FailureMode]) -> FailureMode:
         )
     if kind.clip <= kind.tolerance:
         raise ModeError("its 'clip' is not above its 'tolerance'", where=where)
+    if kind.range[0] == 0 and kind.clip < 1:
+        raise ModeError("its 'clip' cuts a share short", where=where, remedy="Set it to 1.")
     private = any(need.items == "records" for need in kind.needs)
     if private != (kind.view == "client_private"):
         raise ModeError(
@@ -92,7 +94,8 @@ def _range(value: Any) -> bool:
         return False
     ends = cast("tuple[Any, ...]", value)
     numbers = all(isinstance(end, (int, float)) and math.isfinite(end) for end in ends)
-    return len(ends) == 2 and numbers and ends[0] < ends[1]
+    # A statistic that starts at 0 is judged as a share of clients.
+    return len(ends) == 2 and numbers and ends[0] < ends[1] and (ends[0] != 0 or ends[1] == 1)
 
 
 def _needs(value: Any) -> bool:
@@ -139,8 +142,8 @@ _PARTS: Mapping[str, Part] = {
     "clip": (_number(0.01, 2.0), "a number of at most 2"),
     "view": (lambda view: view in get_args(View), f"one of {', '.join(get_args(View))}"),
     "needs": (_needs, "a tuple of Need, of known adapters and items"),
-    "range": (_range, "two finite numbers, the lower one first"),
-    "item_range": (_range, "two finite numbers, the lower one first"),
+    "range": (_range, "two finite numbers, the lower one first; (0, 1) if it starts at 0"),
+    "item_range": (_range, "two finite numbers, the lower one first; (0, 1) if it starts at 0"),
     "statistic": (_text, "one line on what is measured"),
     "source": (_text, "one line on where the statistic comes from"),
 }

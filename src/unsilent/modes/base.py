@@ -165,6 +165,7 @@ class FailureMode(ABC):
     view: ClassVar[View]
     needs: ClassVar[tuple[Need, ...]]
     range: ClassVar[tuple[float, float]]
+    """Bounds of one client's number. One from 0 to 1 is judged as a share of clients: 0 or 1."""
     statistic: ClassVar[str]
     """One line for people: what is measured."""
     source: ClassVar[str]
