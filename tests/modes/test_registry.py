@@ -134,6 +134,16 @@ def test_one_that_cannot_be_imported_is_named_and_the_others_stay() -> None:
     )
 
 
+@pytest.mark.parametrize("raised", [SystemExit("no licence"), ValueError("two\nlines")])
+def test_whatever_a_module_raises_is_one_line(raised: BaseException) -> None:
+    def load() -> object:
+        raise raised
+
+    (line,) = register(OWN, [Offer("odd", "x 1", load)]).faults.values()
+    assert type(raised).__name__ in line
+    assert "\n" not in line
+
+
 def test_an_entry_point_is_called_as_the_plan_key() -> None:
     """Else nobody could say which mode it is that cannot be imported."""
     found = register(OWN, [Offer("another", "x 1", lambda: kind("SF-7", "mine"))])

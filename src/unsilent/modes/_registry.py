@@ -138,9 +138,10 @@ def register(own: Iterable[FailureMode], offered: Iterable[Offer]) -> Registered
     for offer in offered:
         try:
             found.append((_offered(offer), offer.origin))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # A stranger's module: whatever its import raises is a fault of that mode alone.
-            said = str(error) if isinstance(error, ModeError) else f"{_kind(error)}: {error}"
+            kind = "" if isinstance(error, ModeError) else f"{type(error).__name__}: "
+            said = " ".join(f"{kind}{error}".split())
             faults.add((offer.name, f"{offer.name} of {offer.origin} cannot be loaded: {said}"))
     ours = [(mode, "unsilent") for mode in modes]
     kept: list[tuple[FailureMode, str]] = []
@@ -201,7 +202,3 @@ def _ordered(modes: Iterable[FailureMode]) -> list[FailureMode]:
 
 def _origin(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unnamed distribution"
-
-
-def _kind(error: Exception) -> str:
-    return type(error).__name__
