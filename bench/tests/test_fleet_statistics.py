@@ -17,7 +17,7 @@ from unsilent_bench.scenarios.base import clients_of
 from unsilent_bench.scenarios.dealing import Dealt
 
 from bench.tests.fleet_bank import small_bank
-from unsilent.engines.flower.measuring import system_change
+from unsilent.client.measuring import system_change
 from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.modes import MODES
 from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need

@@ -128,7 +128,7 @@ def test_without_pyarrow_one_line_says_what_to_install(
         return real(name, *args, **more)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(InputError, match=r"pip install 'unsilent\[bench\]'"):
+    with pytest.raises(InputError, match=r"pip install \./bench"):
         write(tmp_path, [federation(clients=12)])
 
 

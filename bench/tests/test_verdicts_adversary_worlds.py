@@ -11,7 +11,7 @@ from unsilent_bench.verdicts.adversary.judged import controlled, judge
 from unsilent_bench.verdicts.adversary.play import Stage
 from unsilent_bench.verdicts.adversary.records import Records
 from unsilent_bench.verdicts.adversary.variants import own_forms, variants
-from unsilent_bench.verdicts.ours import releases
+from unsilent_bench.verdicts.own_method import releases
 
 from unsilent.inference.judge import judge_rounds
 from unsilent.modes.scores import paired_difference

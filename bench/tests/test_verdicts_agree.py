@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from unsilent_bench.verdicts.ours import (
+from unsilent_bench.verdicts.own_method import (
     CONTROLS,
     controlled,
     first,
-    ours,
+    own_method,
     releases,
     series_of,
     silences,
@@ -39,7 +39,7 @@ def test_verdicts_and_intervals_are_those_of_judge_rounds(
     )
     block = next(simulate(world, 60, np.random.default_rng(11)))
     plan = controlled(block.plan, method)
-    judged = ours(block, method)
+    judged = own_method(block, method)
     seen: set[str] = set()
     for repetition in range(2):
         sums = releases(block, repetition)
@@ -64,12 +64,12 @@ def test_a_round_misses_when_a_window_does_not_hold_the_truth() -> None:
     position = block.plan.planned.index("SF-6")
     tolerance = block.plan.mode(by_code("SF-6").mode)
     assert tolerance is not None
-    judged = ours(block, "boundary", "SF-6")
+    judged = own_method(block, "boundary", "SF-6")
     assert judged.missed is not None
     assert not judged.missed[..., position].any()
     # Without noise only truncation is left, far less than a point.
     block.truth[:, 2, position] += 0.01
-    judged = ours(block, "boundary", "SF-6")
+    judged = own_method(block, "boundary", "SF-6")
     assert judged.missed is not None
     assert judged.missed[:, 2:, position].all()
     assert not judged.missed[:, :2, position].any()

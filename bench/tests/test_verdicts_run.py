@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from unsilent_bench.verdicts import Row, figure, run, summary, table
 from unsilent_bench.verdicts.cells import TABLE, Cell, cells, noise_sd, size_for
-from unsilent_bench.verdicts.rows import METHODS, OURS, met
+from unsilent_bench.verdicts.rows import METHODS, OWN_METHOD, met
 from unsilent_bench.verdicts.run import rows_of
 from unsilent_bench.verdicts.scenarios import SCENARIOS, World
 
@@ -23,7 +23,7 @@ def rows() -> tuple[Row, ...]:
 
 def test_ours_are_as_good_as_asked(rows: tuple[Row, ...]) -> None:
     for row in rows:
-        if row.method in OURS and row.part in ("errors", "silent"):
+        if row.method in OWN_METHOD and row.part in ("errors", "silent"):
             assert row.met, row
 
 

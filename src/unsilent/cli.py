@@ -19,7 +19,6 @@ import typer
 from unsilent import __version__
 from unsilent.commands import alerts as alerting
 from unsilent.commands import category, evidence, gate, landscape, privacy, probes
-from unsilent.commands import local as own
 from unsilent.commands import plan as plans
 from unsilent.commands import serve as dashboard
 from unsilent.commands.common import (
@@ -33,7 +32,7 @@ from unsilent.commands.common import (
     read_plan,
 )
 from unsilent.commands.extensions import add_installed
-from unsilent.errors import UnsilentError
+from unsilent.errors import InputError, UnsilentError
 
 if TYPE_CHECKING:
     from unsilent.findings import Findings
@@ -185,7 +184,7 @@ app.add_typer(gate.app, name="gate")
 app.add_typer(alerting.app, name="alerts")
 app.command(epilog="Example: unsilent contract plan.toml")(plans.contract)
 app.command(epilog="Example: unsilent serve runs")(dashboard.serve)
-app.command(epilog="Example: unsilent local store/client-3 --json")(own.local)
+app.command(epilog="Example: unsilent local store/client-3 --json")(privacy.local)
 app.command(epilog="Example: unsilent landscape --format html --out landscape.html")(
     landscape.landscape
 )
@@ -241,7 +240,13 @@ def _federation(
     # Read by Flower when it is imported: nothing is reported to anyone.
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
     os.environ.setdefault("FLWR_DISABLE_UPDATE_CHECK", "1")
-    from unsilent.engines.flower.run import run_plan
+    try:
+        from unsilent.engines.flower.run import run_plan
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"a federation runs in Flower, and {error.name} is not installed",
+            remedy="pip install 'unsilent[flower]'.",
+        ) from None
     from unsilent.report.page import write_page
     from unsilent.report.timing import read_timing
 

@@ -72,6 +72,10 @@ class AssetError(UnsilentError):
     """A download that did not arrive whole, or could not be had."""
 
 
+class MessageError(UnsilentError):
+    """Bytes that are no order and no answer."""
+
+
 class ReleaseError(UnsilentError):
     """A release or privacy event that is damaged, or that does not fit the others."""
 

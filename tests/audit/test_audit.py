@@ -20,7 +20,7 @@ from unsilent.plan.shipped import starter_plan
 from unsilent.release import SeededNoise, accountant, noise, record_unit
 from unsilent.release.layout import Layout
 from unsilent.release.noise import ExactNoise, share_variance
-from unsilent.release.vector import noised
+from unsilent.release.vector import privatize
 
 
 def plan(**privacy):
@@ -134,7 +134,7 @@ def test_a_weak_exact_sampler_is_seen_by_its_own_sample():
     weak = Mechanism(
         mechanism.layout,
         mechanism.variance,
-        mechanism.noised,
+        mechanism.privatize,
         mechanism.source,
         lambda: Scaled(ExactNoise(), 0.85),
     )
@@ -168,10 +168,10 @@ def test_what_is_attacked_is_what_an_observer_releases(tmp_path):
     )
     values = {"SF-1": 0.05, "SF-3": 0.05, "SF-1.spread": 0.02, "SF-3.spread": 0.02}
     values |= {"system.loss": 0.1, "system.accuracy": 0.2}
-    again = noised(Layout.from_plan(of), values, share_variance(of), SeededNoise(6))
+    again = privatize(Layout.from_plan(of), values, share_variance(of), SeededNoise(6))
     assert made.vector.tolist() == again.tolist()
     mechanism = Mechanism.of(of)
-    assert (mechanism.noised, mechanism.variance) == (noised, share_variance(of))
+    assert (mechanism.privatize, mechanism.variance) == (privatize, share_variance(of))
 
 
 def test_blocks_hold_every_coordinate_once():

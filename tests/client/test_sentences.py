@@ -16,10 +16,10 @@ from flwr.app import ArrayRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.common.serde import recorddict_to_proto
 
+from tests.engines.flower import wire as messages
 from tests.engines.flower.in_process import enter_run
 from unsilent import errors
 from unsilent.client.sentences import Sentence, sentence_of
-from unsilent.engines.flower import messages
 from unsilent.engines.flower.arrays import save_arrays
 from unsilent.engines.flower.messages import ANSWER, FAILED, OBSERVE, SPENT
 from unsilent.errors import UnsilentError

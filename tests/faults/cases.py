@@ -22,7 +22,7 @@ from flwr.app import ArrayRecord
 from flwr.serverapp.strategy import FedAvg
 from flwr.supercore.task_identity import TaskIdentity
 
-import unsilent.engines.flower.exchange as exchange
+import unsilent.engines.flower.transport as exchange
 from tests.faults import killing
 from tests.faults.federation import (
     CLIENTS,

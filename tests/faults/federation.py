@@ -27,8 +27,8 @@ from flwr.app import (
 )
 from flwr.clientapp import ClientApp
 
+from tests.engines.flower import wire as messages
 from tests.faults import killing
-from unsilent.engines.flower import messages
 from unsilent.engines.flower.messages import ADAPTER, ANSWER, ORDER
 from unsilent.engines.flower.monitored_client import monitor_client
 from unsilent.items import Item, ItemSet, write_items

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from unsilent.client.measuring import system_change
 from unsilent.client.observer import Observer
-from unsilent.engines.flower.measuring import system_change
 from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.modes import MODES
 from unsilent.modes.base import Evidence, Need

@@ -172,12 +172,12 @@ def test_vectors_whose_noise_is_not_independent_or_not_gaussian(broken, by):
 def test_noise_that_follows_the_value():
     whole = Mechanism.of(PLAN)
 
-    def noised(layout, values, variance, source):
+    def privatize(layout, values, variance, source):
         clean = layout.encode(values)
-        draws = whole.noised(layout, values, variance, source) - clean
+        draws = whole.privatize(layout, values, variance, source) - clean
         return clean + np.rint(draws * np.where(np.abs(clean) > 50, 0.7, 1.0)).astype(np.int64)
 
-    assert caught(replace(whole, noised=noised)) & {"values", "chi2", "covariance"}
+    assert caught(replace(whole, privatize=privatize)) & {"values", "chi2", "covariance"}
 
 
 def once(draws, scale):

@@ -20,6 +20,7 @@ from unsilent.assets.download import check_hash, download
 from unsilent.assets.packages import Package
 from unsilent.assets.unpack import unpack
 from unsilent.errors import AssetError
+from unsilent.files import sync_folder
 
 Progress = Callable[[str, float], None]
 """Told what is being done and which share of it is done, from 0 to 1."""
@@ -106,7 +107,7 @@ def _install(package: Package, root: Path, target: Path, report: Progress) -> No
             # Damaged since it was written: a rename onto a filled folder fails.
             target.rename(work / "damaged")
         (work / "new").rename(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -135,7 +136,7 @@ def _unpack_whole(package: Package, archive: Path, folder: Path, report: Progres
         json.dump(manifest, file, indent=1, sort_keys=True)
         file.flush()
         os.fsync(file.fileno())
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
 def _is_whole(folder: Path, package: Package) -> bool:
@@ -151,16 +152,6 @@ def _is_whole(folder: Path, package: Package) -> bool:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _silent(_what: str, _share: float) -> None:

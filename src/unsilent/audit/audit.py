@@ -1,7 +1,7 @@
 """``unsilent privacy audit``: an attack on the code that releases, which must not succeed.
 
 A canary, a client with the most extreme statistics there are, is put into the sum or left out of
-it, many times over, by the function that real clients release with (``vector.noised``). How well
+it, many times over, by the function that real clients release with (``vector.privatize``). How well
 the sums tell the two apart gives a lower bound on the privacy that is really lost; a bound above
 the claim is a bug. Beside it: a canary for each block of coordinates, one that turns round between
 two rounds, one for an attacker who knows the noise's covariance, tests of the noise as a whole

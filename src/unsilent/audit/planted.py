@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unsilent.audit.worlds import Mechanism, Noised, blocks, laid_out
+from unsilent.audit.worlds import Mechanism, Privatize, blocks, laid_out
 from unsilent.client.budget import Spent
 from unsilent.client.limit import Limit
 from unsilent.client.observer import Observer
@@ -185,11 +185,11 @@ def silent_block(plan: MonitoringPlan, mechanism: Mechanism) -> Mechanism:
     def broken(
         layout: Layout, values: Mapping[str, float], variance: float, noise: NoiseSource
     ) -> NDArray[np.int64]:
-        vector = mechanism.noised(layout, values, variance, noise)
+        vector = mechanism.privatize(layout, values, variance, noise)
         vector[..., positions] = layout.encode(values)[positions]
         return vector
 
-    return replace(mechanism, noised=broken)
+    return replace(mechanism, privatize=broken)
 
 
 def zero_out_variance(plan: MonitoringPlan) -> float:
@@ -202,19 +202,21 @@ def with_noise(broken: Callable[[NDArray[np.int64]], NDArray[np.int64]]) -> Plan
     """A mechanism whose noise, (…, n_coordinates), was made into something else."""
 
     def plant(plan: MonitoringPlan, mechanism: Mechanism) -> Mechanism:
-        return replace(mechanism, noised=_altered(mechanism.noised, broken))
+        return replace(mechanism, privatize=_altered(mechanism.privatize, broken))
 
     return plant
 
 
-def _altered(whole: Noised, broken: Callable[[NDArray[np.int64]], NDArray[np.int64]]) -> Noised:
-    def noised(
+def _altered(
+    whole: Privatize, broken: Callable[[NDArray[np.int64]], NDArray[np.int64]]
+) -> Privatize:
+    def privatize(
         layout: Layout, values: Mapping[str, float], variance: float, noise: NoiseSource
     ) -> NDArray[np.int64]:
         clean = layout.encode(values)
         return clean + broken(whole(layout, values, variance, noise) - clean)
 
-    return noised
+    return privatize
 
 
 def in_pairs(noise: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -17,13 +17,13 @@ from unsilent.client.observer import Observer
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import Layout
 from unsilent.release.noise import ExactNoise, NoiseSource, SeededNoise, share_variance
-from unsilent.release.vector import noised
+from unsilent.release.vector import privatize
 
 _EXTREME = 1e3
 _OTHER_LOOKS = 34
 
 Values = Mapping[str, float]
-Noised = Callable[[Layout, Values, float, NoiseSource], NDArray[np.int64]]
+Privatize = Callable[[Layout, Values, float, NoiseSource], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Mechanism:
     Attributes:
         layout: It encodes and clips.
         variance: Variance of one client's share of the noise.
-        noised: Makes one client's noised vector.
+        privatize: Makes one client's noised vector.
         source: Gives the noise of a stream ``(seed, world, round, client)``.
         exact: Gives the noise of real clients.
         observer: Lets a client's releases go, and keeps its limit.
@@ -41,7 +41,7 @@ class Mechanism:
 
     layout: Layout
     variance: float
-    noised: Noised
+    privatize: Privatize
     source: Callable[[Sequence[int]], NoiseSource]
     exact: Callable[[], NoiseSource]
     observer: type[Observer] = Observer
@@ -49,7 +49,7 @@ class Mechanism:
     @classmethod
     def of(cls, plan: MonitoringPlan) -> Mechanism:
         """What clients run under a plan. Raises PlanError if its noise cannot be drawn."""
-        return cls(Layout.from_plan(plan), share_variance(plan), noised, SeededNoise, ExactNoise)
+        return cls(Layout.from_plan(plan), share_variance(plan), privatize, SeededNoise, ExactNoise)
 
 
 class _Quiet:
@@ -109,7 +109,7 @@ class Worlds:
     def vector(self, values: Values, noise: NoiseSource) -> NDArray[np.int64]:
         """What one client releases, with this noise."""
         subject = self.mechanism
-        return subject.noised(subject.layout, values, subject.variance, noise)
+        return subject.privatize(subject.layout, values, subject.variance, noise)
 
     def clean(self, values: Values) -> NDArray[np.int64]:
         """What one client would release without noise."""

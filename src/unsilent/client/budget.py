@@ -7,41 +7,14 @@ read what it spent has nothing left to spend.
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 from unsilent.errors import BudgetError, ReleaseError
 from unsilent.files import digest_json, write_whole
 from unsilent.release.accountant import PrivacyEvent
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _hold(file: IO[bytes]) -> None:
-        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-
-    def sync_folder(folder: Path) -> None:
-        """Nothing to do: Windows writes names through."""
-
-else:
-    import fcntl
-
-    def _hold(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX)
-
-    def sync_folder(folder: Path) -> None:
-        """Put the names of new files on disk, so that they outlive a power cut."""
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
 
 BUDGET_SCHEMA = "unsilent/budget/1"
 _REMEDY = (
@@ -82,15 +55,6 @@ class Spent:
             str(data["release"]),
             None if run is None else str(run),
         )
-
-
-@contextmanager
-def locked(folder: Path) -> Generator[None, None, None]:
-    """Hold a client's folder alone; the lock goes with the process that held it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("ab") as file:
-        _hold(file)
-        yield
 
 
 class BudgetFile:

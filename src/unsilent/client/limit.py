@@ -13,9 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from unsilent.client.budget import locked
 from unsilent.errors import BudgetError, InputError
-from unsilent.files import write_whole
+from unsilent.files import locked, write_whole
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent, gaussian_delta, total_mu
 

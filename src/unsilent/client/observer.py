@@ -14,19 +14,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from unsilent.client.budget import BudgetFile, Spent, locked, sync_folder
+from unsilent.client.budget import BudgetFile, Spent
 from unsilent.client.cache import Kept, KeptReleases, other_run, run_of
 from unsilent.client.limit import Limit, LimitFile
 from unsilent.client.own_statistics import keep_own
 from unsilent.client.tries import begin_try
 from unsilent.errors import BudgetError, BudgetSpentError, OutcomeError, PlanError, ReleaseError
+from unsilent.files import locked, sync_folder
 from unsilent.modes.base import Statistic
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent, epsilon
 from unsilent.release.layout import ACCURACY, LOSS, SPREAD, Layout, subgroup_name
 from unsilent.release.noise import NoiseSource, planned_event, share_variance
 from unsilent.release.release import Release
-from unsilent.release.vector import noised
+from unsilent.release.vector import privatize
 
 _LONGEST_RUN = 200
 
@@ -180,7 +181,7 @@ class Observer:
         kept = self._kept.unbooked(round_number, spent)
         if kept is None:
             values = self._values(statistics, system)
-            vector = noised(self.layout, values, self._variance, self._noise)
+            vector = privatize(self.layout, values, self._variance, self._noise)
             if not self._budget.exists():
                 self._limit.write(limit)
                 self._budget.write(())

@@ -36,7 +36,7 @@ def add_installed(app: typer.Typer, group: str = "") -> None:
     found = {each.name: each for each in entry_points(group=GROUP)}
     if group:
         if group in found:
-            app.add_typer(found[group].load())
+            app.registered_commands += found[group].load().registered_commands
             return
     else:
         for name in sorted(set(found) - set(_OF_BENCH)):

@@ -77,6 +77,20 @@ def _coded(value: Any) -> bool:
     )
 
 
+def _causes(value: Any) -> bool:
+    """What a gate decided from: findings by code and verdict, or an entry that has neither."""
+    return isinstance(value, list) and all(
+        isinstance(each, dict) and _cause(cast("Mapping[str, Any]", each))
+        for each in cast("list[Any]", value)
+    )
+
+
+def _cause(told: Mapping[str, Any]) -> bool:
+    # A round that was missed and a person's word are causes too; no mode is theirs.
+    told_of = [told.get("code"), told.get("verdict")]
+    return _text(told.get("entry")) and (told_of == [None, None] or all(map(_text, told_of)))
+
+
 _SHAPES: Mapping[str, Mapping[str, Fits]] = {
     "system": {"round": _round, "loss": _number, "accuracy": _number},
     "privacy_event": {"round": _round, "sensitivity": _number, "sigma": _number},
@@ -91,6 +105,6 @@ _SHAPES: Mapping[str, Mapping[str, Fits]] = {
     "missed": {"round": _round, "reason": _text},
     "stopped": {"round": _round, "reason": _text},
     "aware": {"by": _text, "note": _text},
-    "gate": {"round": _round, "action": _text, "reason": _text, "caused_by": _coded},
+    "gate": {"round": _round, "action": _text, "reason": _text, "caused_by": _causes},
     "gate_overrule": {"by": _text, "reason": _text},
 }

@@ -18,8 +18,8 @@ from unsilent.errors import ModelError, OutcomeError
 from unsilent.files import digest_json
 from unsilent.items import ItemSet, Outcomes
 from unsilent.models.base import Adapter, Training, TrainingReport
-from unsilent.modes import MODES
-from unsilent.modes.base import AdapterRole, Evidence, ItemRole
+from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need
+from unsilent.modes.gather import gather, needs_of
 
 Score = Callable[[ItemSet], Sequence[Sequence[float]] | NDArray[np.floating]]
 """Items in, one row of probabilities an item out: one number a choice, padded with 0 or not."""
@@ -107,17 +107,17 @@ def evidence_with(
     Raises:
         OutcomeError: An adapter or a role that a mode needs is missing, or as ``checked``.
     """
-    needs = {need for code in codes for need in MODES[code].needs}
-    outcomes = {}
-    for need in sorted(needs, key=lambda need: (need.items, need.adapter)):
+
+    def scored(need: Need) -> Outcomes:
         if need.adapter not in scores or need.items not in items:
             raise OutcomeError(
                 f"nothing scores {need.items} items under the {need.adapter} adapter",
                 where="score hook",
                 remedy="Give a function for the adapter and an item set for the role.",
             )
-        outcomes[need] = score_with(scores[need.adapter], items[need.items], need.adapter)
-    return Evidence(outcomes, home_domain=home_domain)
+        return score_with(scores[need.adapter], items[need.items], need.adapter)
+
+    return gather(needs_of(codes), scored, home_domain)
 
 
 class ScoreHook:

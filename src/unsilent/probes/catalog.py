@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any
 
@@ -13,9 +14,36 @@ from unsilent.probes.fingerprints import copied_from
 from unsilent.probes.known import bias_sets, question_sets, requests
 from unsilent.probes.known.base import KnownSet
 
-KNOWN: Mapping[str, KnownSet] = MappingProxyType(
-    {known.name: known for known in (*bias_sets.SETS, *question_sets.SETS, *requests.SETS)}
-)
+GROUP = "unsilent.probes"
+"""Entry points by which other distributions add sets: a set's name, and where its KnownSet is."""
+
+_OWN = {known.name: known for known in (*bias_sets.SETS, *question_sets.SETS, *requests.SETS)}
+
+
+def _installed() -> tuple[dict[str, KnownSet], dict[str, str]]:
+    """The sets of other distributions, and what is wrong with those that cannot be used."""
+    found: dict[str, KnownSet] = {}
+    wrong: dict[str, str] = {}
+    for each in entry_points(group=GROUP):
+        of = each.dist.name if each.dist else each.value
+        if each.name in _OWN or each.name in found:
+            wrong[each.name] = f"{of} names a set that is there already"
+            continue
+        try:
+            known = each.load()
+        except Exception as error:  # another's code may raise anything, and concerns its set alone
+            wrong[each.name] = f"{of} cannot be loaded ({type(error).__name__})"
+            continue
+        if isinstance(known, KnownSet) and known.name == each.name:
+            found[each.name] = known
+        else:
+            wrong[each.name] = f"{each.value} of {of} is no KnownSet of that name"
+    return found, wrong
+
+
+_OTHERS, _WRONG = _installed()
+
+KNOWN: Mapping[str, KnownSet] = MappingProxyType(_OWN | _OTHERS)
 """Every known set, by its name."""
 
 
@@ -26,7 +54,10 @@ _MOST_PASSED = 10_000
 
 def find(name: str) -> KnownSet:
     """A known set by its name, ``-`` for ``_`` and case aside. Raises PlanError."""
-    known = KNOWN.get(name.casefold().replace("-", "_"))
+    plain = name.casefold().replace("-", "_")
+    known = KNOWN.get(plain)
+    if known is None and plain in _WRONG:
+        raise PlanError(f"the known set {name!r} is not usable: {_WRONG[plain]}")
     if known is None:
         near = difflib.get_close_matches(name.casefold(), KNOWN, n=1)
         raise PlanError(

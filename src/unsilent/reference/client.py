@@ -15,10 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.client.agreement import plan_of
-from unsilent.client.observer import Observer
-from unsilent.engines.flower.answering import noise_of
-from unsilent.engines.flower.measuring import system_change
-from unsilent.engines.flower.shipping import Shipped
+from unsilent.client.measuring import SYSTEM, measure, system_change
+from unsilent.client.observer import SystemChange
 from unsilent.files import write_whole
 from unsilent.items import ItemSet, Outcomes
 from unsilent.models import (
@@ -29,13 +27,13 @@ from unsilent.models import (
     load_model,
     model_openings,
 )
-from unsilent.modes import MODES
-from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need, Statistic
+from unsilent.modes.base import AdapterRole, ItemRole, Need, Statistic
+from unsilent.modes.gather import gather, needs_of
 from unsilent.plan import MonitoringPlan
 from unsilent.probes import load_probes
 from unsilent.probes.openings import COMPLIANCE_OPENINGS, with_openings
+from unsilent.probes.shipping import Shipped
 from unsilent.reference.records import ClientRecords, client_records
-from unsilent.release import Release
 from unsilent.release.record_rules import each_alone
 from unsilent.release.record_unit import evaluation_records
 
@@ -123,8 +121,10 @@ class Client:
             local.save(self.folder / "local.safetensors")
         return local, report
 
-    def observe(self, round_number: int, aggregated: Adapter, reference: Adapter | None) -> Release:
-        """Personalize the aggregated adapter, measure all planned modes, and release.
+    def measure(
+        self, round_number: int, aggregated: Adapter, reference: Adapter | None
+    ) -> tuple[list[Statistic], SystemChange]:
+        """Personalize the aggregated adapter, and measure all planned modes.
 
         ``reference`` is what behaviour is compared with: None is the base model. Raises
         OutcomeError if the plan's unit is the record and a held-out one was trained on.
@@ -138,33 +138,16 @@ class Client:
             "global": aggregated,
             "personalized": personalized,
         }
-        modes = [MODES[code] for code in self.plan.planned]
-        needs = {need for mode in modes for need in mode.needs}
-        needs |= {Need("reference", "records"), Need("personalized", "records")}
-        outcomes = {
-            need: Outcomes(
-                self._items(need.items),
-                need.adapter,
-                self._scored(need.items, adapters[need.adapter]),
-            )
-            for need in sorted(needs, key=lambda need: (need.items, need.adapter))
-        }
-        evidence = Evidence(outcomes, home_domain=self._own.home_domain)
-        statistics = [mode.measure_with(evidence, self.plan.subgroups(mode.code)) for mode in modes]
-        system = system_change(evidence)
+
+        def scored(need: Need) -> Outcomes:
+            rows = self._scored(need.items, adapters[need.adapter])
+            return Outcomes(self._items(need.items), need.adapter, rows)
+
+        evidence = gather(needs_of(self.plan.planned, SYSTEM), scored, self._own.home_domain)
+        statistics = measure(self.plan, evidence)
         if self.simulated:
             self._tell_oracle(round_number, statistics)
-        return self.observer(round_number).release(round_number, statistics, system)
-
-    def observer(self, round_number: int) -> Observer:
-        """What releases for this client in a round."""
-        return Observer(
-            self.plan,
-            f"client-{self.index}",
-            self.folder,
-            noise=noise_of(self.plan, self.index, round_number, seeded=self.simulated),
-            run=self.run,
-        )
+        return statistics, system_change(evidence)
 
     def serve(self, round_number: int, promoted: Adapter) -> None:
         """Keep the promoted adapter as the one in use, personalized; round 0's as it is.

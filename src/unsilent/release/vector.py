@@ -15,7 +15,7 @@ from unsilent.release.layout import Layout
 from unsilent.release.noise import NoiseSource
 
 
-def noised(
+def privatize(
     layout: Layout, values: Mapping[str, float], variance: float, noise: NoiseSource
 ) -> NDArray[np.int64]:
     """One client's values, clipped and encoded, plus its share of the noise.

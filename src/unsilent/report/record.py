@@ -53,7 +53,8 @@ class Record:
         epsilons: Epsilon spent after each release.
         decisions: Payloads of the gate's decisions and of what people said, oldest first.
         incidents: One for each mode that was ever a failure.
-        spreads: By code, of the modes whose squares are released.
+        spreads: By code, of the modes whose squares are released; none of sums whose vectors had
+            the layout of an earlier version.
         head: Hash of the newest entry.
         entries: How many there are.
     """
@@ -110,6 +111,8 @@ def _spreads(plan: MonitoringPlan, entries: Sequence[Entry]) -> dict[str, Spread
     if not sums or plan.absent:
         return {}
     layout, total = Layout.from_plan(plan), total_of(sums[-1].payload)
+    if total.layout != layout.digest:
+        return {}
     found: dict[str, Spread] = {}
     for code in plan.planned:
         if code + SQUARE in layout.names and total.clients >= 2:

@@ -214,9 +214,15 @@ def clients(finding: Finding, plan: MonitoringPlan, spread: Spread | None) -> st
     if finding.range[0] == 0:
         return f"{whom} of 0 or 1: the share of clients that are left behind"
     if spread is None:
+        released = plan.monitor.population == "like-these"
         return (
             f"{whom}, each within [{points(finding.range[0])}, {points(finding.range[1])}]; how "
-            "far they differ was not released under this plan"
+            "far they differ "
+            + (
+                "cannot be told: the ledger is not here, or its sums are of an earlier version"
+                if released
+                else "was not released under this plan"
+            )
         )
     if spread.sd is None:
         return f"{whom}; they differ by less than the privacy noise lets one see"

@@ -141,6 +141,8 @@ class Monitor:
         Raises:
             BudgetSpentError: The budget would be passed, and monitoring stops for good; or it was
                 stopped before. Nothing is booked.
+            RunError: The run was begun by a version whose vectors had another layout. Nothing is
+                booked.
         """
         stopped = self.stopped
         if stopped is not None and round_number >= stopped:
@@ -148,6 +150,13 @@ class Monitor:
                 f"the budget is spent and monitoring stopped from round {stopped} on",
                 where="privacy.epsilon",
                 remedy="Training can go on.",
+            )
+        # No round can be judged together with such sums: no client is to spend anything on it.
+        if any(total.layout != self.layout.digest for total in self._totals.values()):
+            raise RunError(
+                "the sums so far are of an earlier version, whose vectors had another layout",
+                where="monitoring",
+                remedy="Go on with the unsilent that began the run, or begin another run.",
             )
         if any(event.round == round_number for event in self._events):
             return

@@ -3,12 +3,14 @@
 import json
 
 import pytest
-from flwr.app import ArrayRecord, Context, RecordDict
+from flwr.app import Context, RecordDict
 
-from unsilent.engines.flower.home import declared_home
-from unsilent.engines.flower.measuring import Functions, measure
+from unsilent.client.functions import Functions
+from unsilent.client.participant import Agreed
+from unsilent.engines.flower.site import site_of
 from unsilent.errors import InputError
 from unsilent.items import Item, write_items
+from unsilent.messages import Order
 from unsilent.plan import parse_plan
 from unsilent.release.record_rules import HOME_KEY
 
@@ -19,31 +21,31 @@ def context(**config):
 
 def test_the_nodes_config_comes_before_the_file(tmp_path):
     here = {"store": str(tmp_path)}
-    assert declared_home(context(**here)) is None
+    assert site_of(context(**here)).home() is None
     (tmp_path / HOME_KEY).write_text(" news \n", encoding="utf-8")
-    assert declared_home(context(**here)) == "news"
-    assert declared_home(context(**here, **{HOME_KEY: "film"})) == "film"
+    assert site_of(context(**here)).home() == "news"
+    assert site_of(context(**here, **{HOME_KEY: "film"})).home() == "film"
 
 
 def test_a_client_without_a_folder_has_declared_nothing(monkeypatch):
     monkeypatch.delenv("UNSILENT_SIMULATION", raising=False)
-    assert declared_home(context()) is None
+    assert site_of(context()).home() is None
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "film\nnews", "x" * 201])
 def test_what_is_no_short_line_is_refused_without_being_shown(tmp_path, text):
     (tmp_path / HOME_KEY).write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match="one short line") as caught:
-        declared_home(context(store=str(tmp_path)))
+        site_of(context(store=str(tmp_path))).home()
     assert "film" not in str(caught.value)
 
 
 def test_a_number_in_the_config_is_no_domain():
     with pytest.raises(InputError, match="one short line"):
-        declared_home(context(**{HOME_KEY: 3}))
+        site_of(context(**{HOME_KEY: 3})).home()
 
 
-def worse_on_news(items, arrays, context):
+def worse_on_news(items, arrays):
     """Right everywhere, but the trained adapter is wrong about the news."""
     rows = []
     for item in items:
@@ -72,13 +74,12 @@ def test_a_client_is_measured_away_from_the_home_that_it_declared(tmp_path, conf
             "probes": {"task": str(tmp_path / "task.jsonl")},
         }
     )
-    functions = Functions(worse_on_news, lambda context: made("own", ["film", "film", "news"]))
-    arrays = ArrayRecord()
-    adapters = {"reference": None, "global": arrays, "personalized": arrays}
-    statistics, _ = measure(
-        functions,
-        json.dumps(plan.to_json()),
-        adapters,
-        context(store=str(tmp_path / "own"), **config),
+    functions = Functions(
+        worse_on_news,
+        lambda: made("own", ["film", "film", "news"]),
+        personalize=lambda arrays: arrays,
     )
+    order = Order(json.dumps(plan.to_json()), "", 1, arrays={"adapter": {}})
+    site = site_of(context(store=str(tmp_path / "own"), plan=plan.digest, **config))
+    statistics, _ = functions(Agreed.to(order, site))
     assert [round(each.value, 6) for each in statistics] == [lost]

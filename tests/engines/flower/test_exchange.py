@@ -9,9 +9,11 @@ import pytest
 from flwr.app import ConfigRecord, Error, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
-from unsilent.engines.flower import messages
-from unsilent.engines.flower.exchange import ask
+from tests.engines.flower import wire as messages
+from unsilent.engines.flower.transport import GridTransport
 from unsilent.errors import InputError, RunError
+from unsilent.messages import Order
+from unsilent.server.transport import ask
 
 SECRET = "the patient wrote: it hurts"
 
@@ -56,8 +58,8 @@ class Nodes:
 
 
 def put(nodes: Nodes, asked: Iterable[int], timeout: float = 5.0) -> Any:
-    requests = {node: messages.request(node, "query.x", {"plan": "{}"}, 1) for node in asked}
-    return ask(nodes, requests, lambda n, total: None, timeout=timeout)  # type: ignore[arg-type]
+    orders = {node: Order("{}", "", 1) for node in asked}
+    return ask(GridTransport(nodes), "x", orders, lambda n, total: None, timeout=timeout)  # type: ignore[arg-type]
 
 
 def test_answers_come_in_the_order_in_which_nodes_were_asked() -> None:

@@ -11,10 +11,10 @@ import pytest
 from flwr.app import Array, ArrayRecord, Context, RecordDict
 from flwr.clientapp import ClientApp
 
+from tests.engines.flower import wire as messages
 from tests.engines.flower.in_process import enter_run
 from unsilent.client.sentences import Sentence
 from unsilent.client.tries import MOST_TRIES
-from unsilent.engines.flower import messages
 from unsilent.engines.flower.arrays import save_arrays
 from unsilent.flower import monitor_client
 from unsilent.items import Item, ItemSet

@@ -17,17 +17,29 @@ from flwr.app import Context, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 from numpy.typing import NDArray
 
-from unsilent.engines.flower import client, messages
-from unsilent.engines.flower.exchange import Answers, sorted_answers
-from unsilent.engines.flower.masked import SecureSum
-from unsilent.engines.flower.messages import AGREE, BOXES, DRAW, KEYS, NAME, OBSERVE, SHARES, UNMASK
+from tests.engines.flower import wire as messages
+from unsilent.engines.flower import client
+from unsilent.engines.flower.messages import (
+    AGREE,
+    BOXES,
+    DRAW,
+    KEYS,
+    NAME,
+    OBSERVE,
+    SHARES,
+    UNMASK,
+    answer_in,
+)
 from unsilent.errors import RunError, SecureSumError
 from unsilent.ledger import Ledger
+from unsilent.messages import Answer
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release import Release
 from unsilent.release.noise import share_variance
 from unsilent.release.secure_sum import Parameters, SecureClient, Terms
+from unsilent.server.masked_sum import SecureSum
 from unsilent.server.monitor import Monitor
+from unsilent.server.transport import Answers, sorted_answers
 
 CLIENTS = 10
 STAGES = (KEYS, SHARES, BOXES, OBSERVE, AGREE, UNMASK)
@@ -62,6 +74,10 @@ Fault = Callable[[bytes, "Network"], bytes | None]
 """What arrives instead of a client's answer; None for nothing."""
 
 
+def _answers(replies: Mapping[int, Message]) -> dict[int, Answer]:
+    return {node: answer_in(reply) for node, reply in replies.items()}
+
+
 class Network:
     """Nodes with folders of their own, and faults by stage and node."""
 
@@ -88,13 +104,14 @@ class Network:
         )
 
     def ask(self, kind: str, asked: Mapping[int, dict[str, Any]], stage: str) -> Answers:
+        kind = messages.type_of(kind)
         self.asked.append(kind)
         replies: dict[int, Message] = {}
         for node, values in asked.items():
             request = messages.request(node, kind, {**self.order, **values}, int(values["round"]))
-            reply = client.on_mask(request, self.context(node))
+            reply = client.on_message(request, self.context(node))
             self._deliver(kind, node, request, reply, replies)
-        return sorted_answers(asked, replies)
+        return sorted_answers(asked, _answers(replies))
 
     def measure(self, round_number: int) -> Answers:
         replies: dict[int, Message] = {}
@@ -107,7 +124,7 @@ class Network:
             except SecureSumError as error:
                 reply = messages.answer(request, {messages.FAILED: error.line()})
             self._deliver(OBSERVE, node, request, reply, replies)
-        return sorted_answers(range(CLIENTS), replies)
+        return sorted_answers(range(CLIENTS), _answers(replies))
 
     def _deliver(
         self, kind: str, node: int, request: Message, reply: Message, replies: dict[int, Message]
@@ -125,7 +142,7 @@ class Network:
         replies[node] = reply
 
     def _identity(self, node: int) -> bytes:
-        reply = client.on_name(messages.request(node, NAME, self.order, 0), self.context(node))
+        reply = client.on_message(messages.request(node, NAME, self.order, 0), self.context(node))
         return bytes(reply.content.config_records[messages.ANSWER]["identity"])  # type: ignore[arg-type]
 
 
@@ -251,7 +268,7 @@ def test_too_many_lost_in_the_draw_end_the_set_up_with_the_reason(sparse: Networ
 def test_a_set_up_is_given_up_when_in_each_draw_another_is_lost(
     sparse: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unsilent.engines.flower.masked._DRAWS", 2)
+    monkeypatch.setattr("unsilent.server.masked_sum._DRAWS", 2)
 
     def leaves(draw: int) -> Fault:
         return lambda body, network: None if network.asked.count(DRAW) == draw else body

@@ -11,8 +11,8 @@ import pytest
 from flwr.app import Array, Context, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
+from tests.engines.flower import wire as messages
 from unsilent.client.sentences import Sentence
-from unsilent.engines.flower import messages
 from unsilent.errors import BudgetError, BudgetSpentError, InputError, RunError, UnsilentError
 from unsilent.models.base import Adapter
 from unsilent.plan import parse_plan
@@ -142,7 +142,7 @@ def test_a_spent_budget_is_told_as_one(log: Callable[..., Path]) -> None:
 def test_the_log_keeps_what_came_before_and_stays_small(
     log: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messages, "_LONGEST_LOG", 2000)
+    monkeypatch.setattr("unsilent.client.failures._LONGEST_LOG", 2000)
     number = 0
 
     def handle(message: Message, context: Context) -> Message:

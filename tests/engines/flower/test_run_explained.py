@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from flwr.app import Context, Message, RecordDict
 
+from tests.engines.flower import wire as messages
 from tests.engines.flower.in_process import enter_run
 from unsilent.client.sentences import Sentence
-from unsilent.engines.flower import messages
 from unsilent.engines.flower.run import _explained
 from unsilent.errors import InputError, ItemError, RunError
 

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from flwr.app import Message
 
+from tests.engines.flower import wire as messages
 from tests.engines.flower.in_process import enter_run
 from tests.engines.flower.test_gated_federation import CLIENTS, GOOD, Nodes, adapter
-from unsilent.engines.flower import messages
 from unsilent.engines.flower.messages import NAME, OBSERVE, PROMOTE, START
 from unsilent.engines.flower.server import federate
-from unsilent.engines.flower.shipping import shipped_fields
 from unsilent.errors import ItemError
 from unsilent.items import Item, ItemSet, write_items
 from unsilent.ledger import Ledger
 from unsilent.models.base import Adapter
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.probes.check import pin_of
+from unsilent.probes.shipping import shipped_fields
 from unsilent.reference import client as worker
 from unsilent.server.monitor import Monitor
 

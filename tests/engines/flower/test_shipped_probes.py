@@ -16,7 +16,6 @@ from flwr.serverapp.strategy import FedAvg
 from tests.engines.flower.in_process import InProcess, enter_run
 from unsilent.client.sentences import Sentence
 from unsilent.engines.flower.messages import ANSWER, FAILED, OBSERVE, ORDER
-from unsilent.engines.flower.shipping import shipped_fields, shipped_in
 from unsilent.errors import InputError, ItemError
 from unsilent.flower import monitor_client, monitor_strategy
 from unsilent.items import Item, ItemSet, write_items
@@ -24,6 +23,7 @@ from unsilent.ledger import Ledger
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.probes import check
 from unsilent.probes.check import pin_of
+from unsilent.probes.shipping import shipped_fields, shipped_in
 
 NODES, ODD = 8, 2
 FIELD = "probes.task"

@@ -11,9 +11,9 @@ import pytest
 from flwr.app import Context, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
+from tests.engines.flower import wire as messages
 from unsilent.client.limit import Limit, LimitFile
 from unsilent.client.observer import Observer, SystemChange
-from unsilent.engines.flower import messages
 from unsilent.engines.flower.messages import NAME, OBSERVE, START
 from unsilent.engines.flower.server import federate
 from unsilent.findings import validate

@@ -27,9 +27,9 @@ from flwr.common.serde import recorddict_to_proto
 from flwr.supercore.task_identity import TaskIdentity
 from pydantic import BaseModel
 
+from tests.engines.flower import wire as messages
 from unsilent import models
 from unsilent.client.sentences import Sentence
-from unsilent.engines.flower import messages
 from unsilent.engines.flower.arrays import save_arrays
 from unsilent.engines.flower.client import app as reference
 from unsilent.engines.flower.messages import MASKS, NAME, OBSERVE, PROMOTE, START

@@ -9,7 +9,6 @@ import typer
 
 from unsilent.commands.common import unread
 from unsilent.errors import InputError
-from unsilent.files import write_whole
 
 TracesFolder = Annotated[
     Path | None,
@@ -154,6 +153,8 @@ def _replayed(path: Path) -> dict[str, Any]:
 
 def write(path: Path, text: str) -> None:
     """Write what was asked for as a file."""
+    from unsilent.files import write_whole
+
     try:
         write_whole(path, text.encode())
     except OSError as error:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from unsilent.engines.flower.measuring import system_change
+from unsilent.client.measuring import system_change
 from unsilent.errors import InputError
 from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.models import Adapter, PersonalModel, average
 from unsilent.modes import MODES
 from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need, Statistic
+from unsilent.modes.gather import gather, needs_of
 from unsilent.probes.sentiment import Text, private_texts, usable
 from unsilent.probes.templates import CAUSAL_LM
 from unsilent.release.record_unit import SMALLEST_PROBABILITY
@@ -126,19 +127,14 @@ def measured(
     more: Iterable[Need] = (),
 ) -> tuple[Evidence, list[Statistic]]:
     """What one client's modes need (and ``more``), and its six statistics, in taxonomy order."""
-    modes = [MODES[code] for code in CODES]
-    needs = {need for mode in modes for need in mode.needs} | set(more)
     sets = {**probes, "records": records}
-    outcomes = {
-        need: Outcomes(
-            sets[need.items],
-            need.adapter,
-            model.score(sets[need.items], adapters[need.adapter]),
-        )
-        for need in sorted(needs, key=lambda need: (need.items, need.adapter))
-    }
-    evidence = Evidence(outcomes, home_domain=home)
-    return evidence, [mode.measure(evidence) for mode in modes]
+
+    def scored(need: Need) -> Outcomes:
+        rows = model.score(sets[need.items], adapters[need.adapter])
+        return Outcomes(sets[need.items], need.adapter, rows)
+
+    evidence = gather(needs_of(CODES, more), scored, home)
+    return evidence, [MODES[code].measure(evidence) for code in CODES]
 
 
 def _aggregated(

@@ -12,7 +12,7 @@ from typing import Any
 
 from unsilent.errors import InputError
 from unsilent_bench.page.charts import Data
-from unsilent_bench.page.page import OURS, TODAY, share, span
+from unsilent_bench.page.page import OWN_METHOD, TODAY, share, span
 from unsilent_bench.replay.rows import ALL
 
 SUMMARY, ORACLE = "client-summary", "oracle"
@@ -71,7 +71,7 @@ def filled(text: str, found: Mapping[str, Any]) -> str:
 def _runs(rows: Sequence[Data]) -> str:
     """False alarms and wrong verdicts, tier by tier, over all modes and rounds together."""
     lines: list[list[str]] = []
-    pooled = [row for row in rows if row["mode"] == ALL and row["method"] == OURS]
+    pooled = [row for row in rows if row["mode"] == ALL and row["method"] == OWN_METHOD]
     for each in sorted(
         (row for row in pooled if row["dose"] == "none"),
         key=lambda row: (row["tier"], row["clients"], -(row["epsilon"] or 1e9)),
@@ -100,8 +100,8 @@ def _strong(rows: Sequence[Data]) -> str:
     lines: list[list[str]] = []
     for mode, scenario, clients in _main_cells(rows):
         cell = {"mode": mode, "scenario": scenario, "clients": clients, "dose": "strong"}
-        ours = [_fleet(rows, OURS, epsilon, **cell) for epsilon in BUDGETS]
-        rivals = [_fleet(rows, name, None, **cell) for name in (TODAY, SUMMARY, ORACLE)]
+        ours = [_fleet(rows, OWN_METHOD, epsilon, **cell) for epsilon in BUDGETS]
+        baselines = [_fleet(rows, name, None, **cell) for name in (TODAY, SUMMARY, ORACLE)]
         if ours[0] is None:
             continue
         lines.append(
@@ -111,7 +111,7 @@ def _strong(rows: Sequence[Data]) -> str:
                 str(ours[0]["seeds"]),
                 *(_with(row, "detection", "interval") for row in ours),
                 share(ours[0]["silent"]),
-                *(share(row["detection"]) if row else "—" for row in rivals),
+                *(share(row["detection"]) if row else "—" for row in baselines),
             ]
         )
     head = ["mode, cause", "clients", "seeds", *(f"ε = {each:g}" for each in BUDGETS)]
@@ -125,7 +125,7 @@ def _weaker(rows: Sequence[Data]) -> str:
     for mode, scenario, clients in _main_cells(rows):
         for dose in ("mild", "medium"):
             cell = {"mode": mode, "scenario": scenario, "clients": clients, "dose": dose}
-            strict, tight = (_fleet(rows, OURS, epsilon, **cell) for epsilon in BUDGETS[:2])
+            strict, tight = (_fleet(rows, OWN_METHOD, epsilon, **cell) for epsilon in BUDGETS[:2])
             if strict is None:
                 continue
             needs = "—" if strict["needed"] is None else str(strict["needed"])
@@ -139,11 +139,13 @@ def _others(rows: Sequence[Data]) -> str:
     lines: list[list[str]] = []
     for row in rows:
         usual = row["main"] and row["personalization"] == "fine-tune"
-        ours = row["method"] == OURS and row["epsilon"] == BUDGETS[0] and row["tier"] == "fleet"
+        ours = (
+            row["method"] == OWN_METHOD and row["epsilon"] == BUDGETS[0] and row["tier"] == "fleet"
+        )
         if usual or not ours or row["dose"] != "strong" or row["mode"] == ALL:
             continue
         same = {key: row[key] for key in ("mode", "scenario", "clients", "dose", "personalization")}
-        tight = _fleet(rows, OURS, BUDGETS[1], **same)
+        tight = _fleet(rows, OWN_METHOD, BUDGETS[1], **same)
         cell = [f"{row['mode']} {row['scenario']}", row["personalization"], str(row["seeds"])]
         lines.append([*cell, *_found(row, tight)])
     head = ["mode, cause", "personalization", "seeds", "ε = 8", "ε = 2"]
@@ -191,7 +193,7 @@ def _language_model(rows: Sequence[Data]) -> str:
         line = [f"{mode} {scenario}", ""]
         for dose in ("strong", "none"):
             for epsilon in (None, BUDGETS[0]):
-                row = _one(here, method=OURS, dose=dose, epsilon=epsilon)
+                row = _one(here, method=OWN_METHOD, dose=dose, epsilon=epsilon)
                 if row is None:
                     continue
                 if epsilon is None:

@@ -16,7 +16,7 @@ from unsilent_bench.replay.power import ENOUGH
 from unsilent_bench.replay.rows import ALL
 from unsilent_bench.replay.score import ALLOWED
 
-OURS, TODAY = "unsilent", "system-mean"
+OWN_METHOD, TODAY = "unsilent", "system-mean"
 WRONG = 0.01
 """Most runs with a wrong verdict that the benchmark asks for."""
 
@@ -37,7 +37,7 @@ def page(found: Data) -> str:
         found=found,
         methods=methods,
         headline=[_headline(group, methods) for group in _grouped(_strong(usual))],
-        pooled=[row for row in rows if row["mode"] == ALL and row["method"] == OURS],
+        pooled=[row for row in rows if row["mode"] == ALL and row["method"] == OWN_METHOD],
         summary=_summary(rows),
         doses=[_dose(group) for group in _grouped(usual)],
         powers=[_power(group) for group in _grouped(found["power"])],
@@ -46,7 +46,7 @@ def page(found: Data) -> str:
         others=[
             row
             for row in _strong(rows)
-            if row["method"] == OURS and row["personalization"] not in ("fine-tune", ALL)
+            if row["method"] == OWN_METHOD and row["personalization"] not in ("fine-tune", ALL)
         ],
         rows=[row for row in rows if row["mode"] != ALL],
         missing=[f for f in SILENT_FAILURES if f.code not in {r["mode"] for r in rows}],
@@ -120,7 +120,7 @@ def _summary(rows: Sequence[Data]) -> list[dict[str, Any]]:
     ]
     tiles: list[dict[str, Any]] = []
     for epsilon in (8.0, 2.0):
-        cells = [r for r in strong if r["method"] == OURS and r["epsilon"] == epsilon]
+        cells = [r for r in strong if r["method"] == OWN_METHOD and r["epsilon"] == epsilon]
         good = [r for r in cells if (r["detection"] or 0.0) >= ENOUGH]
         if cells:
             worst = min(cells, key=lambda r: r["detection"] or 0.0)
@@ -134,7 +134,7 @@ def _summary(rows: Sequence[Data]) -> list[dict[str, Any]]:
                     "good": len(good) == len(cells),
                 }
             )
-    pooled = [row for row in rows if row["mode"] == ALL and row["method"] == OURS]
+    pooled = [row for row in rows if row["mode"] == ALL and row["method"] == OWN_METHOD]
     for dose, field, label, limit in (
         ("none", "false_alarms", "false alarms on healthy look-alikes", ALLOWED),
         (ALL, "wrong", "runs with a wrong verdict", WRONG),
@@ -170,7 +170,7 @@ def _summary(rows: Sequence[Data]) -> list[dict[str, Any]]:
 
 
 def _dose(group: list[Data]) -> dict[str, Any]:
-    shown = [row for row in group if row["method"] in (OURS, TODAY)]
+    shown = [row for row in group if row["method"] in (OWN_METHOD, TODAY)]
     head = _head(group)
     words = f"Share of runs found against dose, {head['mode']}, {head['clients']} clients"
     return {**head, "svg": charts.drawn(charts.dose_response(shown), words)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unsilent_bench.replay.batch import Batch
 from unsilent_bench.replay.contract import Said
-from unsilent_bench.verdicts.rivals import tolerances
+from unsilent_bench.verdicts.baselines import tolerances
 
 
 class Oracle:

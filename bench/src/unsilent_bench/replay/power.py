@@ -16,7 +16,7 @@ import numpy as np
 from unsilent.plan import MonitoringPlan
 from unsilent_bench.replay.batch import Batch, batches
 from unsilent_bench.replay.intervals import Interval, share
-from unsilent_bench.replay.ours import said
+from unsilent_bench.replay.own_method import said
 from unsilent_bench.replay.rows import Cell
 from unsilent_bench.replay.score import scores
 

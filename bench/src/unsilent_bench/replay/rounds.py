@@ -8,9 +8,9 @@ import numpy as np
 
 from unsilent_bench.replay.batch import Batch, noise_generator
 from unsilent_bench.replay.contract import Said
+from unsilent_bench.verdicts.baselines import Flags, dp_cusum, per_round, readings
 from unsilent_bench.verdicts.cells import ALPHA
 from unsilent_bench.verdicts.people import CLIENT_SD, Array
-from unsilent_bench.verdicts.rivals import Flags, dp_cusum, per_round, readings
 from unsilent_bench.verdicts.run import TAIL_SD
 
 

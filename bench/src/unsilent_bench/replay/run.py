@@ -18,7 +18,7 @@ from unsilent_bench.replay.contract import Method, Shown
 from unsilent_bench.replay.dashboards import ClientSummary, SystemMean
 from unsilent_bench.replay.onsets import Onset, onset
 from unsilent_bench.replay.oracle import Oracle
-from unsilent_bench.replay.ours import LocalDP, NoiseOnMeans, Unsilent
+from unsilent_bench.replay.own_method import LocalDP, NoiseOnMeans, Unsilent
 from unsilent_bench.replay.power import ENOUGH, SIZES, Enlarged, Point
 from unsilent_bench.replay.rounds import DPCusum, PerRound
 from unsilent_bench.replay.rows import ALL, Cell, Row, row_of

@@ -10,8 +10,8 @@ import numpy as np
 from unsilent_bench.replay.batch import Batch
 from unsilent_bench.replay.contract import Flags, Said, Shown
 from unsilent_bench.replay.intervals import wins
+from unsilent_bench.verdicts.baselines import tolerances
 from unsilent_bench.verdicts.people import Array
-from unsilent_bench.verdicts.rivals import tolerances
 
 ALLOWED = 0.05
 """Most false alarms that a threshold in hindsight may have on the look-alikes."""

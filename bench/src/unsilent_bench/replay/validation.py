@@ -18,7 +18,7 @@ from unsilent.taxonomy import SILENT_FAILURES
 from unsilent_bench.replay.batch import batches, recorded_only, unrecorded
 from unsilent_bench.replay.cells import cells
 from unsilent_bench.replay.intervals import Interval, share
-from unsilent_bench.replay.ours import said
+from unsilent_bench.replay.own_method import said
 from unsilent_bench.replay.rows import ALL, Cell
 from unsilent_bench.replay.score import Score, scores
 from unsilent_bench.traces import Federation, Traces

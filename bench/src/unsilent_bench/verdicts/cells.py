@@ -10,7 +10,7 @@ from typing import Literal
 
 from unsilent.release.accountant import noise_multiplier
 from unsilent_bench.verdicts.people import CLIENT_SD
-from unsilent_bench.verdicts.rows import METHODS, OURS
+from unsilent_bench.verdicts.rows import METHODS, OWN_METHOD
 from unsilent_bench.verdicts.scenarios import MODES, SCENARIOS, Population, World
 
 ALPHA = 0.05
@@ -299,5 +299,5 @@ def _silent(
                 if name == "few-lose" and clients < 100:
                     continue
                 world = World(clients, 10, epsilon, "enrolled", SCENARIOS[name], system=0.06)
-                found.append(Cell("silent", world, repetitions, OURS))
+                found.append(Cell("silent", world, repetitions, OWN_METHOD))
     return found

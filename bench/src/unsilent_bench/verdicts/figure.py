@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 
-from unsilent_bench.verdicts.rows import METHODS, OURS, Row
+from unsilent_bench.verdicts.rows import METHODS, OWN_METHOD, Row
 
 _WIDTH, _LEFT, _RIGHT = 760.0, 150.0, 24.0
 _LINE = 30.0
@@ -23,7 +23,7 @@ def figure(rows: Sequence[Row]) -> str:
     methods = [name for name in METHODS if any(r.method == name for r in _errors(rows))]
     first = 64.0
     second = first + _LINE * len(methods) + 96.0
-    powers = [row for row in rows if row.part == "power" and row.method in OURS]
+    powers = [row for row in rows if row.part == "power" and row.method in OWN_METHOD]
     height = second + 236.0
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH:g} {height:g}" '
@@ -72,8 +72,8 @@ def _alarms(rows: Sequence[Row], methods: Sequence[str], top: float) -> list[str
         drawn.append(_text(x(tick), bottom + 18, label, anchor="middle", colour=_BAR))
     for index, method in enumerate(methods):
         middle = top + _LINE * (index + 0.5)
-        colour = _OUR_COLOUR if method in OURS else _OTHER_COLOUR
-        weight = 600 if method in OURS else 400
+        colour = _OUR_COLOUR if method in OWN_METHOD else _OTHER_COLOUR
+        weight = 600 if method in OWN_METHOD else 400
         drawn.append(
             _text(_LEFT - 12, middle + 4, method, anchor="end", colour=colour, weight=weight)
         )
@@ -132,7 +132,7 @@ def _power_dot(row: Row, across: float, y: Callable[[float], float]) -> list[str
         f"{row.method}, {row.scenario}, {row.clients} clients, epsilon {row.epsilon or 'none'}, "
         f"{row.mode}: {row.power:.2f}, to reach {row.power_reference:.2f}"
     )
-    fill = _OUR_COLOUR if row.method == OURS[0] else "#ffffff"
+    fill = _OUR_COLOUR if row.method == OWN_METHOD[0] else "#ffffff"
     return [
         _rule(across, y(lead - spread), across, y(lead + spread), _OUR_COLOUR),
         f'<circle cx="{across:.1f}" cy="{y(lead):.1f}" r="4" fill="{fill}" '

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from unsilent_bench.verdicts.baselines import Flags, Judged
 from unsilent_bench.verdicts.people import Array
-from unsilent_bench.verdicts.rivals import Flags, Judged
 
 METHODS = (
     "boundary",
@@ -20,7 +20,7 @@ METHODS = (
     "dp-cusum",
     "fixed-95",
 )
-OURS = METHODS[:2]
+OWN_METHOD = METHODS[:2]
 FALSE_ALARMS = 0.05
 """Most false alarms over all rounds and modes, and most intervals that miss."""
 SILENCES = 0.01
@@ -95,9 +95,9 @@ def met(row: Row) -> bool | None:
     """Whether all that is asked of this row holds, within two standard errors of each number.
 
     At most 5% false alarms and at least 95% joint coverage, the reference power and delay, at most
-    1% silent. None for rivals, and where an error of the reference itself is simulated.
+    1% silent. None for baselines, and where an error of the reference itself is simulated.
     """
-    if row.method not in OURS or row.scenario == "shared-baseline":
+    if row.method not in OWN_METHOD or row.scenario == "shared-baseline":
         return None
     margins = [
         None if found is None or goal is None else sign * (goal - found) + 2 * (error or 0.0)

@@ -9,10 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from unsilent.progress import Progress, SilentProgress
-from unsilent_bench.verdicts.cells import ALPHA, Cell, cells
-from unsilent_bench.verdicts.ours import ours, silences
-from unsilent_bench.verdicts.people import CLIENT_SD
-from unsilent_bench.verdicts.rivals import (
+from unsilent_bench.verdicts.baselines import (
     Judged,
     cusum_increments,
     cusum_levels,
@@ -22,7 +19,10 @@ from unsilent_bench.verdicts.rivals import (
     readings,
     tolerances,
 )
-from unsilent_bench.verdicts.rows import OURS, Row, delays, errors, mean, met, share
+from unsilent_bench.verdicts.cells import ALPHA, Cell, cells
+from unsilent_bench.verdicts.own_method import own_method, silences
+from unsilent_bench.verdicts.people import CLIENT_SD
+from unsilent_bench.verdicts.rows import OWN_METHOD, Row, delays, errors, mean, met, share
 from unsilent_bench.verdicts.scenarios import World
 from unsilent_bench.verdicts.world import Simulation, simulate
 
@@ -84,8 +84,8 @@ def judge(
     only: str | None = None,
 ) -> Judged:
     """What one method says of all modes; ours, to save time, of ``only`` one if it is given."""
-    if method in OURS:
-        return ours(simulation, method, only)
+    if method in OWN_METHOD:
+        return own_method(simulation, method, only)
     seen = readings(simulation)
     if method == "per-round":
         return per_round(seen)

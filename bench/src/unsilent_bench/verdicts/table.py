@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from unsilent_bench.verdicts.rows import METHODS, OURS, Row
+from unsilent_bench.verdicts.rows import METHODS, OWN_METHOD, Row
 
 
 def table(rows: Sequence[Row]) -> Table:
@@ -24,7 +24,7 @@ def table(rows: Sequence[Row]) -> Table:
     )
     shown.add_column("what", overflow="fold")
     for method in METHODS:
-        shown.add_column(method, justify="right", style="bold" if method in OURS else "")
+        shown.add_column(method, justify="right", style="bold" if method in OWN_METHOD else "")
     shown.add_column("asked", justify="right")
     _errors(shown, [row for row in rows if row.part == "errors"])
     _powers(shown, [row for row in rows if row.part == "power"])

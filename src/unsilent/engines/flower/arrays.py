@@ -4,11 +4,39 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from flwr.app import Array, ArrayRecord
+from numpy.typing import NDArray
 
 from unsilent.errors import ModelError
 from unsilent.files import write_whole
+from unsilent.messages import Arrays
+
+
+class RecordFiles:
+    """Flower's records of arrays as files, for a monitored run."""
+
+    def save(self, path: Path, arrays: Arrays) -> None:
+        """Write arrays, whole or not at all."""
+        save_arrays(path, record_of(arrays))
+
+    def load(self, path: Path) -> ArrayRecord:
+        """Read arrays. Raises ModelError if the file is damaged or not there."""
+        return load_arrays(path)
+
+
+def record_of(arrays: Arrays) -> ArrayRecord:
+    """Arrays as Flower carries them; a record of its own as it is."""
+    if isinstance(arrays, ArrayRecord):
+        return arrays
+    return ArrayRecord({name: Array(np.asarray(array)) for name, array in arrays.items()})
+
+
+def plain_arrays(record: ArrayRecord) -> dict[str, NDArray[Any]]:
+    """A record as NumPy arrays by name."""
+    return {name: array.numpy() for name, array in record.items()}
 
 
 def save_arrays(path: Path, record: ArrayRecord) -> None:

@@ -1,170 +1,138 @@
-"""What travels between a federation's server and its clients for monitoring, and how errors do not.
+"""Orders and answers as Flower's messages.
 
-Adapters travel as arrays, everything else as one config record. A client that fails answers with
-one of ``unsilent.client.sentences``; the text of what was raised stays on the client, in its own
-log.
+Arrays travel as records of their own, everything else as one config record.
 """
 
 from __future__ import annotations
 
-import os
-import traceback
-from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 
-from unsilent.client.sentences import Sentence, sentence_of
-from unsilent.models.base import Adapter
+from unsilent import messages as sides
+from unsilent.engines.flower.arrays import plain_arrays, record_of
+from unsilent.messages import Answer, Order
 
-START = "query.unsilent_start"
+_QUERY = "query.unsilent_"
+
+START = f"{_QUERY}start"
 """Message type of the question for an adapter to start from."""
-NAME = "query.unsilent_name"
-"""Message type of the question which client a node is, and of its signing key."""
-OBSERVE = "query.unsilent_observe"
-"""Message type of a monitoring round."""
-KEYS = "query.unsilent_keys"
-"""Message type of the first exchange of a set-up: public keys."""
-DRAW = "query.unsilent_draw"
-"""Of the next where each client has some neighbours only: all keys in, a value out to draw from."""
-SHARES = "query.unsilent_shares"
-"""Of the next: all keys in, encrypted shares out."""
-BOXES = "query.unsilent_boxes"
-"""Of the last: the shares of others in, a confirmation out."""
-AGREE = "query.unsilent_agree"
-"""Of the consistency exchange: who is in the sum, signed."""
-UNMASK = "query.unsilent_unmask"
-"""Of the last exchange of a round: who is in the sum, and the shares that open it."""
-
-MASKS = frozenset({KEYS, DRAW, SHARES, BOXES, AGREE, UNMASK})
-"""Message types of the secure sum's exchanges."""
-PROMOTE = "query.unsilent_promote"
+PROMOTE = f"{_QUERY}promote"
 """Of the gate's word which adapter to use from now on."""
+NAME = f"{_QUERY}{sides.NAME}"
+OBSERVE = f"{_QUERY}{sides.OBSERVE}"
+KEYS = f"{_QUERY}{sides.KEYS}"
+DRAW = f"{_QUERY}{sides.DRAW}"
+SHARES = f"{_QUERY}{sides.SHARES}"
+BOXES = f"{_QUERY}{sides.BOXES}"
+AGREE = f"{_QUERY}{sides.AGREE}"
+UNMASK = f"{_QUERY}{sides.UNMASK}"
+MASKS = frozenset(f"{_QUERY}{kind}" for kind in sides.MASKS)
+"""Message types of the secure sum's exchanges."""
 
 ORDER = "unsilent.order"
-"""Config of a request: plan, run, round, and the base of its adapter."""
-ADAPTER = "unsilent.adapter"
-REFERENCE = "unsilent.reference"
+"""Config of a request: plan, run, round, and an order's fields."""
+ADAPTER = f"unsilent.{sides.ADAPTER}"
+REFERENCE = f"unsilent.{sides.REFERENCE}"
 ANSWER = "unsilent.answer"
 METRICS = "metrics"
 
 # An error reply may not carry a client's exception text, so failures are answers with a reason.
 FAILED = "failed"
+EXIT_CODE = "exit_code"
 # Beside it: whether it is that the client's budget is spent.
 SPENT = "spent"
 
-_LONGEST_LOG = 1 << 20
-"""Bytes after which a log is put aside; one that was put aside before is then gone."""
-_LONGEST_ENTRY = 1 << 16
-"""Letters of one entry: a server may send as long a text as it likes."""
+_ARRAYS = (sides.REFERENCE, sides.ADAPTER)
+_TRAIN = "train"
 
 
-def adapter_record(adapter: Adapter) -> ArrayRecord:
-    """An adapter as arrays; its base travels as the order's or the answer's ``base``."""
-    return ArrayRecord({name: Array(tensor) for name, tensor in adapter.tensors.items()})
+def type_of(kind: str) -> str:
+    """The message type of a kind of order."""
+    return kind if kind == _TRAIN else f"{_QUERY}{kind}"
 
 
-def adapter_of(content: RecordDict, base: str) -> Adapter:
-    """The adapter of a message."""
-    record = content.array_records[ADAPTER]
-    return Adapter(base, {name: array.numpy() for name, array in record.items()})
+def kind_of(message_type: str) -> str | None:
+    """The kind of order of a message type; None if it is no type of ours."""
+    return message_type.removeprefix(_QUERY) if message_type.startswith(_QUERY) else None
 
 
-def reference_of(content: RecordDict, base: str) -> Adapter | None:
-    """The reference adapter of a message; None if it is the base model."""
-    record = content.array_records.get(REFERENCE)
-    if record is None:
-        return None
-    return Adapter(base, {name: array.numpy() for name, array in record.items()})
+def carried(order: Order) -> Order:
+    """The same order with its arrays as records, made once for all nodes that it goes to."""
+    return replace(order, arrays={name: record_of(each) for name, each in order.arrays.items()})
 
 
-def request(
-    node: int,
-    kind: str,
-    order: dict[str, Any],
-    round_number: int,
-    adapter: Adapter | ArrayRecord | None = None,
-    reference: Adapter | ArrayRecord | None = None,
-) -> Message:
-    """A message to one node. Arrays of another app travel as they are."""
-    records: dict[str, Any] = {}
-    if isinstance(adapter, Adapter):
-        order = {**order, "base": adapter.base}
-    for name, arrays in ((REFERENCE, reference), (ADAPTER, adapter)):
-        if arrays is not None:
-            records[name] = adapter_record(arrays) if isinstance(arrays, Adapter) else arrays
-    records[ORDER] = ConfigRecord({**order, "round": round_number})
+def request(node: int, kind: str, order: Order) -> Message:
+    """A message to one node. Its records are its own: a node may change what it is sent."""
+    records: dict[str, Any] = {
+        f"unsilent.{name}": ArrayRecord(dict(record_of(arrays)))
+        for name in _ARRAYS
+        if (arrays := order.arrays.get(name)) is not None
+    }
+    fields = {"plan": order.plan, "run": order.run, **order.body, "round": order.round}
+    records[ORDER] = ConfigRecord(fields)
     return Message(
-        RecordDict(records), dst_node_id=node, message_type=kind, group_id=str(round_number)
+        RecordDict(records),
+        dst_node_id=node,
+        message_type=type_of(kind),
+        group_id=str(order.round),
     )
 
 
-def answer(
-    message: Message,
-    values: dict[str, Any],
-    *,
-    adapter: Adapter | None = None,
-    metrics: dict[str, float] | None = None,
-) -> Message:
-    """A client's reply."""
+def order_in(message: Message, *, plain: bool = False) -> Order:
+    """The order of a message. A field that is missing or of another type is empty.
+
+    Args:
+        message: As it came.
+        plain: Whether arrays are wanted as NumPy's; else they are records as they came.
+    """
+    content = message.content if message.has_content() else RecordDict()
+    fields: dict[str, Any] = dict(content.config_records.get(ORDER) or {})
+    plan, run, number = (fields.pop(key, "") for key in ("plan", "run", "round"))
+    arrays = _arrays_in(content, plain)
+    return Order(str(plan), str(run), number if isinstance(number, int) else -1, fields, arrays)
+
+
+def reply(message: Message, answer: Answer) -> Message:
+    """A client's answer as a reply to a message."""
+    if answer.failed:
+        told: dict[str, Any] = {FAILED: answer.failed, EXIT_CODE: answer.exit_code}
+        values = told | {SPENT: True} if answer.spent else told
+    else:
+        values = dict(answer.body)
     records: dict[str, Any] = {ANSWER: ConfigRecord(values)}
-    if adapter is not None:
-        records[ADAPTER] = adapter_record(adapter)
-    if metrics is not None:
-        records[METRICS] = MetricRecord(dict(metrics))
+    for name, arrays in answer.arrays.items():
+        records[f"unsilent.{name}"] = record_of(arrays)
+    if answer.metrics:
+        records[METRICS] = MetricRecord(dict(answer.metrics))
     return Message(RecordDict(records), reply_to=message)
 
 
-def guarded(
-    handle: Callable[[Message, Context], Message], log: Callable[[Context], Path]
-) -> Callable[[Message, Context], Message]:
-    """The handler with what it raises kept on the client, in the file that ``log`` names.
-
-    The answer to a failure depends on the error's kind and on nothing else.
-    """
-
-    def run(message: Message, context: Context) -> Message:
-        try:
-            return handle(message, context)
-        except BaseException as error:  # the boundary: an exit's or a crash's text may be private
-            if _ends_the_process(error):
-                raise
-            _note(context, log)
-            return answer(message, _told(sentence_of(error)))
-
-    return run
-
-
-def _ends_the_process(error: BaseException) -> bool:
-    """Whether somebody or a signal ends this process, which says nothing but a number."""
-    if isinstance(error, SystemExit):
-        return error.code is None or isinstance(error.code, int)
-    return isinstance(error, KeyboardInterrupt)
+def answer_in(message: Message) -> Answer:
+    """What a reply answers."""
+    if message.has_error():
+        return Answer(failed=f"no answer from a node (Flower error {message.error.code})")
+    content = message.content
+    values: dict[str, Any] | None = content.config_records.get(ANSWER)  # type: ignore[assignment]
+    if values is None:
+        return Answer(failed="an answer of another app")
+    if FAILED in values:
+        code = values.get(EXIT_CODE)
+        return Answer(
+            failed=str(values[FAILED]) or "a client failed",
+            exit_code=code if isinstance(code, int) else 1,
+            spent=values.get(SPENT) is True,
+        )
+    metrics: dict[str, Any] = dict(message.content.metric_records.get(METRICS) or {})
+    numbers = {name: float(each) for name, each in metrics.items() if isinstance(each, int | float)}
+    return Answer(dict(values), _arrays_in(message.content, plain=True), numbers)
 
 
-def _told(sentence: Sentence) -> dict[str, Any]:
-    told: dict[str, Any] = {FAILED: sentence.text, "exit_code": sentence.exit_code}
-    return told | {SPENT: True} if sentence.spent else told
-
-
-def _note(context: Context, log: Callable[[Context], Path]) -> None:
-    """Write what was raised where the client's owner finds it, if there is such a place."""
-    text = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n{traceback.format_exc()}\n"
-    if len(text) > _LONGEST_ENTRY:
-        half = _LONGEST_ENTRY // 2
-        text = f"{text[:half]}\n…\n{text[-half:]}"
-    # An error may quote what a server sent, which would rule the terminal that shows the log.
-    text = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
-    try:
-        path = log(context)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Whoever sends faulty messages without end must not fill the client's disk.
-        if path.is_file() and path.stat().st_size > _LONGEST_LOG:
-            path.replace(path.with_name(f"{path.name}.1"))
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(handle, "ab") as file:
-            file.write(text.encode(errors="replace"))
-    except Exception:  # whatever keeps it from being written may not reach the server either
-        return
+def _arrays_in(content: RecordDict, plain: bool) -> dict[str, Any]:
+    found: dict[str, ArrayRecord] = {
+        name: record
+        for name in _ARRAYS
+        if (record := content.array_records.get(f"unsilent.{name}")) is not None
+    }
+    return {name: plain_arrays(each) for name, each in found.items()} if plain else dict(found)

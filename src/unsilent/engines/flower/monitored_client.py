@@ -6,30 +6,35 @@ sent back are kept in its own folder, since where each message starts a process 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from flwr.app import ArrayRecord, Context, Message
 from flwr.clientapp import ClientApp
 
-from unsilent.client.agreement import probe_folder
-from unsilent.client.observer import SystemChange
-from unsilent.engines.flower import answering, measuring, messages
-from unsilent.engines.flower.answering import Order, folder_of, log_of
+from unsilent.client.functions import Functions, Rows
+from unsilent.client.participant import answer
+from unsilent.client.site import Site
 from unsilent.engines.flower.arrays import load_arrays, save_arrays
-from unsilent.engines.flower.measuring import Functions, Personalize, Records, Score
-from unsilent.engines.flower.messages import ADAPTER, MASKS, NAME, OBSERVE, REFERENCE
+from unsilent.engines.flower.messages import kind_of, order_in, reply
 from unsilent.engines.flower.model_record import both_models, records_in
-from unsilent.engines.flower.shipping import Shipped, shipped_in
-from unsilent.engines.flower.undisturbed import time_limit, undisturbed
-from unsilent.errors import NoArraysError, UnsilentError
-from unsilent.modes.base import AdapterRole, Statistic
+from unsilent.engines.flower.site import site_of
+from unsilent.errors import UnsilentError
+from unsilent.items import Item, ItemSet
+from unsilent.messages import MONITORING
+from unsilent.preserve import preserve_rng_state
 
 Handler = Callable[[Message, Context], Message]
-
-_START, _LOCAL = "start.arrays", "local.arrays"
+Score = Callable[[ItemSet, ArrayRecord | None, Context], Rows]
+"""Items, an adapter's arrays as the app's strategy sends them (None: the base model, nothing
+trained), and the context; returns one row of probabilities an item, one number a choice."""
+Records = Callable[[Context], Iterable[Item]]
+"""The client's held-out private records, each with an answer."""
+Personalize = Callable[[ArrayRecord, Context], ArrayRecord]
+"""From the newly aggregated arrays to the client's own."""
 
 
 def monitor_client(
@@ -59,33 +64,40 @@ def monitor_client(
         arrays: Name of the model's record in the messages that train, where they hold several
             ArrayRecords and the model's is neither called ``arrays`` nor alone in its shapes.
     """
-    return MonitoredClientApp(app, Functions(score, records, personalize), arrays)
+    return MonitoredClientApp(app, score, records, personalize, arrays)
 
 
 class MonitoredClientApp(ClientApp):
     """A ClientApp around another; only monitoring's questions are answered here."""
 
-    def __init__(self, app: ClientApp, functions: Functions, arrays: str | None = None) -> None:
+    def __init__(
+        self,
+        app: ClientApp,
+        score: Score,
+        records: Records | None = None,
+        personalize: Personalize | None = None,
+        arrays: str | None = None,
+    ) -> None:
         super().__init__()
-        self._arrays = arrays
         self._app = app
-        self._functions = functions
+        self._functions = (score, records, personalize)
+        self._arrays = arrays
 
     def __call__(self, message: Message, context: Context) -> Message:
         """Answer a question of monitoring, or let the app handle its message."""
-        kind = message.metadata.message_type
-        handle = self._handler(kind)
-        if handle is not None:
-            with undisturbed():
-                return messages.guarded(handle, log_of)(message, context)
-        if kind.partition(".")[0] != "train":
+        message_type = message.metadata.message_type
+        kind = kind_of(message_type)
+        if kind in MONITORING:
+            with preserve_rng_state():
+                return self._answer(kind, message, context)
+        if message_type.partition(".")[0] != "train":
             return self._app(message, context)
         # Read before the app does: it may put its results into the same record.
         sent = _records_of(message)
         reply = self._app(message, context)
         if isinstance(reply, Message) and not reply.has_error():
-            with undisturbed():
-                _keep(context, *both_models(sent, _records_of(reply), self._arrays))
+            with preserve_rng_state():
+                _keep(site_of(context), *both_models(sent, _records_of(reply), self._arrays))
         return reply
 
     def train(self, *args: Any, **kwargs: Any) -> Callable[[Handler], Handler]:
@@ -106,93 +118,44 @@ class MonitoredClientApp(ClientApp):
         """Register with the app; monitoring's questions do not enter its lifespan."""
         return self._app.lifespan()
 
-    def _handler(self, kind: str) -> Handler | None:
-        if kind == OBSERVE:
-            return self._observe
-        if kind == NAME:
-            return answering.name_client
-        return answering.mask_client if kind in MASKS else None
-
-    def _observe(self, message: Message, context: Context) -> Message:
-        """Measure the personalized behaviour; reply with one release, masked if so planned."""
-        order = answering.order_of(message, context)
-        shipped = shipped_in(order.values)
-        base = probe_folder(order.plan, order.owner, dict(shipped))
-        observer = answering.observer_of(order, context)
-        made = observer.begin(order.round)
-        if made is None:
-            statistics, system = self._measured(message, context, order, shipped, base)
-            answering.keep_findings(order, context)
-            made = observer.release(order.round, statistics, system)
-        return answering.sent(message, context, order.plan, made)
-
-    def _measured(
-        self,
-        message: Message,
-        context: Context,
-        order: Order,
-        shipped: Shipped,
-        base: Path | None,
-    ) -> tuple[list[Statistic], SystemChange]:
-        """All planned modes under the adapters that came and those that are kept here."""
-        folder = folder_of(context)
-        aggregated = message.content.array_records[ADAPTER]
-        reference = message.content.array_records.get(REFERENCE)
-        needed = measuring.adapters_needed(self._functions, order.text)
-        # A function that hangs would hold up training after the server has gone on.
-        with time_limit(order.plan.monitor.timeout):
-            adapters = self._adapters(needed, folder, aggregated, reference, context)
-            return measuring.measure(self._functions, order.text, adapters, context, shipped, base)
-
-    def _adapters(
-        self,
-        needed: Collection[AdapterRole],
-        folder: Path,
-        aggregated: ArrayRecord,
-        reference: ArrayRecord | None,
-        context: Context,
-    ) -> dict[AdapterRole, ArrayRecord | None]:
-        """Those that the planned modes need: an app may have no others."""
-        found: dict[AdapterRole, ArrayRecord | None] = {
-            "reference": reference,
-            "global": aggregated,
-        }
-        if "personalized" in needed:
-            found["personalized"] = measuring.personalized(self._functions, aggregated, context)
-            if found["personalized"] is None:
-                found["personalized"] = found["local"] = _kept(folder / _LOCAL)
-        if "start" in needed:
-            found["start"] = _kept(folder / _START)
-        if "local" in needed and "local" not in found:
-            found["local"] = _kept(folder / _LOCAL)
-        return found
+    def _answer(self, kind: str, message: Message, context: Context) -> Message:
+        """Its part in monitoring, measured by the app's functions."""
+        site = site_of(context)
+        score, records, personalize = self._functions
+        measure = Functions(
+            lambda items, arrays: score(items, cast("ArrayRecord | None", arrays), context),
+            None if records is None else partial(records, context),
+            None
+            if personalize is None
+            else lambda arrays: personalize(cast("ArrayRecord", arrays), context),
+            partial(_kept, site),
+        )
+        return reply(message, answer(kind, order_in(message), site, measure))
 
 
 def _records_of(message: Message) -> dict[str, ArrayRecord]:
     return records_in(message.content) if message.has_content() else {}
 
 
-def _keep(context: Context, start: ArrayRecord | None, local: ArrayRecord | None) -> None:
+def _keep(site: Site, start: ArrayRecord | None, local: ArrayRecord | None) -> None:
     """Keep what a client trained from and to, in its own folder.
 
     Whatever goes wrong here is no concern of training: a round that needs them is then missed.
     """
     with suppress(UnsilentError, OSError):
-        folder = folder_of(context)
-        for name, arrays in ((_START, start), (_LOCAL, local)):
+        for name, arrays in (("start", start), ("local", local)):
+            path = _path(site, name)
             # An older round's would be taken for this one's.
-            (folder / name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             if arrays is not None:
-                save_arrays(folder / name, arrays)
+                save_arrays(path, arrays)
 
 
-def _kept(path: Path) -> ArrayRecord:
-    """What was kept of the client's own training. Raises NoArraysError if nothing was."""
-    if not path.is_file():
-        raise NoArraysError(
-            "the client's training in this round left no arrays that are known to be the model's",
-            where=path.name,
-            remedy="Where messages hold several ArrayRecords, give monitor_client the name of the "
-            "model's as arrays=…, or personalize=….",
-        )
-    return load_arrays(path)
+def _kept(site: Site, name: str) -> ArrayRecord | None:
+    """What was kept of the client's own training; None if nothing was."""
+    path = _path(site, name)
+    return load_arrays(path) if path.is_file() else None
+
+
+def _path(site: Site, name: str) -> Path:
+    return site.folder / f"{name}.arrays"

@@ -17,11 +17,15 @@ import numpy as np
 from flwr.app import ArrayRecord, Message
 from flwr.serverapp.strategy import Strategy
 
+from unsilent.engines.flower.arrays import RecordFiles, record_of
 from unsilent.engines.flower.calls import Call, Noted, aggregated, messages_in, metrics_in
-from unsilent.engines.flower.monitored_run import MonitoredRun, Settings
+from unsilent.engines.flower.transport import GridTransport
 from unsilent.engines.flower.watched_method import STARTED, WatchedMethod, after, started
 from unsilent.errors import InputError, RunError
+from unsilent.files import find
 from unsilent.plan import MonitoringPlan
+from unsilent.probes.shipping import shipped_fields
+from unsilent.server.monitored_run import MonitoredRun, Settings
 
 S = TypeVar("S", bound=Strategy)
 
@@ -66,7 +70,15 @@ def monitor_strategy(
     """
     _refuse_others(strategy)
     metrics = {"loss": loss, "acc": accuracy}
-    _Watch(strategy, Settings(plan, out, metrics, accept_underpowered))
+    settings = Settings(
+        plan,
+        out,
+        metrics,
+        accept_underpowered,
+        RecordFiles(),
+        lambda declared: shipped_fields(declared, find),
+    )
+    _Watch(strategy, settings)
     return strategy
 
 
@@ -115,8 +127,8 @@ class _Watch:
         else:
             start = run.quietly(lambda: run.begin(number, arrays))
             if start is not None:
-                call.with_arrays(start)
-                arrays = start
+                arrays = record_of(start)
+                call.with_arrays(arrays)
         if number is None or number != self._round:
             self._asked = []
         self._round, self._sent = number, arrays
@@ -203,7 +215,7 @@ class _Watch:
         run.quietly(run.close)
         promoted = run.quietly(run.promoted)
         if promoted is not None:
-            run.quietly(lambda: _hold(result, promoted))
+            run.quietly(lambda: _hold(result, record_of(promoted)))
         return result
 
     def _note(self, run: MonitoredRun, number: int, result: Any) -> None:
@@ -228,9 +240,9 @@ class _Watch:
         asked = {sent.metadata.message_id: sent.metadata.dst_node_id for sent in self._asked}
         whole = [reply.metadata for reply in replies if not reply.has_error()]
         nodes = {asked.get(each.reply_to_message_id) for each in whole} - {None}
-        if whole and not nodes and run.grid is not None:
+        if whole and not nodes and isinstance(run.transport, GridTransport):
             # Asked by messages of the run's own making: then nobody but the replies says by whom.
-            nodes = {each.src_node_id for each in whole} & set(run.grid.get_node_ids())
+            nodes = {each.src_node_id for each in whole} & set(run.transport.grid.get_node_ids())
         return sorted(node for node in nodes if node is not None)
 
 
@@ -256,7 +268,7 @@ def _find_grid(run: MonitoredRun, call: Call) -> None:
     """Note what reaches the nodes, where a call holds it."""
     found = run.quietly(lambda: call.grid)
     if found is not None:
-        run.grid = found
+        run.transport = GridTransport(found)
 
 
 def _refuse_others(strategy: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from flwr.serverapp.strategy import Strategy
 
 from unsilent.engines.flower.calls import Call
-from unsilent.engines.flower.monitored_run import MonitoredRun
+from unsilent.server.monitored_run import MonitoredRun
 
 
 class WatchedMethod:

@@ -18,8 +18,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import ClassVar, Self, TypeVar, cast
 
-from unsilent.client.budget import locked, sync_folder
 from unsilent.errors import SecureSumError
+from unsilent.files import locked, sync_folder
 from unsilent.release.secure_sum import primitives
 
 _REMEDY = (

@@ -25,9 +25,9 @@ from unsilent.inference.series import Series
 from unsilent.plan import MonitoringPlan
 from unsilent.taxonomy import by_code
 from unsilent_bench.verdicts.adversary.play import METRICS, Played
-from unsilent_bench.verdicts.ours import series_of
+from unsilent_bench.verdicts.baselines import Flags
+from unsilent_bench.verdicts.own_method import series_of
 from unsilent_bench.verdicts.people import Array
-from unsilent_bench.verdicts.rivals import Flags
 from unsilent_bench.verdicts.rows import EDGE
 
 _OPEN = 1e6

@@ -1,0 +1,205 @@
+"""From an app's own functions to a client's statistics.
+
+What the functions raise stays on the client: its text may hold private data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unsilent.client.agreement import plan_of
+from unsilent.client.measuring import SYSTEM, measure, system_change
+from unsilent.client.observer import SystemChange
+from unsilent.client.participant import Agreed
+from unsilent.errors import (
+    AppFunctionError,
+    InputError,
+    NoArraysError,
+    OutcomeError,
+    TimeLimitError,
+)
+from unsilent.files import find
+from unsilent.items import Item, ItemSet, Outcomes
+from unsilent.messages import ADAPTER, REFERENCE, Arrays
+from unsilent.models.hook import checked
+from unsilent.modes import MODES
+from unsilent.modes.base import AdapterRole, ItemRole, Need, Statistic
+from unsilent.modes.gather import gather, needs_of
+from unsilent.plan import MonitoringPlan
+from unsilent.probes import load_probes
+from unsilent.probes.known.spec import parse_source
+from unsilent.probes.roles import PROBE_ROLES
+from unsilent.probes.shipping import Shipped
+from unsilent.release.record_rules import home_domain
+
+Rows = Sequence[Sequence[float]] | NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Functions:
+    """What an app gives, bound to one of its clients; calling it measures the client.
+
+    Attributes:
+        score: Items and an adapter's arrays (None: the base model, nothing trained); returns a
+            row of probabilities an item, one number a choice.
+        records: The client's held-out private records, each with an answer.
+        personalize: From the newly aggregated arrays to the client's own.
+        kept: What the client's own training of this round started from and came to, by ``start``
+            and ``local``; None where nothing was kept.
+    """
+
+    score: Callable[[ItemSet, Arrays | None], Rows]
+    records: Callable[[], Iterable[Item]] | None = None
+    personalize: Callable[[Arrays], Arrays] | None = None
+    kept: Callable[[str], Arrays | None] = lambda name: None
+
+    def __call__(self, asked: Agreed) -> tuple[list[Statistic], SystemChange]:
+        """All planned modes of one client, and the change of its system metrics.
+
+        Without held-out records a client releases ``monitor.margin`` as the change of both
+        metrics: it claims neither that they show a failure nor that they do not.
+
+        Raises:
+            InputError: The plan needs what the app does not give, or rows are not probabilities.
+            NoArraysError: It needs arrays that were not kept.
+            AppFunctionError: One of the functions failed; its exception is the cause.
+        """
+        plan = asked.plan
+        _check_unit(plan)
+        needs = needs_of(plan.planned, SYSTEM if self.records is not None else ())
+        adapters = self._adapters({need.adapter for need in needs}, asked.order.arrays)
+        records = self._records()
+        home = home_domain(plan, records, declared=asked.site.home())
+        if records is None and any(need.items == "records" for need in needs):
+            raise InputError(
+                "a planned mode is measured on held-out records, and the app gives none",
+                where="modes",
+                remedy="Give monitor_client records=…, or do not plan the mode.",
+            )
+        probes = _probes(asked.order.plan, asked.shipped, asked.probes_in)
+        items: dict[ItemRole, ItemSet] = dict(probes)
+        if records is not None:
+            items["records"] = records
+
+        def scored(need: Need) -> Outcomes:
+            with _own("score"):
+                rows = self.score(items[need.items], adapters[need.adapter])
+            return Outcomes(items[need.items], need.adapter, checked(items[need.items], rows))
+
+        evidence = gather(needs, scored, home)
+        statistics = measure(plan, evidence)
+        if records is None:
+            return statistics, SystemChange(plan.monitor.margin, plan.monitor.margin)
+        return statistics, system_change(evidence)
+
+    def _adapters(
+        self, needed: set[AdapterRole], given: Mapping[str, Arrays]
+    ) -> dict[AdapterRole, Arrays | None]:
+        """Those that the planned modes need: an app may have no others."""
+        aggregated = given[ADAPTER]
+        found: dict[AdapterRole, Arrays | None] = {
+            "reference": given.get(REFERENCE),
+            "global": aggregated,
+        }
+        if "personalized" in needed:
+            if self.personalize is None:
+                found["personalized"] = found["local"] = self._kept("local")
+            else:
+                found["personalized"] = self._personalized(aggregated)
+        if "start" in needed:
+            found["start"] = self._kept("start")
+        if "local" in needed and "local" not in found:
+            found["local"] = self._kept("local")
+        return found
+
+    def _personalized(self, aggregated: Arrays) -> Arrays:
+        with _own("personalize"):
+            own = self.personalize(aggregated) if self.personalize else None
+        if not isinstance(own, type(aggregated)):
+            raise InputError(
+                f"what came back is no {type(aggregated).__name__}",
+                where="personalize",
+                remedy="Return arrays as they are sent: "
+                "flwr.app.ArrayRecord(state_dict), or ArrayRecord(list_of_arrays).",
+            )
+        return own
+
+    def _kept(self, name: str) -> Arrays:
+        """What was kept of the client's own training. Raises NoArraysError if nothing was."""
+        found = self.kept(name)
+        if found is None:
+            raise NoArraysError(
+                "the client's training in this round left no arrays that are known to be the "
+                "model's",
+                where=name,
+                remedy="Where messages hold several records of arrays, give monitor_client the "
+                "name of the model's as arrays=…, or personalize=….",
+            )
+        return found
+
+    def _records(self) -> ItemSet | None:
+        """The held-out records. Errors name them by place: a private record's id is private."""
+        if self.records is None:
+            return None
+        with _own("records"):
+            items = tuple(self.records())
+            # Checked here: an item set names an id that appears twice.
+            found = ItemSet("records", items)
+        unanswered = [number for number, item in enumerate(found, 1) if item.answer is None]
+        if unanswered:
+            raise OutcomeError(
+                f"held-out record {unanswered[0]} does not say which choice is correct",
+                where="records",
+                remedy="Give each record an answer.",
+            )
+        return found
+
+
+def _check_unit(plan: MonitoringPlan) -> None:
+    if plan.privacy.unit == "record":
+        raise InputError(
+            "which records an app trains on is not known here, so no record can be the unit",
+            where="privacy.unit",
+            remedy='Set it to "client".',
+        )
+
+
+@lru_cache(maxsize=2)
+def _probes(plan_text: str, shipped: Shipped, base: Path | None) -> Mapping[ItemRole, ItemSet]:
+    """The public items that the planned modes are asked."""
+    plan = plan_of(plan_text)
+    needed = {need.items for code in plan.planned for need in MODES[code].needs}
+    roles: list[ItemRole] = [role for role in PROBE_ROLES if role in needed]
+    if not roles:
+        return {}
+    folder = _base(plan, roles) if base is None else base
+    return load_probes(plan, roles=roles, base=folder, shipped=dict(shipped))
+
+
+def _base(plan: MonitoringPlan, roles: Sequence[ItemRole]) -> Path:
+    """The folder that the plan's relative paths start from."""
+    for role in roles:
+        source = parse_source(str(getattr(plan.probes, role)), role)
+        if source.path is not None and not Path(source.path).expanduser().is_absolute():
+            found = find(source.path)
+            if found.is_absolute():
+                return Path(str(found).removesuffix(str(Path(source.path))))
+    return Path()
+
+
+@contextmanager
+def _own(name: str) -> Iterator[None]:
+    """Turn whatever the app's function raises into an error that says nothing of it."""
+    try:
+        yield
+    except TimeLimitError:
+        raise
+    except (Exception, SystemExit) as error:  # the boundary: its text may be private
+        raise AppFunctionError(f"the app's {name} function failed") from error

@@ -1,0 +1,32 @@
+"""Measuring one client: items and adapters in, statistics and the change of its system out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unsilent.client.observer import SystemChange
+from unsilent.modes import MODES
+from unsilent.modes.base import Evidence, Need, Statistic
+from unsilent.plan import MonitoringPlan
+from unsilent.release.record_unit import SMALLEST_PROBABILITY
+
+SYSTEM = (Need("reference", "records"), Need("personalized", "records"))
+"""What the change of the system's metrics is read from."""
+
+
+def measure(plan: MonitoringPlan, evidence: Evidence) -> list[Statistic]:
+    """The statistics of all planned modes, in the plan's order, with their subgroups."""
+    return [MODES[code].measure_with(evidence, plan.subgroups(code)) for code in plan.planned]
+
+
+def system_change(evidence: Evidence) -> SystemChange:
+    """Loss growth (nats) and accuracy drop on the client's records, personalized - reference."""
+    losses, hits = {}, {}
+    for need in SYSTEM:
+        outcomes = evidence.get(need.adapter, need.items)
+        right = outcomes.of(lambda item: item.answer)
+        losses[need] = float(-np.log(np.clip(right, SMALLEST_PROBABILITY, 1.0)).mean())
+        answers = np.array([item.answer for item in outcomes.items])
+        hits[need] = float((outcomes.chosen() == answers).mean())
+    before, after = SYSTEM
+    return SystemChange(losses[after] - losses[before], hits[before] - hits[after])

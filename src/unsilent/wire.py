@@ -1,0 +1,107 @@
+"""Orders and answers as bytes, for an engine that carries nothing else.
+
+A message is a length of 8 bytes, that many of JSON, and its arrays as a safetensors file. Nothing
+of it is run when it is read.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from unsilent.errors import MessageError
+from unsilent.messages import Answer, Arrays, Order
+
+_LENGTH = 8
+_BYTES = "base64:"
+_TEXT = "text:"
+
+
+def order_bytes(order: Order) -> bytes:
+    """An order as bytes."""
+    return _packed(
+        {"plan": order.plan, "run": order.run, "round": order.round},
+        order.body,
+        order.arrays,
+    )
+
+
+def order_of(data: bytes) -> Order:
+    """The order in some bytes. Raises MessageError if they are none."""
+    head, body, arrays = _unpacked(data)
+    try:
+        return Order(str(head["plan"]), str(head["run"]), int(head["round"]), body, arrays)
+    except (KeyError, TypeError, ValueError):
+        raise _wrong("order") from None
+
+
+def answer_bytes(answer: Answer) -> bytes:
+    """An answer as bytes."""
+    head = {
+        "metrics": dict(answer.metrics),
+        "failed": answer.failed,
+        "exit_code": answer.exit_code,
+        "spent": answer.spent,
+    }
+    return _packed(head, answer.body, answer.arrays)
+
+
+def answer_of(data: bytes) -> Answer:
+    """The answer in some bytes. Raises MessageError if they are none."""
+    head, body, arrays = _unpacked(data)
+    try:
+        metrics = {str(name): float(value) for name, value in head["metrics"].items()}
+        failed, code = str(head["failed"]), int(head["exit_code"])
+        return Answer(body, arrays, metrics, failed, code, head["spent"] is True)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise _wrong("answer") from None
+
+
+def _packed(head: dict[str, Any], body: Mapping[str, Any], arrays: Mapping[str, Arrays]) -> bytes:
+    places = [(name, key) for name, each in arrays.items() for key in each]
+    head = {**head, "body": {name: _value(each) for name, each in body.items()}, "arrays": places}
+    text = json.dumps(head).encode()
+    # Numbered, since a name may hold any letter.
+    flat = {str(n): np.ascontiguousarray(arrays[a][b]) for n, (a, b) in enumerate(places)}
+    return len(text).to_bytes(_LENGTH, "big") + text + save(flat)
+
+
+def _unpacked(data: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[str, dict[str, Any]]]:
+    try:
+        end = _LENGTH + int.from_bytes(data[:_LENGTH], "big")
+        head = json.loads(data[_LENGTH:end])
+        flat = load(data[end:])
+        arrays: dict[str, dict[str, Any]] = {}
+        for number, (name, key) in enumerate(head.pop("arrays")):
+            arrays.setdefault(str(name), {})[str(key)] = flat[str(number)]
+        body = {name: _given(each) for name, each in head.pop("body").items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError):
+        raise _wrong("message") from None
+    return head, body, arrays
+
+
+def _value(value: object) -> object:
+    if isinstance(value, bytes):
+        return _BYTES + base64.b64encode(value).decode()
+    return _TEXT + value if isinstance(value, str) else value
+
+
+def _given(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value.startswith(_BYTES):
+        return base64.b64decode(value.removeprefix(_BYTES), validate=True)
+    return value.removeprefix(_TEXT)
+
+
+def _wrong(what: str) -> MessageError:
+    return MessageError(
+        f"these bytes are no {what} of unsilent's",
+        remedy="Both sides need the same version; see that nothing between them changes bytes.",
+    )

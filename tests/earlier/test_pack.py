@@ -1,0 +1,41 @@
+"""``unsilent verify`` of an earlier pack: nothing altered, and it tells what it did not judge."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.earlier.conftest import ENTRIES, Ask, Earlier
+
+JUDGED_AGAIN = {"29de8de": 0, "695f6a0": 4}
+"""Rounds: none of 29de8de, whose sums have another layout than the plan has now."""
+NOT_AGAIN = "findings were not recomputed: the sums are of an earlier version"
+
+
+def verified(ask: Ask, earlier: Earlier, *words: str, code: int = 0) -> dict[str, Any]:
+    return dict(json.loads(ask("verify", earlier.pack, "--json", *words, code=code)))
+
+
+def test_nothing_is_called_altered(earlier: Earlier, ask: Ask) -> None:
+    found = verified(ask, earlier)
+    assert (found["good"], found["faults"]) == (True, [])
+    assert (found["name"], found["plan"]) == ("ward", earlier.findings["plan"])
+    assert (found["entries"], found["head"]) == (ENTRIES, earlier.head)
+    assert found["rounds"] == JUDGED_AGAIN[earlier.version]
+    assert any(note.startswith(NOT_AGAIN) for note in found["notes"]) == (not found["rounds"])
+
+
+def test_for_people_it_says_so_too(earlier: Earlier, ask: Ask) -> None:
+    text = " ".join(ask("verify", earlier.pack).split())
+    assert f"NOTHING ALTERED ward: {ENTRIES} ledger entries in an unbroken chain" in text
+    assert (NOT_AGAIN in text) == (JUDGED_AGAIN[earlier.version] == 0)
+
+
+def test_its_signer_and_head_are_known_by_what_was_noted(earlier: Earlier, ask: Ask) -> None:
+    assert verified(ask, earlier, "--key", earlier.key, "--head", earlier.head)["known"]
+
+
+def test_another_key_and_another_head_are_not(earlier: Earlier, ask: Ask) -> None:
+    other = ("0" if earlier.key[0] != "0" else "1") + earlier.key[1:]
+    assert not verified(ask, earlier, "--key", other, code=1)["good"]
+    assert not verified(ask, earlier, "--head", "sha256:" + "1" * 64, code=1)["good"]

@@ -1,0 +1,120 @@
+"""What a node of a test says and hears, in the engine's own messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from flwr.app import ArrayRecord, Context, Message, RecordDict
+
+from unsilent.client.failures import guarded as guard
+from unsilent.client.site import Site
+from unsilent.engines.flower import messages
+from unsilent.engines.flower.arrays import plain_arrays
+from unsilent.engines.flower.messages import (
+    ADAPTER,
+    ANSWER,
+    FAILED,
+    MASKS,
+    METRICS,
+    NAME,
+    OBSERVE,
+    ORDER,
+    PROMOTE,
+    REFERENCE,
+    SPENT,
+    START,
+)
+from unsilent.messages import Answer, Order
+from unsilent.models.base import Adapter
+
+__all__ = [
+    "ADAPTER",
+    "ANSWER",
+    "FAILED",
+    "MASKS",
+    "METRICS",
+    "NAME",
+    "OBSERVE",
+    "ORDER",
+    "PROMOTE",
+    "REFERENCE",
+    "SPENT",
+    "START",
+]
+
+
+type_of = messages.type_of
+
+
+def request(
+    node: int,
+    message_type: str,
+    values: Mapping[str, Any],
+    round_number: int,
+    adapter: Adapter | ArrayRecord | None = None,
+    reference: Adapter | ArrayRecord | None = None,
+) -> Message:
+    """A message to a node, as the transport makes it."""
+    body = dict(values)
+    if isinstance(adapter, Adapter):
+        body["base"] = adapter.base
+    given = {"adapter": adapter, "reference": reference}
+    arrays = {
+        name: each.tensors if isinstance(each, Adapter) else each
+        for name, each in given.items()
+        if each is not None
+    }
+    plan, run = str(body.pop("plan", "")), str(body.pop("run", ""))
+    kind = messages.kind_of(message_type) or message_type
+    made = messages.request(node, kind, Order(plan, run, round_number, body, arrays))
+    made.metadata.message_type = message_type
+    return made
+
+
+def answer(
+    message: Message,
+    values: Mapping[str, Any],
+    *,
+    adapter: Adapter | None = None,
+    metrics: Mapping[str, float] | None = None,
+) -> Message:
+    """A node's reply."""
+    arrays = {} if adapter is None else {"adapter": adapter.tensors}
+    if FAILED in values:
+        told = Answer(
+            failed=str(values[FAILED]),
+            exit_code=int(values.get("exit_code", 1)),
+            spent=values.get(SPENT) is True,
+        )
+    else:
+        told = Answer(values, arrays, metrics or {})
+    return messages.reply(message, told)
+
+
+def adapter_of(content: RecordDict, base: str) -> Adapter:
+    """The adapter of a message."""
+    return Adapter(base, plain_arrays(content.array_records[ADAPTER]))
+
+
+def guarded(
+    handle: Callable[[Message, Context], Message], log: Callable[[Context], Path]
+) -> Callable[[Message, Context], Message]:
+    """A handler whose failures are told as a client's are; the text goes beside ``log``."""
+
+    def run(message: Message, context: Context) -> Message:
+        made: list[Message] = []
+
+        def work() -> Answer:
+            made.append(handle(message, context))
+            return Answer()
+
+        try:
+            folder = log(context).parent
+        except Exception:
+            folder = None
+        told = guard(work, Site(store=folder))
+        return made[0] if made else messages.reply(message, told)
+
+    return run

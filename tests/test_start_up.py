@@ -1,0 +1,41 @@
+"""A command that is typed answers at once: what it imports is held here."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+
+import pytest
+
+MODULES = 20
+SECONDS = 0.5
+DEAR = {"numpy", "scipy", "torch", "transformers", "flwr", "ray", "rich", "pydantic", "altair"}
+
+
+def test_the_command_line_imports_few_modules_and_nothing_dear() -> None:
+    code = (
+        "import sys, unsilent.cli;"
+        "print(*sorted(n for n in sys.modules if n.startswith('unsilent')));"
+        "print(*sorted({n.partition('.')[0] for n in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    own, all_ = (line.split() for line in done.stdout.splitlines())
+    assert len(own) <= MODULES, own
+    assert not DEAR & set(all_)
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_it_answers_in_less_than_half_a_second_of_processor_time(option: str) -> None:
+    command = [sys.executable, "-m", "unsilent.cli", option]
+
+    def spent() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return sum(
+            getattr(after, name) - getattr(before, name) for name in ("ru_utime", "ru_stime")
+        )
+
+    # The first run may write byte code; of the others the least disturbed counts.
+    assert min(spent() for _ in range(4)) < SECONDS
