@@ -95,7 +95,7 @@ def test_a_package_is_scanned_for_one_mode_a_module(
     folder = tmp_path / "some_modes"
     folder.mkdir()
     example = Path(__file__).parents[2] / "examples" / "mode" / "over_refusal.py"
-    for name in ("__init__.py", "_helper.py", "scores.py"):
+    for name in ("__init__.py", "_helper.py", "shared.py"):
         (folder / name).write_text("")
     (folder / "sf7_over_refusal.py").write_text(example.read_text(encoding="utf-8"))
     monkeypatch.syspath_prepend(str(tmp_path))

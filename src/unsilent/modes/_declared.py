@@ -32,7 +32,7 @@ def mode_of(loaded: object, where: str) -> FailureMode:
     Raises:
         ModeError: It is neither, or a part is missing or wrong, which it names.
     """
-    found = _classes(loaded) if isinstance(loaded, ModuleType) else [loaded]
+    found = defined_in(loaded) if isinstance(loaded, ModuleType) else [loaded]
     modes = [each for each in found if isinstance(each, type) and issubclass(each, FailureMode)]
     if len(modes) != 1:
         raise ModeError(
@@ -73,13 +73,14 @@ def declared(kind: type[FailureMode]) -> FailureMode:
     return kind()
 
 
-def _classes(module: ModuleType) -> list[object]:
-    """The modes that a module defines itself; bases with an underscore are none."""
+def defined_in(module: ModuleType) -> list[object]:
+    """The classes of modes that a module defines itself; bases with an underscore are none."""
     return [
         each
         for each in vars(module).values()
         if isinstance(each, type)
         and issubclass(each, FailureMode)
+        and each is not FailureMode
         and each.__module__ == module.__name__
         and not each.__name__.startswith("_")
     ]

@@ -9,6 +9,7 @@ only a plan that plans it needs it.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,7 +19,7 @@ from threading import RLock
 from types import ModuleType
 
 from unsilent.errors import ModeError
-from unsilent.modes._declared import mode_of
+from unsilent.modes._declared import defined_in, mode_of
 from unsilent.modes.base import FailureMode
 
 GROUP = "unsilent.modes"
@@ -27,8 +28,8 @@ FIRST = ("SF-1", "SF-2", "SF-3", "SF-4", "SF-5", "SF-6")
 when there were no others; a later mode is there only where it is planned, so that to install one
 changes nothing that was recorded, nor its digest."""
 
-_SHARED = ("base", "scores")
-"""Modules of what modes are made of."""
+_FILE = re.compile(r"[a-z]{2,8}[1-9][0-9]{0,3}_")
+"""How a mode's file is called: its code in small letters, then its plan key."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -100,15 +101,21 @@ class Modes(Mapping[str, FailureMode]):
 
 
 def modes_in(package: ModuleType) -> tuple[FailureMode, ...]:
-    """The modes of a package: one in each module but those of ``_SHARED`` and with an underscore.
+    """The modes that a package's modules define, at most one each.
+
+    A module that defines none is what modes share, unless it is called as a mode's file, such as
+    ``sf7_over_refusal``. Those with an underscore are not looked at.
 
     Raises ModeError naming the first that is not whole.
     """
-    return tuple(
-        mode_of(import_module(f"{package.__name__}.{each.name}"), each.name)
-        for each in iter_modules(package.__path__)
-        if each.name not in _SHARED and not each.name.startswith("_")
-    )
+    found: list[FailureMode] = []
+    for each in iter_modules(package.__path__):
+        if each.name.startswith("_"):
+            continue
+        module = import_module(f"{package.__name__}.{each.name}")
+        if _FILE.match(each.name) or defined_in(module):
+            found.append(mode_of(module, each.name))
+    return tuple(found)
 
 
 def offers() -> tuple[Offer, ...]:
