@@ -14,7 +14,7 @@ from unsilent_bench.verdicts.adversary.variants import own_forms, variants
 from unsilent_bench.verdicts.own_method import releases
 
 from unsilent.inference.judge import judge_rounds
-from unsilent.modes._scores import paired_difference
+from unsilent.modes.scores import paired_difference
 from unsilent.modes.sf2_confidence_miscalibration import absolute_gap, growth_spread
 from unsilent.modes.sf3_fairness_collapse import matched_error
 from unsilent.plan import MonitoringPlan

@@ -48,6 +48,10 @@ class PlanError(InputError):
     """A plan that cannot be used."""
 
 
+class ModeError(InputError):
+    """A failure mode that cannot be used: it leaves something unsaid, or is there twice."""
+
+
 class NotAgreedError(PlanError):
     """A plan, or something that it names, to which the client's owner did not agree."""
 

@@ -1,15 +1,17 @@
-"""The six silent failure modes, their layers and the paper's influence graph.
+"""The silent failure modes, their layers and the influence graph, as the modes' files say them.
 
-The only place that names them. Source: Oh and Bui, *Silent Failures in Federated
+Source of the six and their graph: Oh and Bui, *Silent Failures in Federated
 Personalization of Foundation Models*, KDD 2026, arXiv:2606.00947. The codes are ours.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast, get_args
 
-Layer = Literal["data", "model", "system"]
+from unsilent.modes import MODES
+from unsilent.modes.base import Layer
+
 InfluenceKind = Literal["primary", "feedback"]
 
 
@@ -33,61 +35,18 @@ class Influence:
     kind: InfluenceKind
 
 
-SILENT_FAILURES: tuple[SilentFailure, ...] = (
-    SilentFailure(
-        "SF-1",
-        "amplified_bias",
-        "data",
-        "Amplified bias",
-        "Personalizing on skewed local data makes disparities between groups larger.",
-    ),
-    SilentFailure(
-        "SF-2",
-        "confidence_miscalibration",
-        "data",
-        "Confidence miscalibration",
-        "Confidence and accuracy part ways; aggregation hides locally overconfident clients.",
-    ),
-    SilentFailure(
-        "SF-3",
-        "fairness_collapse",
-        "model",
-        "Fairness collapse",
-        "Aggregating adapters of divergent clients widens the performance gap between clients.",
-    ),
-    SilentFailure(
-        "SF-4",
-        "adaptation_misalignment",
-        "model",
-        "Adaptation misalignment",
-        "Overfitting a narrow local objective costs general ability and safety within one round.",
-    ),
-    SilentFailure(
-        "SF-5",
-        "out_of_domain_degradation",
-        "system",
-        "Out-of-domain degradation",
-        "Over-specializing to the local domain weakens generalization beyond it.",
-    ),
-    SilentFailure(
-        "SF-6",
-        "alignment_erosion",
-        "system",
-        "Alignment erosion",
-        "Small losses of safety in each round add up over rounds and stay hidden.",
-    ),
+SILENT_FAILURES: tuple[SilentFailure, ...] = tuple(
+    SilentFailure(mode.code, mode.name, mode.layer, mode.title, mode.what)
+    for mode in MODES.values()
 )
+"""All that are installed: those of the paper first, in its order."""
 
-INFLUENCES: tuple[Influence, ...] = (
-    Influence("SF-1", "SF-2", "primary"),
-    Influence("SF-1", "SF-3", "primary"),
-    Influence("SF-2", "SF-4", "primary"),
-    Influence("SF-2", "SF-5", "primary"),
-    Influence("SF-3", "SF-6", "primary"),
-    Influence("SF-5", "SF-6", "primary"),
-    Influence("SF-3", "SF-4", "feedback"),
-    Influence("SF-4", "SF-6", "feedback"),
-    Influence("SF-6", "SF-1", "feedback"),
+INFLUENCES: tuple[Influence, ...] = tuple(
+    Influence(mode.code, target, kind)
+    for kind in get_args(InfluenceKind)
+    for mode in MODES.values()
+    for target in (mode.leads_to if kind == "primary" else mode.feeds_back_into)
+    if target in MODES
 )
 
 CODES: tuple[str, ...] = tuple(failure.code for failure in SILENT_FAILURES)
@@ -103,3 +62,24 @@ def by_code(code: str) -> SilentFailure:
 def by_mode(mode: str) -> SilentFailure:
     """The entry of a mode such as ``"amplified_bias"``. Raises KeyError for an unknown one."""
     return _BY_MODE[mode]
+
+
+def installed(code: str, mode: str) -> bool:
+    """Whether a mode of this code and name is installed; another may have taken the code."""
+    return code in _BY_CODE and _BY_CODE[code].mode == mode
+
+
+def entry_of(code: str, mode: str, layer: str) -> SilentFailure:
+    """The entry of a code, or a stand-in for a mode that is not installed here.
+
+    Args:
+        code: As a file of a run names it.
+        mode: Its plan key there.
+        layer: Its layer there.
+    """
+    if installed(code, mode):
+        return _BY_CODE[code]
+    title = mode.replace("_", " ").capitalize()
+    return SilentFailure(
+        code, mode, cast("Layer", layer), title, f"The mode {mode} is not installed here."
+    )

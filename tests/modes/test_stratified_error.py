@@ -5,7 +5,7 @@ import pytest
 
 from unsilent.items import Item, ItemSet
 from unsilent.modes import MODES
-from unsilent.modes._scores import kinds, stratified_error
+from unsilent.modes.scores import kinds, stratified_error
 
 
 def test_of_one_kind_it_is_the_usual_standard_error():

@@ -17,6 +17,7 @@ def _run(*arguments: str) -> str:
 
 def test_schema_prints_what_ships() -> None:
     assert json.loads(_run("schema")) == schema()
+    assert json.loads(_run("schema", "findings-1")) == schema(1)
     assert json.loads(_run("schema", "item"))["$schema"] == schema()["$schema"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -71,9 +72,9 @@ def _boxes() -> dict[str, tuple[float, float]]:
     }
 
 
-def test_each_arrow_starts_and_ends_on_the_edges_of_its_tiles() -> None:
+def test_each_arrow_starts_and_ends_on_the_edges_of_its_tiles(run: Run) -> None:
     boxes = _boxes()
-    for arrow in graph().arrows:
+    for arrow in graph(run.findings.findings).arrows:
         for (x, y), code in zip(_ends(arrow.path), (arrow.source, arrow.target), strict=True):
             left, top = boxes[code]
             inside = left <= x <= left + TILE_WIDTH and top <= y <= top + TILE_HEIGHT
@@ -82,8 +83,18 @@ def test_each_arrow_starts_and_ends_on_the_edges_of_its_tiles() -> None:
             assert edge, arrow
 
 
-def test_the_graph_is_the_taxonomys() -> None:
-    drawn = [(a.source, a.target, a.kind) for a in graph().arrows]
+def test_the_graph_is_the_taxonomys(run: Run) -> None:
+    arrows = graph(run.findings.findings).arrows
+    drawn = [(a.source, a.target, a.kind) for a in arrows]
     assert drawn == [(i.source, i.target, i.kind) for i in INFLUENCES]
-    paths = [arrow.path for arrow in graph().arrows]
+    paths = [arrow.path for arrow in arrows]
     assert len(set(paths)) == len(paths)
+
+
+def test_a_further_mode_stands_below_those_of_its_layer(run: Run) -> None:
+    """In a column of its own it would stand beside the page, and arrows would miss it."""
+    seventh = replace(run.findings.findings[0], code="SF-7", mode="over_refusal", layer="model")
+    drawn = graph((*run.findings.findings, seventh))
+    assert drawn.places["SF-7"] == "column-2 row-3"
+    assert drawn.places["SF-6"] == "column-3 row-2"
+    assert drawn.height == 3 * TILE_HEIGHT + 2 * GAP_Y

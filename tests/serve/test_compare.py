@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,21 @@ def test_modes_that_are_measured_otherwise_are_not_compared(tmp_path: Path) -> N
     assert found[0].effect is None
     assert found[0].words.startswith("Not comparable")
     assert found[1].words.startswith("No difference is known: one of the runs has no estimate")
+
+
+def test_a_mode_that_only_one_plan_names_is_not_planned_in_the_other(tmp_path: Path) -> None:
+    one, other = state(tmp_path / "a", 0.1), state(tmp_path / "b", 0.1)
+    assert other.findings is not None
+    seventh = replace(other.findings.findings[0], code="SF-7", mode="over_refusal")
+    more = replace(other.findings, findings=(*other.findings.findings, seventh))
+    for found in (
+        differences(one, replace(other, findings=more)),
+        differences(replace(other, findings=more), one),
+    ):
+        assert [each.left.code for each in found] == [each.right.code for each in found]
+        assert found[-1].left.code == "SF-7"
+        assert {found[-1].left.verdict, found[-1].right.verdict} == {None, seventh.verdict}
+        assert found[-1].words == "No difference is known: one of the runs has no estimate."
 
 
 def test_only_what_differs_in_the_plans_is_listed() -> None:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unsilent.landscape.matrix import Benchmark, Cell, Rating
-from unsilent.modes import MODES as MEASURED
+from unsilent.landscape.matrix import UNKNOWN, WHERE, Benchmark, Cell, Rating
 from unsilent.taxonomy import SILENT_FAILURES
 
 NAME = "unsilent"
@@ -19,7 +18,6 @@ METHOD = "unsilent"
 DOSE = "strong"
 ENOUGH = 0.95
 FALSE_ALARMS = 0.05
-WHERE = "unsilent bench replay"
 
 
 def own_row(rows: Sequence[Mapping[str, Any]] | None) -> Benchmark:
@@ -36,8 +34,6 @@ def own_row(rows: Sequence[Mapping[str, Any]] | None) -> Benchmark:
 
 
 def _cell(code: str, rows: Sequence[Mapping[str, Any]]) -> Cell:
-    if code not in MEASURED:
-        return Cell("none", "no statistic of this mode is measured", WHERE)
     asked = [
         row
         for row in rows
@@ -48,7 +44,7 @@ def _cell(code: str, rows: Sequence[Mapping[str, Any]]) -> Cell:
         and row["epsilon"] >= 2
     ]
     if not asked:
-        return Cell("none", "it is reported, and no benchmark run shows that it is found", WHERE)
+        return Cell("none", UNKNOWN, WHERE)
     row = min(asked, key=lambda row: (row["epsilon"], row["clients"]))
     rating: Rating = "proxy"
     if row["detection"] >= ENOUGH and row["false_alarms"] <= FALSE_ALARMS:

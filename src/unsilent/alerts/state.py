@@ -12,7 +12,7 @@ from unsilent.ledger.events import MonitoringStopped, RoundJudged, RoundMissed, 
 from unsilent.ledger.run_view import RunView
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import epsilon
-from unsilent.taxonomy import SILENT_FAILURES
+from unsilent.taxonomy import by_code
 
 Status = Literal["failure", "healthy", "undetermined", "not_planned", "not_judged"]
 STATUSES: tuple[Status, ...] = ("failure", "healthy", "undetermined", "not_planned", "not_judged")
@@ -63,7 +63,7 @@ class RunStatus:
 
     Attributes:
         name, plan: The plan's name and digest.
-        modes: All six, in the taxonomy's order.
+        modes: Those that its findings hold, in the taxonomy's order.
         planned, judged, missed: Monitoring rounds of the plan, and what became of those so far.
         judged_round, missed_round: The last of each, counted from 1; None if there is none.
         stopped: The round from which on nothing is monitored, since the budget is spent.
@@ -192,13 +192,16 @@ def read_state(ledger: Ledger, upto: int | None = None) -> RunStatus:
 
 
 def _modes(plan: MonitoringPlan, findings: dict[str, Finding]) -> tuple[ModeState, ...]:
-    def status(code: str) -> Status:
-        if code not in plan.planned:
+    def status(code: str, mode: str) -> Status:
+        if code not in plan.planned and mode not in plan.absent:
             return "not_planned"
         finding = findings.get(code)
         return "not_judged" if finding is None or finding.verdict is None else finding.verdict
 
+    names = {code: by_code(code).mode for code in plan.reported}
+    # A mode that is not installed here is known from its findings alone.
+    names |= {code: found.mode for code, found in findings.items() if found.mode in plan.absent}
     return tuple(
-        ModeState(each.code, each.mode, status(each.code), findings.get(each.code))
-        for each in SILENT_FAILURES
+        ModeState(code, mode, status(code, mode), findings.get(code))
+        for code, mode in names.items()
     )

@@ -7,6 +7,7 @@ the findings as last received: means over the clients, noise included.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from unsilent.client.own_statistics import OwnRound, OwnStatistic, read_own
 from unsilent.errors import InputError
 from unsilent.files import write_whole
 from unsilent.findings import Finding, Findings, Interval, read_findings
-from unsilent.taxonomy import by_code
+from unsilent.taxonomy import CODES, by_code
 
 FEDERATION_FILE = "federation.json"
 """In a client's folder: the findings that the server last published to it."""
@@ -161,7 +162,7 @@ def local_view(folder: Path, findings: Path | None = None) -> LocalView:
         modes=tuple(
             OwnMode(
                 code,
-                by_code(code).mode,
+                _named(code, known),
                 last.statistics[code],
                 _history(before, code),
                 _standing(last.statistics[code].value, known.get(code), federation),
@@ -182,6 +183,13 @@ def _federation(folder: Path, findings: Path | None) -> Findings | None:
         return read_findings(findings)
     path = folder / FEDERATION_FILE
     return read_findings(path) if path.is_file() else None
+
+
+def _named(code: str, known: Mapping[str, Finding]) -> str:
+    """A mode's plan key, from the findings where it is not installed here."""
+    if code in CODES:
+        return by_code(code).mode
+    return known[code].mode if code in known else "not installed here"
 
 
 def _history(rounds: list[OwnRound], code: str) -> tuple[tuple[int, float], ...]:

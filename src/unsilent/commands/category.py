@@ -1,4 +1,4 @@
-"""Silent failures as a diagnostic category: the schemas, the six modes, and exports of a run."""
+"""Silent failures as a diagnostic category: the schemas, the modes, and exports of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import typer
 from unsilent.commands.common import RunFolder, unread
 
 Form = Literal["model-card", "every-eval-ever"]
-Schema = Literal["findings", "item"]
+Schema = Literal["findings", "findings-1", "item"]
+_SCHEMAS = {"findings": "findings-2", "findings-1": "findings-1", "item": "item-1"}
 
 
 def export(
@@ -53,12 +54,15 @@ def export(
 
 
 def schema(
-    name: Annotated[Schema, typer.Argument(help="findings or item.")] = "findings",
+    name: Annotated[
+        Schema, typer.Argument(help="findings, findings-1 (six modes only), or item.")
+    ] = "findings",
 ) -> None:
     """The published JSON Schema of findings.json, or of a line of a probe file."""
     from importlib.resources import files
 
-    typer.echo((files("unsilent.schema") / f"{name}-1.json").read_text(encoding="utf-8"), nl=False)
+    text = (files("unsilent.schema") / f"{_SCHEMAS[name]}.json").read_text(encoding="utf-8")
+    typer.echo(text, nl=False)
 
 
 def modes(

@@ -1,4 +1,4 @@
-"""``unsilent landscape``: what each benchmark shows of the six modes."""
+"""``unsilent landscape``: what each benchmark shows of the modes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def landscape(
         Path | None, typer.Option(help="Write to this file instead of standard output.")
     ] = None,
 ) -> None:
-    """What each benchmark shows of the six silent failures, and unsilent's own row.
+    """What each benchmark shows of the silent failures, and unsilent's own row.
 
     The matrix is that of Oh and Bui (arXiv:2606.00947). Cells that we read otherwise have a star
     and their evidence; unsilent's row is computed from its benchmark's results.
@@ -65,11 +65,12 @@ def landscape(
 def _table(rows: list[Benchmark]) -> None:
     from rich.table import Table
 
+    from unsilent.landscape.matrix import MODES
     from unsilent.taxonomy import SILENT_FAILURES
 
     table = Table("paradigm", "benchmark", *(failure.code for failure in SILENT_FAILURES))
     for row in rows:
-        cells = [row.cells[failure.mode] for failure in SILENT_FAILURES]
+        cells = [row.cell(failure.mode) for failure in SILENT_FAILURES]
         table.add_row(
             row.paradigm,
             row.name,
@@ -79,6 +80,9 @@ def _table(rows: list[Benchmark]) -> None:
             ),
         )
     console().print(table)
+    for failure in SILENT_FAILURES:
+        if failure.mode not in MODES:
+            console().print(f"{failure.code} came later: nobody rated the twelve for it.")
     for row in rows:
         for mode, cell in row.cells.items():
             if cell.evidence:

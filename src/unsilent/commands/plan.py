@@ -34,9 +34,9 @@ def plan_init(
 
     It is valid as it is, and never written over a file that is there.
     """
-    from importlib.resources import files
+    from unsilent.plans import starter_text
 
-    text = (files("unsilent.plans") / "starter.toml").read_bytes()
+    text = starter_text().encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:

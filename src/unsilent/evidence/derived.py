@@ -11,13 +11,13 @@ from dataclasses import asdict
 from typing import Any
 
 from unsilent.evidence.field_map import field_map, field_map_words
-from unsilent.findings import Findings
+from unsilent.findings import Finding, Findings
 from unsilent.ledger.events import RoundMissed
 from unsilent.ledger.run_view import RunView
+from unsilent.modes import FIRST
 from unsilent.plan import MonitoringPlan
 from unsilent.report import view
 from unsilent.report.incidents import Incident, incidents
-from unsilent.taxonomy import by_code
 
 
 def derived(plan: MonitoringPlan, findings: Findings, run: RunView) -> dict[str, bytes]:
@@ -68,9 +68,12 @@ def _summary(
     run: RunView,
     found: Sequence[Incident],
 ) -> str:
-    rows = "\n".join(view.markdown_row(each, each.reason or "") for each in findings.findings)
+    rows = "\n".join(
+        view.markdown_row(_named(each), each, each.reason or "") for each in findings.findings
+    )
+    by_code = {each.code: each for each in findings.findings}
     told = "\n".join(
-        f"- **{each.code} {by_code(each.code).title}**\n"
+        f"- **{_named(by_code[each.code])}**\n"
         + "\n".join(
             f"  - {m.what}{f', {m.time}' if m.time else ''}"
             f"{f' (ledger entry {m.entry})' if m.entry else ''}: {m.words}"
@@ -95,3 +98,8 @@ def _summary(
         f"## Incidents\n\n{told or 'No mode was a failure in any judged round.'}\n\n"
         f"## Where each part belongs\n\n{field_map_words()}"
     )
+
+
+def _named(finding: Finding) -> str:
+    """Code and title, the same wherever it is made: a later mode may not be installed there."""
+    return view.named(finding) if finding.code in FIRST else f"{finding.code} {finding.mode}"

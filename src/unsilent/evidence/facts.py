@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Any
 
 from unsilent import __version__
 from unsilent.assets.packages import PACKAGES
+from unsilent.modes import origins
 from unsilent.plan import MonitoringPlan
 from unsilent.published import results
 
@@ -32,15 +34,25 @@ _LIBRARIES = (
 )
 
 
-def software() -> dict[str, Any]:
-    """Versions of what measured and judged, as installed where the pack is made."""
+def software(codes: Sequence[str] = ()) -> dict[str, Any]:
+    """Versions of what measured and judged, as installed where the pack is made.
+
+    Args:
+        codes: Of the planned modes: those of other distributions are named with these.
+    """
     found: dict[str, str | None] = {}
     for name in _LIBRARIES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = None
-    return {"unsilent": __version__, "python": platform.python_version(), "libraries": found}
+    modes = {code: origins()[code] for code in codes if code in origins()}
+    return {
+        "unsilent": __version__,
+        "python": platform.python_version(),
+        "libraries": found,
+        **({"modes": modes} if modes else {}),
+    }
 
 
 def models(plan: MonitoringPlan, folder: Path) -> dict[str, Any]:

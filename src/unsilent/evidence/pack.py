@@ -59,7 +59,7 @@ def pack_bytes(
         FINDINGS: run.findings.text().encode(),
         LEDGER: to_lines(entries),
         **derived(run.plan, run.findings, RunView(KeptEntries(entries))),
-        "software.json": facts.dumps(facts.software()),
+        "software.json": facts.dumps(facts.software(run.plan.planned)),
         "models.json": facts.dumps(facts.models(run.plan, folder)),
         "data.json": facts.dumps(facts.data_cards(run.plan)),
         "validation.json": facts.dumps(facts.validation(run.plan)),

@@ -228,7 +228,7 @@ def _record(files: Mapping[str, bytes]) -> tuple[_Record | None, list[Fault]]:
                 data = parse_json(files[name])
                 if not plan_fits(data):
                     raise EvidenceError("more rounds or clients than are checked", where=name)
-                plan = parse_plan(data, where=name)
+                plan = parse_plan(data, where=name, recorded=True)
             elif name == FINDINGS:
                 findings = Findings.from_json(parse_json(files[name]))
             else:
@@ -269,12 +269,19 @@ def _record_faults(
             "another layout; verify the pack with the unsilent that wrote it, "
             f"{manifest.get('unsilent')}",
         )
-    if not faults:
+    absent = record.plan.absent
+    if not faults and not absent:
         layout = Layout.from_plan(record.plan)
         faults += [Fault(*each) for each in shape_faults(entries, layout)]
     if faults:
         return faults, ("findings were not recomputed: plan and ledger do not belong together",)
-    faults += [Fault(*each) for each in replayed_faults(record.plan, record.findings, entries)]
+    if absent:
+        notes.append(
+            f"findings were not recomputed: the mode {' and '.join(absent)} is not installed here; "
+            "verify the pack where it is"
+        )
+    else:
+        faults += [Fault(*each) for each in replayed_faults(record.plan, record.findings, entries)]
     if manifest.get("unsilent") == __version__ and not faults:
         made = derived(record.plan, record.findings, RunView(KeptEntries(entries)))
         faults += [
@@ -293,8 +300,10 @@ def _record_faults(
 
 
 def _judged(record: _Record) -> int:
-    """How many rounds' findings were made again; none of an earlier layout."""
-    return 0 if _of_before(record) else sum(e.kind == RoundJudged.kind for e in record.entries)
+    """How many rounds' findings were made again; none of an earlier layout or an unknown mode."""
+    if record.plan.absent or _of_before(record):
+        return 0
+    return sum(e.kind == RoundJudged.kind for e in record.entries)
 
 
 def _of_before(record: _Record) -> bool:

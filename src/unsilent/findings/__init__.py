@@ -1,8 +1,8 @@
 """Findings: the one thing that all outputs are made of, and their published JSON form.
 
-``findings.json`` follows ``schema/findings-1.json`` (JSON Schema, draft 2020-12), which ships with
-the package. It holds no timestamp and its numbers are rounded, so that the same seed and the same
-plan give the same bytes.
+``findings.json`` follows ``schema/findings-1.json`` (JSON Schema, draft 2020-12), or with further
+modes ``findings-2.json``; both ship with the package. It holds no timestamp and its numbers are
+rounded, so that the same seed and the same plan give the same bytes.
 """
 
 from unsilent.findings.finding import (
@@ -19,7 +19,6 @@ from unsilent.findings.finding import (
     Window,
 )
 from unsilent.findings.whole import (
-    FINDINGS_SCHEMA,
     Findings,
     HistoryEntry,
     HistoryRound,
@@ -33,7 +32,6 @@ from unsilent.schema import validate
 
 __all__ = [
     "DIGITS",
-    "FINDINGS_SCHEMA",
     "ActiveInfluence",
     "Finding",
     "Findings",

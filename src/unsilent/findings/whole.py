@@ -18,9 +18,8 @@ from unsilent.findings.finding import (
     plain,
     with_interval,
 )
-from unsilent.schema import validate
-
-FINDINGS_SCHEMA = "unsilent/findings/1"
+from unsilent.modes import FIRST
+from unsilent.schema import NEWEST, validate
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True)
 class HistoryRound:
-    """One monitoring round in short: all six modes, in the taxonomy's order."""
+    """One monitoring round in short: the modes of the findings, in their order."""
 
     round: int
     findings: tuple[HistoryEntry, ...]
@@ -110,7 +109,7 @@ class SystemMetrics:
 
 @dataclass(frozen=True)
 class Findings:
-    """All six findings of the last monitoring round, with what is needed to read them.
+    """All findings of the last monitoring round, with what is needed to read them.
 
     Attributes:
         name: The plan's name.
@@ -119,7 +118,8 @@ class Findings:
         round: The monitoring round of ``findings``.
         clients: How many clients are in its sum.
         privacy, system_metrics: See there.
-        findings: All six modes in the taxonomy's order; one that is not planned has no verdict.
+        findings: The paper's six modes in the taxonomy's order, then the further ones that are
+            planned; one that is not planned has no verdict.
         rounds: All monitoring rounds so far in short, this one included.
         influence: The arrows between failing modes, read by when these began.
     """
@@ -137,7 +137,16 @@ class Findings:
 
     def to_json(self) -> dict[str, Any]:
         """The published form, numbers rounded, keys in a fixed order."""
-        return {"schema": FINDINGS_SCHEMA, **plain(asdict(self), "findings")}
+        return {"schema": self.schema, **plain(asdict(self), "findings")}
+
+    @property
+    def schema(self) -> str:
+        """Name and version of the schema that the published form follows.
+
+        Version 1 while there are the paper's modes alone, so that its readers go on reading them.
+        """
+        codes = tuple(each.code for each in self.findings)
+        return f"unsilent/findings/{1 if codes == FIRST else NEWEST}"
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Findings:

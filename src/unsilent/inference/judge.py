@@ -1,4 +1,4 @@
-"""Judge: from the sums of all rounds so far to the six findings of the last one.
+"""Judge: from the sums of all rounds so far to the findings of the last one.
 
 A mode is FAILURE if the interval of any window of rounds lies above the tolerance, HEALTHY if both
 guard windows, all rounds and the recent ones, lie below it, else UNDETERMINED. Nothing else turns
@@ -35,7 +35,7 @@ from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import ACCURACY, LOSS, Layout
 from unsilent.release.release import Release
-from unsilent.taxonomy import SILENT_FAILURES, SilentFailure
+from unsilent.taxonomy import SilentFailure, by_code
 
 POWER_QUANTILE = 0.84
 """Standard normal quantile of a power of 0.8."""
@@ -54,7 +54,7 @@ def judge_rounds(
     *,
     first_alarms: Mapping[str, int] | None = None,
 ) -> tuple[Finding, ...]:
-    """The findings of the last round: all six modes, in the taxonomy's order.
+    """The findings of the last round: the modes of ``plan.reported``, in the taxonomy's order.
 
     Args:
         plan: The plan that the clients released under.
@@ -66,7 +66,7 @@ def judge_rounds(
             had one.
 
     Returns:
-        Six findings without oracle. With fewer clients than ``monitor.min_cohort`` in the last
+        Findings without oracle. With fewer clients than ``monitor.min_cohort`` in the last
         round there is no estimate and every planned mode is UNDETERMINED.
 
     Raises:
@@ -93,8 +93,8 @@ def judge_rounds(
         used.append(last)
     alarms = first_alarms or {}
     return tuple(
-        _judge_mode(plan, layout, used, last, failure, alarms.get(failure.code))
-        for failure in SILENT_FAILURES
+        _judge_mode(plan, layout, used, last, by_code(code), alarms.get(code))
+        for code in plan.reported
     )
 
 

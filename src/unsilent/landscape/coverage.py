@@ -1,4 +1,4 @@
-"""How much of the six modes each paradigm covers: the structural divide in numbers."""
+"""How much of the paper's six modes each paradigm covers: the structural divide in numbers."""
 
 from __future__ import annotations
 

@@ -17,13 +17,15 @@ from io import StringIO
 from typing import Literal, cast, get_args
 
 from unsilent.errors import InputError
+from unsilent.modes import FIRST
 from unsilent.published import results
-from unsilent.taxonomy import SILENT_FAILURES
+from unsilent.taxonomy import SILENT_FAILURES, by_code
 
 OWN = "unsilent"
 Rating = Literal["direct", "proxy", "none"]
 RATINGS: tuple[Rating, ...] = get_args(Rating)
-MODES: tuple[str, ...] = tuple(failure.mode for failure in SILENT_FAILURES)
+MODES: tuple[str, ...] = tuple(by_code(code).mode for code in FIRST)
+"""Those that the authors rate. Of a further mode no benchmark is known to show anything."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,12 @@ class Cell:
     where: str = ""
 
 
+UNKNOWN = "it is reported, and no benchmark run shows that it is found"
+WHERE = "unsilent bench replay"
+UNRATED = Cell("none")
+"""Of a mode that was not there to be rated."""
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """A row: a benchmark, its paradigm (``Federated`` or ``Centralized``), a cell for each mode."""
@@ -49,6 +57,10 @@ class Benchmark:
     paradigm: str
     focus: str
     cells: Mapping[str, Cell]
+
+    def cell(self, mode: str) -> Cell:
+        """What it shows of a mode, rated or not."""
+        return self.cells.get(mode, UNRATED)
 
 
 def authors_matrix() -> tuple[Benchmark, ...]:
@@ -119,8 +131,11 @@ def _rating(value: str, where: str) -> Rating:
 
 
 def own_row() -> Benchmark:
-    """unsilent's own row: what its published results give, never typed in."""
-    cells = {
+    """unsilent's own row: what its published results give, never typed in.
+
+    A mode that they know nothing of is measured, and that is all that is known of it.
+    """
+    cells = {failure.mode: Cell("none", UNKNOWN, WHERE) for failure in SILENT_FAILURES} | {
         mode: Cell(cast("Rating", cell["rating"]), cell["evidence"], cell["where"])
         for mode, cell in results().own_row.items()
     }

@@ -24,12 +24,13 @@ LEGEND = {
 
 
 def as_csv(rows: Sequence[Benchmark]) -> str:
-    """The rows in the columns of the authors' file."""
+    """The rows in the columns of the authors' file, further modes behind them."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["category", "benchmark", "primary_focus", *MODES])
+    modes = list(dict.fromkeys(mode for row in rows for mode in row.cells))
+    writer.writerow(["category", "benchmark", "primary_focus", *modes])
     for row in rows:
-        writer.writerow([row.paradigm, row.name, row.focus, *(row.cells[m].rating for m in MODES)])
+        writer.writerow([row.paradigm, row.name, row.focus, *(row.cell(m).rating for m in modes)])
     return text.getvalue()
 
 
@@ -60,6 +61,7 @@ def as_html(authors: Sequence[Benchmark], reading: Sequence[Benchmark], own: Ben
         own=own,
         notes=notes,
         modes=SILENT_FAILURES,
+        unrated=[each for each in SILENT_FAILURES if each.mode not in MODES],
         divide=divide(reading),
         direct=counted(reading, "direct"),
         blind=counted(reading, "none"),

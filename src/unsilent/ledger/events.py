@@ -76,8 +76,8 @@ class PlanDeclared(_Event):
         return cls(plan.digest, plan.to_json())
 
     def parsed(self, where: str) -> MonitoringPlan:
-        """The plan itself. Raises PlanError."""
-        return parse_plan(dict(self.plan), where=where)
+        """The plan itself, whose modes need not all be installed here. Raises PlanError."""
+        return parse_plan(dict(self.plan), where=where, recorded=True)
 
 
 @dataclass(frozen=True)

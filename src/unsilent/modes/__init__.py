@@ -1,28 +1,31 @@
-"""The failure modes, by code. A further mode is one more file and one more entry here."""
+"""The failure modes, by code.
+
+A further mode is one more file: here, or in a distribution of its own that names it by an entry
+point of the group ``unsilent.modes``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
+from unsilent.modes._declared import CODE, NAME
+from unsilent.modes._registry import FIRST, Modes, installed
 from unsilent.modes.base import FailureMode
-from unsilent.modes.sf1_amplified_bias import AmplifiedBias
-from unsilent.modes.sf2_confidence_miscalibration import ConfidenceMiscalibration
-from unsilent.modes.sf3_fairness_collapse import FairnessCollapse
-from unsilent.modes.sf4_adaptation_misalignment import AdaptationMisalignment
-from unsilent.modes.sf5_out_of_domain_degradation import OutOfDomainDegradation
-from unsilent.modes.sf6_alignment_erosion import AlignmentErosion
 
-_IN_ORDER: tuple[FailureMode, ...] = (
-    AmplifiedBias(),
-    ConfidenceMiscalibration(),
-    FairnessCollapse(),
-    AdaptationMisalignment(),
-    OutOfDomainDegradation(),
-    AlignmentErosion(),
-)
+_MODES = Modes(installed)
 
-MODES: Mapping[str, FailureMode] = MappingProxyType({mode.code: mode for mode in _IN_ORDER})
+MODES: Mapping[str, FailureMode] = _MODES
 """Code to mode, in the taxonomy's order."""
 
-__all__ = ["MODES"]
+
+def origins() -> Mapping[str, str]:
+    """By code of the modes of other distributions, which and of what version."""
+    return _MODES.registered.origins
+
+
+def faults() -> Mapping[str, str]:
+    """By plan key of the installed modes that cannot be used, a line that says why."""
+    return _MODES.registered.faults
+
+
+__all__ = ["CODE", "FIRST", "MODES", "NAME", "faults", "origins"]

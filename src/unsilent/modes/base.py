@@ -1,8 +1,9 @@
 """What a failure mode is: evidence in, one bounded statistic out.
 
-A mode is one file with one class. It says which items it needs under which adapters, and turns
-the outcomes into a statistic whose bound is part of it. Positive is worse. Statistics are paired:
-the same items under both adapters, on the client, before anything is released.
+A mode is one file with one class. It says what it is called, which items it needs under which
+adapters, and turns the outcomes into a statistic whose bound is part of it. Positive is worse.
+Statistics are paired: the same items under both adapters, on the client, before anything is
+released.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ _ROUNDING = 1e-5
 """Rows of outcomes sum to 1 within 1e-6, so a mean may pass its range by a little."""
 
 View = Literal["server", "client_public", "client_private"]
+Layer = Literal["data", "model", "system"]
+"""Where in a federation a mode has its cause."""
 
 
 @dataclass(frozen=True)
@@ -137,12 +140,32 @@ class Statistic:
 
 
 class FailureMode(ABC):
-    """One silent failure mode, from outcomes to a bounded statistic."""
+    """One silent failure mode, from outcomes to a bounded statistic.
+
+    Its class says all there is of it: taxonomy, plan key, findings, pages and reports follow. What
+    has no value here has to be said; a mode that forgets it is refused when it is loaded.
+    """
 
     code: ClassVar[str]
+    """Stable, letters and a number, such as ``SF-1``."""
+    name: ClassVar[str]
+    """Its key in a plan's ``[modes]``, such as ``amplified_bias``."""
+    title: ClassVar[str]
+    """A few words for people."""
+    what: ClassVar[str]
+    """One sentence: what goes wrong."""
+    layer: ClassVar[Layer]
+    leads_to: ClassVar[tuple[str, ...]] = ()
+    """Codes of modes that it can lead to, and below those that it can feed back into."""
+    feeds_back_into: ClassVar[tuple[str, ...]] = ()
+    tolerance: ClassVar[float]
+    """The largest effect that a first plan accepts, until its owner knows better."""
+    clip: ClassVar[float] = 0.3
+    """The largest effect of one client that a first plan releases."""
     view: ClassVar[View]
     needs: ClassVar[tuple[Need, ...]]
     range: ClassVar[tuple[float, float]]
+    """Bounds of one client's number. One from 0 to 1 is judged as a share of clients: 0 or 1."""
     statistic: ClassVar[str]
     """One line for people: what is measured."""
     source: ClassVar[str]
@@ -155,6 +178,11 @@ class FailureMode(ABC):
     """Sd over items of one item's change, assumed while nothing has been measured."""
     client_sd: ClassVar[float] = 0.05
     """Sd over clients of the value, assumed the same way; a share's follows from itself."""
+
+    @property
+    def section(self) -> str:
+        """What a first plan gives it, as TOML."""
+        return f"{{ tolerance = {self.tolerance:.2f}, clip = {self.clip} }}"
 
     @abstractmethod
     def measure(self, evidence: Evidence) -> Statistic:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.items import Outcomes
-from unsilent.modes._scores import paired_difference
-from unsilent.modes.base import Evidence, FailureMode, Need, Statistic, View
+from unsilent.modes.base import Evidence, FailureMode, Layer, Need, Statistic, View
+from unsilent.modes.scores import paired_difference
 
 
 class AmplifiedBias(FailureMode):
@@ -27,6 +27,14 @@ class AmplifiedBias(FailureMode):
     """
 
     code: ClassVar[str] = "SF-1"
+    name: ClassVar[str] = "amplified_bias"
+    title: ClassVar[str] = "Amplified bias"
+    what: ClassVar[str] = (
+        "Personalizing on skewed local data makes disparities between groups larger."
+    )
+    layer: ClassVar[Layer] = "data"
+    leads_to: ClassVar[tuple[str, ...]] = ("SF-2", "SF-3")
+    tolerance: ClassVar[float] = 0.10
     view: ClassVar[View] = "client_public"
     needs: ClassVar[tuple[Need, ...]] = (Need("reference", "bias"), Need("personalized", "bias"))
     range: ClassVar[tuple[float, float]] = (-2.0, 2.0)

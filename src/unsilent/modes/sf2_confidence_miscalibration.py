@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unsilent.items import Outcomes
-from unsilent.modes._scores import confidence, correct, kinds, stratified_error
-from unsilent.modes.base import Evidence, FailureMode, ItemRole, Need, Statistic, View
+from unsilent.modes.base import Evidence, FailureMode, ItemRole, Layer, Need, Statistic, View
+from unsilent.modes.scores import confidence, correct, kinds, stratified_error
 
 _FURTHEST = 3.5
 """Standard errors. Probes are drawn once for all rounds, so that being further off than that has a
@@ -39,6 +39,14 @@ class ConfidenceMiscalibration(FailureMode):
     """
 
     code: ClassVar[str] = "SF-2"
+    name: ClassVar[str] = "confidence_miscalibration"
+    title: ClassVar[str] = "Confidence miscalibration"
+    what: ClassVar[str] = (
+        "Confidence and accuracy part ways; aggregation hides locally overconfident clients."
+    )
+    layer: ClassVar[Layer] = "data"
+    leads_to: ClassVar[tuple[str, ...]] = ("SF-4", "SF-5")
+    tolerance: ClassVar[float] = 0.10
     view: ClassVar[View] = "client_public"
     needs: ClassVar[tuple[Need, ...]] = (Need("reference", "task"), Need("personalized", "task"))
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)

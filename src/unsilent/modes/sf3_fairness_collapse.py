@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unsilent.modes._scores import correct
-from unsilent.modes.base import Evidence, FailureMode, Need, Statistic, View
+from unsilent.modes.base import Evidence, FailureMode, Layer, Need, Statistic, View
+from unsilent.modes.scores import correct
 
 LEFT_BEHIND = 0.12
 """Loss of accuracy beyond which the aggregated adapter has left a client behind."""
@@ -33,6 +33,16 @@ class FairnessCollapse(FailureMode):
     """
 
     code: ClassVar[str] = "SF-3"
+    name: ClassVar[str] = "fairness_collapse"
+    title: ClassVar[str] = "Fairness collapse"
+    what: ClassVar[str] = (
+        "Aggregating adapters of divergent clients widens the performance gap between clients."
+    )
+    layer: ClassVar[Layer] = "model"
+    leads_to: ClassVar[tuple[str, ...]] = ("SF-6",)
+    feeds_back_into: ClassVar[tuple[str, ...]] = ("SF-4",)
+    tolerance: ClassVar[float] = 0.25
+    clip: ClassVar[float] = 1.0
     view: ClassVar[View] = "client_private"
     needs: ClassVar[tuple[Need, ...]] = (Need("reference", "records"), Need("global", "records"))
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from unsilent.errors import OutcomeError
 from unsilent.items import ItemSet
-from unsilent.modes._scores import answer_probability, paired_difference
-from unsilent.modes.base import Evidence, FailureMode, ItemRole, Need, Statistic, View
+from unsilent.modes.base import Evidence, FailureMode, ItemRole, Layer, Need, Statistic, View
+from unsilent.modes.scores import answer_probability, paired_difference
 
 
 class AdaptationMisalignment(FailureMode):
@@ -22,6 +22,14 @@ class AdaptationMisalignment(FailureMode):
     """
 
     code: ClassVar[str] = "SF-4"
+    name: ClassVar[str] = "adaptation_misalignment"
+    title: ClassVar[str] = "Adaptation misalignment"
+    what: ClassVar[str] = (
+        "Overfitting a narrow local objective costs general ability and safety within one round."
+    )
+    layer: ClassVar[Layer] = "model"
+    feeds_back_into: ClassVar[tuple[str, ...]] = ("SF-6",)
+    tolerance: ClassVar[float] = 0.10
     view: ClassVar[View] = "client_public"
     needs: ClassVar[tuple[Need, ...]] = (
         Need("start", "general"),

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from unsilent.errors import ItemError, OutcomeError
-from unsilent.modes._scores import correct, kinds, paired_difference
-from unsilent.modes.base import Evidence, FailureMode, ItemRole, Need, Statistic, View
+from unsilent.modes.base import Evidence, FailureMode, ItemRole, Layer, Need, Statistic, View
+from unsilent.modes.scores import correct, kinds, paired_difference
 
 
 class OutOfDomainDegradation(FailureMode):
@@ -20,6 +20,12 @@ class OutOfDomainDegradation(FailureMode):
     """
 
     code: ClassVar[str] = "SF-5"
+    name: ClassVar[str] = "out_of_domain_degradation"
+    title: ClassVar[str] = "Out-of-domain degradation"
+    what: ClassVar[str] = "Over-specializing to the local domain weakens generalization beyond it."
+    layer: ClassVar[Layer] = "system"
+    leads_to: ClassVar[tuple[str, ...]] = ("SF-6",)
+    tolerance: ClassVar[float] = 0.10
     view: ClassVar[View] = "client_public"
     needs: ClassVar[tuple[Need, ...]] = (Need("reference", "task"), Need("personalized", "task"))
     needs_home: ClassVar[bool] = True

@@ -11,15 +11,15 @@ import math
 import tomllib
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unsilent.errors import PlanError
-from unsilent.modes import MODES
+from unsilent.modes import FIRST, MODES, faults
 from unsilent.plan.faults import plan_error
 from unsilent.plan.gate import GatePlan
-from unsilent.plan.modes import ModePlan, ModesPlan
+from unsilent.plan.modes import ModePlan, ModesPlan, RecordedModes
 from unsilent.plan.personalization import PersonalizationPlan
 from unsilent.plan.privacy import Positive, PrivacyPlan
 from unsilent.plan.probes import ProbesPlan, SizesPlan
@@ -109,7 +109,7 @@ class MonitorPlan(_Section):
     that are missing from a sum count at worst, or clients like these. ``items`` is which probes,
     and which held-out records of a client, it is about: those that are asked, or items like these,
     so that intervals cover their choice too.
-    ``alpha`` is the error over all six modes and all monitoring rounds.
+    ``alpha`` is the error over all planned modes and all monitoring rounds.
     ``margin`` is the largest loss of the system metrics that still counts as none. ``control``
     says over which rounds the error is kept: those of the plan (``horizon``), or all rounds there
     will ever be (``open-ended``). ``timeout`` is how many seconds the server waits for the
@@ -175,7 +175,7 @@ class MonitoringPlan(_Section):
                 f"privacy.secure_sum.keys: {len(keys)} keys for {cohort} clients; list each "
                 "client's key, or none"
             )
-        fault = self.gate.fault(self.planned)
+        fault = self.gate.fault(tuple(name for name, planned in self.modes if planned))
         if fault is not None:
             raise ValueError(fault)
         return self
@@ -236,6 +236,24 @@ class MonitoringPlan(_Section):
         """Codes of the planned modes, in the taxonomy's order."""
         return tuple(f.code for f in SILENT_FAILURES if self.mode(f.mode) is not None)
 
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """Codes that findings hold, in the taxonomy's order: the paper's, and what is planned."""
+        planned = self.planned
+        return tuple(code for code in MODES if code in FIRST or code in planned)
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Plan keys of planned modes that are not installed here; only a recorded plan has any."""
+        return ()
+
+    def refuse_absent(self) -> None:
+        """Raise PlanError, naming one, if a planned mode is not installed here."""
+        for name in self.absent:
+            raise PlanError(
+                "this mode is not installed here", where=f"modes.{name}", remedy=_remedy(name)
+            )
+
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON-ready data, defaults filled in.
 
@@ -243,6 +261,7 @@ class MonitoringPlan(_Section):
         plans from before there were any keep their digest.
         """
         data = self.model_dump(mode="json", by_alias=True)
+        data["modes"] = self.modes.written()
         if self.gate == GatePlan():
             del data["gate"]
         if self.federation.personalization == PersonalizationPlan():
@@ -252,6 +271,17 @@ class MonitoringPlan(_Section):
         if self.probes.sizes == SizesPlan():
             del data["probes"]["sizes"]
         return data
+
+
+class RecordedPlan(MonitoringPlan):
+    """The plan of a run, some of whose modes are not installed here: to be read, not to be run."""
+
+    modes: RecordedModes  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Plan keys of planned modes that are not installed here."""
+        return self.modes.absent
 
 
 def read_plan(path: Path) -> MonitoringPlan:
@@ -284,9 +314,40 @@ def read_plan(path: Path) -> MonitoringPlan:
     return plan.model_copy(update={"federation": federation})
 
 
-def parse_plan(data: dict[str, Any], *, where: str = "plan") -> MonitoringPlan:
-    """Validate plan data; raises PlanError for the first fault, naming its key."""
+def parse_plan(
+    data: dict[str, Any], *, where: str = "plan", recorded: bool = False
+) -> MonitoringPlan:
+    """Validate plan data; raises PlanError for the first fault, naming its key.
+
+    Args:
+        data: As a TOML file or ``to_json`` has it.
+        where: Named in errors.
+        recorded: It is a finished or running run's, to be shown or verified and not to be run: a
+            mode that is not installed here is then kept as it was written, see ``absent``.
+    """
+    absent = [name for name in _mode_keys(data) if name not in ModesPlan.model_fields]
+    kind = RecordedPlan if recorded and absent else MonitoringPlan
     try:
-        return MonitoringPlan.model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
-        raise plan_error(error, MonitoringPlan, data, where=where) from None
+        fault = plan_error(error, kind, data, where=where)
+    name = fault.where.rpartition("modes.")[2]
+    if name in faults():
+        raise PlanError(fault.what, where=fault.where, remedy=_remedy(name))
+    if name in absent and not fault.remedy.startswith("Did you mean"):
+        remedy = f"{fault.remedy} {_remedy(name)}"
+        raise PlanError(fault.what, where=fault.where, remedy=remedy)
+    raise fault
+
+
+def _mode_keys(data: object) -> list[str]:
+    """The keys of the table of modes, of what may be no plan at all."""
+    modes = cast("dict[str, object]", data).get("modes") if isinstance(data, dict) else None
+    return list(map(str, cast("dict[object, object]", modes))) if isinstance(modes, dict) else []
+
+
+def _remedy(name: str) -> str:
+    """What to do about a mode that is not installed."""
+    if name in faults():
+        return f"{faults()[name]}."
+    return "A further mode needs its distribution installed, here and at every client."

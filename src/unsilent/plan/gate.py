@@ -36,12 +36,11 @@ class GatePlan(BaseModel):
         return tuple(code for code in planned if not self.modes or by_code(code).mode in self.modes)
 
     def fault(self, planned: tuple[str, ...]) -> str | None:
-        """What is wrong with the table in a plan of these modes (codes), if anything is."""
+        """What is wrong with the table in a plan of these modes (plan keys), if anything is."""
         if len(set(self.modes)) != len(self.modes):
             return "gate.modes: a mode is listed twice"
-        names = [by_code(code).mode for code in planned]
-        absent = [name for name in self.modes if name not in names]
+        absent = [name for name in self.modes if name not in planned]
         if absent:
-            known = ", ".join(names)
+            known = ", ".join(planned)
             return f"gate.modes: {absent[0]!r} is not planned; planned are {known}"
         return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+
+from unsilent.modes import FIRST, MODES, NAME
 
 
 class ModePlan(BaseModel):
@@ -34,20 +36,53 @@ class ModePlan(BaseModel):
         return self
 
 
-class ModesPlan(BaseModel):
-    """The modes that are monitored; one that is left out is reported as not planned."""
+class PlannedModes(BaseModel):
+    """The modes that are monitored, by plan key; one that is left out is not planned."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    amplified_bias: ModePlan | None = None
-    confidence_miscalibration: ModePlan | None = None
-    fairness_collapse: ModePlan | None = None
-    adaptation_misalignment: ModePlan | None = None
-    out_of_domain_degradation: ModePlan | None = None
-    alignment_erosion: ModePlan | None = None
-
     @model_validator(mode="after")
-    def _at_least_one(self) -> ModesPlan:
-        if not any(getattr(self, name) for name in type(self).model_fields):
+    def _at_least_one(self) -> PlannedModes:
+        if not any(planned for _, planned in self):
             raise ValueError("no mode is planned; give at least one a tolerance")
         return self
+
+    def written(self) -> dict[str, Any]:
+        """JSON-ready data: those of the paper always, others where they are planned.
+
+        Plans keep their digest whatever is installed where they are read.
+        """
+        always = {MODES[code].name for code in FIRST}
+        data = self.model_dump(mode="json")
+        return {name: each for name, each in data.items() if each is not None or name in always}
+
+
+if TYPE_CHECKING:
+    ModesPlan = PlannedModes
+else:
+    ModesPlan = create_model(
+        "ModesPlan",
+        __base__=PlannedModes,
+        __doc__=PlannedModes.__doc__,
+        **{mode.name: (ModePlan | None, None) for mode in MODES.values()},
+    )
+"""The table with a key for each mode that is installed."""
+
+
+class RecordedModes(ModesPlan):
+    """The table of a recorded plan, of which some modes are not installed here."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, ModePlan] = Field(init=False)  # pyright: ignore
+
+    @model_validator(mode="after")
+    def _named_as_modes_are(self) -> RecordedModes:
+        for name in self.absent:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{name[:40]!r} is no name of a mode")
+        return self
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Plan keys of those that are not installed."""
+        return tuple(sorted(self.__pydantic_extra__))

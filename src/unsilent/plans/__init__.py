@@ -6,6 +6,7 @@ import tomllib
 from importlib.resources import files
 from typing import Literal
 
+from unsilent.modes import FIRST, MODES
 from unsilent.plan import MonitoringPlan, parse_plan
 
 Scenario = Literal["skewed", "healthy"]
@@ -30,7 +31,17 @@ def demo_plan(
     return parse_plan(data, where=f"the {tier} demo's plan")
 
 
+def starter_text() -> str:
+    """What ``unsilent plan init`` writes: further modes that are installed stand as comments."""
+    text = files(__name__).joinpath("starter.toml").read_text(encoding="utf-8")
+    further = [
+        f"# {mode.name} = {mode.section}  # {code}; every client needs it too\n"
+        for code, mode in MODES.items()
+        if code not in FIRST
+    ]
+    return "".join([text, *further])
+
+
 def starter_plan() -> MonitoringPlan:
     """The plan that ``unsilent plan init`` writes."""
-    text = files(__name__).joinpath("starter.toml").read_text(encoding="utf-8")
-    return parse_plan(tomllib.loads(text), where="the starter plan")
+    return parse_plan(tomllib.loads(starter_text()), where="the starter plan")

@@ -130,7 +130,10 @@ class Layout:
 
         A subgroup is clipped as its mode and takes a small share of the joint clip: in a healthy
         federation it costs the modes nothing, and it says where a failure is, not whether.
+
+        Raises PlanError if a planned mode is not installed here.
         """
+        plan.refuse_absent()
         coordinates: list[Coordinate] = []
         for code in plan.planned:
             mode = plan.mode(by_code(code).mode)

@@ -26,7 +26,7 @@ from unsilent.release.calibration import (
     sigma_of_sum,
     variance_of_share,
 )
-from unsilent.release.layout import Layout
+from unsilent.release.layout import SCALE
 from unsilent.release.record_unit import record_sensitivity
 
 
@@ -150,7 +150,7 @@ def sensitivity(plan: MonitoringPlan) -> float:
     if plan.privacy.unit == "record":
         return record_sensitivity(plan)
     replaced = plan.privacy.adjacency == "replace-one"
-    return sensitivity_of(Layout.from_plan(plan).bound, replaced=replaced)
+    return sensitivity_of(plan.privacy.clip * SCALE, replaced=replaced)
 
 
 def sum_sigma(plan: MonitoringPlan) -> float:

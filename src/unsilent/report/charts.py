@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from unsilent.findings import Finding
+from unsilent.modes.base import Layer
 from unsilent.report.view import points
-from unsilent.taxonomy import INFLUENCES, SILENT_FAILURES
+from unsilent.taxonomy import INFLUENCES
 
 BAR_WIDTH, BAR_HEIGHT = 320.0, 74.0
 
@@ -109,26 +111,31 @@ class Arrow:
 
 @dataclass(frozen=True)
 class InfluenceGraph:
-    """The paper's influence graph behind the tiles: one column for each layer."""
+    """The influence graph behind the tiles: one column for each layer.
+
+    ``places`` are the classes by which the style sheet puts the tile of a code into its cell.
+    """
 
     width: float
     height: float
     arrows: tuple[Arrow, ...]
+    places: Mapping[str, str]
 
 
-def graph() -> InfluenceGraph:
-    """The arrows between tiles that stand in columns by layer, in the taxonomy's order.
+def graph(findings: Sequence[Finding]) -> InfluenceGraph:
+    """The arrows between tiles that stand in columns by layer, in the findings' order.
 
     Arrows run in the gaps: straight between neighbours, else along the gap between the rows.
     """
-    layers = list(dict.fromkeys(failure.layer for failure in SILENT_FAILURES))
+    layers = get_args(Layer)
     filled = dict.fromkeys(layers, 0)
     spots: dict[str, tuple[int, int]] = {}
-    for failure in SILENT_FAILURES:
-        spots[failure.code] = (layers.index(failure.layer), filled[failure.layer])
-        filled[failure.layer] += 1
-    rows = max(filled.values())
-    far = [i for i in INFLUENCES if abs(spots[i.source][0] - spots[i.target][0]) > 1]
+    for finding in findings:
+        spots[finding.code] = (layers.index(finding.layer), filled[finding.layer])
+        filled[finding.layer] += 1
+    rows = max(1, *filled.values())
+    shown = [each for each in INFLUENCES if each.source in spots and each.target in spots]
+    far = [i for i in shown if abs(spots[i.source][0] - spots[i.target][0]) > 1]
     arrows = [
         Arrow(
             each.source,
@@ -140,12 +147,15 @@ def graph() -> InfluenceGraph:
                 _LANE * (2 * far.index(each) - 1) if each in far else 0.0,
             ),
         )
-        for each in INFLUENCES
+        for each in shown
     ]
     return InfluenceGraph(
         width=len(layers) * TILE_WIDTH + (len(layers) - 1) * GAP_X,
         height=rows * TILE_HEIGHT + (rows - 1) * GAP_Y,
         arrows=tuple(arrows),
+        places={
+            code: f"column-{column + 1} row-{row + 1}" for code, (column, row) in spots.items()
+        },
     )
 
 

@@ -16,7 +16,6 @@ from unsilent import __version__
 from unsilent.findings import Finding
 from unsilent.report import view
 from unsilent.report.source import Run
-from unsilent.taxonomy import by_code
 
 EVERY_EVAL_EVER = "0.2.1"
 """Version of the schema of github.com/evaleval/every_eval_ever that the record follows."""
@@ -29,7 +28,7 @@ _LEVEL = "simultaneous over modes, windows and monitoring rounds"
 def model_card(run: Run) -> str:
     """A model card's metadata (Hugging Face ``model-index``) and its section on silent failures.
 
-    The metadata holds the modes that have an estimate; the section names all six.
+    The metadata holds the modes that have an estimate; the section names all.
     """
     from huggingface_hub.repocard_data import EvalResult, eval_results_to_model_index
 
@@ -41,7 +40,7 @@ def model_card(run: Run) -> str:
             dataset_type="private",
             dataset_name=f"{found.name}, round {found.round}",
             metric_type="silent_failure_effect",
-            metric_name=f"{each.code} {by_code(each.code).title}: {view.verdict(each).word}",
+            metric_name=f"{view.named(each)}: {view.verdict(each).word}",
             metric_value=each.effect,
             metric_args={
                 "interval": list(each.interval or ()),
@@ -61,7 +60,7 @@ def model_card(run: Run) -> str:
 
 def _section(run: Run) -> str:
     found = run.findings
-    rows = "\n".join(map(view.markdown_row, found.findings))
+    rows = "\n".join(view.markdown_row(view.named(each), each) for each in found.findings)
     return (
         "## Silent failures\n\n"
         f"Measured by unsilent {__version__} on {found.clients} clients after round {found.round}, "
@@ -115,11 +114,10 @@ def every_eval_ever(run: Run, *, retrieved: int, organization: str) -> dict[str,
 
 
 def _result(run: Run, finding: Finding) -> dict[str, Any]:
-    entry = by_code(finding.code)
     lower, upper = finding.interval or (0.0, 0.0)
     first, last = finding.window or (run.findings.round, run.findings.round)
     return {
-        "evaluation_name": f"{finding.code} {entry.title}",
+        "evaluation_name": view.named(finding),
         "source_data": {
             "dataset_name": f"probes and records of {run.findings.name}",
             "source_type": "other",

@@ -13,7 +13,6 @@ import vl_convert
 
 from unsilent.findings import Findings
 from unsilent.report.view import VERDICTS
-from unsilent.taxonomy import CODES
 
 _WIDTH, _HEIGHT = 430, 170
 _VEGA_LITE = "6.1"
@@ -30,8 +29,8 @@ def over_rounds(findings: Findings, code: str) -> str | None:
     Returns:
         An SVG, or None with fewer than two rounds that have an estimate.
     """
-    finding = findings.findings[CODES.index(code)]
-    points = _points(findings, CODES.index(code))
+    finding = next(each for each in findings.findings if each.code == code)
+    points = _points(findings, code)
     if len(points) < 2 or finding.tolerance is None:
         return None
     layers: list[Any] = []
@@ -115,11 +114,11 @@ def budget(epsilons: Sequence[float], limit: float) -> str | None:
     return _svg(alt.layer(bars, line).properties(width=_WIDTH, height=110))
 
 
-def _points(findings: Findings, place: int) -> list[dict[str, Any]]:
+def _points(findings: Findings, code: str) -> list[dict[str, Any]]:
     """One mark a round, in points."""
     found: list[dict[str, Any]] = []
     for past in findings.rounds:
-        entry = past.findings[place]
+        entry = next(each for each in past.findings if each.code == code)
         if entry.effect is not None and entry.interval is not None:
             found.append(
                 {

@@ -9,7 +9,6 @@ from typing import Any
 from unsilent.findings import Findings
 from unsilent.ledger.events import Decision, GateOverruled, PersonAware, RoundJudged
 from unsilent.ledger.run_view import Recorded, RunView
-from unsilent.taxonomy import CODES
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,12 @@ class Incident:
 
 
 def incidents(findings: Findings, run: RunView) -> tuple[Incident, ...]:
-    """An incident for each mode that was ever a failure, in the taxonomy's order.
+    """An incident for each mode that was ever a failure, in the findings' order.
 
     A mode may have been a failure at an earlier round and be none now: that stays an incident.
     """
-    judged = run.events(RoundJudged)
-    alarms = {code: _first_alarm(code, judged) for code in CODES}
+    judged, codes = run.events(RoundJudged), [each.code for each in findings.findings]
+    alarms = {code: _first_alarm(code, judged) for code in codes}
     return tuple(
         Incident(code, tuple(_moments(code, alarm, findings, run)))
         for code, alarm in alarms.items()

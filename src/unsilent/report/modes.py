@@ -1,8 +1,8 @@
-"""One page of one paragraph for each mode, written from the taxonomy and nothing else."""
+"""One page of one paragraph for each mode, written from its file and nothing else."""
 
 from __future__ import annotations
 
-from unsilent.modes import MODES
+from unsilent.modes import MODES, origins
 from unsilent.report.view import VIEWS
 from unsilent.taxonomy import INFLUENCES, SILENT_FAILURES, SilentFailure
 
@@ -23,9 +23,13 @@ def _page(failure: SilentFailure) -> str:
         f"unsilent measures it as the {mode.statistic}: on one client a number between {low:g} and "
         f"{high:g}, positive is worse, seen from the {VIEWS[mode.view]}.",
         f"Source of the statistic: {mode.source}.",
+        f"A first plan says `{mode.name} = {mode.section}`.",
         *_influences(failure.code),
         "It is silent where mean loss and accuracy are certified not to show it.",
     ]
+    origin = origins().get(failure.code)
+    if origin is not None:
+        sentences.append(f"It is of {origin}, which clients need too.")
     return f"# {failure.code}: {failure.title}\n\n{' '.join(sentences)}\n"
 
 

@@ -13,7 +13,6 @@ from unsilent.inference.population import whose
 from unsilent.markup import template
 from unsilent.report import charts, figures, view
 from unsilent.report.source import REPORT_FILE, Run, read_run
-from unsilent.taxonomy import by_code
 
 
 def write_page(folder: Path) -> Path:
@@ -35,10 +34,11 @@ def page(run: Run) -> str:
         record=record,
         timing=run.timing,
         rows=tuple(view.flat(run.plan.to_json())),
-        contract=contract(run.plan),
+        contract=None if run.plan.absent else contract(run.plan),
+        strangers=view.strangers(found),
         population=whose(run.plan),
         tiles=[_tile(run, finding) for finding in found.findings],
-        graph=charts.graph(),
+        graph=charts.graph(found.findings),
         budget=figures.budget(record.epsilons, found.privacy.epsilon) if record else None,
         simulated=any(finding.oracle is not None for finding in found.findings),
         reproduce=_reproduce(run),
@@ -53,11 +53,11 @@ def _tile(run: Run, finding: Finding) -> dict[str, Any]:
     spread = run.record.spreads.get(finding.code) if run.record else None
     return {
         "finding": finding,
-        "entry": by_code(finding.code),
+        "entry": view.entry(finding),
         "shown": view.verdict(finding),
         "bar": charts.bar(finding),
         "figure": figures.over_rounds(run.findings, finding.code),
-        "leads": view.leads(finding.code),
+        "leads": view.leads(finding),
         "width": view.width(finding),
         "clients": view.clients(finding, run.plan, spread),
     }

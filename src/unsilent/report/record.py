@@ -83,7 +83,7 @@ def record_of(plan: MonitoringPlan, findings: Findings, ledger: Entries) -> Reco
 
 def _spreads(plan: MonitoringPlan, run: RunView) -> dict[str, Spread]:
     sums = run.newest(RoundSummed)
-    if not sums:
+    if not sums or plan.absent:
         return {}
     layout, total = Layout.from_plan(plan), sums[0].event.total
     if total.layout != layout.digest:

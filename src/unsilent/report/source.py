@@ -73,4 +73,4 @@ def _read_plan(path: Path) -> MonitoringPlan:
         ) from None
     if not isinstance(data, dict):
         raise InputError("not a JSON object", where=str(path), remedy="Restore it, or run again.")
-    return parse_plan(cast("dict[str, object]", data), where=str(path))
+    return parse_plan(cast("dict[str, object]", data), where=str(path), recorded=True)

@@ -18,11 +18,12 @@ from unsilent.report.view import (
     liars,
     metrics_line,
     missing,
+    named,
     points,
     span,
+    strangers,
     verdict,
 )
-from unsilent.taxonomy import by_code
 
 VISIBILITY_WORDS = {"silent": "SILENT", "loud": "LOUD", "undetermined": "silent or loud"}
 
@@ -50,6 +51,9 @@ def render(findings: Findings, timing: Timing | None = None) -> RenderableType:
     head.append("Behind it: ", "dim")
     head.append(f"{headline(findings)}\n", "bold")
     parts: list[RenderableType] = [head, _table(findings, simulated=simulated), _legend(findings)]
+    absent = strangers(findings)
+    if absent is not None:
+        parts.append(Text(absent))
     parts.append(Text(f"Privacy: {findings.privacy.statement}"))
     if timing is not None:
         parts.append(Text(f"Time: {timing.words()}"))
@@ -69,7 +73,7 @@ def _table(findings: Findings, *, simulated: bool) -> Table:
         table.add_column("truth (simulation)", justify="right", min_width=11)
     for finding in findings.findings:
         row: list[RenderableType] = [
-            f"{finding.code} {escape(by_code(finding.code).title)}",
+            escape(named(finding)),
             _verdict(finding),
             points(finding.effect, sign=True),
             escape(_interval(finding, len(findings.rounds))),

@@ -16,7 +16,7 @@ from typing import Any, cast
 from unsilent.findings import Finding, Findings, Interval, Trend
 from unsilent.plan import MonitoringPlan
 from unsilent.report.record import Spread
-from unsilent.taxonomy import INFLUENCES, by_code
+from unsilent.taxonomy import INFLUENCES, SilentFailure, entry_of, installed
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,29 @@ def verdict(finding: Finding) -> Shown:
     return VERDICTS[finding.verdict]
 
 
+def entry(finding: Finding) -> SilentFailure:
+    """The taxonomy's entry of a finding; of a mode that is not installed what the file says."""
+    return entry_of(finding.code, finding.mode, finding.layer)
+
+
+def named(finding: Finding) -> str:
+    """Code and title: "SF-1 Amplified bias"."""
+    return f"{finding.code} {entry(finding).title}"
+
+
+def strangers(findings: Findings) -> str | None:
+    """Which modes of a file are not installed here, as a sentence; None if all are."""
+    absent = [f"{f.code} ({f.mode})" for f in findings.findings if not installed(f.code, f.mode)]
+    if not absent:
+        return None
+    are = (
+        "is not installed here: its code and name are"
+        if len(absent) == 1
+        else ("are not installed here: their codes and names are")
+    )
+    return f"{' and '.join(absent)} {are} those of the file."
+
+
 def points(value: float | None, *, sign: bool = False) -> str:
     """A share as points (hundredths): 0.214 is "21.4", with a plus sign if asked."""
     if value is None or not math.isfinite(value):
@@ -151,8 +174,11 @@ def change(trend: Trend) -> str | None:
     return f"{trend.first:.3f} → {trend.last:.3f}"
 
 
-def leads(code: str) -> str:
+def leads(finding: Finding) -> str:
     """Where a mode's arrows lead: "can lead to SF-2 and SF-3"."""
+    code = finding.code
+    if not installed(code, finding.mode):
+        return "not installed here"
     kinds = {"primary": "can lead to", "feedback": "can feed back into"}
     parts: list[str] = []
     for kind, words in kinds.items():
@@ -277,12 +303,12 @@ def meanings() -> str:
     )
 
 
-def markdown_row(finding: Finding, *more: str) -> str:
-    """A finding as a row of a Markdown table: mode, verdict, effect and interval, tolerance."""
+def markdown_row(name: str, finding: Finding, *more: str) -> str:
+    """A finding as a row of a Markdown table: name, verdict, effect and interval, tolerance."""
     shown = verdict(finding)
     seen = f" ({finding.visibility})" if finding.visibility else ""
     cells = (
-        f"{finding.code} {by_code(finding.code).title}",
+        name,
         f"{shown.symbol} {shown.word}{seen}",
         f"{points(finding.effect, sign=True)} {span(finding.interval)}",
         points(finding.tolerance),

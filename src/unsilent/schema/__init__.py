@@ -10,10 +10,13 @@ from typing import Any, cast
 
 from unsilent.errors import FindingsError
 
+NEWEST = 2
+"""The findings schema of this version holds any number of modes, version 1 the paper's six."""
 
-def schema() -> dict[str, Any]:
+
+def schema(version: int = NEWEST) -> dict[str, Any]:
     """The JSON Schema of ``findings.json`` (draft 2020-12), as it ships with the package."""
-    text = (files(__name__) / "findings-1.json").read_text(encoding="utf-8")
+    text = (files(__name__) / f"findings-{version}.json").read_text(encoding="utf-8")
     return cast("dict[str, Any]", json.loads(text))
 
 
@@ -21,22 +24,31 @@ def validate(data: object) -> None:
     """Check published findings against the schema, and what a schema cannot say.
 
     Raises:
-        FindingsError: Names the field. Beyond the schema: intervals are ordered and hold the
+        FindingsError: Names the field. Beyond the schema: no mode is there twice and each round
+            holds those that the last one does, intervals are ordered and hold the
             effect, a failure's interval lies above the tolerance, a healthy one's below, the window
             that is shown is one of those judged, and the oracle's ``agrees`` follows from its
             ``within_tolerance`` and the verdict.
     """
     check_shape(data)
-    for finding in cast("Mapping[str, Any]", data)["findings"]:
+    whole = cast("Mapping[str, Any]", data)
+    for finding in whole["findings"]:
         _consistent(finding)
+    codes = [finding["code"] for finding in whole["findings"]]
+    names = {finding["mode"] for finding in whole["findings"]}
+    if len(set(codes)) < len(codes) or len(names) < len(codes):
+        raise FindingsError("a mode is there twice", where="findings")
+    for past in whole["rounds"]:
+        if [entry["code"] for entry in past["findings"]] != codes:
+            raise FindingsError("other modes than the last round's", where=f"round {past['round']}")
 
 
 @cache
-def _validator(definition: str | None) -> Any:
+def _validator(definition: str | None, version: int) -> Any:
     # Slow to import, and only needed where findings are read or written.
     from jsonschema import Draft202012Validator
 
-    whole = schema()
+    whole = schema(version)
     if definition is not None:
         whole = {
             "$schema": whole["$schema"],
@@ -47,10 +59,19 @@ def _validator(definition: str | None) -> Any:
 
 
 def check_shape(data: object, definition: str | None = None) -> None:
-    """Check data against the schema, or against one of its ``$defs``. Raises FindingsError."""
+    """Check data against the schema of its version, or against one of the newest's ``$defs``.
+
+    Raises FindingsError.
+    """
     from jsonschema.exceptions import best_match  # pyright: ignore[reportUnknownVariableType]
 
-    error = cast("Any", best_match(_validator(definition).iter_errors(data)))
+    first = definition is None and not (
+        isinstance(data, Mapping)
+        and cast("Mapping[str, Any]", data).get("schema") == f"unsilent/findings/{NEWEST}"
+    )
+    error = cast(
+        "Any", best_match(_validator(definition, 1 if first else NEWEST).iter_errors(data))
+    )
     if error is not None:
         raise FindingsError(
             f"does not follow the findings schema: {error.message[:200]}",

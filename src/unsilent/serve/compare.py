@@ -36,11 +36,22 @@ class Difference:
 
 
 def differences(left: RunState, right: RunState) -> tuple[Difference, ...]:
-    """The six modes in two runs that have findings; empty if one of them has none yet."""
+    """The modes of two runs that have findings; empty if one of them has none yet."""
     if left.findings is None or right.findings is None:
         return ()
-    pairs = zip(left.findings.findings, right.findings.findings, strict=True)
-    return tuple(_difference(first, second) for first, second in pairs)
+    first = {each.code: each for each in left.findings.findings}
+    second = {each.code: each for each in right.findings.findings}
+    # A mode that only one of the plans names is not planned in the other.
+    return tuple(
+        _difference(first.get(code) or _left_out(other), second.get(code) or _left_out(other))
+        for code, other in {**first, **second}.items()
+    )
+
+
+def _left_out(finding: Finding) -> Finding:
+    return Finding(
+        finding.code, finding.mode, finding.layer, finding.view, finding.statistic, finding.range
+    )
 
 
 def _difference(left: Finding, right: Finding) -> Difference:

@@ -49,9 +49,13 @@ class ModeLine:
 def lines(findings: Findings) -> dict[str, ModeLine]:
     """By code, a chart for each mode with estimates in at least two monitoring rounds."""
     found: dict[str, ModeLine] = {}
-    for index, finding in enumerate(findings.findings):
-        past = [(each.round, each.findings[index]) for each in findings.rounds]
-        known = [(number, entry) for number, entry in past if entry.effect is not None]
+    for finding in findings.findings:
+        known = [
+            (past.round, entry)
+            for past in findings.rounds
+            for entry in past.findings
+            if entry.code == finding.code and entry.effect is not None
+        ]
         if len(known) >= 2 and finding.tolerance is not None:
             found[finding.code] = _line(finding.tolerance, known)
     return found

@@ -20,7 +20,6 @@ from unsilent.serve.compare import differences, plan_differences
 from unsilent.serve.places import Places
 from unsilent.serve.reading import RunReader, RunState
 from unsilent.serve.rendering import render
-from unsilent.taxonomy import by_code
 
 PAGE = 50
 _NEWEST = 8
@@ -153,7 +152,6 @@ def compare(request: Request) -> Response:
         differences=differences(*chosen) if both else (),
         plans=plan_differences(chosen[0].plan, chosen[1].plan) if both else [],
         charts=charts,
-        by_code=by_code,
     )
 
 
@@ -211,7 +209,7 @@ def _run_page(
         found=found,
         bars={each.code: charts.bar(each) for each in found.findings} if found else {},
         lines=drawing.lines(found) if found else {},
-        graph=charts.graph(),
+        graph=charts.graph(found.findings if found else ()),
         loss=drawing.metric_line([(number, loss) for number, loss, _ in state.metrics]),
         accuracy=drawing.metric_line([(number, accuracy) for number, _, accuracy in state.metrics]),
         budget=drawing.budget_bar(state.privacy),
@@ -222,7 +220,6 @@ def _run_page(
         faults=faults,
         charts=charts,
         drawing=drawing,
-        by_code=by_code,
     )
 
 

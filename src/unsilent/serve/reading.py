@@ -32,7 +32,6 @@ from unsilent.ledger.events import (
 from unsilent.ledger.location import ledger_of
 from unsilent.ledger.run_view import Attendance, RunView
 from unsilent.plan import MonitoringPlan
-from unsilent.release import Layout
 from unsilent.release.accountant import PrivacyEvent
 from unsilent.report.source import FINDINGS_FILE
 from unsilent.serve.gates import GateState, read_gate
@@ -214,10 +213,7 @@ class RunReader:
             self._costs_to = booked.entry.index
         last = judged[0].round if judged else 0
         return privacy_summary(
-            run.plan,
-            Layout.from_plan(run.plan),
-            self._costs,
-            stopped_after=None if run.stopped is None else last,
+            run.plan, self._costs, stopped_after=None if run.stopped is None else last
         )
 
     def _findings(

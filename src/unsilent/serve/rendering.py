@@ -61,7 +61,7 @@ def statics() -> dict[str, Static]:
 
 def _style() -> str:
     """The report's style, then what the dashboard has besides."""
-    text = _environment().get_template("style.css.j2").render(charts=charts, graph=charts.graph())
+    text = _environment().get_template("style.css.j2").render(charts=charts, graph=charts.graph(()))
     return text.replace("<style>", "").replace("</style>", "")
 
 

@@ -224,7 +224,6 @@ class Monitor:
             clients=self._clients,
             privacy=privacy_summary(
                 self.plan,
-                self.layout,
                 self._events,
                 stopped_after=None if self.stopped is None else self._history[-1].round,
             ),

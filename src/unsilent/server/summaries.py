@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from unsilent.findings import PrivacySummary, SystemMetrics, Trend
 from unsilent.plan import MonitoringPlan
-from unsilent.release import Layout, PrivacyEvent, epsilon
+from unsilent.release import PrivacyEvent, epsilon
+from unsilent.release.layout import SCALE
 from unsilent.release.noise import sum_sigma
 from unsilent.release.promise import statement
 
@@ -19,7 +20,6 @@ Shown = tuple[float, float]
 
 def privacy_summary(
     plan: MonitoringPlan,
-    layout: Layout,
     events: Sequence[PrivacyEvent],
     *,
     stopped_after: int | None,
@@ -28,11 +28,15 @@ def privacy_summary(
 
     Args:
         plan: The run's plan.
-        layout: The plan's.
         events: All releases.
         stopped_after: The last judged round if monitoring has stopped, else None.
     """
     privacy = plan.privacy
+    if plan.absent and privacy.unit == "record":
+        # A record's sensitivity follows from all modes; what was booked is that of the run.
+        sigma = events[-1].sigma if events else 0.0
+    else:
+        sigma = sum_sigma(plan)
     spent = epsilon(events, privacy.delta)
     return PrivacySummary(
         unit=privacy.unit,
@@ -42,7 +46,7 @@ def privacy_summary(
         delta=privacy.delta,
         aggregation=privacy.aggregation,
         releases=len(events),
-        noise_sd=sum_sigma(plan) / (layout.clip * layout.scale),
+        noise_sd=sigma / (privacy.clip * SCALE),
         statement=statement(plan, spent, len(events), stopped_after=stopped_after),
     )
 

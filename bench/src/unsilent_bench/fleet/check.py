@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from unsilent.errors import InputError
-from unsilent.taxonomy import CODES
 from unsilent_bench.fleet.recording import EARLIER
 from unsilent_bench.traces import Federation
+from unsilent_bench.traces.federation import CODES
 
 AGREEMENT = 0.02
 """Largest difference of a mean over clients, or of a truth, in any round.

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from unsilent.probes.refusal import DECLINE
 from unsilent.release.layout import ACCURACY, LOSS, SPREAD
 from unsilent.release.record_unit import SMALLEST_PROBABILITY
-from unsilent.taxonomy import CODES
 from unsilent_bench.fleet import statistics, truth
 from unsilent_bench.fleet.bank import Bank
 from unsilent_bench.fleet.federation import Adapters
@@ -18,7 +17,7 @@ from unsilent_bench.fleet.scoring import Held, answers, own_answers
 from unsilent_bench.fleet.statistics import Numbers, Pair
 from unsilent_bench.fleet.truth import Effect, OwnItems
 from unsilent_bench.fleet.weights import Array
-from unsilent_bench.traces.federation import CLIENT_COLUMNS, EXAMPLES, SHOWN
+from unsilent_bench.traces.federation import CLIENT_COLUMNS, CODES, EXAMPLES, SHOWN
 
 _TASK, _GENERAL, _GUARD = "sentiment", "general", "guard"
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from unsilent.taxonomy import CODES
 from unsilent_bench.fleet.check import AGREEMENT, Agreement, agreement
 from unsilent_bench.traces import Federation, read
+from unsilent_bench.traces.federation import CODES
 
 SCHEMA = "unsilent/bench-run/1"
 

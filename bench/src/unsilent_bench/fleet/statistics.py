@@ -88,7 +88,7 @@ def away_drop(
 
 
 def _stratified(values: Numbers, kind: NDArray[np.int64], used: NDArray[np.bool_]) -> Numbers:
-    """(clients,) ``modes._scores.stratified_error`` of the used ones of (clients, n) values.
+    """(clients,) ``modes.scores.stratified_error`` of the used ones of (clients, n) values.
 
     A client uses all items of a kind or none, and each kind has at least two.
     """

@@ -22,11 +22,10 @@ from unsilent.plan.personalization import USUAL
 from unsilent.probes.sentiment import Text, private_texts, usable
 from unsilent.probes.templates import CAUSAL_LM
 from unsilent.release.record_unit import SMALLEST_PROBABILITY
-from unsilent.taxonomy import CODES
 from unsilent_bench.lm.training import LocalTraining, Run
 from unsilent_bench.scenarios.base import Client, Scenario, Settings, clients_of
 from unsilent_bench.scenarios.client_texts import partition
-from unsilent_bench.traces.federation import CLIENT_COLUMNS, Federation
+from unsilent_bench.traces.federation import CLIENT_COLUMNS, CODES, Federation
 
 WORDS = (5, 12)
 """Shortest and longest text of a record, in words: a token costs as much wherever it stands."""

@@ -6,6 +6,7 @@ the product would judge. A judge gets a ``Simulation`` and never looks at its tr
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.errors import InputError
+from unsilent.inference.bands import mode_level
 from unsilent.plan import MonitoringPlan, read_plan
 from unsilent.release.layout import Layout
 from unsilent.release.noise import needed_releases, share_variance
-from unsilent.taxonomy import CODES
+from unsilent.taxonomy import by_code
 from unsilent_bench.traces import Federation
+from unsilent_bench.traces.federation import CODES
 from unsilent_bench.verdicts.people import Array, limited
 from unsilent_bench.verdicts.world import Simulation
+
+_LOG = logging.getLogger(__name__)
 
 RUNS, FEWEST, MOST = 12_000, 40, 100
 """About how many runs of a batch are simulated, and how many of one federation."""
@@ -200,6 +205,33 @@ def plan_for(
     )
     reckoned = plan.federation.model_copy(update={**rounds, "participation": share})
     return plan.model_copy(update={"federation": reckoned, "monitor": monitor})
+
+
+def unrecorded(plan: MonitoringPlan) -> tuple[str, ...]:
+    """Codes of the plan's modes that traces hold nothing of."""
+    return tuple(code for code in plan.planned if code not in CODES)
+
+
+def recorded_only(plan: MonitoringPlan) -> MonitoringPlan:
+    """The plan without the modes that traces hold nothing of; the others keep their error.
+
+    Raises InputError if none is left.
+    """
+    left_out = unrecorded(plan)
+    if not left_out:
+        return plan
+    kept = [code for code in plan.planned if code not in left_out]
+    if not kept:
+        raise InputError("traces hold none of the plan's modes", where=", ".join(left_out))
+    _LOG.warning("%s: not in the traces, and left out of the replay", ", ".join(left_out))
+    nothing = {by_code(code).mode: None for code in left_out}
+    alpha = sum(mode_level(plan, code) for code in kept)
+    return plan.model_copy(
+        update={
+            "modes": plan.modes.model_copy(update=nothing),
+            "monitor": plan.monitor.model_copy(update={"alpha": alpha}),
+        }
+    )
 
 
 def for_budget(plan: MonitoringPlan, epsilon: float | None) -> MonitoringPlan:

@@ -14,11 +14,11 @@ import numpy as np
 
 from unsilent.plan import MonitoringPlan
 from unsilent.plan.personalization import USUAL
-from unsilent.taxonomy import CODES, by_code
+from unsilent.taxonomy import by_code
 from unsilent_bench.fleet.private import Training, fedavg_epsilon
 from unsilent_bench.replay.intervals import Interval, mean, share
 from unsilent_bench.traces import Federation
-from unsilent_bench.traces.federation import EXAMPLES
+from unsilent_bench.traces.federation import CODES, EXAMPLES
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from unsilent.errors import InputError
 from unsilent.plan import MonitoringPlan
 from unsilent.plan.personalization import USUAL
 from unsilent.progress import Progress, SilentProgress
-from unsilent_bench.replay.batch import Batch, batches, shipped_plans
+from unsilent_bench.replay.batch import Batch, batches, recorded_only, shipped_plans
 from unsilent_bench.replay.cells import cells
 from unsilent_bench.replay.claim import Variant, claim
 from unsilent_bench.replay.contract import Method, Shown
@@ -121,6 +121,7 @@ def replay(
             where=traces.where,
             remedy="Try --split all, or leave --clients out.",
         )
+    plans = {tier: recorded_only(plan) for tier, plan in plans.items()}
     groups = batches(_usually_trained(chosen), plans)
     table = cells(groups)
     truth = _truth(groups)

@@ -16,7 +16,7 @@ from unsilent.errors import InputError
 from unsilent.plan import MonitoringPlan
 from unsilent.plan.personalization import USUAL
 from unsilent.taxonomy import SILENT_FAILURES
-from unsilent_bench.replay.batch import batches
+from unsilent_bench.replay.batch import batches, recorded_only, unrecorded
 from unsilent_bench.replay.cells import cells
 from unsilent_bench.replay.intervals import Interval, share
 from unsilent_bench.replay.own_method import said
@@ -72,7 +72,8 @@ def validation(plan: MonitoringPlan, traces: Traces, *, seed: int = 1) -> tuple[
     """One row for each planned mode's scenarios and doses, fresh federations only.
 
     A plan for more clients than were recorded is reckoned with the recorded ones, as many times
-    (see ``power``). Its subgroups are left out: traces hold none.
+    (see ``power``). Its subgroups are left out: traces hold none; and so are modes of which they
+    hold nothing.
 
     Args:
         plan: Any plan.
@@ -80,10 +81,11 @@ def validation(plan: MonitoringPlan, traces: Traces, *, seed: int = 1) -> tuple[
         seed: Of the noise.
 
     Raises:
-        InputError: No fresh federation of the plan's kind of model was recorded.
+        InputError: No fresh federation of the plan's kind of model was recorded, or none of its
+            modes.
         PlanError: The plan's noise cannot be drawn.
     """
-    tier = _tier(plan)
+    plan, tier = recorded_only(plan), _tier(plan)
     usual = [
         each
         for each in traces.federations
@@ -112,7 +114,9 @@ def of_plan(plan: MonitoringPlan) -> tuple[list[dict[str, Any]], str | None]:
         own = tuple(each for each in traces.federations if each.tier == tier)
         if not own:
             return [], "no traces of this kind of model ship with this version"
-        return [each.to_json() for each in validation(plan, Traces(own, traces.where))], None
+        rows = [each.to_json() for each in validation(plan, Traces(own, traces.where))]
+        left_out = ", ".join(unrecorded(plan))
+        return rows, f"{left_out} is not in the traces, and left out" if left_out else None
     except InputError as error:
         return [], error.line()
 

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.errors import InputError
+from unsilent.modes import FIRST
 from unsilent.release.layout import ACCURACY, LOSS, SPREAD
-from unsilent.taxonomy import CODES
 
 Tier = Literal["fleet", "lm"]
 Dose = Literal["none", "mild", "medium", "strong"]
 Split = Literal["development", "fresh"]
 
+CODES = FIRST
+"""The modes that traces hold. Of a further one nothing was recorded, and it is left out."""
 DOSES: tuple[Dose, ...] = ("none", "mild", "medium", "strong")
 STATISTICS = (*CODES, *(code + SPREAD for code in CODES))
 SHOWN = ("loss", "accuracy", "personal_loss", "personal_accuracy")

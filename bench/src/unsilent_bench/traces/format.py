@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from unsilent.errors import InputError
 from unsilent.files import write_whole
-from unsilent.taxonomy import CODES
 from unsilent_bench.traces.card import card
-from unsilent_bench.traces.federation import CLIENT_COLUMNS, META, Federation
+from unsilent_bench.traces.federation import CLIENT_COLUMNS, CODES, META, Federation
 
 FEDERATIONS, CLIENTS, TRUTH = "federations.parquet", "clients.parquet", "truth.parquet"
 CARD, SUMS = "README.md", "SHA256SUMS"
