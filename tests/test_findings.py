@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from unsilent import modes
 from unsilent.errors import FindingsError
 from unsilent.findings import (
     ActiveInfluence,
@@ -25,7 +26,7 @@ from unsilent.findings import (
     write_findings,
 )
 from unsilent.schema import schema
-from unsilent.taxonomy import SILENT_FAILURES
+from unsilent.taxonomy import by_code
 
 FINITE = st.floats(-2, 2, allow_nan=False)
 SDS = st.floats(0, 1)
@@ -35,7 +36,7 @@ SDS = st.floats(0, 1)
 def findings_of(draw) -> Findings:
     """Findings that the judge could have made."""
     made = []
-    for failure in SILENT_FAILURES:
+    for failure in map(by_code, modes.FIRST):
         blank = Finding(
             failure.code,
             failure.mode,
@@ -111,7 +112,7 @@ def failing() -> Findings:
     """SF-1 failed, the rest not planned."""
     made = [
         Finding(f.code, f.mode, f.layer, "client_public", "s", (-0.3, 0.3), reason="not planned")
-        for f in SILENT_FAILURES
+        for f in map(by_code, modes.FIRST)
     ]
     made[0] = replace(
         made[0],

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from unsilent.findings import Finding
+from unsilent.modes import FIRST
 from unsilent.report import view
 from unsilent.taxonomy import CODES, INFLUENCES, by_code, entry_of, installed
 
@@ -25,7 +26,8 @@ SEVENTH = Finding("SF-7", "over_refusal", "model", "client_public", "s", (-1.0, 
 
 
 def test_the_influences_are_the_papers_in_its_order() -> None:
-    assert tuple((a.source, a.target, a.kind) for a in INFLUENCES) == PAPER
+    found = [(a.source, a.target, a.kind) for a in INFLUENCES if {a.source, a.target} <= {*FIRST}]
+    assert tuple(found) == PAPER
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -6,12 +6,11 @@ import pytest
 from unsilent_bench.scenarios import MAIN, SCENARIOS, Scenario
 from unsilent_bench.scenarios.base import Client, clients_of
 from unsilent_bench.scenarios.client_texts import ClientTexts, partition
-from unsilent_bench.traces.federation import DOSES, Dose
+from unsilent_bench.traces.federation import CODES, DOSES, Dose
 
 from unsilent.items import Item
 from unsilent.probes.sentiment import DOMAINS, Text
 from unsilent.probes.templates import CAUSAL_LM, ENCODER, Style
-from unsilent.taxonomy import CODES
 
 CLIENTS, TEXTS = 16, 24
 STYLES = {"fleet": ENCODER, "lm": CAUSAL_LM}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from unsilent_bench.scenarios import MAIN
 from unsilent_bench.traces import Federation
-from unsilent_bench.traces.federation import CLIENT_COLUMNS
-
-from unsilent.taxonomy import CODES
+from unsilent_bench.traces.federation import CLIENT_COLUMNS, CODES
 
 SIZES = {"none": 0.0, "mild": 0.3, "medium": 0.6, "strong": 1.0}
 EFFECTS = {"SF-1": 0.25, "SF-2": 0.25, "SF-3": 0.4, "SF-4": 0.15, "SF-5": 0.2, "SF-6": 0.15}

@@ -4,15 +4,15 @@ import pytest
 from unsilent_bench import traces
 
 from unsilent.evidence.facts import validation
+from unsilent.modes import FIRST
 from unsilent.plans import demo_plan
-from unsilent.taxonomy import CODES
 
 
 def test_every_mode_is_validated_on_federations_of_the_plans_kind() -> None:
     plan = demo_plan("healthy", "fleet")
     found = validation(plan)
     assert found["reason"] is None
-    assert {row["mode"] for row in found["rows"]} == set(CODES)
+    assert {row["mode"] for row in found["rows"]} == set(FIRST)
     assert {row["dose"] for row in found["rows"]} >= {"none", "strong"}
     for row in found["rows"]:
         assert (row["clients"], row["epsilon"]) == (plan.federation.clients, 8.0)

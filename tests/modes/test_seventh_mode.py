@@ -56,7 +56,7 @@ def found(folder: Path) -> Findings:
 @pytest.fixture(scope="module")
 def stranger(folder: Path) -> Run:
     """The run as this process reads it, which knows six modes."""
-    assert tuple(FIRST) == CODES, "these tests are about a mode that is not installed here"
+    assert "SF-7" not in CODES, "these tests are about a mode that is not installed here"
     return read_run(folder)
 
 

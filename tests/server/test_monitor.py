@@ -13,12 +13,12 @@ from unsilent.client.observer import Observer, SystemChange
 from unsilent.errors import BudgetError, RunError
 from unsilent.findings import validate
 from unsilent.ledger import Ledger
+from unsilent.modes import FIRST
 from unsilent.modes.base import Statistic
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release import Layout, PrivacyEvent, Release, SeededNoise, epsilon
 from unsilent.release.noise import planned_event
 from unsilent.server.monitor import Monitor
-from unsilent.taxonomy import CODES
 
 CLIENTS = 12
 
@@ -100,7 +100,7 @@ def test_the_findings_are_those_of_the_sum(ledger: Ledger, tmp_path: Path) -> No
     validate(found.to_json())
     assert (found.round, found.clients, found.scenario) == (1, CLIENTS, "skewed")
     assert found.plan == of.digest
-    assert [finding.code for finding in found.findings] == list(CODES)
+    assert [finding.code for finding in found.findings] == list(FIRST)
     by_code = {finding.code: finding for finding in found.findings}
     assert by_code["SF-2"].verdict is None
     sd = by_code["SF-1"].privacy_sd

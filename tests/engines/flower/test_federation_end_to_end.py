@@ -18,8 +18,8 @@ import pytest
 from unsilent.client.cache import Kept
 from unsilent.findings import validate
 from unsilent.ledger import Ledger
+from unsilent.modes import FIRST
 from unsilent.release import PrivacyEvent, epsilon
-from unsilent.taxonomy import CODES
 
 pytestmark = [pytest.mark.model, pytest.mark.slow]
 
@@ -154,7 +154,7 @@ def rounded(values: Iterable[float]) -> set[float]:
 def test_six_findings_follow_the_published_schema(straight: Path) -> None:
     found = findings_of(straight)
     validate(found)
-    assert [finding["code"] for finding in found["findings"]] == list(CODES)
+    assert [finding["code"] for finding in found["findings"]] == list(FIRST)
     assert (found["round"], found["clients"]) == (2, CLIENTS)
     for finding in found["findings"]:
         assert finding["verdict"] in {"failure", "healthy", "undetermined"}
@@ -262,7 +262,7 @@ def test_a_killed_run_spends_each_round_once(straight: Path, broken: Path) -> No
 def test_a_real_language_model_gives_six_findings(language_model: Path) -> None:
     found = findings_of(language_model)
     validate(found)
-    assert [finding["code"] for finding in found["findings"]] == list(CODES)
+    assert [finding["code"] for finding in found["findings"]] == list(FIRST)
     # Shares of the few items may well not move; mean probabilities of a trained model do.
     effects = {finding["code"]: finding["oracle"]["effect"] for finding in found["findings"]}
     assert min(abs(effects["SF-1"]), abs(effects["SF-6"])) > 1e-5
