@@ -21,6 +21,8 @@ from unsilent.errors import RunError, UnsilentError
 from unsilent.files import find, write_whole
 from unsilent.findings import write_findings
 from unsilent.ledger import Ledger
+from unsilent.ledger.events import RoundMissed
+from unsilent.ledger.run_view import RunView
 from unsilent.messages import Arrays
 from unsilent.plan import MonitoringPlan, read_plan
 from unsilent.preserve import preserve_rng_state
@@ -282,7 +284,8 @@ class MonitoredRun:
         monitor = Monitor(self.plan, ledger, accept_underpowered=self._settings.accept_underpowered)
         # What kept an earlier run from beginning here keeps this one from nothing.
         (self.out / NOT_MONITORED).unlink(missing_ok=True)
-        self._promises.told_before = {entry.payload["round"] for entry in ledger.entries("missed")}
+        missed = RunView(ledger).events(RoundMissed)
+        self._promises.told_before = {entry.event.round for entry in missed}
         return monitor, Gate(self.plan, ledger)
 
     def _reach(self, round_number: int) -> tuple[Monitor, Gate] | None:

@@ -10,7 +10,6 @@ import typer
 
 from unsilent.commands.common import Json, console, print_json, unread
 from unsilent.errors import InputError
-from unsilent.plan.personalization import USUAL
 from unsilent_bench.commands.pages import (
     Seed,
     TracesFolder,
@@ -20,6 +19,7 @@ from unsilent_bench.commands.pages import (
     write,
 )
 
+USUAL = "fine-tune"
 # As in the modules that use them, which would make every command wait for them.
 Tier = Literal["fleet", "lm"]
 Dose = Literal["none", "mild", "medium", "strong"]
