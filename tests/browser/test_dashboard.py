@@ -1,4 +1,4 @@
-"""The dashboard in a browser: at both widths and schemes, live, by keyboard, and overruled."""
+"""The dashboard in a browser: at both widths and schemes, live, by keyboard, and overridden."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.browser.conftest import SCHEMES, WIDTHS, OpenPage
 from tests.serve.run_maker import RunMaker, plan_of
 from tests.serve.server import served
 from unsilent.ledger.location import ledger_of
-from unsilent.server.gate_keeper import overrules
+from unsilent.server.gate_keeper import overrides
 
 ODD = "<img src=x onerror=alert(1)>"
 TOKEN = "a token of at least thirty-two characters"
@@ -123,7 +123,7 @@ def test_without_event_streams_a_page_asks(tmp_path: Path, open_page: OpenPage) 
         page.get_by_role("link", name="new-run").wait_for()
 
 
-def test_an_overrule_by_keyboard_lands_in_the_ledger(tmp_path: Path, open_page: OpenPage) -> None:
+def test_an_override_by_keyboard_lands_in_the_ledger(tmp_path: Path, open_page: OpenPage) -> None:
     run = RunMaker(tmp_path / "ward").judged(1, 2)
     with served(tmp_path) as address:
         watched = open_page(f"{address}/runs/ward")
@@ -140,7 +140,7 @@ def test_an_overrule_by_keyboard_lands_in_the_ledger(tmp_path: Path, open_page: 
         page.get_by_text("takes effect in the next round").first.wait_for()
         assert page.get_by_text("The ward needs <b>it</b> today").first.is_visible()
         assert watched.errors == []
-    (said,) = overrules(ledger_of(run.folder))
+    (said,) = overrides(ledger_of(run.folder))
     assert (said.round, said.by) == (2, "A. Person")
     assert said.reason == "The ward needs <b>it</b> today"
     run.judged(3)

@@ -13,14 +13,14 @@ from unsilent.evidence.verify import verify
 from unsilent.ledger import GENESIS, Entry
 from unsilent.ledger.events import Decision
 from unsilent.release import Layout
-from unsilent.server.gate_keeper import decisions, overrule
+from unsilent.server.gate_keeper import decisions, override
 
 
 def test_decisions_from_findings_a_missed_round_and_a_persons_word_are_none_of_its_faults(
     tmp_path: Path, key: Ed25519PrivateKey
 ) -> None:
     run = RunMaker(tmp_path / "run").judged(1, 2).missed(3)
-    overrule(run.ledger, 1, reason="checked by hand", by="A. Person")
+    override(run.ledger, 1, reason="checked by hand", by="A. Person")
     run.judged(4).ended()
     caused = [cause.code for made in decisions(run.ledger) for cause in made.caused_by]
     assert None in caused

@@ -14,7 +14,7 @@ from unsilent.ledger.events import (
     AlertFailed,
     Cause,
     Decision,
-    GateOverruled,
+    GateOverridden,
     MonitoringStopped,
     OtherEvent,
     PersonAware,
@@ -57,7 +57,7 @@ PAYLOADS = [
         f'{{"action":"hold","caused_by":[{{"code":"SF-1","entry":"{ENTRY}","verdict":"failure"}}],'
         '"closed":true,"failures":1,"passes":0,"promoted_round":1,"reason":"FAILURE","round":2}',
     ),
-    (GateOverruled(1, "why", "Ada"), '{"by":"Ada","reason":"why","round":1}'),
+    (GateOverridden(1, "why", "Ada"), '{"by":"Ada","reason":"why","round":1}'),
     (PersonAware("Ada", "told", ENTRY), f'{{"by":"Ada","head":"{ENTRY}","note":"told"}}'),
     (
         AlertFailed(2, "hook", 7, "refused"),

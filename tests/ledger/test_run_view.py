@@ -10,7 +10,7 @@ import pytest
 from unsilent.errors import LedgerError
 from unsilent.ledger import Ledger
 from unsilent.ledger.events import (
-    GateOverruled,
+    GateOverridden,
     MonitoringStopped,
     PersonAware,
     PlanDeclared,
@@ -48,7 +48,7 @@ def ledger(tmp_path: Path) -> Ledger:
         RoundMissed(2, "nobody came"),
         PersonAware("Ada", "told", made.head),
         MonitoringStopped(3, "All is spent."),
-        GateOverruled(1, "why", "Bob"),
+        GateOverridden(1, "why", "Bob"),
     ):
         made.record(event)
     made.append("seen_later", {"round": 3})

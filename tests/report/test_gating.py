@@ -13,7 +13,7 @@ from unsilent.errors import LedgerError
 from unsilent.ledger import Ledger
 from unsilent.ledger.location import open_ledger
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.report.gating import gating, overrule_run
+from unsilent.report.gating import gating, override_run
 from unsilent.server.gate_keeper import Gate
 
 
@@ -85,12 +85,12 @@ def test_the_table_shows_each_decision(tmp_path: Path, capsys: pytest.CaptureFix
     assert "FAILURE: SF-1 amplified bias" in text
 
 
-def test_an_overrule_waits_for_the_next_round(
+def test_an_override_waits_for_the_next_round(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = run(tmp_path, plan(), "HF")
     words = ["--round", "2", "--reason", "wrong probes", "--by", "Ada", "--json"]
-    assert main(["gate", "overrule", str(folder), *words]) == 0
+    assert main(["gate", "override", str(folder), *words]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["promoted_round"], len(found["pending"])) == (1, 1)
     assert found["overrules"][0]["by"] == "Ada"
@@ -103,13 +103,13 @@ def test_an_overrule_waits_for_the_next_round(
 def test_in_a_run_that_has_ended_it_takes_effect_at_once(tmp_path: Path) -> None:
     folder = run(tmp_path, plan(), "HF")
     (folder / "findings.json").write_text("{}")
-    overrule_run(folder, 2, reason="wrong probes", by="Ada")
+    override_run(folder, 2, reason="wrong probes", by="Ada")
     assert gating(folder).standing.promoted_round == 2
 
 
 def test_a_run_with_its_ledger_elsewhere(tmp_path: Path) -> None:
     folder = run(tmp_path / "run", plan(), "HF", f"sqlite:///{tmp_path}/elsewhere.db")
-    said = overrule_run(folder, 2, reason="wrong probes", by="Ada")
+    said = override_run(folder, 2, reason="wrong probes", by="Ada")
     assert gating(folder).pending == (said,)
     assert not (folder / "ledger.sqlite").exists()
 
@@ -130,11 +130,11 @@ def test_a_damaged_ledger_is_not_shown(tmp_path: Path) -> None:
         (["--round", "1", "--reason", " ", "--by", "Ada"], "needs a reason"),
     ],
 )
-def test_a_wrong_overrule_is_one_line(
+def test_a_wrong_override_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
     folder = run(tmp_path, plan(), "H")
-    assert main(["gate", "overrule", str(folder), *arguments]) == 2
+    assert main(["gate", "override", str(folder), *arguments]) == 2
     assert words in capsys.readouterr().err
 
 

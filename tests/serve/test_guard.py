@@ -43,11 +43,11 @@ def form_key(client: TestClient, path: str) -> str:
     return text.split('name="form_key" value="')[1].split('"')[0]
 
 
-def overrule(client: TestClient, headers: dict[str, str], **change: str) -> int:
-    """The status of an overrule that is right but for the changes."""
+def override(client: TestClient, headers: dict[str, str], **change: str) -> int:
+    """The status of an override that is right but for the changes."""
     form = {"round": "2", "reason": "it must", "by": "me", **change}
     form.setdefault("form_key", form_key(client, "/runs/ward"))
-    return client.post("/runs/ward/overrule", data=form, headers=headers).status_code
+    return client.post("/runs/ward/override", data=form, headers=headers).status_code
 
 
 def test_every_answer_has_the_headers(client: TestClient) -> None:
@@ -115,20 +115,20 @@ def test_a_form_of_another_site_is_refused(
     client: TestClient, run: RunMaker, headers: dict[str, str]
 ) -> None:
     before = run.ledger.size
-    assert overrule(client, headers) == 403
+    assert override(client, headers) == 403
     assert run.ledger.size == before
 
 
 @pytest.mark.parametrize("key", ["", "0" * 64, "é"])
 def test_a_form_without_its_key_is_refused(client: TestClient, run: RunMaker, key: str) -> None:
     before = run.ledger.size
-    assert overrule(client, ORIGIN, form_key=key) == 403
+    assert override(client, ORIGIN, form_key=key) == 403
     assert run.ledger.size == before
 
 
 def test_forms_that_are_none_are_refused(client: TestClient, run: RunMaker) -> None:
     before = run.ledger.size
-    path = "/runs/ward/overrule"
+    path = "/runs/ward/override"
     too_large = "reason=" + "a" * 20_000
     kind = {**ORIGIN, "content-type": "application/x-www-form-urlencoded"}
     assert client.post(path, json={"round": 1}, headers=ORIGIN).status_code == 415
@@ -138,9 +138,9 @@ def test_forms_that_are_none_are_refused(client: TestClient, run: RunMaker) -> N
     assert run.ledger.size == before
 
 
-def test_an_overrule_lands_in_the_ledger(client: TestClient, run: RunMaker) -> None:
+def test_an_override_lands_in_the_ledger(client: TestClient, run: RunMaker) -> None:
     before = run.ledger.size
-    assert overrule(client, ORIGIN, reason="  the <ward> needs it ", by="A. Person") == 303
+    assert override(client, ORIGIN, reason="  the <ward> needs it ", by="A. Person") == 303
     (said,) = run.ledger.entries("gate_overrule", since=before)
     assert said.payload == {"round": 2, "reason": "the <ward> needs it", "by": "A. Person"}
     assert run.ledger.verify() == before + 1
@@ -160,13 +160,13 @@ def test_an_overrule_lands_in_the_ledger(client: TestClient, run: RunMaker) -> N
         ({"reason": "a" * 2001}, "At most 2000 characters."),
     ],
 )
-def test_an_overrule_that_cannot_be_is_explained_and_what_was_typed_kept(
+def test_an_override_that_cannot_be_is_explained_and_what_was_typed_kept(
     client: TestClient, run: RunMaker, change: dict[str, str], words: str
 ) -> None:
     before = run.ledger.size
     form = {"round": "2", "reason": "because", "by": "A. Person", **change}
     form["form_key"] = form_key(client, "/runs/ward")
-    answer = client.post("/runs/ward/overrule", data=form, headers=ORIGIN)
+    answer = client.post("/runs/ward/override", data=form, headers=ORIGIN)
     assert answer.status_code == 422
     assert words in answer.text
     assert form["by"] in answer.text
@@ -180,7 +180,7 @@ def test_without_the_token_nothing_is_shown(locked: TestClient, run: RunMaker) -
         assert answer.status_code == 401, path
         assert "ward" not in answer.text
     key = form_key(locked, "/login")
-    assert overrule(locked, {"origin": "https://testserver"}, form_key=key) == 401
+    assert override(locked, {"origin": "https://testserver"}, form_key=key) == 401
     assert run.ledger.size == before
 
 
@@ -227,5 +227,5 @@ def test_a_program_may_read_with_the_token_in_a_header_but_not_write(
     assert found.json()["findings"][0]["verdict"] == "failure"
     before = run.ledger.size
     key = form_key(locked, "/login")
-    assert overrule(locked, bearer, form_key=key) == 401
+    assert override(locked, bearer, form_key=key) == 401
     assert run.ledger.size == before

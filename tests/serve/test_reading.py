@@ -78,16 +78,16 @@ def test_findings_that_are_not_the_ledgers_are_not_shown(tmp_path: Path, damage:
     assert "findings.json" in state.note
 
 
-def test_an_overrule_is_pending_until_a_round_begins(tmp_path: Path) -> None:
-    from unsilent.server.gate_keeper import overrule
+def test_an_override_is_pending_until_a_round_begins(tmp_path: Path) -> None:
+    from unsilent.server.gate_keeper import override
 
     run = RunMaker(tmp_path / "run").judged(1, 2)
-    overrule(run.ledger, 2, reason="it must", by="me")
+    override(run.ledger, 2, reason="it must", by="me")
     reader = RunReader(run.folder)
-    assert [said.pending for said in reader.state().gate.overrules] == [True]
+    assert [said.pending for said in reader.state().gate.overrides] == [True]
     run.judged(3)
     state = reader.state()
-    assert [said.pending for said in state.gate.overrules] == [False]
+    assert [said.pending for said in state.gate.overrides] == [False]
     assert [each.decision.action for each in state.gate.decisions] == [
         "hold",
         "overruled",

@@ -13,7 +13,7 @@ from unsilent.errors import PlanError
 from unsilent.findings import Verdict
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.plans import demo_plan
-from unsilent.server.gate import Cause, Decision, Overrule, Reading, decide, overruled, starts_from
+from unsilent.server.gate import Cause, Decision, Override, Reading, decide, overridden, starts_from
 
 MODES = {"amplified_bias": {"tolerance": 0.1}, "alignment_erosion": {"tolerance": 0.1}}
 LETTERS: dict[str, tuple[Verdict, Verdict] | None] = {
@@ -137,10 +137,10 @@ def test_a_mode_that_does_not_count_holds_nothing_back() -> None:
     assert promoted(course(of, "FHU")) == [1, 2, 3]
 
 
-def test_an_overrule_changes_the_adapter_and_nothing_else() -> None:
+def test_an_override_changes_the_adapter_and_nothing_else() -> None:
     made = course(plan(), "HF")
-    said = Overrule("sha256:o", 2, "the probes are wrong", "Ada")
-    made.append(overruled(said, 3, made))
+    said = Override("sha256:o", 2, "the probes are wrong", "Ada")
+    made.append(overridden(said, 3, made))
     assert (made[-1].promoted_round, made[-1].closed) == (2, True)
     assert made[-1].caused_by == (Cause("sha256:o"),)
     assert made[-1].reason == "Ada: the probes are wrong"
@@ -154,7 +154,7 @@ def test_a_round_starts_from_the_last_good_adapter_after_a_rollback() -> None:
     assert made[-1].action == "rollback"
     assert [starts_from(of, number, made) for number in (3, 4)] == [1, 3]
     assert starts_from(plan(), 3, course(plan(), "HF")) == 2
-    made.append(overruled(Overrule("sha256:o", 2, "fine", "Ada"), 3, made))
+    made.append(overridden(Override("sha256:o", 2, "fine", "Ada"), 3, made))
     assert starts_from(of, 3, made) == 2
 
 

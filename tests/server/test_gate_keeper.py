@@ -1,4 +1,4 @@
-"""The gate's decisions in the ledger: once each, with what caused them, and overruled by name."""
+"""The gate's decisions in the ledger: once each, with what caused them, and overridden by name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unsilent.errors import InputError, LedgerError
 from unsilent.ledger import Ledger
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.server.gate import Decision
-from unsilent.server.gate_keeper import Gate, decisions, overrule, overrules
+from unsilent.server.gate_keeper import Gate, decisions, override, overrides
 
 
 def plan(**gate: object) -> MonitoringPlan:
@@ -99,14 +99,14 @@ def test_a_killed_server_starts_the_round_again_from_the_same_adapter(ledger: Le
     assert Gate(of, ledger).begin(3) == 1
 
 
-def test_an_overrule_takes_effect_in_the_next_round_and_once(ledger: Ledger) -> None:
+def test_an_override_takes_effect_in_the_next_round_and_once(ledger: Ledger) -> None:
     of = plan(action="rollback")
     gate = Gate(of, ledger)
     for number, verdict in enumerate(("healthy", "failure"), start=1):
         gate.begin(number)
         judged(ledger, number, verdict)
         gate.close(number)
-    said = overrule(ledger, 2, reason=" the probes were wrong ", by="Ada Lovelace")
+    said = override(ledger, 2, reason=" the probes were wrong ", by="Ada Lovelace")
     assert gate.standing.promoted_round == 1
     assert gate.begin(3) == 2
     assert Gate(of, ledger).begin(3) == 2
@@ -116,17 +116,17 @@ def test_an_overrule_takes_effect_in_the_next_round_and_once(ledger: Ledger) -> 
     gate.close(3)
     assert gate.begin(4) == 2
     assert len(ledger.entries("gate")) == 4
-    assert overrules(ledger) == (said,)
+    assert overrides(ledger) == (said,)
     assert (said.reason, said.by) == ("the probes were wrong", "Ada Lovelace")
 
 
-def test_the_last_of_several_overrules_holds(ledger: Ledger) -> None:
+def test_the_last_of_several_overrides_holds(ledger: Ledger) -> None:
     gate = Gate(plan(), ledger)
     for number in (1, 2):
         judged(ledger, number, "failure")
         gate.close(number)
     for number in (2, 1):
-        overrule(ledger, number, reason="so", by="Ada")
+        override(ledger, number, reason="so", by="Ada")
     gate.begin(3)
     assert gate.standing.promoted_round == 1
     assert [made.action for made in decisions(ledger)][-2:] == ["overruled", "overruled"]
@@ -140,13 +140,13 @@ def test_the_last_of_several_overrules_holds(ledger: Ledger) -> None:
         (1, "so", "", "needs a name"),
     ],
 )
-def test_an_overrule_that_cannot_be_is_refused(
+def test_an_override_that_cannot_be_is_refused(
     ledger: Ledger, number: int, reason: str, by: str, words: str
 ) -> None:
     judged(ledger, 1, "failure")
     Gate(plan(), ledger).close(1)
     with pytest.raises(InputError) as caught:
-        overrule(ledger, number, reason=reason, by=by)
+        override(ledger, number, reason=reason, by=by)
     assert words in caught.value.line()
     assert ledger.entries("gate_overrule") == []
 

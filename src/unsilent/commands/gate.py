@@ -22,7 +22,7 @@ class _ShowByDefault(TyperGroup):
 
 app = typer.Typer(
     cls=_ShowByDefault,
-    help="Show which adapter is in use and why, or overrule that: unsilent gate RUN.",
+    help="Show which adapter is in use and why, or override that: unsilent gate RUN.",
     no_args_is_help=True,
 )
 
@@ -40,11 +40,12 @@ def show_gate(run: RunFolder, as_json: Json = False) -> None:
 
 
 @app.command(
-    "overrule",
-    epilog="Example: unsilent gate overrule runs/demo --round 3 "
+    "override",
+    epilog="Example: unsilent gate override runs/demo --round 3 "
     '--reason "names in the probes were wrong" --by "Ada Lovelace"',
 )
-def overrule_gate(
+@app.command("overrule", hidden=True)
+def override_gate(
     run: RunFolder,
     round_number: Annotated[
         int,
@@ -64,9 +65,9 @@ def overrule_gate(
     Name and reason go into the ledger. It takes effect when the next round begins; in a run that
     has ended, at once.
     """
-    from unsilent.report.gating import gating, overrule_run
+    from unsilent.report.gating import gating, override_run
 
-    said = overrule_run(run, round_number, reason=reason, by=by)
+    said = override_run(run, round_number, reason=reason, by=by)
     found = gating(run)
     if as_json:
         print_json(found.to_json())

@@ -42,7 +42,7 @@ def serve(
     """Show runs in a browser, as they happen.
 
     Rounds appear as they are written. Two runs can be compared, the ledger searched, and a gate
-    overruled with a reason. Where others share this machine, give --token-file too.
+    overridden with a reason. Where others share this machine, give --token-file too.
     """
     if (tls_certificate is None) != (tls_key is None):
         raise InputError("a certificate and its key go together", where="--tls-certificate")

@@ -203,12 +203,12 @@ def _whole(cause: Cause) -> Cause:
 
 @dataclass(frozen=True)
 class Decision(_Event):
-    """What the gate decided, once for a monitoring round and once for each overrule.
+    """What the gate decided, once for a monitoring round and once for each override.
 
     Attributes:
-        round: The monitoring round it follows, or the round that an overrule takes effect in.
+        round: The monitoring round it follows, or the round that an override takes effect in.
         action: ``promote`` gives the round's adapter to the clients, ``hold`` does not,
-            ``rollback`` also lets the federation go on from the last good one; ``overruled`` is a
+            ``rollback`` also lets the federation go on from the last good one; ``overridden`` is a
             person's.
         promoted_round: Whose adapter clients use from now on.
         closed: Whether the gate is closed, so that good rounds must come before it promotes.
@@ -235,7 +235,7 @@ class Decision(_Event):
 
 
 @dataclass(frozen=True)
-class GateOverruled(_Event):
+class GateOverridden(_Event):
     """A person's word that the adapter of a round is the one to use."""
 
     kind: ClassVar[str] = "gate_overrule"
@@ -285,7 +285,7 @@ KnownEvent = (
     | RoundMissed
     | MonitoringStopped
     | Decision
-    | GateOverruled
+    | GateOverridden
     | PersonAware
     | AlertFailed
 )

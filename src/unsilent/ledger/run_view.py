@@ -18,7 +18,7 @@ from unsilent.errors import LedgerError
 from unsilent.ledger.chain import Entry
 from unsilent.ledger.events import (
     Decision,
-    GateOverruled,
+    GateOverridden,
     KnownEvent,
     MonitoringStopped,
     PersonAware,
@@ -193,7 +193,7 @@ class RunView:
 
         Each is its entry's payload with ``entry``, ``time`` and ``kind``.
         """
-        kinds = (Decision, GateOverruled, PersonAware, MonitoringStopped)
+        kinds = (Decision, GateOverridden, PersonAware, MonitoringStopped)
         return tuple(
             {
                 "entry": each.entry.index,

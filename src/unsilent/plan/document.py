@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from unsilent.errors import PlanError
 from unsilent.modes import FIRST, MODES, faults
@@ -27,6 +27,15 @@ from unsilent.taxonomy import SILENT_FAILURES, by_code
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Valence = Annotated[float, Field(gt=0, le=4, allow_inf_nan=False)]
+
+
+def _words(**means: str) -> BeforeValidator:
+    """Further words for a key's values. What is kept is the first one, which digests rest on."""
+
+    def plain(value: object) -> object:
+        return means.get(value, value) if isinstance(value, str) else value
+
+    return BeforeValidator(plain)
 
 
 class _Section(BaseModel):
@@ -108,7 +117,8 @@ class MonitorPlan(_Section):
     ``population`` is whom the verdict is about: the enrolled clients as they are, of whom those
     that are missing from a sum count at worst, or clients like these. ``items`` is which probes,
     and which held-out records of a client, it is about: those that are asked, or items like these,
-    so that intervals cover their choice too.
+    so that intervals cover their choice too. Both may be said in the words of survey sampling,
+    ``"fixed"`` and ``"superpopulation"``; a plan is the same by either word.
     ``alpha`` is the error over all planned modes and all monitoring rounds.
     ``margin`` is the largest loss of the system metrics that still counts as none. ``control``
     says over which rounds the error is kept: those of the plan (``horizon``), or all rounds there
@@ -118,8 +128,12 @@ class MonitorPlan(_Section):
 
     rounds: tuple[Annotated[int, Field(ge=1)], ...] | Literal["every"] = "every"
     reference: Annotated[str, Field(pattern=r"^(base|round:\d+)$")] = "base"
-    population: Literal["enrolled", "like-these"] = "enrolled"
-    items: Literal["these", "like-these"] = "these"
+    population: Annotated[
+        Literal["enrolled", "like-these"], _words(fixed="enrolled", superpopulation="like-these")
+    ] = "enrolled"
+    items: Annotated[
+        Literal["these", "like-these"], _words(fixed="these", superpopulation="like-these")
+    ] = "these"
     min_cohort: Annotated[int, Field(ge=2)] = 10
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     margin: Positive = 0.05

@@ -26,8 +26,8 @@ from unsilent.ledger.run_view import RunView
 from unsilent.plan import MonitoringPlan
 from unsilent.report.source import FINDINGS_FILE
 from unsilent.report.view import points
-from unsilent.server.gate import START, Overrule
-from unsilent.server.gate_keeper import Gate, decisions, overrule, overrules
+from unsilent.server.gate import START, Override
+from unsilent.server.gate_keeper import Gate, decisions, override, overrides
 from unsilent.taxonomy import by_code
 
 
@@ -49,15 +49,15 @@ class Gating:
     Attributes:
         plan: The run's plan.
         decisions: All of them, oldest first.
-        pending: Overrules that take effect when the next round begins.
+        pending: Overrides that take effect when the next round begins.
         oracle: Of the adapter in use, in simulation; empty elsewhere, and where what clients use
             was not measured.
     """
 
     plan: MonitoringPlan
     decisions: tuple[Decision, ...]
-    overrules: tuple[Overrule, ...]
-    pending: tuple[Overrule, ...]
+    overrides: tuple[Override, ...]
+    pending: tuple[Override, ...]
     oracle: tuple[Truth, ...]
 
     @property
@@ -73,7 +73,7 @@ class Gating:
             "promoted_round": self.standing.promoted_round if self._decides else None,
             "closed": self.standing.closed,
             "decisions": [made.to_payload() for made in self.decisions],
-            "overrules": [asdict(said) for said in self.overrules],
+            "overrules": [asdict(said) for said in self.overrides],
             "pending": [said.entry for said in self.pending],
             "oracle": [asdict(truth) for truth in self.oracle],
         }
@@ -113,7 +113,7 @@ def gating(folder: Path) -> Gating:
     ledger = ledger_of(folder)
     ledger.verify()
     plan = _plan(ledger)
-    made, said = decisions(ledger), overrules(ledger)
+    made, said = decisions(ledger), overrides(ledger)
     taken = {cause.entry for each in made for cause in each.caused_by}
     promoted = made[-1].promoted_round if made else START.promoted_round
     return Gating(
@@ -125,8 +125,8 @@ def gating(folder: Path) -> Gating:
     )
 
 
-def overrule_run(folder: Path, round_number: int, *, reason: str, by: str) -> Overrule:
-    """Overrule the gate of a run; where the run has ended it takes effect at once.
+def override_run(folder: Path, round_number: int, *, reason: str, by: str) -> Override:
+    """Override the gate of a run; where the run has ended it takes effect at once.
 
     The chain is verified by whoever reads it, not here: a person does not wait for that.
 
@@ -137,7 +137,7 @@ def overrule_run(folder: Path, round_number: int, *, reason: str, by: str) -> Ov
     # Reading first: opening to write would make a ledger where there is none.
     plan = _plan(ledger_of(folder))
     ledger = open_ledger(folder)
-    said = overrule(ledger, round_number, reason=reason, by=by)
+    said = override(ledger, round_number, reason=reason, by=by)
     if (folder / FINDINGS_FILE).is_file():
         Gate(plan, ledger).begin(plan.federation.rounds + 1)
     return said

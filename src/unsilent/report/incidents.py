@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from unsilent.findings import Findings
-from unsilent.ledger.events import Decision, GateOverruled, PersonAware, RoundJudged
+from unsilent.ledger.events import Decision, GateOverridden, PersonAware, RoundJudged
 from unsilent.ledger.run_view import Recorded, RunView
 
 
@@ -71,10 +71,10 @@ def _moments(
     yield Moment(
         "alarm", number, alarm.entry.time, since, f"first FAILURE, judged in round {number}"
     )
-    aware, overruled = run.events(PersonAware, since, 1), run.events(GateOverruled, since, 1)
+    aware, overridden = run.events(PersonAware, since, 1), run.events(GateOverridden, since, 1)
     said = [
         *((each.entry, each.event.by, each.event.note) for each in aware),
-        *((each.entry, each.event.by, each.event.reason) for each in overruled),
+        *((each.entry, each.event.by, each.event.reason) for each in overridden),
     ]
     for entry, by, words in sorted(said, key=lambda each: each[0].index)[:1]:
         yield Moment("aware", None, entry.time, entry.index, f"{by}: {words}")

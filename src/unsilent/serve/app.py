@@ -41,7 +41,7 @@ def make_app(
             Route("/runs/{key}/findings.json", pages.run_findings),
             Route("/runs/{key}/ledger", pages.ledger),
             Route("/runs/{key}/ledger/{index:int}", pages.entry),
-            Route("/runs/{key}/overrule", pages.overrule, methods=["POST"]),
+            Route("/runs/{key}/override", pages.override, methods=["POST"]),
             Route("/static/{name}", rendering.static),
         ],
         exception_handlers={

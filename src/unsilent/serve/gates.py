@@ -1,14 +1,14 @@
-"""A run's gate as the dashboard shows it: what holds, what was decided lately, who overruled."""
+"""A run's gate as the dashboard shows it: what holds, what was decided lately, who overridden."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unsilent.ledger.events import Decision, GateOverruled
+from unsilent.ledger.events import Decision, GateOverridden
 from unsilent.ledger.run_view import Recorded, RunView
 from unsilent.plan import MonitoringPlan
-from unsilent.server.gate import START, Overrule
-from unsilent.server.gate_keeper import overrule_of
+from unsilent.server.gate import START, Override
+from unsilent.server.gate_keeper import override_of
 
 _DECISIONS = 20
 _OVERRULES = 20
@@ -26,9 +26,9 @@ class Dated:
 
 @dataclass(frozen=True)
 class Said:
-    """An overrule with its ledger entry; ``pending`` until a decision has taken it up."""
+    """An override with its ledger entry; ``pending`` until a decision has taken it up."""
 
-    overrule: Overrule
+    override: Override
     entry: int
     time: str
     pending: bool
@@ -41,13 +41,13 @@ class GateState:
     Attributes:
         action: What the plan asks for; ``observe`` decides nothing.
         standing: The decision that holds.
-        decisions, overrules: The newest ones, newest first.
+        decisions, overrides: The newest ones, newest first.
     """
 
     action: str
     standing: Decision
     decisions: tuple[Dated, ...]
-    overrules: tuple[Said, ...]
+    overrides: tuple[Said, ...]
 
     @property
     def decides(self) -> bool:
@@ -68,13 +68,13 @@ def read_gate(plan: MonitoringPlan, run: RunView) -> GateState:
         Dated(each.event, each.entry.index, each.entry.time)
         for each in run.newest(Decision, _DECISIONS)
     )
-    said = tuple(_said(run, each) for each in run.newest(GateOverruled, _OVERRULES))
+    said = tuple(_said(run, each) for each in run.newest(GateOverridden, _OVERRULES))
     return GateState(plan.gate.action, made[0].decision if made else START, made, said)
 
 
-def _said(run: RunView, said: Recorded[GateOverruled]) -> Said:
+def _said(run: RunView, said: Recorded[GateOverridden]) -> Said:
     entry = said.entry
-    # A decision takes up all overrules before it, so the first few after this one tell.
+    # A decision takes up all overrides before it, so the first few after this one tell.
     after = run.events(Decision, entry.index, _FOLLOWING)
     taken = any(cause.entry == entry.hash for each in after for cause in each.event.caused_by)
-    return Said(overrule_of(said), entry.index, entry.time, not taken)
+    return Said(override_of(said), entry.index, entry.time, not taken)

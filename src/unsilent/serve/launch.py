@@ -46,7 +46,7 @@ def access_for(
         known |= _LOOPBACK_NAMES
     elif token_file is None:
         raise InputError(
-            f"whoever reaches {host} could read these runs and overrule their gates",
+            f"whoever reaches {host} could read these runs and override their gates",
             where="--host",
             remedy="Give --token-file FILE, which is made if it is not there; or stay with "
             "127.0.0.1.",

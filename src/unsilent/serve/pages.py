@@ -1,4 +1,4 @@
-"""The pages: what each address answers. Only ``overrule`` changes anything, by adding an entry."""
+"""The pages: what each address answers. Only ``override`` changes anything, by adding an entry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from unsilent.errors import InputError, UnsilentError
 from unsilent.report import charts, view
-from unsilent.report.gating import overrule_run
+from unsilent.report.gating import override_run
 from unsilent.serve import drawing
 from unsilent.serve.access import SESSION_SECONDS, Access, Sessions
 from unsilent.serve.compare import differences, plan_differences
@@ -66,8 +66,8 @@ def run_findings(request: Request) -> Response:
     return Response(state.findings.text(), media_type="application/json")
 
 
-def overrule(request: Request) -> Response:
-    """Overrule a run's gate, by name and with a reason; back to the run's page."""
+def override(request: Request) -> Response:
+    """Override a run's gate, by name and with a reason; back to the run's page."""
     key, reader = _reader(request)
     form: Mapping[str, str] = request.state.form
     given = {name: form.get(name, "").strip() for name in _FIELDS}
@@ -85,7 +85,7 @@ def overrule(request: Request) -> Response:
         faults["round"] = "Choose a round."
     if not faults:
         try:
-            overrule_run(reader.folder, int(given["round"]), reason=given["reason"], by=given["by"])
+            override_run(reader.folder, int(given["round"]), reason=given["reason"], by=given["by"])
         except InputError as error:
             faults["round"] = f"{error.what}. {error.remedy}"
     if faults:

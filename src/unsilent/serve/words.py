@@ -80,7 +80,7 @@ def _said(event: KnownEvent | OtherEvent) -> str | None:
                 f"{event.action}; clients use the adapter of round {event.promoted_round}. "
                 f"{event.reason}"
             )
-        case events.GateOverruled(number, reason, by):
+        case events.GateOverridden(number, reason, by):
             return f"{by} wants the adapter of round {number}: {reason}"
         case events.PersonAware(by, note):
             return f"{by} knows: {note}"

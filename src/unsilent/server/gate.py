@@ -33,7 +33,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Overrule:
+class Override:
     """A person's word that the adapter of a round is the one to use."""
 
     entry: str
@@ -94,7 +94,7 @@ def decide(plan: MonitoringPlan, reading: Reading, earlier: Sequence[Decision]) 
     )
 
 
-def overruled(said: Overrule, round_number: int, earlier: Sequence[Decision]) -> Decision:
+def overridden(said: Override, round_number: int, earlier: Sequence[Decision]) -> Decision:
     """The decision by which a person's word takes effect, at the start of a round.
 
     The gate stays open or closed as it was, and goes on counting.

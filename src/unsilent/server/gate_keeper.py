@@ -1,16 +1,16 @@
-"""The gate's decisions in a run's ledger: taken once, and overruled only by name and with a reason.
+"""The gate's decisions in a run's ledger: taken once, overridden only by name and with a reason.
 
-Each decision names the entries that caused it. An overrule is an entry too.
+Each decision names the entries that caused it. An override is an entry too.
 """
 
 from __future__ import annotations
 
 from unsilent.errors import InputError, LedgerError
 from unsilent.ledger import Ledger
-from unsilent.ledger.events import Decision, GateOverruled, RoundJudged, RoundMissed
+from unsilent.ledger.events import Decision, GateOverridden, RoundJudged, RoundMissed
 from unsilent.ledger.run_view import Recorded, RunView
 from unsilent.plan import MonitoringPlan
-from unsilent.server.gate import START, Overrule, Reading, decide, overruled, starts_from
+from unsilent.server.gate import START, Override, Reading, decide, overridden, starts_from
 
 
 class Gate:
@@ -39,12 +39,12 @@ class Gate:
         return self._decisions[-1] if self._decisions else START
 
     def begin(self, round_number: int) -> int:
-        """Let new overrules take effect; returns from which round's adapter this round starts."""
+        """Let new overrides take effect; returns from which round's adapter this round starts."""
         if self.decides:
             taken = {cause.entry for made in self._decisions for cause in made.caused_by}
-            for said in overrules(self._ledger):
+            for said in overrides(self._ledger):
                 if said.entry not in taken:
-                    self._write(overruled(said, round_number, self._before(round_number)))
+                    self._write(overridden(said, round_number, self._before(round_number)))
         return starts_from(self._plan, round_number, self._before(round_number))
 
     def close(self, round_number: int) -> Decision | None:
@@ -80,12 +80,12 @@ def decisions(ledger: Ledger) -> tuple[Decision, ...]:
     return tuple(each.event for each in RunView(ledger).events(Decision))
 
 
-def overrules(ledger: Ledger) -> tuple[Overrule, ...]:
-    """All overrules in a ledger, oldest first; one takes effect when a decision names it."""
-    return tuple(map(overrule_of, RunView(ledger).events(GateOverruled)))
+def overrides(ledger: Ledger) -> tuple[Override, ...]:
+    """All overrides in a ledger, oldest first; one takes effect when a decision names it."""
+    return tuple(map(override_of, RunView(ledger).events(GateOverridden)))
 
 
-def overrule(ledger: Ledger, round_number: int, *, reason: str, by: str) -> Overrule:
+def override(ledger: Ledger, round_number: int, *, reason: str, by: str) -> Override:
     """Record that a person wants the adapter of a round used, whatever the gate decided.
 
     It takes effect in the next round that begins.
@@ -101,7 +101,7 @@ def overrule(ledger: Ledger, round_number: int, *, reason: str, by: str) -> Over
     """
     for text, what in ((reason, "reason"), (by, "name")):
         if not text.strip():
-            raise InputError(f"an overrule needs a {what}", where=what, remedy="Give one.")
+            raise InputError(f"an override needs a {what}", where=what, remedy="Give one.")
     known = sorted({0, *(made.round for made in decisions(ledger) if made.action != "overruled")})
     if round_number not in known:
         listed = ", ".join(map(str, known))
@@ -110,8 +110,8 @@ def overrule(ledger: Ledger, round_number: int, *, reason: str, by: str) -> Over
             where=ledger.where,
             remedy=f"Name one of {listed}; 0 is the adapter that round 1 started from.",
         )
-    said = GateOverruled(round_number, reason.strip(), by.strip())
-    return overrule_of(Recorded(ledger.record(said), said))
+    said = GateOverridden(round_number, reason.strip(), by.strip())
+    return override_of(Recorded(ledger.record(said), said))
 
 
 def read_round(ledger: Ledger, round_number: int) -> Reading:
@@ -130,6 +130,6 @@ def read_round(ledger: Ledger, round_number: int) -> Reading:
     )
 
 
-def overrule_of(said: Recorded[GateOverruled]) -> Overrule:
+def override_of(said: Recorded[GateOverridden]) -> Override:
     """A person's word, with the entry that a decision names it by."""
-    return Overrule(said.entry.hash, said.event.round, said.event.reason, said.event.by)
+    return Override(said.entry.hash, said.event.round, said.event.reason, said.event.by)

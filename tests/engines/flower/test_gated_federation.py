@@ -20,7 +20,7 @@ from unsilent.modes.base import Statistic
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.reference.client import Client
 from unsilent.release import SeededNoise
-from unsilent.server.gate_keeper import decisions, overrule
+from unsilent.server.gate_keeper import decisions, override
 from unsilent.server.monitor import Monitor
 
 CLIENTS = 4
@@ -148,14 +148,14 @@ def test_a_failure_from_the_start_leaves_clients_what_they_had(tmp_path: Path) -
     assert nodes.serving() == {0.0}
 
 
-def test_an_overrule_reaches_the_clients_in_the_next_round(tmp_path: Path) -> None:
+def test_an_override_reaches_the_clients_in_the_next_round(tmp_path: Path) -> None:
     class Person(Nodes):
         def _answer(self, request: Message, context: Context) -> Message:
-            """Somebody overrules while round 2 trains."""
+            """Somebody overrides while round 2 trains."""
             train = request.metadata.message_type == "train"
             number = request.content.config_records[messages.ORDER]["round"]
             if train and number == 2 and request.metadata.dst_node_id == 0:
-                overrule(Ledger(tmp_path / "ledger.sqlite"), 1, reason="it is fine", by="Ada")
+                override(Ledger(tmp_path / "ledger.sqlite"), 1, reason="it is fine", by="Ada")
             return super()._answer(request, context)
 
     of = plan(3, action="hold")
