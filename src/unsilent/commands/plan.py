@@ -65,7 +65,7 @@ def plan_check(
     plan that can reach no verdict in any mode is refused.
     """
     from unsilent.probes.held import held_sizes
-    from unsilent.report.foresight import foresee
+    from unsilent.report.power_report import foresee
 
     declared = read_plan(plan)
     with naming(plan):

@@ -13,9 +13,9 @@ from dataclasses import replace
 
 from unsilent.findings import ActiveInfluence, Finding, Interval, Onset, Slope, Verdict
 from unsilent.inference.bands import Band, interval_of, mode_level
+from unsilent.inference.byzantine import clients_to_flip
 from unsilent.inference.estimate import Estimate
 from unsilent.inference.influence import read_influences
-from unsilent.inference.liars import liars_to_flip
 from unsilent.inference.missing import worst_case
 from unsilent.inference.onset import onset_of, slope_of
 from unsilent.inference.series import Series
@@ -38,7 +38,7 @@ def worst_case_of(plan: MonitoringPlan, series: Series, shown: Band) -> Interval
     return worst_case(interval_of(shown), clients, enrolled, (series.lower, series.upper))
 
 
-def liars_of(
+def clients_to_flip_in(
     series: Series, found: Sequence[Band], tolerance: float, verdict: Verdict
 ) -> int | None:
     """The fewest clients who, by lying within their range, could have made another verdict.
@@ -49,7 +49,7 @@ def liars_of(
     # A liar moves its number over the range, and what it reports of its clipping as well.
     span = series.upper - series.lower + series.sampling.clip
     counts = [
-        liars_to_flip(
+        clients_to_flip(
             _wider(series, band), interval_of(band), tolerance, span, float(max(band.reach))
         )
         for band in found

@@ -25,7 +25,7 @@ from unsilent.inference.bands import (
     interval_of,
 )
 from unsilent.inference.boundary import ErrorShares
-from unsilent.inference.detail import liars_of, onset_in, slope_in, worst_case_of
+from unsilent.inference.detail import clients_to_flip_in, onset_in, slope_in, worst_case_of
 from unsilent.inference.estimate import Estimate
 from unsilent.inference.remedy import what_would_settle
 from unsilent.inference.sampling import released_range
@@ -209,7 +209,7 @@ def _judge_mode(
         clients=estimate.clients,
         minimal_detectable_effect=min(detectable(band) for band in found),
         worst_case=worst_case_of(plan, series, shown),
-        liars=liars_of(series, found, planned.tolerance, verdict),
+        liars=clients_to_flip_in(series, found, planned.tolerance, verdict),
         verdict=verdict,
         visibility=visibility,
         first_alarm_round=last.round if failed and first_alarm is None else first_alarm,

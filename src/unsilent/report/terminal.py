@@ -14,8 +14,8 @@ from unsilent.report.view import (
     VERDICTS,
     agreement,
     began,
+    clients_to_flip,
     headline,
-    liars,
     metrics_line,
     missing,
     named,
@@ -138,7 +138,7 @@ def _failures(findings: Findings) -> list[RenderableType]:
         parts = [
             None if start is None else f"began {start}",
             missing(finding),
-            liars(finding),
+            clients_to_flip(finding),
             *(f"{group.group}: {span(group.interval)}" for group in finding.subgroups),
         ]
         line = Text(f"{finding.code} {VERDICTS['failure'].symbol} ", STYLES["failure"])

@@ -141,7 +141,7 @@ def missing(finding: Finding) -> str | None:
     )
 
 
-def liars(finding: Finding) -> str | None:
+def clients_to_flip(finding: Finding) -> str | None:
     """How many clients that lie could have made another verdict; None without estimate."""
     if finding.effect is None:
         return None

@@ -51,7 +51,7 @@ class Variant:
     @cached_property
     def _checked(self) -> tuple[MonitoringPlan | None, str | None]:
         """As `plan check` does. It takes a while, so only once asked."""
-        from unsilent.report.foresight import foresee
+        from unsilent.report.power_report import foresee
 
         try:
             plan = parse_plan(dict(self.data), where=self.name)

@@ -17,13 +17,13 @@ from unsilent.inference.power import PowerRow, power_table
 from unsilent.inference.probe_sizes import items_for
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
-from unsilent.report import foresight_tables as tables
+from unsilent.report import power_tables as tables
 
 _ON_PROBES = frozenset({"server", "client_public"})
 
 
 @dataclass(frozen=True)
-class Foresight:
+class PowerReport:
     """All that ``unsilent plan check`` says about a plan.
 
     Attributes:
@@ -115,7 +115,7 @@ class Foresight:
         )
 
 
-def foresee(plan: MonitoringPlan, held: Mapping[ItemRole, int] | None = None) -> Foresight:
+def foresee(plan: MonitoringPlan, held: Mapping[ItemRole, int] | None = None) -> PowerReport:
     """What a plan can show.
 
     Args:
@@ -127,7 +127,7 @@ def foresee(plan: MonitoringPlan, held: Mapping[ItemRole, int] | None = None) ->
             the nearest plan that works.
     """
     rows = power_table(plan)
-    return Foresight(
+    return PowerReport(
         plan=plan,
         rows=rows,
         delays=delays(plan),

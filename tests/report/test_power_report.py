@@ -12,7 +12,7 @@ from unsilent.errors import PlanError
 from unsilent.inference import power_table
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release.secure_sum.parameters import parameters_of
-from unsilent.report.foresight import false_alarms, foresee
+from unsilent.report.power_report import false_alarms, foresee
 
 
 def plan(**sections: dict[str, object]) -> MonitoringPlan:

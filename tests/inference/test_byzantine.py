@@ -8,8 +8,8 @@ import pytest
 from tests.inference.planned import planned_value
 from unsilent.errors import FindingsError
 from unsilent.inference import judge_rounds
+from unsilent.inference.byzantine import ClientsToFlip, clients_to_flip
 from unsilent.inference.estimate import Estimate
-from unsilent.inference.liars import Liars, liars_to_flip
 from unsilent.inference.series import estimate_mode
 from unsilent.release.layout import Layout
 
@@ -20,17 +20,17 @@ def estimate(effect, clients=10, privacy_sd=0.0, sampling_sd=0.0):
 
 def test_the_counts_of_a_failure_of_a_health_and_of_neither():
     # Ten clients within 0.6: each moves the mean by 0.06.
-    failing = liars_to_flip(estimate(0.3), (0.25, 0.35), 0.1, 0.6, 2.0)
-    assert failing == Liars(healthy=5, undetermined=3)
+    failing = clients_to_flip(estimate(0.3), (0.25, 0.35), 0.1, 0.6, 2.0)
+    assert failing == ClientsToFlip(healthy=5, undetermined=3)
     assert failing.any == 3
-    healthy = liars_to_flip(estimate(0.0), (-0.05, 0.05), 0.1, 0.6, 2.0)
-    assert healthy == Liars(failure=3, undetermined=1)
-    neither = liars_to_flip(estimate(0.1), (0.05, 0.17), 0.1, 0.6, 2.0)
-    assert neither == Liars(failure=1, healthy=2)
+    healthy = clients_to_flip(estimate(0.0), (-0.05, 0.05), 0.1, 0.6, 2.0)
+    assert healthy == ClientsToFlip(failure=3, undetermined=1)
+    neither = clients_to_flip(estimate(0.1), (0.05, 0.17), 0.1, 0.6, 2.0)
+    assert neither == ClientsToFlip(failure=1, healthy=2)
 
 
 def test_what_no_number_of_liars_can_do_is_none():
-    assert liars_to_flip(estimate(0.9), (0.8, 1.0), 0.1, 0.6, 2.0).healthy is None
+    assert clients_to_flip(estimate(0.9), (0.8, 1.0), 0.1, 0.6, 2.0).healthy is None
 
 
 @pytest.mark.parametrize(("honest", "lie"), [(0.0, 0.3), (0.2, -0.3)])
@@ -51,13 +51,13 @@ def test_fewer_liars_than_stated_never_flip_a_real_verdict(plan_of, summed, hone
     found = estimate_mode(plan, layout, total, "SF-1")
     # All that a client could do: here from its honest number to the far end.
     span = abs(lie - honest)
-    count = liars_to_flip(found, first.interval, 0.1, span, planned_value(plan, "SF-1"))
+    count = clients_to_flip(found, first.interval, 0.1, span, planned_value(plan, "SF-1"))
     assert count.any == told
 
 
 def test_liars_move_the_width_too_where_it_is_released():
-    fixed = liars_to_flip(estimate(0.3, 50, 0.02), (0.2, 0.4), 0.1, 0.6, 3.0)
-    sampled = liars_to_flip(estimate(0.3, 50, 0.02, 0.02), (0.2, 0.4), 0.1, 0.6, 3.0)
+    fixed = clients_to_flip(estimate(0.3, 50, 0.02), (0.2, 0.4), 0.1, 0.6, 3.0)
+    sampled = clients_to_flip(estimate(0.3, 50, 0.02, 0.02), (0.2, 0.4), 0.1, 0.6, 3.0)
     assert sampled.undetermined < fixed.undetermined
     k, step = sampled.undetermined, 0.6 / 50
     sds = [math.hypot(math.sqrt(0.02**2 + n * step**2), 0.02) for n in (0, k - 1, k)]
@@ -67,6 +67,6 @@ def test_liars_move_the_width_too_where_it_is_released():
 
 def test_numbers_that_are_none_are_refused():
     with pytest.raises(FindingsError, match="span"):
-        liars_to_flip(estimate(0.3), (0.2, 0.4), 0.1, 0.0, 3.0)
+        clients_to_flip(estimate(0.3), (0.2, 0.4), 0.1, 0.0, 3.0)
     with pytest.raises(FindingsError, match="finite"):
-        liars_to_flip(estimate(0.3), (np.nan, 0.4), 0.1, 0.6, 3.0)
+        clients_to_flip(estimate(0.3), (np.nan, 0.4), 0.1, 0.6, 3.0)

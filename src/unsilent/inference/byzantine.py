@@ -1,4 +1,4 @@
-"""Liars: how many clients that lie within their range could have made a verdict another one.
+"""Byzantine clients: how many that lie within their range could have made a verdict another one.
 
 A client that keeps to the clip replaces one number in [lower, upper] by another, so k of N move a
 mean by at most ``k (upper - lower) / N``. That holds for false answers, false records and false
@@ -20,8 +20,8 @@ from unsilent.inference.estimate import Estimate
 
 
 @dataclass(frozen=True)
-class Liars:
-    """The fewest liars with which the verdict would be another one.
+class ClientsToFlip:
+    """The fewest Byzantine clients with which the verdict would be another one.
 
     Each is None where not even all clients would do, and for the verdict as it stands.
 
@@ -40,19 +40,19 @@ class Liars:
         return min(counts, default=None)
 
 
-def liars_to_flip(
+def clients_to_flip(
     estimate: Estimate,
     interval: Interval,
     tolerance: float,
     span: float,
     critical: float,
-) -> Liars:
-    """The fewest liars that could lie between this verdict and each other one.
+) -> ClientsToFlip:
+    """The fewest Byzantine clients that could lie between this verdict and each other one.
 
     The mean moves by at most ``k span / N``. Where the interval's width follows from released
     numbers (clients or records are sampled), these move too: a mean of squares of numbers within
     the span by at most ``k span^2 / N``, so the effect's variance by ``k span^2 / N^2``. Of a
-    window N is its mean cohort, since a liar who is in all of its L sums shifts L of the window's
+    window N is its mean cohort, since one who is in all of its L sums shifts L of the window's
     L N client-rounds.
 
     Args:
@@ -67,18 +67,20 @@ def liars_to_flip(
     """
     lower, upper = interval
     if not (math.isfinite(span) and span > 0) or estimate.clients < 1:
-        raise FindingsError("liars need a client and a span above 0", where=estimate.code)
+        raise FindingsError(
+            "Byzantine clients need a client and a span above 0", where=estimate.code
+        )
     if not (math.isfinite(lower) and math.isfinite(upper)):
         raise FindingsError("an interval is not a finite number", where=estimate.code)
     clients = estimate.clients
 
-    def reach(liars: int, direction: float) -> float:
+    def reach(count: int, direction: float) -> float:
         """How far an end moves if the interval widens (+1) or narrows (-1) as well."""
         variance = estimate.sampling_sd**2
         if variance > 0:
-            variance = max(variance + direction * liars * (span / clients) ** 2, 0.0)
+            variance = max(variance + direction * count * (span / clients) ** 2, 0.0)
         sd = math.hypot(math.sqrt(variance), estimate.privacy_sd)
-        return liars * span / clients + direction * critical * (sd - estimate.sd)
+        return count * span / clients + direction * critical * (sd - estimate.sd)
 
     def fewest(flips: Callable[[int], bool]) -> int | None:
         counts = range(1, clients + 1)
@@ -88,11 +90,11 @@ def liars_to_flip(
     failure = fewest(lambda k: lower + reach(k, -1.0) > tolerance)
     healthy = fewest(lambda k: upper - reach(k, -1.0) < tolerance)
     if lower > tolerance:
-        return Liars(
+        return ClientsToFlip(
             healthy=healthy, undetermined=fewest(lambda k: lower - reach(k, 1.0) <= tolerance)
         )
     if upper < tolerance:
-        return Liars(
+        return ClientsToFlip(
             failure=failure, undetermined=fewest(lambda k: upper + reach(k, 1.0) >= tolerance)
         )
-    return Liars(failure=failure, healthy=healthy)
+    return ClientsToFlip(failure=failure, healthy=healthy)

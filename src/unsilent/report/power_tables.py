@@ -1,4 +1,4 @@
-"""A plan's foresight for people: its tables and sentences, in points."""
+"""What a plan can show, for people: its tables and sentences, in points."""
 
 from __future__ import annotations
 
