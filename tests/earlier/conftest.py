@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from tests.ledger.conftest import postgres as postgres
 from unsilent.cli import main
 
 HERE = Path(__file__).parent

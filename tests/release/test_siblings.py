@@ -13,7 +13,7 @@ from unsilent.client.limit import Limit, LimitFile
 from unsilent.client.observer import Observer
 from unsilent.modes.base import FailureMode
 from unsilent.plan import parse_plan
-from unsilent.release import accountant, noise, record_unit
+from unsilent.release import accountant, calibration, noise, record_unit
 from unsilent.release.layout import Layout
 
 PLAN = parse_plan(
@@ -289,7 +289,7 @@ FIGURES = [
     ("one client more", noise, "smallest_cohort", lambda f: lambda plan: f(plan) + 1),
     ("too few releases do", noise, "needed_releases", lambda f: lambda plan: f(plan) - 3),
     ("booked 5% cheap", noise, "planned_event", cheaper),
-    ("noise for one round", noise, "noise_multiplier", one_round_only),
+    ("noise for one round", calibration, "noise_multiplier", one_round_only),
     ("the newest event only", accountant, "total_mu", newest_only),
     ("delta halved", accountant, "gaussian_delta", times(0.5)),
     ("mu 1% high", accountant, "largest_mu", times(1.01)),

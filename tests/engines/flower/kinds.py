@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import functools
 import inspect
@@ -17,6 +16,7 @@ from typing import Any, ClassVar
 from flwr.app import ConfigRecord
 from flwr.serverapp.strategy import FedAvg
 
+from tests.engines.flower.alone import run_alone
 from tests.engines.flower.compared import ROUNDS
 
 
@@ -192,7 +192,7 @@ class Asks(Loop):
             asked = self.configure_train(number, arrays, ConfigRecord(), grid)
             assert inspect.ismethod(self.aggregate_train)
             if inspect.iscoroutinefunction(self.aggregate_train):
-                arrays = asyncio.run(self.aggregate_train(number, grid.send_and_receive(asked)))[0]
+                arrays = run_alone(self.aggregate_train(number, grid.send_and_receive(asked)))[0]
         return arrays
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import inspect
 import pickle
@@ -19,6 +18,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg, Result
 
+from tests.engines.flower.alone import run_alone
 from tests.engines.flower.in_process import enter_run
 from tests.engines.flower.small_app import NODES, ROUNDS, begin, run, said, small_app, small_plan
 from unsilent.flower import monitor_strategy
@@ -202,7 +202,7 @@ class Awaited(Loop):
 
     def once(self, number: int, arrays: Any, grid: Any) -> Any:
         asked = self.configure_train(number, arrays, ConfigRecord(), grid)
-        return asyncio.run(self.aggregate_train(number, grid.send_and_receive(asked)))[0]
+        return run_alone(self.aggregate_train(number, grid.send_and_receive(asked)))[0]
 
 
 UNDERSTOOD = [

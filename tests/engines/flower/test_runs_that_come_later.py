@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from flwr.app import ConfigRecord
 
+from tests.engines.flower.alone import run_alone
 from tests.engines.flower.compared import ROUNDS, outcome
 from tests.engines.flower.in_process import enter_run
 from tests.engines.flower.kinds import Loop
@@ -95,7 +96,7 @@ def dropped(strategy: Any, grid: Any, arrays: Any) -> Any:
 
 def awaited(strategy: Any, grid: Any, arrays: Any) -> Any:
     assert asyncio.iscoroutinefunction(strategy.start)
-    return asyncio.run(strategy.start(grid, arrays, num_rounds=ROUNDS))
+    return run_alone(strategy.start(grid, arrays, num_rounds=ROUNDS))
 
 
 def streamed(strategy: Any, grid: Any, arrays: Any) -> Any:
@@ -103,7 +104,7 @@ def streamed(strategy: Any, grid: Any, arrays: Any) -> Any:
         return [each async for each in strategy.start(grid, arrays, num_rounds=ROUNDS)]
 
     assert inspect.isasyncgenfunction(strategy.start)
-    return asyncio.run(all_of_it())
+    return run_alone(all_of_it())
 
 
 def at_once(strategy: Any, grid: Any, arrays: Any) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import pickle
 from types import SimpleNamespace
 from typing import Any
 
+from tests.engines.flower.alone import run_alone
 from unsilent.engines.flower.watched_method import WatchedMethod, after
 
 
@@ -40,7 +40,7 @@ def test_it_is_the_method_in_all_that_is_asked() -> None:
     assert {made: 1}[maker.make] == {maker.make: 1}[made] == 1
     assert made == maker.make == made == WatchedMethod(maker.make, as_it_is)
     assert pickle.loads(pickle.dumps(made)).__func__ is Maker.make
-    assert asyncio.run(made(number=4)) == 4
+    assert run_alone(made(number=4)) == 4
 
 
 def test_what_is_set_is_set_on_what_stands_for_the_method() -> None:
@@ -74,4 +74,4 @@ def test_a_result_is_looked_at_once_it_is_there() -> None:
     partly = after(parts(), look)
     assert after(5, look) == 5 and seen == [5]
     assert list(partly) == [1] and seen == [5, 2]
-    assert asyncio.run(later) == 3 and seen == [5, 2, 3]
+    assert run_alone(later) == 3 and seen == [5, 2, 3]

@@ -1,0 +1,5 @@
+"""What tests of several rooms share."""
+
+from tests.postgres_server import postgres
+
+__all__ = ["postgres"]
