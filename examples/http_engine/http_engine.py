@@ -7,10 +7,10 @@ All of what is private about monitoring is on the other side of two calls: ``ans
 
 from __future__ import annotations
 
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, wait
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -20,6 +20,7 @@ import numpy as np
 from unsilent.client.functions import Functions
 from unsilent.client.participant import answer
 from unsilent.client.site import Site
+from unsilent.errors import MessageError
 from unsilent.messages import ADAPTER, Answer, Arrays, Order
 from unsilent.plan import MonitoringPlan
 from unsilent.server.monitored_run import MonitoredRun, Settings
@@ -84,20 +85,20 @@ class HttpTransport:
         self, kind: str, orders: Mapping[int, Order], told: Told, timeout: float
     ) -> Mapping[int, Answer]:
         """Post each node its order, all at once."""
-        found: dict[int, Answer] = {}
-        with ThreadPoolExecutor(len(orders)) as pool:
-            asked = {pool.submit(self._post, n, kind, o, timeout): n for n, o in orders.items()}
-            for done in as_completed(asked):
-                found[asked[done]] = done.result()
-                told(len(found), len(orders))
-        return found
+        pool = ThreadPoolExecutor(max(1, len(orders)))
+        asked = {pool.submit(self._post, n, kind, o, timeout): n for n, o in orders.items()}
+        done, _ = wait(asked, timeout)
+        # Who sends a byte now and then is late like any other, and is not waited for.
+        pool.shutdown(wait=False)
+        told(len(done), len(orders))
+        return {asked[each]: each.result() for each in done}
 
     def _post(self, node: int, kind: str, order: Order, timeout: float) -> Answer:
         request = urllib.request.Request(f"{self._urls[node]}/{kind}", order_bytes(order))
         try:
             with urllib.request.urlopen(request, timeout=timeout) as reply:
                 return answer_of(reply.read())
-        except (OSError, urllib.error.URLError):
+        except (OSError, HTTPException, MessageError):
             return Answer(failed="no answer from a client")
 
 
@@ -105,9 +106,8 @@ def federate(
     urls: Mapping[int, str], start: Arrays, rounds: int, plan: MonitoringPlan, out: Path
 ) -> Arrays:
     """Train by federated averaging, and monitor by the plan; the last global arrays."""
-    transport, arrays = HttpTransport(urls), start
-    run = MonitoredRun(Settings(plan, out))
-    run.transport = transport
+    run, arrays = MonitoredRun(Settings(plan, out)), start
+    transport = run.transport = HttpTransport(urls)
     for number in range(1, rounds + 1):
         arrays = run.begin(number, arrays) or arrays
         orders = dict.fromkeys(urls, Order("", "", number, arrays={ADAPTER: arrays}))

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
+from unsilent.array_files import UNREADABLE, array_bytes
 from unsilent.errors import MessageError
 from unsilent.messages import Answer, Arrays, Order
 
 _LENGTH = 8
 _BYTES = "base64:"
 _TEXT = "text:"
+# JSON has numbers that no integer of Python's and no float is.
+_NO_NUMBER = (KeyError, TypeError, ValueError, OverflowError)
 
 
 def order_bytes(order: Order) -> bytes:
-    """An order as bytes."""
+    """An order as bytes. Raises ModelError for arrays as ``array_bytes``."""
     return _packed(
         {"plan": order.plan, "run": order.run, "round": order.round},
         order.body,
@@ -37,14 +38,14 @@ def order_of(data: bytes) -> Order:
     head, body, arrays = _unpacked(data)
     try:
         return Order(str(head["plan"]), str(head["run"]), int(head["round"]), body, arrays)
-    except (KeyError, TypeError, ValueError):
+    except _NO_NUMBER:
         raise _wrong("order") from None
 
 
 def answer_bytes(answer: Answer) -> bytes:
-    """An answer as bytes."""
+    """An answer as bytes. Raises ModelError for arrays as ``array_bytes``."""
     head = {
-        "metrics": dict(answer.metrics),
+        "metrics": {name: float(value) for name, value in answer.metrics.items()},
         "failed": answer.failed,
         "exit_code": answer.exit_code,
         "spent": answer.spent,
@@ -59,17 +60,23 @@ def answer_of(data: bytes) -> Answer:
         metrics = {str(name): float(value) for name, value in head["metrics"].items()}
         failed, code = str(head["failed"]), int(head["exit_code"])
         return Answer(body, arrays, metrics, failed, code, head["spent"] is True)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (*_NO_NUMBER, AttributeError):
         raise _wrong("answer") from None
 
 
 def _packed(head: dict[str, Any], body: Mapping[str, Any], arrays: Mapping[str, Arrays]) -> bytes:
-    places = [(name, key) for name, each in arrays.items() for key in each]
+    places = {name: list(each) for name, each in arrays.items()}
     head = {**head, "body": {name: _value(each) for name, each in body.items()}, "arrays": places}
     text = json.dumps(head).encode()
     # Numbered, since a name may hold any letter.
-    flat = {str(n): np.ascontiguousarray(arrays[a][b]) for n, (a, b) in enumerate(places)}
-    return len(text).to_bytes(_LENGTH, "big") + text + save(flat)
+    flat = {str(n): arrays[a][b] for n, (a, b) in enumerate(_pairs(places))}
+    return len(text).to_bytes(_LENGTH, "big") + text + array_bytes(flat)
+
+
+def _pairs(places: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """Where arrays lie, in the order in which they are numbered."""
+    for name, keys in places.items():
+        yield from ((name, key) for key in keys)
 
 
 def _unpacked(data: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[str, dict[str, Any]]]:
@@ -77,11 +84,12 @@ def _unpacked(data: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[str, di
         end = _LENGTH + int.from_bytes(data[:_LENGTH], "big")
         head = json.loads(data[_LENGTH:end])
         flat = load(data[end:])
-        arrays: dict[str, dict[str, Any]] = {}
-        for number, (name, key) in enumerate(head.pop("arrays")):
-            arrays.setdefault(str(name), {})[str(key)] = flat[str(number)]
+        places: dict[str, list[str]] = head.pop("arrays")
+        arrays: dict[str, dict[str, Any]] = {name: {} for name in places}
+        for number, (name, key) in enumerate(_pairs(places)):
+            arrays[name][str(key)] = flat[str(number)]
         body = {name: _given(each) for name, each in head.pop("body").items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError):
+    except (*UNREADABLE, AttributeError, RecursionError):
         raise _wrong("message") from None
     return head, body, arrays
 

@@ -67,9 +67,13 @@ class Agreed:
         Raises:
             NotAgreedError: The client's owner did not agree to the order's plan.
             NoFolderError: The client has no folder of its own.
+            InputError: Its round is no whole number.
         """
         plan = agreed(order.plan, site.owner)
         keep_out(plan, site.owner, site.folder)
+        # ``True`` is 1 as well, and would be written otherwise: as another file's name.
+        if type(order.round) is not int:
+            raise InputError("a round is a whole number", where="the server's order")
         return cls(plan, order, site)
 
     @cached_property

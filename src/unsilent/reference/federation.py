@@ -9,19 +9,21 @@ as missed, and training goes on.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from unsilent.errors import RunError
+from unsilent.errors import ModelError, RunError
 from unsilent.files import find, write_whole
 from unsilent.messages import ADAPTER, Answer, Order
 from unsilent.models import Adapter, average
 from unsilent.plan import MonitoringPlan
 from unsilent.probes.shipping import shipped_fields
-from unsilent.reference.participant import BASE, PROMOTE, START, TRAIN
+from unsilent.reference.participant import BASE, METRICS, PROMOTE, START, TRAIN
 from unsilent.server.coordinator import Coordinator
 from unsilent.server.gate_keeper import Gate
 from unsilent.server.monitor import Monitor
@@ -32,6 +34,8 @@ TIMING = "timing.json"
 findings, whose bytes do not depend on the machine."""
 
 _TRAINING_TIMEOUT_S = 6 * 3600.0
+_LARGEST = 2.0**53
+"""Of what a client tells of its training: sums over clients stay finite."""
 
 
 def federate(
@@ -129,7 +133,10 @@ class _Federation:
         if node not in answers.good:
             raise answers.failure()
         reply = answers.good[node]
-        return _adapter(reply, str(reply.body[BASE]))
+        adapter = _received(reply, str(reply.body.get(BASE)))
+        if adapter is None:
+            raise RunError("a client was asked for an adapter to start from and sent none")
+        return adapter
 
     def _begin(self, round_number: int, chosen: Sequence[int], adapter: Adapter) -> Adapter:
         """The adapter that a round starts from: the last one, if the gate went back to no other."""
@@ -172,14 +179,16 @@ class _Federation:
         answers = self._coordinator.ask(TRAIN, asked, stage, _TRAINING_TIMEOUT_S)
         if not answers.good:
             raise answers.failure()
-        trained = list(answers.good.values())
-        weights = [reply.metrics["num-examples"] for reply in trained]
+        trained = [each for each in map(partial(_trained, adapter), answers.good.values()) if each]
+        if not trained:
+            raise RunError("no client could do its part: none sent an adapter that can be averaged")
+        weights, losses, accuracies = zip(*(numbers for _, numbers in trained), strict=True)
         self._monitor.system(
             round_number,
-            float(np.average([reply.metrics["loss"] for reply in trained], weights=weights)),
-            float(np.average([reply.metrics["accuracy"] for reply in trained], weights=weights)),
+            float(np.average(losses, weights=weights)),
+            float(np.average(accuracies, weights=weights)),
         )
-        return average([_adapter(reply, adapter.base) for reply in trained], weights)
+        return average([local for local, _ in trained], weights)
 
 
 def _participants(plan: MonitoringPlan, nodes: list[int], round_number: int) -> list[int]:
@@ -190,8 +199,30 @@ def _participants(plan: MonitoringPlan, nodes: list[int], round_number: int) -> 
     return [nodes[index] for index in sorted(random.choice(len(nodes), count, replace=False))]
 
 
-def _adapter(reply: Answer, base: str) -> Adapter:
-    return Adapter(base, dict(reply.arrays[ADAPTER]))
+def _trained(sent: Adapter, reply: Answer) -> tuple[Adapter, list[float]] | None:
+    """A client's adapter, and how many examples, which loss and which accuracy it tells.
+
+    None if they cannot enter a mean: what one client sends may not end the others' training.
+    """
+    local = _received(reply, sent.base)
+    numbers = [reply.metrics.get(name, math.nan) for name in METRICS]
+    if local is None or _shapes(local) != _shapes(sent):
+        return None
+    # What is no number is not smaller than one.
+    whole = all(abs(number) <= _LARGEST for number in numbers) and numbers[0] > 0
+    return (local, numbers) if whole else None
+
+
+def _received(reply: Answer, base: str) -> Adapter | None:
+    """The adapter of an answer; None if it holds none that can be read."""
+    try:
+        return Adapter(base, dict(reply.arrays[ADAPTER]))
+    except (KeyError, TypeError, ValueError, ModelError):
+        return None
+
+
+def _shapes(adapter: Adapter) -> dict[str, tuple[int, ...]]:
+    return {name: tensor.shape for name, tensor in adapter.tensors.items()}
 
 
 def _resume(out: Path) -> tuple[int, Adapter] | None:

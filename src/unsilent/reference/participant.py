@@ -17,6 +17,8 @@ PROMOTE = "promote"
 """Of the gate's word which adapter to use from now on."""
 BASE = "base"
 """Field of an order and of an answer: the digest of the model that its adapter belongs to."""
+METRICS: tuple[str, ...] = ("num-examples", "loss", "accuracy")
+"""Names of what a client tells of its training."""
 
 
 def measure(asked: Agreed) -> tuple[list[Statistic], SystemChange]:
@@ -37,11 +39,8 @@ def _train(asked: Agreed) -> Answer:
     """Train from the global adapter; the local one and today's metrics."""
     start = _adapter(asked, asked.order.arrays[ADAPTER])
     local, report = _client(asked).train(asked.order.round, start)
-    metrics = {
-        "loss": report.loss,
-        "accuracy": report.accuracy,
-        "num-examples": float(report.examples),
-    }
+    told = float(report.examples), report.loss, report.accuracy
+    metrics = dict(zip(METRICS, told, strict=True))
     return Answer({"client": asked.site.number}, {ADAPTER: local.tensors}, metrics)
 
 

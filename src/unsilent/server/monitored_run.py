@@ -130,8 +130,11 @@ class MonitoredRun:
     def begin(self, round_number: int, arrays: Arrays | None) -> Arrays | None:
         """Note that a round begins; returns the arrays that the gate lets it begin with instead.
 
-        None if those it would begin with are right.
+        None if those it would begin with are right. Nothing is raised.
         """
+        return self.quietly(lambda: self._begin(round_number, arrays))
+
+    def _begin(self, round_number: int, arrays: Arrays | None) -> Arrays | None:
         opened = self._reach(round_number)
         if opened is None:
             return None
@@ -173,6 +176,8 @@ class MonitoredRun:
     ) -> None:
         """An engine's one hook: what a round aggregated, who trained in it, what it shows.
 
+        Nothing is raised: what fails is a missed round with its reason.
+
         Args:
             round_number: The round, from 1.
             arrays: What was aggregated; None if nothing was.
@@ -180,10 +185,8 @@ class MonitoredRun:
             metrics: The numbers that the run shows today, by name.
         """
         why = "nothing was aggregated" if arrays is None else ""
-        self.end(round_number, arrays, why, nodes)
-        loss, accuracy = (self.metric(part, (metrics,)) for part in ("loss", "acc"))
-        if loss is not None and accuracy is not None:
-            self.shown(round_number, loss, accuracy)
+        self.quietly(lambda: self.end(round_number, arrays, why, nodes))
+        self.quietly(lambda: self._show(round_number, metrics))
 
     def metric(self, part: str, records: Iterable[Mapping[str, Any] | None]) -> float | None:
         """A number that the run shows, the first that is there.
@@ -199,6 +202,11 @@ class MonitoredRun:
                 if named and isinstance(value, int | float) and np.isfinite(value):
                     return float(value)
         return None
+
+    def _show(self, round_number: int, metrics: Mapping[str, float]) -> None:
+        loss, accuracy = (self.metric(part, (metrics,)) for part in ("loss", "acc"))
+        if loss is not None and accuracy is not None:
+            self.shown(round_number, loss, accuracy)
 
     def shown(self, round_number: int, loss: float, accuracy: float) -> None:
         """What the run itself shows after a round."""
@@ -224,10 +232,12 @@ class MonitoredRun:
         if self._over or os.getpid() != self._process:
             return
         self._over = True
-        if self._open() is None:
-            return
-        self._account(None, failed)
-        self._finish(self._promises.last)
+        self.quietly(lambda: self._close(failed))
+
+    def _close(self, failed: str) -> None:
+        if self._open() is not None:
+            self._account(None, failed)
+            self._finish(self._promises.last)
 
     def leave(self) -> None:
         """The run was interrupted: whoever did it may go on with it, and nothing is missed yet."""

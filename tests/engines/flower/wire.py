@@ -11,7 +11,7 @@ from flwr.app import ArrayRecord, Context, Message, RecordDict
 from unsilent.client.failures import guarded as guard
 from unsilent.client.site import Site
 from unsilent.engines.flower import messages
-from unsilent.engines.flower.arrays import plain_arrays
+from unsilent.engines.flower.arrays import PlainArrays
 from unsilent.engines.flower.messages import (
     ADAPTER,
     ANSWER,
@@ -95,7 +95,7 @@ def answer(
 
 def adapter_of(content: RecordDict, base: str) -> Adapter:
     """The adapter of a message."""
-    return Adapter(base, plain_arrays(content.array_records[ADAPTER]))
+    return Adapter(base, PlainArrays(content.array_records[ADAPTER]))
 
 
 def guarded(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,31 @@ def record_of(arrays: Arrays) -> ArrayRecord:
     return ArrayRecord({name: Array(np.asarray(array)) for name, array in arrays.items()})
 
 
-def plain_arrays(record: ArrayRecord) -> dict[str, NDArray[Any]]:
-    """A record as NumPy arrays by name."""
-    return {name: array.numpy() for name, array in record.items()}
+class PlainArrays(Mapping[str, "NDArray[Any]"]):
+    """A record as NumPy arrays by name, each read when it is looked up.
+
+    Not before: who sent it may lie, and is first asked whether the plan was agreed to.
+    """
+
+    def __init__(self, record: ArrayRecord) -> None:
+        self._record = record
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """Raises ModelError if what was sent is no array."""
+        array = self._record[name]
+        try:
+            found: Any = array.numpy()
+        except Exception as error:  # bytes of somebody else's: NumPy raises whatever they lead to
+            raise ModelError("arrays that cannot be read", where=name[:60]) from error
+        if not isinstance(found, np.ndarray):
+            raise ModelError("arrays that cannot be read", where=name[:60])
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._record)
+
+    def __len__(self) -> int:
+        return len(self._record)
 
 
 def save_arrays(path: Path, record: ArrayRecord) -> None:

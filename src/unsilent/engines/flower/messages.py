@@ -11,7 +11,7 @@ from typing import Any
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 
 from unsilent import messages as sides
-from unsilent.engines.flower.arrays import plain_arrays, record_of
+from unsilent.engines.flower.arrays import PlainArrays, record_of
 from unsilent.messages import Answer, Order
 
 _QUERY = "query.unsilent_"
@@ -70,7 +70,8 @@ def request(node: int, kind: str, order: Order) -> Message:
         for name in _ARRAYS
         if (arrays := order.arrays.get(name)) is not None
     }
-    fields = {"plan": order.plan, "run": order.run, **order.body, "round": order.round}
+    # No field of its own may stand for one of these.
+    fields = {**order.body, "plan": order.plan, "run": order.run, "round": order.round}
     records[ORDER] = ConfigRecord(fields)
     return Message(
         RecordDict(records),
@@ -85,13 +86,14 @@ def order_in(message: Message, *, plain: bool = False) -> Order:
 
     Args:
         message: As it came.
-        plain: Whether arrays are wanted as NumPy's; else they are records as they came.
+        plain: Whether arrays are wanted as NumPy's, read when they are looked up; else they are
+            records as they came.
     """
     content = message.content if message.has_content() else RecordDict()
     fields: dict[str, Any] = dict(content.config_records.get(ORDER) or {})
     plan, run, number = (fields.pop(key, "") for key in ("plan", "run", "round"))
     arrays = _arrays_in(content, plain)
-    return Order(str(plan), str(run), number if isinstance(number, int) else -1, fields, arrays)
+    return Order(str(plan), str(run), number if type(number) is int else -1, fields, arrays)
 
 
 def reply(message: Message, answer: Answer) -> Message:
@@ -135,4 +137,4 @@ def _arrays_in(content: RecordDict, plain: bool) -> dict[str, Any]:
         for name in _ARRAYS
         if (record := content.array_records.get(f"unsilent.{name}")) is not None
     }
-    return {name: plain_arrays(each) for name, each in found.items()} if plain else dict(found)
+    return {name: PlainArrays(each) for name, each in found.items()} if plain else dict(found)

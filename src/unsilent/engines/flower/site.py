@@ -28,7 +28,7 @@ def site_of(context: Context) -> Site:
     """
     settings = context.node_config
     number, store = settings.get("partition-id", -1), settings.get("store")
-    number = number if isinstance(number, int) else -1
+    number = _whole(number)
     if store:
         return Site(number, Path(str(store)), settings, remedy=_REMEDY)
     own = f"{max(number, 0):04d}"
@@ -39,6 +39,14 @@ def site_of(context: Context) -> Site:
     else:
         return Site(number, None, settings, remedy=_REMEDY)
     return Site(number, folder, settings, simulated=True, remedy=_REMEDY)
+
+
+def _whole(number: object) -> int:
+    """A node's number; an owner may have written it as text. -1 if it is none."""
+    try:
+        return int(str(number))
+    except ValueError:
+        return -1
 
 
 def _in_worker() -> bool:
