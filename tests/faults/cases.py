@@ -138,7 +138,7 @@ def _serve(case: Case, folder: Path, left: int | None, monitored: bool) -> None:
     for name in ("_run_id", "_node_id", "_task_id"):
         setattr(TaskIdentity, name, 1)
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
-    logging.getLogger("unsilent.flower").setLevel(logging.CRITICAL)
+    logging.getLogger("unsilent.run").setLevel(logging.CRITICAL)
     _fast_clock()
     if case.fault.what == "server-clock":
         set_clock(YEARS if case.fault.point else -YEARS)

@@ -48,7 +48,7 @@ class Storage(Protocol):
         ...
 
 
-_LOG = logging.getLogger("unsilent.flower")
+_LOG = logging.getLogger("unsilent.run")
 
 
 @dataclass(frozen=True)

@@ -242,9 +242,9 @@ def test_a_folder_that_cannot_be_opened_is_said_in_the_log(
 ) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine.txt").write_text("mine")
-    with caplog.at_level(logging.WARNING, "unsilent.flower"):
+    with caplog.at_level(logging.WARNING, "unsilent.run"):
         run(FedAvg(), tmp_path)
-    (line,) = [each.message for each in caplog.records if each.name == "unsilent.flower"]
+    (line,) = [each.message for each in caplog.records if each.name == "unsilent.run"]
     assert line.startswith("this run is not monitored: ")
     assert "holds no run" in line
     assert "holds no run" in (tmp_path / "run" / "not-monitored.txt").read_text()
@@ -259,7 +259,7 @@ def test_a_result_that_cannot_be_held_back_is_returned_and_said(
             return 7
 
     plan = planned(tmp_path, gate={"action": "hold", "open_after": 1})
-    with caplog.at_level(logging.WARNING, "unsilent.flower"):
+    with caplog.at_level(logging.WARNING, "unsilent.run"):
         assert run(Number(), tmp_path, plan=plan) == 7
     assert any("has no arrays to replace" in each.message for each in caplog.records)
 
