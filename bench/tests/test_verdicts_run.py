@@ -27,7 +27,7 @@ def test_ours_are_as_good_as_asked(rows: tuple[VerdictRow, ...]) -> None:
             assert row.met, row
 
 
-def test_rivals_raise_false_alarms_where_ours_do_not(rows: tuple[VerdictRow, ...]) -> None:
+def test_baselines_raise_false_alarms_where_ours_do_not(rows: tuple[VerdictRow, ...]) -> None:
     rate = {
         row.method: row.false_alarm_rate
         for row in rows
