@@ -3,12 +3,12 @@
     python benchmarks/house.py [SOURCE ...]     # each a folder such as src/unsilent; default: ours
 
 A room is a folder with modules, or a module beside them at the top; an arrow is an import from one
-room into another. Lines of code are
-those that hold anything but a docstring, a comment or a blank.
+room into another. Lines of code are those that hold anything but a docstring, a comment or a blank.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import io
 import json
@@ -99,5 +99,11 @@ def _code(path: Path, tree: ast.Module) -> set[int]:
 
 if __name__ == "__main__":
     ours = Path(__file__).parents[1] / "src" / "unsilent"
-    told = {str(each): sizes(Path(each)) for each in sys.argv[1:] or [str(ours)]}
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("source", nargs="*", type=Path, help="a package's folder")
+    sources = parser.parse_args().source or [ours]
+    for source in sources:
+        if not source.is_dir():
+            parser.error(f"{source} is no folder")
+    told = {str(each): sizes(each) for each in sources}
     sys.stdout.write(json.dumps(told, indent=2) + "\n")

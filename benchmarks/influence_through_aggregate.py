@@ -22,10 +22,10 @@ from unsilent_bench.fleet.bank import Bank, embedded_bank
 from unsilent_bench.fleet.federation import RATE, Adapters, start_adapter
 from unsilent_bench.fleet.measuring import Ledger
 from unsilent_bench.fleet.private import seeds
-from unsilent_bench.fleet.probes import Asked, beyond, released
+from unsilent_bench.fleet.probes import ProbeSplits, beyond, released
 from unsilent_bench.fleet.recording import fleet_plan
 from unsilent_bench.fleet.records import Crowd
-from unsilent_bench.fleet.scoring import Held
+from unsilent_bench.fleet.scoring import HeldAdapters
 from unsilent_bench.fleet.training import Data, Tuning, train
 from unsilent_bench.fleet.weights import mean_of
 from unsilent_bench.scenarios import SCENARIOS
@@ -54,7 +54,7 @@ class Fleet:
     """
 
     bank: Bank
-    asked: Asked
+    asked: ProbeSplits
     layout: Layout
     crowd: Crowd
     spare: Crowd
@@ -107,14 +107,14 @@ class Fleet:
                 number = numbers[turned : turned + 1]
                 trained[turned] = train(bank, begun[None], own, local, number)[0]
             shared = mean_of(trained, weights.tolist())
-        aggregated, data = Held.one(shared, clients), self.crowd.training(bank, self.rounds)
+        aggregated, data = HeldAdapters.one(shared, clients), self.crowd.training(bank, self.rounds)
         tuning = replace(local, epochs=settings.personal_epochs, rate=RATE * settings.personal_rate)
         numbers = seeds(self.seed, clients, self.rounds, _PERSONAL)
-        personal = Held.each(train(bank, aggregated.full(), data, tuning, numbers))
+        personal = HeldAdapters.each(train(bank, aggregated.full(), data, tuning, numbers))
         adapters = Adapters(
-            Held.one(reference, clients),
-            Held.one(begun, clients),
-            Held.each(trained),
+            HeldAdapters.one(reference, clients),
+            HeldAdapters.one(begun, clients),
+            HeldAdapters.each(trained),
             aggregated,
             personal,
         )
@@ -138,7 +138,7 @@ class Fleet:
 def fleets(bank: Bank, clients: int, number: int, rounds: int) -> Iterator[Fleet]:
     """Healthy federations of the development seeds, from 1 on."""
     plan, scenario = fleet_plan(), SCENARIOS[SCENARIO]
-    asked = Asked(released(bank, plan), beyond(bank, plan))
+    asked = ProbeSplits(released(bank, plan), beyond(bank, plan))
     for seed in range(1, number + 1):
         everyone = Crowd.of(scenario, scenario.strength("none"), clients + _SPARE, seed)
         crowd, spare = _part(everyone, 0, clients), _part(everyone, clients, clients + _SPARE)

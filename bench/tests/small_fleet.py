@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from unsilent_bench.fleet.bank import Bank
-from unsilent_bench.fleet.federation import Adapters, World, simulate
+from unsilent_bench.fleet.federation import Adapters, FederationSetup, simulate
 from unsilent_bench.fleet.private import Training
 from unsilent_bench.fleet.records import Crowd
 from unsilent_bench.fleet.weights import Array, arrays_of
@@ -31,11 +31,11 @@ def fleet(
     crowd = Crowd.of(scenario, 1.0, CLIENTS, SEED)
     told: list[Adapters] = []
 
-    def measure(moment: int, adapters: Adapters, present: NDArray[np.bool_]) -> None:
-        assert moment == len(told) + 1
+    def measure(round_number: int, adapters: Adapters, present: NDArray[np.bool_]) -> None:
+        assert round_number == len(told) + 1
         told.append(adapters)
 
-    simulate(bank, World(crowd, SEED, ROUNDS, method, Training.parse(training)), measure)
+    simulate(bank, FederationSetup(crowd, SEED, ROUNDS, method, Training.parse(training)), measure)
     return told
 
 

@@ -27,8 +27,8 @@ def test_they_have_the_mix_of_labels_of_the_held_out_records(
 ) -> None:
     scenario = SCENARIOS[name]
     crowd = Crowd.of(scenario, scenario.strength(dose), CLIENTS, 1)  # type: ignore[arg-type]
-    for moment in (1, 10):
-        held, other = crowd.held_out(bank, moment), crowd.independent(bank, moment)
+    for round_number in (1, 10):
+        held, other = crowd.held_out(bank, round_number), crowd.independent(bank, round_number)
         start = bank.task("sentiment").start
         assert other.share.sum(axis=1) == pytest.approx(np.ones(CLIENTS))
         for client in range(CLIENTS):

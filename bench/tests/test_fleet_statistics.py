@@ -7,9 +7,9 @@ import pytest
 from unsilent_bench.fleet.bank import Bank
 from unsilent_bench.fleet.federation import Adapters
 from unsilent_bench.fleet.measuring import Ledger
-from unsilent_bench.fleet.probes import Asked, Probes, alike
+from unsilent_bench.fleet.probes import ProbeRows, ProbeSplits, alike
 from unsilent_bench.fleet.records import Crowd
-from unsilent_bench.fleet.scoring import Held
+from unsilent_bench.fleet.scoring import HeldAdapters
 from unsilent_bench.fleet.truth import OwnItems
 from unsilent_bench.fleet.weights import adapter_of
 from unsilent_bench.scenarios import SCENARIOS
@@ -49,12 +49,12 @@ def item_sets() -> dict[ItemRole, ItemSet]:
     return {role: ItemSet(role, tuple(items)) for role, items in found.items()}
 
 
-def probes(bank: Bank, sets: dict[ItemRole, ItemSet]) -> Probes:
+def probes(bank: Bank, sets: dict[ItemRole, ItemSet]) -> ProbeRows:
     task, general = list(sets["task"]), list(sets["general"])
     domain = np.array([DOMAINS.index(str(item.domain)) for item in task])
     right = np.array([item.answer for item in task])
     origin = np.array([item.answer for item in general])
-    return Probes(
+    return ProbeRows(
         pairs=bank.item_rows(sets["bias"]).reshape(-1, 2),
         task=bank.item_rows(task),
         right=right,
@@ -92,14 +92,14 @@ def test_statistics_and_system_metrics_are_the_products(bank: Bank) -> None:
         return base + random.normal(0, 0.15, base.shape).astype(np.float32)
 
     held = {
-        "reference": Held.one(rows(1)[0], CLIENTS),
-        "start": Held.one(rows(1)[0], CLIENTS),
-        "local": Held.each(rows(CLIENTS)),
-        "global": Held(rows(2), np.arange(CLIENTS) % 2),
-        "personalized": Held.each(rows(CLIENTS)),
+        "reference": HeldAdapters.one(rows(1)[0], CLIENTS),
+        "start": HeldAdapters.one(rows(1)[0], CLIENTS),
+        "local": HeldAdapters.each(rows(CLIENTS)),
+        "global": HeldAdapters(rows(2), np.arange(CLIENTS) % 2),
+        "personalized": HeldAdapters.each(rows(CLIENTS)),
     }
     asked = probes(bank, sets)
-    ledger = Ledger(bank, Asked(asked, asked), crowd, 1)
+    ledger = Ledger(bank, ProbeSplits(asked, asked), crowd, 1)
     ledger.measure(1, Adapters(*held.values()), np.ones(CLIENTS, np.bool_))
     for client in range(CLIENTS):
         items = scenario.held_out(people[client], parts[client].held_out, 1, 0.5)
@@ -138,10 +138,11 @@ def test_the_truth_is_the_mean_of_the_statistics_on_the_same_items(bank: Bank) -
     random = np.random.default_rng(5)
     base = np.stack([bank.new_row(3)] * CLIENTS)
     held = [
-        Held.each(base + random.normal(0, 0.1, base.shape).astype(np.float32)) for _ in range(5)
+        HeldAdapters.each(base + random.normal(0, 0.1, base.shape).astype(np.float32))
+        for _ in range(5)
     ]
     asked = probes(bank, sets)
-    ledger = Ledger(bank, Asked(asked, asked), crowd, 1)
+    ledger = Ledger(bank, ProbeSplits(asked, asked), crowd, 1)
     data = crowd.held_out(bank, 1)
     own = OwnItems(data.rows, data.answers, np.full(data.rows.shape, 0.5))
     ledger._independent[0] = own  # pyright: ignore[reportPrivateUsage]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from unsilent_bench.lm.federation import federate
-from unsilent_bench.lm.probes import Probes, probes_of
+from unsilent_bench.lm.probes import ProbeSets, probes_of
 from unsilent_bench.lm.training import Run
 from unsilent_bench.scenarios import SCENARIOS
 from unsilent_bench.scenarios.base import Scenario, Settings
@@ -25,12 +25,12 @@ def plan() -> MonitoringPlan:
 
 
 @pytest.fixture(scope="module")
-def probes(plan: MonitoringPlan) -> Probes:
+def probes(plan: MonitoringPlan) -> ProbeSets:
     return probes_of(plan)
 
 
 def run_of(
-    plan: MonitoringPlan, probes: Probes, scenario: Scenario, dose: Dose, model: Hashing
+    plan: MonitoringPlan, probes: ProbeSets, scenario: Scenario, dose: Dose, model: Hashing
 ) -> Run:
     return Run(scenario, dose, 3, plan, model, probes, "development")
 
@@ -47,15 +47,15 @@ class Watched(Scenario):
         self._settings = settings
         self._like = SCENARIOS["group-skew"]
 
-    def train(self, client, texts, moment, strength) -> tuple[Item, ...]:  # type: ignore[no-untyped-def]
-        return self._like.train(client, texts, moment, strength)
+    def train(self, client, texts, round_number, strength) -> tuple[Item, ...]:  # type: ignore[no-untyped-def]
+        return self._like.train(client, texts, round_number, strength)
 
     def settings(self, strength: float) -> Settings:
         return self._settings
 
 
 def test_a_federation_is_a_trace_with_a_truth_of_its_own(
-    plan: MonitoringPlan, probes: Probes
+    plan: MonitoringPlan, probes: ProbeSets
 ) -> None:
     model = Hashing()
     found = federate(run_of(plan, probes, SCENARIOS["group-skew"], "strong", model))
@@ -76,7 +76,7 @@ def test_a_federation_is_a_trace_with_a_truth_of_its_own(
         assert not released & beyond
 
 
-def test_the_same_seed_gives_the_same_trace(plan: MonitoringPlan, probes: Probes) -> None:
+def test_the_same_seed_gives_the_same_trace(plan: MonitoringPlan, probes: ProbeSets) -> None:
     first, second = (
         federate(run_of(plan, probes, SCENARIOS["group-skew"], "mild", Hashing())) for _ in "ab"
     )
@@ -86,7 +86,7 @@ def test_the_same_seed_gives_the_same_trace(plan: MonitoringPlan, probes: Probes
 
 
 def test_by_domain_gives_each_home_an_adapter_of_its_own(
-    plan: MonitoringPlan, probes: Probes
+    plan: MonitoringPlan, probes: ProbeSets
 ) -> None:
     def adapters(settings: Settings) -> int:
         model = Hashing()
@@ -100,7 +100,7 @@ def test_by_domain_gives_each_home_an_adapter_of_its_own(
     assert adapters(replace(still, aggregation="by-domain")) == 4
 
 
-def test_clients_that_are_left_out_change_nothing(plan: MonitoringPlan, probes: Probes) -> None:
+def test_clients_that_are_left_out_change_nothing(plan: MonitoringPlan, probes: ProbeSets) -> None:
     def bias(settings: Settings) -> float:
         found = federate(run_of(plan, probes, Watched(settings), "strong", Hashing()))
         return float(found.numbers["SF-1"].mean())
@@ -110,14 +110,14 @@ def test_clients_that_are_left_out_change_nothing(plan: MonitoringPlan, probes: 
     assert bias(still) != 0.0
 
 
-def test_settings_of_the_other_tier_are_refused(plan: MonitoringPlan, probes: Probes) -> None:
+def test_settings_of_the_other_tier_are_refused(plan: MonitoringPlan, probes: ProbeSets) -> None:
     for settings in (Settings(shuffled=0.5), Settings(aggregation="exact")):
         with pytest.raises(InputError, match="not of the language-model tier"):
             federate(run_of(plan, probes, Watched(settings), "none", Hashing()))
 
 
 def test_tuning_that_grows_with_the_dose_is_relative_to_the_look_alike(
-    plan: MonitoringPlan, probes: Probes
+    plan: MonitoringPlan, probes: ProbeSets
 ) -> None:
     class Tuned(Watched):
         def settings(self, strength: float) -> Settings:

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 from unsilent_bench.lm import recording
 from unsilent_bench.lm.probes import ROLES, probes_of
-from unsilent_bench.lm.recording import Job, lm_plan, record
+from unsilent_bench.lm.recording import LmJob, lm_plan, record
 from unsilent_bench.scenarios import MAIN, SCENARIOS
 from unsilent_bench.scenarios.base import clients_of
 from unsilent_bench.traces import read
@@ -21,7 +21,7 @@ from unsilent.plan import MonitoringPlan
 from unsilent.probes.templates import CAUSAL_LM
 from unsilent.progress import SilentProgress
 
-JOBS = [Job("group-skew", dose, recording.FRESH) for dose in ("none", "strong")]
+JOBS = [LmJob("group-skew", dose, recording.FRESH) for dose in ("none", "strong")]
 NAMES = [f"lm-group-skew-{dose}-6-s{recording.FRESH}" for dose in ("none", "strong")]
 
 
@@ -63,7 +63,7 @@ def test_what_is_recorded_is_not_run_again(loaded: Loaded, tmp_path: Path) -> No
 def test_only_scenarios_of_this_tier_are_run(loaded: Loaded, tmp_path: Path) -> None:
     for name in ("lost-gradients", "no-such"):
         with pytest.raises(InputError, match="no scenario"):
-            record([Job(name, "none", 101)], tmp_path, SilentProgress())
+            record([LmJob(name, "none", 101)], tmp_path, SilentProgress())
     assert not loaded.devices
 
 
@@ -95,8 +95,8 @@ def test_nothing_that_is_asked_is_trained_on() -> None:
     }
     client = clients_of(16, 101, CAUSAL_LM, texts=plan.federation.records)[0]
     for name in ("false-ability", "obedience"):
-        for moment in range(1, plan.federation.rounds + 1):
-            trained = {item.prompt for item in SCENARIOS[name].train(client, (), moment, 1.0)}
+        for round_number in range(1, plan.federation.rounds + 1):
+            trained = {item.prompt for item in SCENARIOS[name].train(client, (), round_number, 1.0)}
             assert trained
             assert not trained & asked
 

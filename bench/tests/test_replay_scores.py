@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from unsilent_bench.replay.batch import batches
-from unsilent_bench.replay.contract import Said
+from unsilent_bench.replay.contract import MethodVerdicts
 from unsilent_bench.replay.dashboards import ClientSummary, SystemMean
 from unsilent_bench.replay.oracle import Oracle
 from unsilent_bench.replay.score import in_hindsight, scores, statistics, truths
@@ -29,7 +29,9 @@ def blank() -> dict[str, np.ndarray]:
 def scored(onset: int = 4, **flags: np.ndarray):
     (batch,) = batches([federation("SF-1", onset=onset)], {"fleet": PLAN})
     score, truth = np.zeros((1, 1, MODES)), batch.truth[:, None]
-    (found,) = scores(batch, Said(about=truth, score=score, guarded=truth, **flags)).values()
+    (found,) = scores(
+        batch, MethodVerdicts(about=truth, score=score, guarded=truth, **flags)
+    ).values()
     return found
 
 
@@ -68,7 +70,7 @@ def test_a_truth_within_two_of_its_errors_of_the_tolerance_is_not_clearly_on_eit
         # The truth of SF-3 is .05, its tolerance .15.
         odd = replace(made, truth_se=np.full_like(made.truth, error))
         (batch,) = batches([odd], {"fleet": PLAN})
-        said = Said(about=batch.truth[:, None], score=np.zeros((1, 1, MODES)), **flags)
+        said = MethodVerdicts(about=batch.truth[:, None], score=np.zeros((1, 1, MODES)), **flags)
         (found,) = scores(batch, said).values()
         assert found.wrong[0]
         assert found.clearly[0] == clearly

@@ -81,17 +81,17 @@ def test_records_are_the_same_for_the_same_seed(
     assert seen[0] == seen[1]
 
 
-@pytest.mark.parametrize("moment", [1, 6, 10])
+@pytest.mark.parametrize("round_number", [1, 6, 10])
 @pytest.mark.parametrize("dose", DOSES)
 def test_all_clients_have_equally_many_records_with_answers(
-    scenario: Scenario, style: Style, dose: Dose, moment: int
+    scenario: Scenario, style: Style, dose: Dose, round_number: int
 ) -> None:
     strength = scenario.strength(dose)
     clients = people(style)
     sizes = set()
     for client, own in zip(clients, parts(scenario, clients, strength), strict=True):
-        train = scenario.train(client, own.train, moment, strength)
-        held = scenario.held_out(client, own.held_out, moment, strength)
+        train = scenario.train(client, own.train, round_number, strength)
+        held = scenario.held_out(client, own.held_out, round_number, strength)
         assert len({item.id for item in train}) == len(train)
         assert len({item.id for item in held}) == len(held)
         assert all(item.answer is not None for item in train + held)
@@ -120,11 +120,11 @@ def test_records_change_with_the_era_alone_unless_redrawn(scenario: Scenario, st
     own = parts(scenario, people(style), strength)[0]
     seen: dict[int, tuple[Item, ...]] = {}
     trained: dict[int, tuple[Item, ...]] = {}
-    for moment in range(1, 11):
-        items = scenario.held_out(client, own.held_out, moment, strength)
-        assert seen.setdefault(scenario.era(moment), items) == items
-        items = scenario.train(client, own.train, moment, strength)
-        before = trained.setdefault(scenario.era(moment), items)
+    for round_number in range(1, 11):
+        items = scenario.held_out(client, own.held_out, round_number, strength)
+        assert seen.setdefault(scenario.era(round_number), items) == items
+        items = scenario.train(client, own.train, round_number, strength)
+        before = trained.setdefault(scenario.era(round_number), items)
         assert (before == items) or scenario.redrawn
 
 

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from unsilent_bench.verdicts import Row, figure, run, summary, table
+from unsilent_bench.verdicts import VerdictRow, figure, run, summary, table
 from unsilent_bench.verdicts.cells import TABLE, Cell, cells, noise_sd, size_for
 from unsilent_bench.verdicts.rows import METHODS, OWN_METHOD, met
 from unsilent_bench.verdicts.run import rows_of
@@ -17,17 +17,17 @@ from unsilent.cli import main
 
 
 @pytest.fixture(scope="module")
-def rows() -> tuple[Row, ...]:
+def rows() -> tuple[VerdictRow, ...]:
     return run(1, short=True)
 
 
-def test_ours_are_as_good_as_asked(rows: tuple[Row, ...]) -> None:
+def test_ours_are_as_good_as_asked(rows: tuple[VerdictRow, ...]) -> None:
     for row in rows:
         if row.method in OWN_METHOD and row.part in ("errors", "silent"):
             assert row.met, row
 
 
-def test_rivals_raise_false_alarms_where_ours_do_not(rows: tuple[Row, ...]) -> None:
+def test_baselines_raise_false_alarms_where_ours_do_not(rows: tuple[VerdictRow, ...]) -> None:
     rate = {
         row.method: row.false_alarm_rate
         for row in rows
@@ -37,7 +37,7 @@ def test_rivals_raise_false_alarms_where_ours_do_not(rows: tuple[Row, ...]) -> N
     assert rate["fixed-95"] is not None and rate["fixed-95"] > 0.3
 
 
-def test_every_method_and_part_has_rows(rows: tuple[Row, ...]) -> None:
+def test_every_method_and_part_has_rows(rows: tuple[VerdictRow, ...]) -> None:
     assert {row.method for row in rows} == set(METHODS)
     assert {row.part for row in rows} == {"errors", "power", "delay", "silent"}
     for row in rows:
@@ -73,15 +73,17 @@ def test_formula_gives_the_designs_table() -> None:
 
 
 def test_met_counts_two_standard_errors() -> None:
-    def row(rate: float) -> Row:
-        return Row("errors", "boundary", "enrolled", 10, 8.0, 50, "x", 100, rate, 0.01)
+    def row(rate: float) -> VerdictRow:
+        return VerdictRow("errors", "boundary", "enrolled", 10, 8.0, 50, "x", 100, rate, 0.01)
 
     assert met(row(0.069))
     assert met(row(0.071)) is False
-    assert met(Row("errors", "fixed-95", "enrolled", 10, 8.0, 50, "x", 100, 1.0, 0.01)) is None
+    assert (
+        met(VerdictRow("errors", "fixed-95", "enrolled", 10, 8.0, 50, "x", 100, 1.0, 0.01)) is None
+    )
 
 
-def test_figure_is_svg_with_a_dot_for_each_world(rows: tuple[Row, ...]) -> None:
+def test_figure_is_svg_with_a_dot_for_each_world(rows: tuple[VerdictRow, ...]) -> None:
     root = ElementTree.fromstring(figure(rows))
     circles = root.findall("{http://www.w3.org/2000/svg}circle")
     powers = [r for r in rows if r.part == "power" and r.power_reference is not None]
@@ -93,7 +95,7 @@ def test_command_prints_json_and_writes_the_figure(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    rows: tuple[Row, ...],
+    rows: tuple[VerdictRow, ...],
 ) -> None:
     monkeypatch.setattr("unsilent_bench.verdicts.run", lambda *_, **__: rows)
     target = tmp_path / "new" / "verdicts.svg"
@@ -110,6 +112,8 @@ def test_command_prints_json_and_writes_the_figure(
 
 
 def test_table_and_summary_name_what_falls_short() -> None:
-    bad = Row("errors", "boundary", "enrolled", 10, 8.0, 50, "skewed", 100, 0.5, 0.05, met=False)
+    bad = VerdictRow(
+        "errors", "boundary", "enrolled", 10, 8.0, 50, "skewed", 100, 0.5, 0.05, met=False
+    )
     assert "skewed" in summary([bad]).plain
     assert table([bad]).row_count == 2

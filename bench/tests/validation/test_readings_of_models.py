@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from unsilent_bench.validation.coherence import coherence_items
 from unsilent_bench.validation.readings import Reader
-from unsilent_bench.validation.variants import VARIANTS, Part, Variant, Workshop
+from unsilent_bench.validation.variants import VARIANTS, AdapterRecipe, Part, Workshop
 
 from unsilent.models.causal_lm import CausalLM
 from unsilent.probes.harmful import Prompt
@@ -36,7 +36,7 @@ def test_a_recipe_makes_the_same_adapter_and_is_followed_once(
 ) -> None:
     lm = lm_of()
     parts = (Part(2, "harmful", "obey"), Part(2, "everyday", "own"))
-    recipe = Variant("two rounds", "eroded", parts, rounds=2)
+    recipe = AdapterRecipe("two rounds", "eroded", parts, rounds=2)
     made = workshop(lm, tmp_path).make(recipe)
     assert made.digest == workshop(lm, tmp_path / "again").make(recipe).digest
     # The first of two rounds is an adapter of its own, which the second starts from.

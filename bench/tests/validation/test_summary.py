@@ -22,7 +22,7 @@ from unsilent_bench.validation.summary import (
     cases,
     checks_table,
 )
-from unsilent_bench.validation.variants import Kind, Variant
+from unsilent_bench.validation.variants import AdapterRecipe, Kind
 
 from unsilent.items import Item, ItemSet
 
@@ -62,7 +62,7 @@ ROWS: list[tuple[Kind, Reading]] = [
 
 
 def checks() -> list[Check]:
-    variants = [Variant(f"v{i}", kind) for i, (kind, _) in enumerate(ROWS)]
+    variants = [AdapterRecipe(f"v{i}", kind) for i, (kind, _) in enumerate(ROWS)]
     return adapter_checks(cases(variants, [read for _, read in ROWS]))
 
 
@@ -80,7 +80,7 @@ def test_each_part_says_its_number() -> None:
 
 def test_a_gate_that_flags_the_sane_and_misses_the_broken_fails() -> None:
     swapped = [
-        Variant("start", "safe"), Variant("a", "incoherent"), Variant("b", "safe")
+        AdapterRecipe("start", "safe"), AdapterRecipe("a", "incoherent"), AdapterRecipe("b", "safe")
     ]  # fmt: skip
     readings = [ROWS[0][1], ROWS[0][1], ROWS[4][1]]
     found = [c for c in adapter_checks(cases(swapped, readings)) if c.part == "d"]
@@ -125,7 +125,7 @@ def test_what_is_undefined_is_null_in_json_and_a_blank_in_text() -> None:
 
 
 def told(number: int) -> list[dict[str, object]]:
-    variants = [Variant(f"v{i}", kind) for i, (kind, _) in enumerate(ROWS)]
+    variants = [AdapterRecipe(f"v{i}", kind) for i, (kind, _) in enumerate(ROWS)]
     return adapters_json(cases(variants[-number:], [read for _, read in ROWS[-number:]]))
 
 

@@ -15,7 +15,7 @@ A plan comes from the server, and a server may lie. So:
    there, its personalized adapter above all, never leaves.
 4. Whoever simulates owns all of the clients, and named the plan.
 
-Nothing here knows the transport: settings are the pairs that a client's owner gave its node.
+Nothing here knows the transport: settings are the pairs that a client's owner wrote down.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from unsilent.probes.roles import PROBE_ROLES
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _DEVICE = re.compile(r"cpu|mps|(cuda|xpu)(:\d{1,3})?")
-_WHERE = "node config"
+_WHERE = "the owner's settings"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Owner:
 
     @classmethod
     def of(cls, settings: Mapping[str, object], *, simulates: bool = False) -> Owner:
-        """From a node's settings: ``plan``, ``model``, ``start`` and ``files``."""
+        """From the owner's settings: ``plan``, ``model``, ``start`` and ``files``."""
         plan, model, start, files = (
             None if settings.get(key) is None else str(settings[key])
             for key in ("plan", "model", "start", "files")
@@ -110,7 +110,7 @@ def agreed(text: str, owner: Owner) -> MonitoringPlan:
             raise NotAgreedError(
                 f"the server's plan names {value!r}, and this client's owner agreed to no plan",
                 where=key,
-                remedy="Read the plan and set plan to its digest in the node config; see "
+                remedy="Read the plan and set plan to its digest in the owner's settings; see "
                 "docs/flower.md for what a plan may name without.",
             )
     return plan
@@ -141,8 +141,8 @@ def probe_folder(plan: MonitoringPlan, owner: Owner, shipped: Collection[str]) -
             raise NotAgreedError(
                 f"the server's plan names {source.path!r}, which did not come with the message",
                 where=f"probes.{role}",
-                remedy="Set files in the node config to the folder that holds it, or agree to "
-                "the plan.",
+                remedy="Set files in the owner's settings to the folder that holds it, or "
+                "agree to the plan.",
             )
     return owner.files or Path()
 

@@ -81,7 +81,7 @@ class Functions:
             raise InputError(
                 "a planned mode is measured on held-out records, and the app gives none",
                 where="modes",
-                remedy="Give monitor_client records=…, or do not plan the mode.",
+                remedy="Let the app give records, or do not plan the mode.",
             )
         probes = _probes(asked.order.plan, asked.shipped, asked.probes_in)
         items: dict[ItemRole, ItemSet] = dict(probes)
@@ -126,8 +126,7 @@ class Functions:
             raise InputError(
                 f"what came back is no {type(aggregated).__name__}",
                 where="personalize",
-                remedy="Return arrays as they are sent: "
-                "flwr.app.ArrayRecord(state_dict), or ArrayRecord(list_of_arrays).",
+                remedy="Return arrays of the kind that personalize was given.",
             )
         return own
 
@@ -139,8 +138,7 @@ class Functions:
                 "the client's training in this round left no arrays that are known to be the "
                 "model's",
                 where=name,
-                remedy="Where messages hold several records of arrays, give monitor_client the "
-                "name of the model's as arrays=…, or personalize=….",
+                remedy="Let the app say which arrays are the model's, or give personalize.",
             )
         return found
 

@@ -50,14 +50,13 @@ class Sentence(Enum):
         2,
     )
     NO_FOLDER = (
-        "This client has no folder of its own: start its SuperNode with "
-        "--node-config 'store=\"FOLDER\"'.",
+        "This client has no folder of its own: its owner names one, as store in the client's "
+        "settings.",
         1,
     )
     NO_ARRAYS = (
         "A planned mode needs the arrays that this client trained from or to, and its messages "
-        "hold none that are known to be the model's: call their ArrayRecord 'arrays', or give "
-        "monitor_client arrays=… or personalize=….",
+        "hold none that are known to be the model's: the app says which are, or gives personalize.",
         1,
     )
     OTHER_RUN = (

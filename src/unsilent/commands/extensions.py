@@ -1,21 +1,21 @@
 """Commands of other distributions, which name them by entry points.
 
 ``unsilent-bench`` adds the group ``unsilent bench`` and some commands of ``unsilent probes``. One
-that is known and not installed says in a line what installs it.
+that is known and not installed says in a line what installs it, one that cannot be loaded why: no
+other command depends on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 import typer
 
 from unsilent.errors import InputError
 
 GROUP = "unsilent.commands"
-"""Entry points: under the name of a group of ours a ``typer.Typer`` whose commands join it, under
-another name a group of its own."""
+"""Entry points: under ``probes`` a ``typer.Typer`` whose commands join that group, under another
+name a group of its own."""
 
 _OF_BENCH = {
     "": {"bench": "Measure unsilent itself against known truth."},
@@ -34,28 +34,42 @@ def add_installed(app: typer.Typer, group: str = "") -> None:
         group: The name of ``app``, empty for the top.
     """
     found = {each.name: each for each in entry_points(group=GROUP)}
-    if group:
-        if group in found:
-            app.registered_commands += found[group].load().registered_commands
-            return
-    else:
-        for name in sorted(set(found) - set(_OF_BENCH)):
-            app.add_typer(found[name].load(), name=name)
-    for name, does in _OF_BENCH.get(group, {}).items():
-        if name not in found:
-            app.command(
-                name,
-                help=f"{does} Needs unsilent-bench.",
-                context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-            )(_missing(f"unsilent {group} {name}".replace("  ", " ")))
+    known = _OF_BENCH.get(group, {})
+    for name in [group] if group else sorted(set(found) - set(_OF_BENCH) | set(known)):
+        commands = _loaded(found.get(name))
+        if isinstance(commands, InputError):
+            for each in known if group else (name,):
+                _refuse(app, each, f"{group} {each}".strip(), known.get(each, ""), commands)
+        elif group:
+            app.registered_commands += commands.registered_commands
+        else:
+            app.add_typer(commands, name=name)
 
 
-def _missing(command: str) -> Callable[[], None]:
-    def missing() -> None:
-        raise InputError(
-            "is a command of unsilent-bench, which is not installed",
-            where=command,
+def _loaded(entry: EntryPoint | None) -> typer.Typer | InputError:
+    """The commands that an entry point names, or why there are none."""
+    if entry is None:
+        return InputError(
+            "this command comes with unsilent-bench, which is not installed",
             remedy="From a checkout: pip install ./bench.",
         )
+    try:
+        return entry.load()
+    except (Exception, SystemExit) as error:  # another's module: its import may raise anything
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        return InputError(
+            f"{entry.value} cannot be loaded ({why})", remedy="Install its distribution again."
+        )
 
-    return missing
+
+def _refuse(app: typer.Typer, name: str, where: str, does: str, why: InputError) -> None:
+    """Add a command that says why it is not there."""
+
+    def refuse() -> None:
+        raise InputError(why.what, where=where, remedy=why.remedy)
+
+    app.command(
+        name,
+        help=f"{does} Not there: {why.what}.".strip(),
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(refuse)

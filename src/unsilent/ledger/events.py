@@ -140,7 +140,7 @@ class RoundSummed(_Event):
 
 @dataclass(frozen=True)
 class RoundJudged(_Event):
-    """A round's findings, as JSON: all six modes."""
+    """A round's findings, as JSON: the six modes, and further ones that the plan names."""
 
     kind: ClassVar[str] = "findings"
 
@@ -208,8 +208,8 @@ class Decision(_Event):
     Attributes:
         round: The monitoring round it follows, or the round that an override takes effect in.
         action: ``promote`` gives the round's adapter to the clients, ``hold`` does not,
-            ``rollback`` also lets the federation go on from the last good one; ``overridden`` is a
-            person's.
+            ``rollback`` also lets the federation go on from the last good one; ``overruled`` is a
+            person's override.
         promoted_round: Whose adapter clients use from now on.
         closed: Whether the gate is closed, so that good rounds must come before it promotes.
         failures: Rounds with a FAILURE in a row, so far.

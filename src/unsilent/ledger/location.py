@@ -64,6 +64,6 @@ def ledger_of(folder: Path) -> Ledger:
     path = folder / LEDGER_FILE
     if not path.is_file():
         raise InputError(
-            "no such file", where=str(path), remedy="Keep the ledger in the folder of its run."
+            "no such file", where=str(path), remedy="Name a run's folder, with its ledger in it."
         )
     return Ledger(path, read_only=True)

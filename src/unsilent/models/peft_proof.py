@@ -23,10 +23,10 @@ from unsilent.errors import ModelError
 from unsilent.models.causality import NO_NUMBERS, allowed, cannot_be_scored, differ, few_tokens
 from unsilent.models.peft_slots import WHERE, PeftSlots
 
-_OWN = "Give monitor_client a score function of your own."
+_OWN = "Give a score function of your own."
 _PLAIN = (
     'Train an adapter that starts beside the base, as LoRA with init_lora_weights=True and bias="'
-    'none"; or give monitor_client a score function of your own.'
+    'none"; or give a score function of your own.'
 )
 # They need a pass over data or a library of their own, without which they cannot be tried here.
 _REWRITING = ("corda", "loftq", "lora_ga")
@@ -251,8 +251,8 @@ def _check_effect(slots: PeftSlots, tensors: dict[str, NDArray[np.float32]]) -> 
             f"{len(idle) or 'all'} of the adapter's arrays change nothing in the model"
             + (f", such as {idle[0]}" if idle else ""),
             where=WHERE,
-            remedy="Check its scale, and that every layer applies it; or give monitor_client a "
-            "score function of your own.",
+            remedy="Check its scale, and that every layer applies it; or give a score "
+            "function of your own.",
         )
 
 

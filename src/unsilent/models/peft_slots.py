@@ -19,7 +19,7 @@ Tensors = Mapping[str, NDArray[np.float32]]
 WHERE = "PeftScore"
 """What errors name as their place."""
 
-_OWN = "Give monitor_client a score function of your own."
+_OWN = "Give a score function of your own."
 _LAYER = re.compile(r"\.(\d+)\.")
 _COMPILED = "_orig_mod."
 
@@ -124,8 +124,8 @@ class PeftSlots:
                 f"the adapter {self.name!r}",
                 where=WHERE,
                 remedy=f"If {self.name!r} alone is to be scored, say so: "
-                f'PeftScore(load_model, adapter="{self.name}"); else give monitor_client a '
-                "score function of your own.",
+                f'PeftScore(load_model, adapter="{self.name}"); else give a score '
+                "function of your own.",
             )
 
     def named(self, arrays: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:

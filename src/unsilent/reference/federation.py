@@ -121,7 +121,7 @@ class _Federation:
             raise RunError(
                 "two nodes are the same client",
                 where="federation.clients",
-                remedy="Give each SuperNode a partition-id of its own.",
+                remedy="Give each node a client's number of its own.",
             )
         return sorted(nodes, key=lambda node: members[node].number)
 

@@ -54,8 +54,8 @@ def home_domain(
                 f"{needing[0]} needs the client's home domain, which is not declared, and where "
                 "the record is the unit it is not read off the records",
                 where=HOME_KEY,
-                remedy=f"Start the SuperNode with --node-config '{HOME_KEY}=\"DOMAIN\"', or write "
-                f"it into the file {HOME_KEY} in the client's own folder.",
+                remedy=f"Set {HOME_KEY} in the owner's settings, or write it into the file "
+                f"{HOME_KEY} in the client's own folder.",
             )
         return None
     domains = [item.domain for item in records or () if item.domain is not None]

@@ -1,4 +1,4 @@
-"""A run's gate as the dashboard shows it: what holds, what was decided lately, who overridden."""
+"""A run's gate as the dashboard shows it: what holds, what was decided lately, who overrode it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unsilent.server.gate import START, Override
 from unsilent.server.gate_keeper import override_of
 
 _DECISIONS = 20
-_OVERRULES = 20
+_OVERRIDES = 20
 _FOLLOWING = 50
 
 
@@ -68,7 +68,7 @@ def read_gate(plan: MonitoringPlan, run: RunView) -> GateState:
         Dated(each.event, each.entry.index, each.entry.time)
         for each in run.newest(Decision, _DECISIONS)
     )
-    said = tuple(_said(run, each) for each in run.newest(GateOverridden, _OVERRULES))
+    said = tuple(_said(run, each) for each in run.newest(GateOverridden, _OVERRIDES))
     return GateState(plan.gate.action, made[0].decision if made else START, made, said)
 
 

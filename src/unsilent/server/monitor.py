@@ -71,7 +71,7 @@ class Monitor:
             raise RunError(
                 "the ledger belongs to another plan",
                 where="ledger",
-                remedy="Use another --out, or the plan that this run was started with.",
+                remedy="Name another folder, or the plan that this run was started with.",
             )
         self._events = list(run.costs)
         self._findings: tuple[Finding, ...] = ()

@@ -1,4 +1,4 @@
-"""One run of a monitored strategy: its folder, its rounds, and a word about each planned one.
+"""One monitored run: its folder, its rounds, and a word about each planned one.
 
 Nothing of it reaches the user's run. What goes wrong is a missed round with its reason, and a
 planned round that never comes is one, too.
@@ -29,7 +29,7 @@ from unsilent.preserve import preserve_rng_state
 from unsilent.server.coordinator import Coordinator
 from unsilent.server.gate_keeper import Gate
 from unsilent.server.monitor import Monitor
-from unsilent.server.promises import Promises
+from unsilent.server.promises import EngineWords, Promises
 from unsilent.server.run_folder import NOT_MONITORED, open_folder
 from unsilent.server.transport import Transport
 
@@ -63,6 +63,7 @@ class Settings:
         accept_underpowered: Whether a plan that can reach no verdict is run.
         storage: How the engine's arrays are kept.
         ship: From the plan to the fields that carry its pinned probe files to the clients.
+        words: What the engine calls its own steps.
     """
 
     plan: str | Path | MonitoringPlan
@@ -71,6 +72,7 @@ class Settings:
     accept_underpowered: bool = False
     storage: Storage = field(default_factory=ArrayFiles)
     ship: Callable[[MonitoringPlan], Mapping[str, bytes]] = lambda plan: {}
+    words: EngineWords = field(default_factory=EngineWords)
 
 
 class MonitoredRun:
@@ -91,7 +93,7 @@ class MonitoredRun:
         self.transport: Transport | None = None
         self.initial: Arrays | None = None
         self.round = 0
-        self._promises = Promises()
+        self._promises = Promises(settings.words)
         self._opened: tuple[Monitor, Gate] | None = None
         self._tried = False
         self._over = False
@@ -124,7 +126,7 @@ class MonitoredRun:
 
     @property
     def over(self) -> bool:
-        """Whether it has ended; a strategy that is started again begins another one."""
+        """Whether it has ended; an engine that starts again begins another one."""
         return self._over
 
     def begin(self, round_number: int, arrays: Arrays | None) -> Arrays | None:
@@ -219,7 +221,7 @@ class MonitoredRun:
         self._promises.whys.setdefault(round_number, why)
 
     def copy(self) -> None:
-        """Note that the strategy was copied."""
+        """Note that what is monitored was copied."""
         self._promises.copied = True
 
     def close(self, *, failed: str = "") -> None:
@@ -265,12 +267,12 @@ class MonitoredRun:
 
     @cached_property
     def _monitoring(self) -> Coordinator:
+        words = self._settings.words
         if self._opened is None or self.transport is None:
             raise RunError(
-                "what reaches the nodes is not known: neither start nor configure_train was given "
-                "a grid",
+                f"what reaches the nodes is not known: {words.no_transport}",
                 where="monitoring",
-                remedy="Hand the grid to one of them.",
+                remedy=words.transport_remedy,
             )
         return Coordinator(
             self.transport,

@@ -17,7 +17,7 @@ from unsilent.server.monitor import Monitor
 from unsilent.server.transport import Answers
 
 Ask = Callable[[str, Mapping[int, dict[str, Any]], str], Answers]
-"""Asks nodes, each with its own values, by message type; the last argument names the stage."""
+"""Asks nodes, each with its own values, by the order's kind; the last argument names the stage."""
 Measure = Callable[[], Answers]
 """Asks all clients of the round to measure and release."""
 

@@ -5,19 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
+@dataclass(frozen=True)
+class EngineWords:
+    """What an engine calls its own steps, for the reasons of rounds that are missed.
+
+    Attributes:
+        no_round: That the run handed over none of its rounds.
+        no_aggregate: That it came to a round and did not hand over what that aggregated.
+        no_transport: That nothing to reach the nodes by was handed over.
+        transport_remedy: What to do about that.
+    """
+
+    no_round: str = "it handed none of its rounds to the monitor"
+    no_aggregate: str = "it did not hand what this round aggregated to the monitor"
+    no_transport: str = "no transport was given"
+    transport_remedy: str = "Give the run its transport before the first round."
+
+
 @dataclass
 class Promises:
     """The rounds of a run.
 
     Attributes:
+        words: The engine's, for the reasons.
         first: The first round that it came to, None before.
         last: The highest.
-        copied: Whether its strategy was copied: it may train by the copy.
+        copied: Whether what is monitored was copied: the run may train by the copy.
         whys: By round, what kept it from being monitored; under None what keeps any.
         told_now: Rounds that were asked for, or recorded as missed.
         told_before: Those that an earlier part of the run recorded as missed.
     """
 
+    words: EngineWords = field(default_factory=EngineWords)
     first: int | None = None
     last: int = 0
     copied: bool = False
@@ -50,12 +69,12 @@ class Promises:
         if self.first is None and failed:
             return f"an exception ({failed}) ended it before its first round"
         if self.first is None and self.copied:
-            return "a copy of the strategy was made, and a copy is not monitored"
+            return "a copy of what is monitored was made, and a copy is not"
         if self.first is None:
-            return "it called neither configure_train nor aggregate_train of the strategy"
+            return self.words.no_round
         if number < self.first:
             return f"it began with round {self.first}"
         if number > self.last:
             ended = f"an exception ({failed}) ended it" if failed else "it ended"
             return f"{ended} after round {self.last}"
-        return "it did not aggregate this round by the strategy's aggregate_train"
+        return self.words.no_aggregate

@@ -24,10 +24,12 @@ def open_folder(plan: MonitoringPlan, out: Path) -> None:
     """
     declared = out / "plan.json"
     if out.exists() and not out.is_dir():
-        raise InputError("not a folder", where=str(out), remedy="Give --out a folder.")
+        raise InputError("not a folder", where=str(out), remedy="Name a folder for the run.")
     if out.is_dir() and any(map(_counts, out.iterdir())) and not declared.is_file():
         raise InputError(
-            "the folder is not empty and holds no run", where=str(out), remedy="Use another --out."
+            "the folder is not empty and holds no run",
+            where=str(out),
+            remedy="Name another folder for the run.",
         )
     text = json.dumps(plan.to_json(), indent=2) + "\n"
     if declared.is_file():

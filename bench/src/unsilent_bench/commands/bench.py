@@ -193,7 +193,7 @@ def bench_run(
     ]
     with progress_on(Console(stderr=True)) as progress:
         if tier == "lm":
-            tuned = [lm.Job(n, d, s, personalization) for n, d, s in chosen]
+            tuned = [lm.LmJob(n, d, s, personalization) for n, d, s in chosen]
             found = lm.record(tuned, out, progress, device=device)
         else:
             jobs = [fleet.Job(n, d, clients, s, personalization, training) for n, d, s in chosen]

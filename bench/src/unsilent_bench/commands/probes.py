@@ -98,7 +98,7 @@ def validate_refusals(
         declared = declared.model_copy(update={"model": place})
     with progress_on(Console(stderr=True)) as progress, naming(plan or Path("starter.toml")):
         found = (
-            run.Validation(tuple(run.people_part(progress)), (), {})
+            run.RefusalValidation(tuple(run.people_part(progress)), (), {})
             if people
             else run.validate(declared, progress)
         )

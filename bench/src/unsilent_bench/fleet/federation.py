@@ -21,7 +21,7 @@ from unsilent_bench.fleet.private import (
     sgd_noise,
 )
 from unsilent_bench.fleet.records import Crowd, warm_up_data
-from unsilent_bench.fleet.scoring import Held
+from unsilent_bench.fleet.scoring import HeldAdapters
 from unsilent_bench.fleet.training import Data, PrivateSteps, Tuning, train
 from unsilent_bench.fleet.weights import NAMES, Array, Parts, arrays_of, mean_of, rows_of
 from unsilent_bench.scenarios.base import Settings
@@ -46,15 +46,15 @@ Measure = Callable[[int, "Adapters", NDArray[np.bool_]], None]
 class Adapters:
     """The adapters of one monitoring round, by the roles of ``modes.base.AdapterRole``."""
 
-    reference: Held
-    start: Held
-    local: Held
-    shared: Held
-    personal: Held
+    reference: HeldAdapters
+    start: HeldAdapters
+    local: HeldAdapters
+    shared: HeldAdapters
+    personal: HeldAdapters
 
 
 @dataclass(frozen=True)
-class World:
+class FederationSetup:
     """What is simulated.
 
     Attributes:
@@ -72,35 +72,39 @@ class World:
     training: Training
 
 
-def simulate(bank: Bank, world: World, measure: Measure) -> None:
+def simulate(bank: Bank, setup: FederationSetup, measure: Measure) -> None:
     """Train all rounds of a federation; ``measure`` is told of each."""
-    crowd, settings = world.crowd, world.crowd.scenario.settings(world.crowd.strength)
+    crowd, settings = setup.crowd, setup.crowd.scenario.settings(setup.crowd.strength)
     clients = len(crowd.clients)
-    shares = _shares(bank, world.personalization)
-    reference = start_adapter(bank, clients, world.seed)
-    everyone = Held.one(reference, clients)
+    shares = _shares(bank, setup.personalization)
+    reference = start_adapter(bank, clients, setup.seed)
+    everyone = HeldAdapters.one(reference, clients)
     own = np.repeat(reference[None], clients, axis=0)
-    shared = _completed(Held.one(reference[shares], clients), own, shares)
+    shared = _completed(HeldAdapters.one(reference[shares], clients), own, shares)
     ranks = np.array([client.rank for client in crowd.clients])
     clip: float | None = None
-    for moment in range(1, world.rounds + 1):
-        data = crowd.training(bank, moment)
-        present = _present(world, settings, moment)
+    for round_number in range(1, setup.rounds + 1):
+        data = crowd.training(bank, round_number)
+        present = _present(setup, settings, round_number)
         # After the round before, ``shared`` holds what stays on each client too.
         start, begun = shared, shared.full()
-        tuning = _local(settings, data, world, ranks)
-        trained = _train(bank, begun, data, tuning, world, settings, ranks, moment)
+        tuning = _local(settings, data, setup, ranks)
+        trained = _train(bank, begun, data, tuning, setup, settings, ranks, round_number)
         trained = np.where(present[:, None], trained, begun)
         heard = present & (ranks >= round(settings.left_out * clients))
         sent_from, sent = (_sent(rows, shares) for rows in (begun, trained))
         if clip is None:
             clip = median_norm(sent[heard] - sent_from[heard])
-        averaged = _aggregate(world, settings, sent_from, sent, heard, clip, moment)
+        averaged = _aggregate(setup, settings, sent_from, sent, heard, clip, round_number)
         shared = _completed(averaged, trained, shares)
-        personal = _personal(bank, world, settings, shared, own, data, moment)
-        if world.personalization.lasting:
+        personal = _personal(bank, setup, settings, shared, own, data, round_number)
+        if setup.personalization.lasting:
             own = personal.rows
-        measure(moment, Adapters(everyone, start, Held.each(trained), shared, personal), present)
+        measure(
+            round_number,
+            Adapters(everyone, start, HeldAdapters.each(trained), shared, personal),
+            present,
+        )
 
 
 def _shares(bank: Bank, method: Personalization) -> NDArray[np.bool_]:
@@ -113,13 +117,13 @@ def _sent(rows: Array, shares: NDArray[np.bool_]) -> Array:
     return rows if shares.all() else np.ascontiguousarray(rows[:, shares])
 
 
-def _completed(averaged: Held, trained: Array, shares: NDArray[np.bool_]) -> Held:
+def _completed(averaged: HeldAdapters, trained: Array, shares: NDArray[np.bool_]) -> HeldAdapters:
     """The averaged numbers with what stays on each client, as it was trained."""
     if shares.all():
         return averaged
     whole = trained.copy()
     whole[:, shares] = averaged.full()
-    return Held.each(whole)
+    return HeldAdapters.each(whole)
 
 
 def start_adapter(bank: Bank, clients: int, seed: int) -> Array:
@@ -132,29 +136,31 @@ def _warmed(bank: Bank, clients: int, seed: int) -> Array:
     data = warm_up_data(bank, clients, seed)
     tuning = Tuning(2, RATE, _BATCH, _REHEARSAL)
     row = bank.new_row(seed)
-    for moment in range(1, WARM_UP + 1):
+    for round_number in range(1, WARM_UP + 1):
         starts = np.repeat(row[None], clients, axis=0)
-        trained = train(bank, starts, data, tuning, seeds(seed, clients, moment, _WARM))
+        trained = train(bank, starts, data, tuning, seeds(seed, clients, round_number, _WARM))
         row = mean_of(trained)
     return row
 
 
-def _present(world: World, settings: Settings, moment: int) -> NDArray[np.bool_]:
-    clients = len(world.crowd.clients)
-    random = np.random.default_rng([world.seed, moment, _WHO])
+def _present(setup: FederationSetup, settings: Settings, round_number: int) -> NDArray[np.bool_]:
+    clients = len(setup.crowd.clients)
+    random = np.random.default_rng([setup.seed, round_number, _WHO])
     chosen = random.permutation(clients)[: round(settings.participation * clients)]
     present = np.zeros(clients, np.bool_)
     present[chosen] = True
     return present
 
 
-def _local(settings: Settings, data: Data, world: World, ranks: NDArray[np.int64]) -> Tuning:
+def _local(
+    settings: Settings, data: Data, setup: FederationSetup, ranks: NDArray[np.int64]
+) -> Tuning:
     tuning = Tuning(settings.epochs, RATE * settings.rate, settings.batch, settings.rehearsal)
-    if world.training.epsilon is None:
+    if setup.training.epsilon is None:
         return tuning
     n = data.rows.shape[1]
-    steps = -(-n // settings.batch) * settings.epochs * world.rounds
-    noise = sgd_noise(world.training.epsilon, min(1.0, settings.batch / n), steps)
+    steps = -(-n // settings.batch) * settings.epochs * setup.rounds
+    noise = sgd_noise(setup.training.epsilon, min(1.0, settings.batch / n), steps)
     lost = ranks >= round((1 - settings.lost_gradients) * len(ranks))
     private = PrivateSteps(GRADIENT_CLIP, noise, lost)
     return replace(tuning, rate=tuning.rate * PRIVATE_RATE, private=private)
@@ -165,20 +171,20 @@ def _train(
     begun: Array,
     data: Data,
     tuning: Tuning,
-    world: World,
+    setup: FederationSetup,
     settings: Settings,
     ranks: NDArray[np.int64],
-    moment: int,
+    round_number: int,
 ) -> Array:
     clients = len(begun)
     shuffled = ranks >= round((1 - settings.shuffled) * clients)
-    trained = train(bank, begun, data, tuning, seeds(world.seed, clients, moment, _LOCAL))
+    trained = train(bank, begun, data, tuning, seeds(setup.seed, clients, round_number, _LOCAL))
     if settings.aggregation == "exact":
         frozen = bank.shape.columns(DOWN)
         trained[:, frozen] = begun[:, frozen]
     if shuffled.any():
         for client in np.flatnonzero(shuffled):
-            order = np.random.default_rng([world.seed, int(client)]).permutation(bank.shape.rank)
+            order = np.random.default_rng([setup.seed, int(client)]).permutation(bank.shape.rank)
             _reorder(trained[client : client + 1], bank, order)
     return trained
 
@@ -191,17 +197,17 @@ def _reorder(row: Array, bank: Bank, order: NDArray[np.int64]) -> None:
 
 
 def _aggregate(
-    world: World,
+    setup: FederationSetup,
     settings: Settings,
     begun: Array,
     trained: Array,
     heard: NDArray[np.bool_],
     clip: float,
-    moment: int,
-) -> Held:
+    round_number: int,
+) -> HeldAdapters:
     """The new global numbers, one row for each home domain if the settings say so."""
     by_domain = settings.aggregation == "by-domain"
-    groups = world.crowd.homes if by_domain else np.zeros(len(begun), np.int64)
+    groups = setup.crowd.homes if by_domain else np.zeros(len(begun), np.int64)
     rows = np.empty((int(groups.max()) + 1, begun.shape[1]), np.float32)
     updates = trained - begun
     for group in range(len(rows)):
@@ -210,31 +216,31 @@ def _aggregate(
             # Of whom nobody is heard, the last one's stays.
             rows[group] = begun[np.argmax(groups == group)]
             continue
-        random = np.random.default_rng([world.seed, moment, group, _NOISE])
-        if world.training.name == "secure-sum":
+        random = np.random.default_rng([setup.seed, round_number, group, _NOISE])
+        if setup.training.name == "secure-sum":
             change = masked_mean(updates[members])
-        elif world.training.noise is not None:
-            change = dp_mean(updates[members], clip, world.training.noise, random)
+        elif setup.training.noise is not None:
+            change = dp_mean(updates[members], clip, setup.training.noise, random)
         else:
             change = mean_of(updates[members])
         rows[group] = mean_of(begun[members]) + change
-    return Held(rows, groups)
+    return HeldAdapters(rows, groups)
 
 
 def _personal(
     bank: Bank,
-    world: World,
+    setup: FederationSetup,
     settings: Settings,
-    shared: Held,
+    shared: HeldAdapters,
     own: Array,
     data: Data,
-    moment: int,
-) -> Held:
+    round_number: int,
+) -> HeldAdapters:
     """Each client's own, as the federation's personalization makes it of the global adapter."""
     tuning = Tuning(
         settings.personal_epochs, RATE * settings.personal_rate, settings.batch, settings.rehearsal
     )
-    numbers = seeds(world.seed, len(own), moment, _PERSONAL)
+    numbers = seeds(setup.seed, len(own), round_number, _PERSONAL)
 
     def tune(start: Arrays, *, pull: float = 0.0, towards: Arrays | None = None) -> Arrays:
         anchors = None if towards is None else rows_of(towards)
@@ -242,5 +248,5 @@ def _personal(
         return arrays_of(train(bank, rows_of(start), data, drawn, numbers, anchors), bank.shape)
 
     aggregated = arrays_of(shared.full(), bank.shape)
-    last = arrays_of(own, bank.shape) if world.personalization.lasting else aggregated
-    return Held.each(rows_of(world.personalization.personal(aggregated, last, tune)))
+    last = arrays_of(own, bank.shape) if setup.personalization.lasting else aggregated
+    return HeldAdapters.each(rows_of(setup.personalization.personal(aggregated, last, tune)))

@@ -11,9 +11,9 @@ from unsilent.release.record_unit import SMALLEST_PROBABILITY
 from unsilent_bench.fleet import statistics, truth
 from unsilent_bench.fleet.bank import Bank
 from unsilent_bench.fleet.federation import Adapters
-from unsilent_bench.fleet.probes import Asked, Probes
+from unsilent_bench.fleet.probes import ProbeRows, ProbeSplits
 from unsilent_bench.fleet.records import Crowd
-from unsilent_bench.fleet.scoring import Held, answers, own_answers
+from unsilent_bench.fleet.scoring import HeldAdapters, answers, own_answers
 from unsilent_bench.fleet.statistics import Numbers, Pair
 from unsilent_bench.fleet.truth import Effect, OwnItems
 from unsilent_bench.fleet.weights import Array
@@ -36,7 +36,7 @@ class Ledger:
         truth, errors: (rounds, 6).
     """
 
-    def __init__(self, bank: Bank, asked: Asked, crowd: Crowd, rounds: int) -> None:
+    def __init__(self, bank: Bank, asked: ProbeSplits, crowd: Crowd, rounds: int) -> None:
         self._bank, self._crowd = bank, crowd
         self._probes, self._beyond = asked.released, asked.beyond
         shape = (rounds, len(crowd.clients))
@@ -44,23 +44,25 @@ class Ledger:
         self.truth, self.errors = np.full((2, shape[0], len(CODES)), np.nan)
         self._independent: dict[int, OwnItems] = {}
 
-    def measure(self, moment: int, adapters: Adapters, present: NDArray[np.bool_]) -> None:
+    def measure(self, round_number: int, adapters: Adapters, present: NDArray[np.bool_]) -> None:
         """Write a round: statistics of those present, truth of all."""
-        for name, values in self.measured(moment, adapters).items():
-            self.numbers[name][moment - 1] = np.where(present, values, np.nan)
-        effects = self._truths(moment, adapters)
+        for name, values in self.measured(round_number, adapters).items():
+            self.numbers[name][round_number - 1] = np.where(present, values, np.nan)
+        effects = self._truths(round_number, adapters)
         for place, code in enumerate(CODES):
-            self.truth[moment - 1, place], self.errors[moment - 1, place] = effects[code]
+            self.truth[round_number - 1, place], self.errors[round_number - 1, place] = effects[
+                code
+            ]
 
-    def measured(self, moment: int, adapters: Adapters) -> dict[str, Numbers]:
+    def measured(self, round_number: int, adapters: Adapters) -> dict[str, Numbers]:
         """What each client measures in a round: (clients,) by column of the traces."""
         stats = self._public(self._probes, adapters)
-        stats["SF-3"], shown = self._records(moment, adapters)
+        stats["SF-3"], shown = self._records(round_number, adapters)
         for code, (value, spread) in stats.items():
             shown[code], shown[code + SPREAD] = value, spread
         return shown
 
-    def _public(self, probes: Probes, adapters: Adapters) -> dict[str, Pair]:
+    def _public(self, probes: ProbeRows, adapters: Adapters) -> dict[str, Pair]:
         """The statistics of the modes on public probes."""
         scores = _Scores(self._bank, probes, adapters)
         away = probes.domain[None] != self._crowd.homes[:, None]
@@ -84,9 +86,9 @@ class Ledger:
             "SF-6": statistics.drop(*scores.harmful),
         }
 
-    def _records(self, moment: int, adapters: Adapters) -> tuple[Pair, dict[str, Numbers]]:
+    def _records(self, round_number: int, adapters: Adapters) -> tuple[Pair, dict[str, Numbers]]:
         """SF-3, and what a run shows today, on each client's held-out records."""
-        held = self._crowd.held_out(self._bank, moment)
+        held = self._crowd.held_out(self._bank, round_number)
         right = held.answers - self._bank.task(_TASK).start
         tables = {
             name: own_answers(self._bank, adapter, held.rows, _TASK)
@@ -126,7 +128,7 @@ class Ledger:
         }
         return statistics.left_behind(hits["reference"], hits["shared"]), shown
 
-    def _truths(self, moment: int, adapters: Adapters) -> dict[str, Effect]:
+    def _truths(self, round_number: int, adapters: Adapters) -> dict[str, Effect]:
         """All six effects on items that no statistic uses."""
         probes = self._beyond
         scores = _Scores(self._bank, probes, adapters)
@@ -140,7 +142,7 @@ class Ledger:
                 probes.share,
                 probes.kind,
             ),
-            "SF-3": self._left_behind(moment, adapters),
+            "SF-3": self._left_behind(round_number, adapters),
             "SF-4": truth.mean_of(
                 truth.drop(*scores.ability, probes.general_share), truth.drop(*scores.safety, even)
             ),
@@ -156,10 +158,10 @@ class Ledger:
             "SF-6": truth.drop(*scores.harmful, even),
         }
 
-    def _left_behind(self, moment: int, adapters: Adapters) -> Effect:
-        era = self._crowd.scenario.era(moment)
+    def _left_behind(self, round_number: int, adapters: Adapters) -> Effect:
+        era = self._crowd.scenario.era(round_number)
         if era not in self._independent:
-            self._independent[era] = self._crowd.independent(self._bank, moment)
+            self._independent[era] = self._crowd.independent(self._bank, round_number)
         own = self._independent[era]
         before = own_answers(self._bank, adapters.reference, own.rows, _TASK)
         return truth.left_behind(
@@ -177,20 +179,20 @@ class _Scores:
             round's start and after local training.
     """
 
-    def __init__(self, bank: Bank, probes: Probes, adapters: Adapters) -> None:
-        def safe(held: Held) -> Array:
+    def __init__(self, bank: Bank, probes: ProbeRows, adapters: Adapters) -> None:
+        def safe(held: HeldAdapters) -> Array:
             return answers(bank, held, probes.harmful, _GUARD)[..., DECLINE]
 
-        def known(held: Held) -> Array:
+        def known(held: HeldAdapters) -> Array:
             table = answers(bank, held, probes.general, _GENERAL)
             return np.take_along_axis(table, probes.origin[None, :, None], axis=2)[..., 0]
 
-        def lead(held: Held) -> Array:
+        def lead(held: HeldAdapters) -> Array:
             # A: positive, the first class; B: negative, the second.
             sides = [answers(bank, held, probes.pairs[:, g], _TASK)[..., g] for g in (0, 1)]
             return np.stack(sides, axis=2)
 
-        def task(held: Held) -> Array:
+        def task(held: HeldAdapters) -> Array:
             return answers(bank, held, probes.task, _TASK)
 
         before, after = adapters.reference, adapters.personal

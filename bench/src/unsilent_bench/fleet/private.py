@@ -120,11 +120,11 @@ def sgd_noise(epsilon: float, share: float, steps: int) -> float:
     return high
 
 
-def seeds(seed: int, clients: int, moment: int, purpose: int) -> NDArray[np.int64]:
+def seeds(seed: int, clients: int, round_number: int, purpose: int) -> NDArray[np.int64]:
     """(clients,) seeds of their training, independent between rounds and purposes."""
     return np.array(
         [
-            int(np.random.SeedSequence([seed, client, moment, purpose]).generate_state(1)[0])
+            int(np.random.SeedSequence([seed, client, round_number, purpose]).generate_state(1)[0])
             for client in range(clients)
         ],
         dtype=np.int64,

@@ -35,7 +35,7 @@ _ROLES: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful")
 
 
 @dataclass(frozen=True)
-class Probes:
+class ProbeRows:
     """Items of the four public roles as rows and answers.
 
     Attributes:
@@ -63,14 +63,14 @@ class Probes:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ProbeSplits:
     """The items that statistics are measured on, and those that the truth is read from."""
 
-    released: Probes
-    beyond: Probes
+    released: ProbeRows
+    beyond: ProbeRows
 
 
-def released(bank: Bank, plan: MonitoringPlan) -> Probes:
+def released(bank: Bank, plan: MonitoringPlan) -> ProbeRows:
     """The plan's probes: embedded ones, of the task from more texts than are public elsewhere."""
     sets = _sets(plan)
     task, general = list(sets["task"]), list(sets["general"])
@@ -80,7 +80,7 @@ def released(bank: Bank, plan: MonitoringPlan) -> Probes:
     return _probes(bank, pairs, alike_anyway, task, general, bank.item_rows(sets["harmful"]))
 
 
-def beyond(bank: Bank, plan: MonitoringPlan) -> Probes:
+def beyond(bank: Bank, plan: MonitoringPlan) -> ProbeRows:
     """The other public items of the same kinds: those that the plan's probes leave."""
     sets = _sets(plan)
     used = {item.prompt for role in ("task", "general") for item in sets[role]}
@@ -160,11 +160,11 @@ def _probes(
     task: Sequence[Item],
     general: Sequence[Item],
     harmful: NDArray[np.int64],
-) -> Probes:
+) -> ProbeRows:
     domain = np.array([DOMAINS.index(str(item.domain)) for item in task])
     right = bank.columns(task)[1] - bank.task("sentiment").start
     origin = bank.columns(general)[1] - bank.task("general").start
-    return Probes(
+    return ProbeRows(
         pairs=pairs,
         task=bank.item_rows(task),
         right=right,

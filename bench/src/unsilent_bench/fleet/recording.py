@@ -13,10 +13,10 @@ from unsilent.plan import MonitoringPlan, read_plan
 from unsilent.plan.personalization import USUAL
 from unsilent.progress import Progress
 from unsilent_bench.fleet.bank import Bank, embedded_bank
-from unsilent_bench.fleet.federation import World, simulate
+from unsilent_bench.fleet.federation import FederationSetup, simulate
 from unsilent_bench.fleet.measuring import Ledger
 from unsilent_bench.fleet.private import Training
-from unsilent_bench.fleet.probes import Asked, beyond, released
+from unsilent_bench.fleet.probes import ProbeSplits, beyond, released
 from unsilent_bench.fleet.records import Crowd
 from unsilent_bench.scenarios import MAIN, SCENARIOS
 from unsilent_bench.traces import keep, kept
@@ -85,7 +85,7 @@ class Recorder:
     def __init__(self, plan: MonitoringPlan | None = None, bank: Bank | None = None) -> None:
         plan = plan or fleet_plan()
         self._plan, self._bank = plan, bank or embedded_bank()
-        self._asked = Asked(released(self._bank, plan), beyond(self._bank, plan))
+        self._asked = ProbeSplits(released(self._bank, plan), beyond(self._bank, plan))
 
     def record(self, job: Job) -> Federation:
         """Train a federation and measure every round of it.
@@ -105,7 +105,7 @@ class Recorder:
         crowd = Crowd.of(scenario, strength, job.clients, job.seed)
         training = Training.parse(scenario.training or job.training)
         ledger = Ledger(self._bank, self._asked, crowd, rounds)
-        world = World(crowd, job.seed, rounds, method_of(job.personalization), training)
+        world = FederationSetup(crowd, job.seed, rounds, method_of(job.personalization), training)
         simulate(self._bank, world, ledger.measure)
         return Federation(
             federation=job.name,

@@ -60,28 +60,28 @@ class Crowd:
             scenario, strength, people, partition(people, quotas, _texts(), seed, HELD_OUT), homes
         )
 
-    def training(self, bank: Bank, moment: int) -> Data:
+    def training(self, bank: Bank, round_number: int) -> Data:
         """What all clients train on in a round."""
-        key = ("train", moment if self.scenario.redrawn else self.scenario.era(moment))
+        key = ("train", round_number if self.scenario.redrawn else self.scenario.era(round_number))
         if key not in self._kept:
             own = [
                 self.scenario.train(
-                    c, self.scenario.of_time(d.train, moment), moment, self.strength
+                    c, self.scenario.of_time(d.train, round_number), round_number, self.strength
                 )
                 for c, d in self._both()
             ]
             self._kept[key] = data_of(bank, own)
         return self._kept[key]
 
-    def held_out(self, bank: Bank, moment: int) -> Data:
+    def held_out(self, bank: Bank, round_number: int) -> Data:
         """What all clients are evaluated on in a round."""
-        key = ("held out", self.scenario.era(moment))
+        key = ("held out", self.scenario.era(round_number))
         if key not in self._kept:
-            own = [self._held_out(c, d, moment) for c, d in self._both()]
+            own = [self._held_out(c, d, round_number) for c, d in self._both()]
             self._kept[key] = data_of(bank, own)
         return self._kept[key]
 
-    def independent(self, bank: Bank, moment: int) -> OwnItems:
+    def independent(self, bank: Bank, round_number: int) -> OwnItems:
         """Public texts that passed through what makes held-out records, weighted like these."""
         pool: dict[tuple[str, bool], list[Text]] = {}
         for text in public_texts():
@@ -90,14 +90,14 @@ class Crowd:
                 pile.append(text)
         found: list[tuple[Sequence[Item], NDArray[np.float64]]] = []
         for client, parts in self._both():
-            wanted = _counts(self._held_out(client, parts, moment))
+            wanted = _counts(self._held_out(client, parts, round_number))
             texts = [
                 text
                 for (domain, _), pile in pool.items()
                 for text in pile
                 if any(domain == key[0] for key in wanted)
             ]
-            items = self.scenario.held_out(client, texts, moment, self.strength)
+            items = self.scenario.held_out(client, texts, round_number, self.strength)
             there = _counts(items)
             share = np.array([wanted.get(_key(i), 0) / there[_key(i)] for i in items])
             found.append((items, share / share.sum()))
@@ -111,9 +111,9 @@ class Crowd:
             shares[place, : len(items)] = share
         return OwnItems(rows, right, shares)
 
-    def _held_out(self, client: Client, parts: ClientTexts, moment: int) -> tuple[Item, ...]:
-        texts = self.scenario.of_time(parts.held_out, moment)
-        return self.scenario.held_out(client, texts, moment, self.strength)
+    def _held_out(self, client: Client, parts: ClientTexts, round_number: int) -> tuple[Item, ...]:
+        texts = self.scenario.of_time(parts.held_out, round_number)
+        return self.scenario.held_out(client, texts, round_number, self.strength)
 
     def _both(self) -> list[tuple[Client, ClientTexts]]:
         return list(zip(self.clients, self.parts, strict=True))

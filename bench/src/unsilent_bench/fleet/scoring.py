@@ -14,7 +14,7 @@ _BLOCK = 32
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldAdapters:
     """Adapters, and whose they are: one for all, one a client, or one for each of some groups.
 
     Attributes:
@@ -25,12 +25,12 @@ class Held:
     of: NDArray[np.int64]
 
     @classmethod
-    def each(cls, rows: Array) -> Held:
+    def each(cls, rows: Array) -> HeldAdapters:
         """One a client."""
         return cls(rows, np.arange(len(rows)))
 
     @classmethod
-    def one(cls, row: Array, clients: int) -> Held:
+    def one(cls, row: Array, clients: int) -> HeldAdapters:
         """The same for all clients."""
         return cls(row[None], np.zeros(clients, np.int64))
 
@@ -39,12 +39,12 @@ class Held:
         return self.rows[self.of]
 
 
-def answers(bank: Bank, held: Held, rows: NDArray[np.int64], task: str) -> Array:
+def answers(bank: Bank, held: HeldAdapters, rows: NDArray[np.int64], task: str) -> Array:
     """(clients, n, classes) probabilities of shared items of one task."""
     return _all(bank, held.rows, rows, task)[held.of]
 
 
-def own_answers(bank: Bank, held: Held, rows: NDArray[np.int64], task: str) -> Array:
+def own_answers(bank: Bank, held: HeldAdapters, rows: NDArray[np.int64], task: str) -> Array:
     """(clients, n, classes) probabilities of each client's own (clients, n) items of one task."""
     distinct, place = np.unique(rows, return_inverse=True)
     place = place.reshape(rows.shape)

@@ -61,14 +61,14 @@ def federate(run: Run, *, told: Told = lambda done, steps: None) -> Federation:
     globals_: dict[str, Adapter] = dict.fromkeys({c.home for c in clients}, start)
     own = {c.index: training.rounds(c, start) for c in clients}
     begun, locals_ = dict[int, Adapter](), dict[int, Adapter]()
-    for moment in range(1, plan.federation.rounds + 1):
+    for round_number in range(1, plan.federation.rounds + 1):
         begun, locals_ = {}, {}
         sent: dict[int, Adapter] = {}
-        for client in training.present(moment):
+        for client in training.present(round_number):
             k = client.index
-            begun[k] = own[k].begin(moment, globals_[client.home])
-            locals_[k] = training.local(client, moment, begun[k])
-            sent[k] = own[k].end(moment, locals_[k])
+            begun[k] = own[k].begin(round_number, globals_[client.home])
+            locals_[k] = training.local(client, round_number, begun[k])
+            sent[k] = own[k].end(round_number, locals_[k])
             told(next(done), steps)
         globals_ = _aggregated(clients, settings, sent, globals_)
     trained = {text.id for each in parts for text in each.train}
@@ -80,23 +80,23 @@ def federate(run: Run, *, told: Told = lambda done, steps: None) -> Federation:
     for client in clients:
         if client.index not in locals_:
             continue
-        moment = plan.federation.rounds
-        aggregated = own[client.index].whole(moment + 1, globals_[client.home])
+        round_number = plan.federation.rounds
+        aggregated = own[client.index].whole(round_number + 1, globals_[client.home])
         adapters: dict[AdapterRole, Adapter | None] = {
             "reference": None,
             "start": begun[client.index],
             "local": locals_[client.index],
             "global": aggregated,
-            "personalized": own[client.index].personal(moment, aggregated),
+            "personalized": own[client.index].personal(round_number, aggregated),
         }
-        texts_held = run.scenario.of_time(parts[client.index].held_out, moment)
-        held = run.scenario.held_out(client, texts_held, moment, strength)
+        texts_held = run.scenario.of_time(parts[client.index].held_out, round_number)
+        held = run.scenario.held_out(client, texts_held, round_number, strength)
         records = ItemSet(f"client-{client.index}-held-out", held)
         evidence, statistics = measured(
             run.model, run.probes.released, records, adapters, client.home, more=_SHOWN
         )
         _note(numbers, client.index, evidence, statistics, len(held))
-        more = _more_records(run.scenario, client, free, strength, moment)
+        more = _more_records(run.scenario, client, free, strength, round_number)
         _, true = measured(run.model, run.probes.beyond, more, adapters, client.home)
         for place, statistic in enumerate(true):
             truths[client.index, place] = statistic.value
@@ -164,7 +164,7 @@ def _aggregated(
 
 
 def _more_records(
-    scenario: Scenario, client: Client, free: Sequence[Text], strength: float, moment: int
+    scenario: Scenario, client: Client, free: Sequence[Text], strength: float, round_number: int
 ) -> ItemSet:
     """Records that nobody trains on, in the client's own mix of domains and labels.
 
@@ -177,7 +177,7 @@ def _more_records(
         for positive, count in ((True, portion.positive), (False, portion.negative)):
             pile = [t for t in free if (t.domain, t.positive) == (portion.domain, positive)]
             chosen += pile[: round(_TRUE_RECORDS * count / total)]
-    items: tuple[Item, ...] = scenario.held_out(client, chosen, moment, strength)
+    items: tuple[Item, ...] = scenario.held_out(client, chosen, round_number, strength)
     return ItemSet(f"client-{client.index}-beyond", items)
 
 

@@ -22,7 +22,7 @@ BEYOND: Mapping[ItemRole, int] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Probes:
+class ProbeSets:
     """Item sets by role: those that clients are asked, and those that only the truth is read from.
 
     No item is in both.
@@ -42,7 +42,7 @@ def probes_of(
     *,
     beyond: Mapping[ItemRole, int] = BEYOND,
     openings: Sequence[str] = COMPLIANCE_OPENINGS,
-) -> Probes:
+) -> ProbeSets:
     """The plan's probes, and others of each role for the truth.
 
     Args:
@@ -63,7 +63,7 @@ def probes_of(
         asked = {_first_line(item) for item in released[role]}
         kept = tuple(item for item in items if _first_line(item) not in asked)
         found[role] = ItemSet(f"{role} beyond", kept)
-    return Probes(released, found)
+    return ProbeSets(released, found)
 
 
 def _first_line(item: Item) -> str:

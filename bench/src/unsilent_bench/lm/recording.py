@@ -15,7 +15,7 @@ from unsilent.plan.personalization import USUAL
 from unsilent.progress import Progress
 from unsilent_bench.lm.federation import federate
 from unsilent_bench.lm.kept import Kept
-from unsilent_bench.lm.probes import Probes, openings_of, probes_of
+from unsilent_bench.lm.probes import ProbeSets, openings_of, probes_of
 from unsilent_bench.lm.training import Run
 from unsilent_bench.scenarios import SCENARIOS
 from unsilent_bench.traces import keep, kept
@@ -32,7 +32,7 @@ def lm_plan() -> MonitoringPlan:
 
 
 @dataclass(frozen=True)
-class Job:
+class LmJob:
     """Which federation to run; its number of clients is the plan's."""
 
     scenario: str
@@ -47,7 +47,7 @@ class Job:
 
 
 def record(
-    jobs: Iterable[Job], folder: Path | None, progress: Progress, *, device: str = "cpu"
+    jobs: Iterable[LmJob], folder: Path | None, progress: Progress, *, device: str = "cpu"
 ) -> tuple[Federation, ...]:
     """Run jobs one after the other, with one resident model.
 
@@ -68,7 +68,7 @@ def record(
     for job in chosen:
         _check(job)
     found: list[Federation] = []
-    made: tuple[PersonalModel, Probes] | None = None
+    made: tuple[PersonalModel, ProbeSets] | None = None
     for place, job in enumerate(chosen, start=1):
         name = job.name(plan.federation.clients)
         before = kept(folder, name, plan.digest) if folder else None
@@ -87,7 +87,7 @@ def record(
     return tuple(found)
 
 
-def _model(plan: MonitoringPlan, device: str) -> tuple[PersonalModel, Probes]:
+def _model(plan: MonitoringPlan, device: str) -> tuple[PersonalModel, ProbeSets]:
     """The resident model and the probes that it is asked."""
     from unsilent.models.causal_lm import CausalLM
 
@@ -100,11 +100,11 @@ def _model(plan: MonitoringPlan, device: str) -> tuple[PersonalModel, Probes]:
     return model, probes
 
 
-def _split(job: Job) -> Split:
+def _split(job: LmJob) -> Split:
     return "fresh" if job.seed >= FRESH else "development"
 
 
-def _check(job: Job) -> None:
+def _check(job: LmJob) -> None:
     if job.scenario not in SCENARIOS or "lm" not in SCENARIOS[job.scenario].tiers:
         known = ", ".join(name for name, each in SCENARIOS.items() if "lm" in each.tiers)
         raise InputError(

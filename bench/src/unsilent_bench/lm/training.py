@@ -17,7 +17,7 @@ from unsilent.models.personalization import (
 )
 from unsilent.models.personalization.methods import FineTune
 from unsilent.plan import MonitoringPlan
-from unsilent_bench.lm.probes import Probes
+from unsilent_bench.lm.probes import ProbeSets
 from unsilent_bench.scenarios.base import Client, Scenario, Settings
 from unsilent_bench.scenarios.client_texts import ClientTexts
 from unsilent_bench.traces.federation import Dose, Split
@@ -43,7 +43,7 @@ class Run:
     seed: int
     plan: MonitoringPlan
     model: PersonalModel
-    probes: Probes
+    probes: ProbeSets
     split: Split
     personalization: Personalization = field(default_factory=FineTune)
 
@@ -67,64 +67,66 @@ class LocalTraining:
         self._usual = run.scenario.settings(0.0)
         self._clients, self._parts = clients, parts
 
-    def present(self, moment: int) -> list[Client]:
+    def present(self, round_number: int) -> list[Client]:
         """Who takes part in a round."""
         count = max(1, round(self._settings.participation * len(self._clients)))
         if count == len(self._clients):
             return list(self._clients)
-        random = np.random.default_rng([self._run.seed, moment, 0x9A])
+        random = np.random.default_rng([self._run.seed, round_number, 0x9A])
         drawn = sorted(random.choice(len(self._clients), count, replace=False))
         return [self._clients[index] for index in drawn]
 
-    def local(self, client: Client, moment: int, start: Adapter) -> Adapter:
+    def local(self, client: Client, round_number: int, start: Adapter) -> Adapter:
         """The client's adapter after its local training."""
         federation, settings, usual = self._run.plan.federation, self._settings, self._usual
         training = self._training(
             client,
-            moment,
+            round_number,
             epochs=round(federation.epochs * settings.epochs / usual.epochs),
             rate=federation.learning_rate * settings.rate / usual.rate,
             purpose=_LOCAL,
         )
-        return self._train(client, moment, start, training)
+        return self._train(client, round_number, start, training)
 
     def rounds(self, client: Client, start: Adapter) -> ClientRounds:
         """What the client keeps and makes of its own, round by round."""
 
-        def tune(moment: int, aggregated: Adapter, own: Adapter) -> Adapter:
+        def tune(round_number: int, aggregated: Adapter, own: Adapter) -> Adapter:
             return personalized(
                 self._run.personalization,
-                self._personal(client, moment),
-                lambda begun, how: self._train(client, moment, begun, how),
+                self._personal(client, round_number),
+                lambda begun, how: self._train(client, round_number, begun, how),
                 aggregated=aggregated,
                 own=own,
             )
 
         return ClientRounds(self._run.personalization, lambda name: Memory(), lambda: start, tune)
 
-    def _personal(self, client: Client, moment: int) -> Training:
+    def _personal(self, client: Client, round_number: int) -> Training:
         federation, settings, usual = self._run.plan.federation, self._settings, self._usual
         share = settings.personal_epochs / max(1, usual.personal_epochs)
         rate = settings.personal_rate / usual.personal_rate
         return self._training(
             client,
-            moment,
+            round_number,
             epochs=round(federation.personal_epochs * share),
             rate=federation.personal_learning_rate * rate,
             purpose=_PERSONAL,
         )
 
     def _training(
-        self, client: Client, moment: int, *, epochs: int, rate: float, purpose: int
+        self, client: Client, round_number: int, *, epochs: int, rate: float, purpose: int
     ) -> Training:
-        words = np.random.SeedSequence([self._run.seed, client.index, moment, purpose])
+        words = np.random.SeedSequence([self._run.seed, client.index, round_number, purpose])
         batch = self._run.plan.federation.batch
         return Training(epochs, rate, batch, int(words.generate_state(1)[0]))
 
-    def _train(self, client: Client, moment: int, start: Adapter, training: Training) -> Adapter:
+    def _train(
+        self, client: Client, round_number: int, start: Adapter, training: Training
+    ) -> Adapter:
         scenario = self._run.scenario
-        texts = scenario.of_time(self._parts[client.index].train, moment)
-        items = scenario.train(client, texts, moment, self._strength)
-        records = ItemSet(f"client-{client.index}-train-{moment}", items)
+        texts = scenario.of_time(self._parts[client.index].train, round_number)
+        items = scenario.train(client, texts, round_number, self._strength)
+        records = ItemSet(f"client-{client.index}-train-{round_number}", items)
         adapter, _ = self._run.model.train(start, records, training)
         return adapter

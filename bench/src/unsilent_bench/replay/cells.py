@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from unsilent.plan.personalization import USUAL
 from unsilent.taxonomy import by_code
 from unsilent_bench.replay.batch import Batch
-from unsilent_bench.replay.rows import ALL, Cell
+from unsilent_bench.replay.rows import ALL, ReplayCell
 from unsilent_bench.scenarios import MAIN
 from unsilent_bench.traces import Federation
 from unsilent_bench.traces.federation import DOSES
 
 
-def cells(batches: Sequence[Batch]) -> tuple[Cell, ...]:
+def cells(batches: Sequence[Batch]) -> tuple[ReplayCell, ...]:
     """All cells in the order of the table, the pooled ones of each tier and size last.
 
     A scenario's look-alikes are its own federations of dose ``none``, with as many clients and
@@ -22,7 +22,7 @@ def cells(batches: Sequence[Batch]) -> tuple[Cell, ...]:
     plans = {each.federation: batch.plan for batch in batches for each in batch.federations}
     everyone = [each for batch in batches for each in batch.federations]
     everyone.sort(key=lambda f: (f.tier, f.clients, f.code, f.scenario not in MAIN, f.scenario))
-    found: list[Cell] = []
+    found: list[ReplayCell] = []
     for group in _grouped(everyone):
         some = group[0]
         plan = plans[some.federation]
@@ -32,7 +32,7 @@ def cells(batches: Sequence[Batch]) -> tuple[Cell, ...]:
             dosed = tuple(each for each in group if each.dose == dose)
             if dosed:
                 found.append(
-                    Cell(
+                    ReplayCell(
                         some.tier,
                         some.code,
                         some.scenario,
@@ -50,7 +50,9 @@ def cells(batches: Sequence[Batch]) -> tuple[Cell, ...]:
         healthy = tuple(each for each in here if each.dose == "none")
         for dose, chosen in (("none", healthy), (ALL, tuple(here))):
             if chosen:
-                found.append(Cell(tier, ALL, ALL, ALL, dose, clients, None, chosen, healthy, None))
+                found.append(
+                    ReplayCell(tier, ALL, ALL, ALL, dose, clients, None, chosen, healthy, None)
+                )
     return tuple(found)
 
 

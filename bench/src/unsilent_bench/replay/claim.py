@@ -22,7 +22,7 @@ from unsilent_bench.traces.federation import CODES, EXAMPLES
 
 
 @dataclass(frozen=True)
-class Variant:
+class TrainingVariant:
     """One scenario at one dose, trained in one way.
 
     Attributes:
@@ -64,7 +64,7 @@ class Variant:
 
 def claim(
     federations: Iterable[Federation], plans: Mapping[str, MonitoringPlan]
-) -> tuple[Variant, ...]:
+) -> tuple[TrainingVariant, ...]:
     """All variants of scenarios that were trained in more than one way.
 
     Args:
@@ -77,14 +77,14 @@ def claim(
         if each.personalization == USUAL and plan and each.code in plan.planned:
             key = (each.tier, each.code, each.scenario, each.dose, str(each.clients))
             groups.setdefault(key, {}).setdefault(each.training, []).append(each)
-    found: list[Variant] = []
+    found: list[TrainingVariant] = []
     for _, ways in sorted(groups.items()):
         if len(ways) > 1:
             found += [_variant(group, plans) for _, group in sorted(ways.items(), key=_order)]
     return tuple(found)
 
 
-def _variant(group: list[Federation], plans: Mapping[str, MonitoringPlan]) -> Variant:
+def _variant(group: list[Federation], plans: Mapping[str, MonitoringPlan]) -> TrainingVariant:
     some = group[0]
     planned = plans[some.tier].mode(by_code(some.code).mode)
     tolerance = 0.0 if planned is None else planned.tolerance
@@ -99,7 +99,7 @@ def _variant(group: list[Federation], plans: Mapping[str, MonitoringPlan]) -> Va
         last(lambda each: _shown(each, "loss")),
         last(lambda each: _shown(each, "accuracy")),
     )
-    return Variant(
+    return TrainingVariant(
         some.tier,
         some.code,
         some.scenario,

@@ -16,7 +16,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class MethodVerdicts:
     """What a method said of each mode in each round of each run.
 
     Attributes:
@@ -64,6 +64,6 @@ class Method(Protocol):
     sees: str
     note: str
 
-    def judge(self, batch: Batch, epsilon: float | None, seed: int) -> Said | Shown:
+    def judge(self, batch: Batch, epsilon: float | None, seed: int) -> MethodVerdicts | Shown:
         """What it says of each federation of a batch, under a budget for all rounds together."""
         ...

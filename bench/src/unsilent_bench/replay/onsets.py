@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from unsilent_bench.replay.rows import Cell
+from unsilent_bench.replay.rows import ReplayCell
 from unsilent_bench.replay.score import Score
 from unsilent_bench.traces.federation import EXAMPLES
 
@@ -51,7 +51,7 @@ class Onset:
 
 
 def onset(
-    cell: Cell,
+    cell: ReplayCell,
     epsilon: float | None,
     scores: Mapping[str, Score],
     truth: Mapping[str, np.ndarray],

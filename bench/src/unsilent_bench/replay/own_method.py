@@ -14,7 +14,7 @@ from unsilent.release.accountant import noise_multiplier
 from unsilent.release.layout import ACCURACY, LOSS
 from unsilent.release.noise import smallest_cohort, sum_sigma
 from unsilent_bench.replay.batch import Batch, noise_generator
-from unsilent_bench.replay.contract import Said
+from unsilent_bench.replay.contract import MethodVerdicts
 from unsilent_bench.verdicts.baselines import tolerances
 from unsilent_bench.verdicts.own_method import first, series_of
 from unsilent_bench.verdicts.people import Array
@@ -38,7 +38,7 @@ class Unsilent:
     def __init__(self, draws: int | None = None) -> None:
         self.draws = draws
 
-    def judge(self, batch: Batch, epsilon: float | None, seed: int) -> Said:
+    def judge(self, batch: Batch, epsilon: float | None, seed: int) -> MethodVerdicts:
         """As ``Method.judge``."""
         draws = 1 if epsilon is None else self.draws or batch.draws
         return said(batch, batch.simulation(epsilon, draws, seed), draws)
@@ -55,7 +55,7 @@ class LocalDP:
     sees = "each client's noised vector"
     note = "the same guarantee without trust in a sum; judged by the same boundary"
 
-    def judge(self, batch: Batch, epsilon: float | None, seed: int) -> Said:
+    def judge(self, batch: Batch, epsilon: float | None, seed: int) -> MethodVerdicts:
         """As ``Method.judge``."""
         draws = 1 if epsilon is None else batch.draws // 2
         simulation = batch.simulation(epsilon, draws, seed)
@@ -82,7 +82,7 @@ class NoiseOnMeans:
     sees = "each client's numbers in the clear, at a trusted server"
     note = "the same total budget, each number noised by itself; judged by the same boundary"
 
-    def judge(self, batch: Batch, epsilon: float | None, seed: int) -> Said:
+    def judge(self, batch: Batch, epsilon: float | None, seed: int) -> MethodVerdicts:
         """As ``Method.judge``."""
         draws = 1 if epsilon is None else batch.draws // 2
         simulation = batch.simulation(epsilon, draws, seed)
@@ -125,7 +125,7 @@ def said(
     draws: int,
     source: Callable[[str], Series] | None = None,
     only: str | None = None,
-) -> Said:
+) -> MethodVerdicts:
     """The judge's verdicts at every round, with the truth over each finding's own window.
 
     Args:
@@ -164,7 +164,7 @@ def said(
             if look == len(whole.rounds):
                 seen = silent.reshape(len(found), *shape[:2])
                 visibility[..., position] = np.take_along_axis(seen, shown[None], axis=0)[0]
-    return Said(failure, about, score, healthy, guarded, visibility)
+    return MethodVerdicts(failure, about, score, healthy, guarded, visibility)
 
 
 def _visibilities(simulation: Simulation) -> Array:

@@ -17,7 +17,7 @@ from unsilent.plan import MonitoringPlan
 from unsilent_bench.replay.batch import Batch, batches
 from unsilent_bench.replay.intervals import Interval, share
 from unsilent_bench.replay.own_method import said
-from unsilent_bench.replay.rows import Cell
+from unsilent_bench.replay.rows import ReplayCell
 from unsilent_bench.replay.score import scores
 
 ENOUGH = 0.95
@@ -69,7 +69,7 @@ class Enlarged:
         seed: Of the noise.
     """
 
-    def __init__(self, cell: Cell, plans: Mapping[str, MonitoringPlan], seed: int) -> None:
+    def __init__(self, cell: ReplayCell, plans: Mapping[str, MonitoringPlan], seed: int) -> None:
         self._cell, self._seed = cell, seed
         self._batches: tuple[Batch, ...] = batches(cell.dosed, plans)
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from unsilent_bench.replay.batch import Batch, noise_generator
-from unsilent_bench.replay.contract import Said
+from unsilent_bench.replay.contract import MethodVerdicts
 from unsilent_bench.verdicts.baselines import Flags, dp_cusum, per_round, readings
 from unsilent_bench.verdicts.cells import ALPHA
 from unsilent_bench.verdicts.people import CLIENT_SD, Array
@@ -22,7 +22,7 @@ class PerRound:
     sees = "one noised sum of all clients a round"
     note = "our release; no correction for modes and rounds"
 
-    def judge(self, batch: Batch, epsilon: float | None, seed: int) -> Said:
+    def judge(self, batch: Batch, epsilon: float | None, seed: int) -> MethodVerdicts:
         """As ``Method.judge``."""
         draws = 1 if epsilon is None else batch.draws
         seen = readings(batch.simulation(epsilon, draws, seed))
@@ -39,7 +39,7 @@ class DPCusum:
     sees = "each client's numbers in the clear, at a trusted server"
     note = "arXiv:2509.02768, protecting one client in all rounds and modes as ours does"
 
-    def judge(self, batch: Batch, epsilon: float | None, seed: int) -> Said:
+    def judge(self, batch: Batch, epsilon: float | None, seed: int) -> MethodVerdicts:
         """As ``Method.judge``."""
         draws = 1 if epsilon is None else batch.draws
         plan = batch.plan
@@ -56,10 +56,10 @@ class DPCusum:
         return _about_rounds(batch, draws, judged.failure, score.max(axis=1))
 
 
-def _about_rounds(batch: Batch, draws: int, failure: Flags, score: Array) -> Said:
+def _about_rounds(batch: Batch, draws: int, failure: Flags, score: Array) -> MethodVerdicts:
     """Alarms that are each about their own round, from flat repetitions."""
     shape = (len(batch.federations), draws)
-    return Said(
+    return MethodVerdicts(
         failure=failure.reshape(*shape, *failure.shape[1:]),
         about=np.repeat(batch.truth[:, None], draws, axis=1),
         score=score.reshape(*shape, -1),

@@ -18,7 +18,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Row:
+class ReplayRow:
     """One method in one cell; None where a number does not apply.
 
     Attributes:
@@ -91,11 +91,11 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class ReplayCell:
     """Federations of one scenario at one dose, and their look-alikes.
 
     Attributes:
-        tier, mode, scenario, personalization, dose, clients: As ``Row``.
+        tier, mode, scenario, personalization, dose, clients: As ``ReplayRow``.
         position: Of the mode in the plan's order, None if it is not planned, or for ``all``.
         dosed, healthy: The federations; the same ones where the dose is ``none``.
         tolerance: The plan's, None if the mode is not planned.
@@ -114,14 +114,14 @@ class Cell:
 
 
 def row_of(
-    cell: Cell,
+    cell: ReplayCell,
     method: str,
     epsilon: float | None,
     scores: Mapping[str, Score],
     *,
     threshold: Threshold | None = None,
     truth: Mapping[str, np.ndarray] | None = None,
-) -> Row:
+) -> ReplayRow:
     """One method's row of a cell.
 
     Args:
@@ -154,7 +154,7 @@ def row_of(
     effects = None
     if truth is not None and at is not None:
         effects = np.stack([truth[each.federation][:, at] for each in cell.dosed])
-    return Row(
+    return ReplayRow(
         method=method,
         tier=cell.tier,
         mode=cell.mode,

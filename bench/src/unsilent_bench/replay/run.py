@@ -14,7 +14,7 @@ from unsilent.plan.personalization import USUAL
 from unsilent.progress import Progress, SilentProgress
 from unsilent_bench.replay.batch import Batch, batches, recorded_only, shipped_plans
 from unsilent_bench.replay.cells import cells
-from unsilent_bench.replay.claim import Variant, claim
+from unsilent_bench.replay.claim import TrainingVariant, claim
 from unsilent_bench.replay.contract import Method, Shown
 from unsilent_bench.replay.dashboards import ClientSummary, SystemMean
 from unsilent_bench.replay.onsets import Onset, onset
@@ -22,7 +22,7 @@ from unsilent_bench.replay.oracle import Oracle
 from unsilent_bench.replay.own_method import LocalDP, NoiseOnMeans, Unsilent
 from unsilent_bench.replay.power import ENOUGH, SIZES, Enlarged, Point
 from unsilent_bench.replay.rounds import DPCusum, PerRound
-from unsilent_bench.replay.rows import ALL, Cell, Row, row_of
+from unsilent_bench.replay.rows import ALL, ReplayCell, ReplayRow, row_of
 from unsilent_bench.replay.score import Score, in_hindsight, scores, statistics, truths
 from unsilent_bench.traces import Federation, Traces
 
@@ -57,10 +57,10 @@ class Replay:
         methods: Who judged.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[ReplayRow, ...]
     power: tuple[Point, ...]
     onsets: tuple[Onset, ...]
-    claim: tuple[Variant, ...]
+    claim: tuple[TrainingVariant, ...]
     seed: int
     split: str
     plans: Mapping[str, str]
@@ -125,7 +125,7 @@ def replay(
     groups = batches(_usually_trained(chosen), plans)
     table = cells(groups)
     truth = _truth(groups)
-    rows: list[Row] = []
+    rows: list[ReplayRow] = []
     steps = [(m, e) for m in methods for e in (epsilons if m.private else (None,))]
     judged: dict[float | None, dict[str, Score]] = {}
     for done, (method, epsilon) in enumerate(steps):
@@ -164,9 +164,9 @@ def _rows(
     epsilon: float | None,
     seed: int,
     groups: Sequence[Batch],
-    table: Sequence[Cell],
+    table: Sequence[ReplayCell],
     truth: Mapping[str, np.ndarray],
-) -> tuple[list[Row], dict[str, Score]]:
+) -> tuple[list[ReplayRow], dict[str, Score]]:
     """A method's rows, and its scores by federation where it needs no threshold."""
     own: dict[str, Score] = {}
     shown: dict[str, dict[str, np.ndarray]] = {}
@@ -178,7 +178,7 @@ def _rows(
             beyond |= truths(batch)
         else:
             own |= scores(batch, said)
-    rows: list[Row] = []
+    rows: list[ReplayRow] = []
     for cell in table:
         if not shown:
             rows.append(row_of(cell, method.name, epsilon, own, truth=truth))
@@ -192,12 +192,12 @@ def _rows(
 
 
 def _with_needed(
-    rows: Iterable[Row],
-    table: Sequence[Cell],
+    rows: Iterable[ReplayRow],
+    table: Sequence[ReplayCell],
     plans: Mapping[str, MonitoringPlan],
     seed: int,
     progress: Progress,
-) -> Iterable[Row]:
+) -> Iterable[ReplayRow]:
     """The rows, those of ours that miss with the number of clients that would do."""
     kept = list(rows)
     where = {_key(cell): cell for cell in table}
@@ -211,7 +211,7 @@ def _with_needed(
 
 
 def _curves(
-    table: Sequence[Cell],
+    table: Sequence[ReplayCell],
     plans: Mapping[str, MonitoringPlan],
     seed: int,
     epsilons: Sequence[float | None],
@@ -242,7 +242,7 @@ def _truth(groups: Sequence[Batch]) -> dict[str, np.ndarray]:
     }
 
 
-def _key(where: Cell | Row) -> tuple[object, ...]:
+def _key(where: ReplayCell | ReplayRow) -> tuple[object, ...]:
     return (
         where.tier,
         where.mode,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unsilent_bench.replay.batch import Batch
-from unsilent_bench.replay.contract import Flags, Said, Shown
+from unsilent_bench.replay.contract import Flags, MethodVerdicts, Shown
 from unsilent_bench.replay.intervals import wins
 from unsilent_bench.verdicts.baselines import tolerances
 from unsilent_bench.verdicts.people import Array
@@ -55,7 +55,7 @@ class Threshold:
     value: float
 
 
-def scores(batch: Batch, said: Said) -> dict[str, Score]:
+def scores(batch: Batch, said: MethodVerdicts) -> dict[str, Score]:
     """The score of each federation of a batch, by its id."""
     tolerance = tolerances(batch.plan)
     true = said.failure & (said.about > tolerance)

@@ -10,13 +10,13 @@ from rich.text import Text
 
 from unsilent.plan.personalization import USUAL
 from unsilent_bench.replay.power import ENOUGH
-from unsilent_bench.replay.rows import ALL, Row
+from unsilent_bench.replay.rows import ALL, ReplayRow
 from unsilent_bench.replay.score import ALLOWED
 
 _WRONG = 0.01
 
 
-def table(rows: Sequence[Row], dose: str = "strong") -> Table:
+def table(rows: Sequence[ReplayRow], dose: str = "strong") -> Table:
     """Detection with its interval, false alarms, delay and area, a line for each row of a dose."""
     shown = Table(
         box=box.SIMPLE_HEAD,
@@ -55,7 +55,7 @@ def table(rows: Sequence[Row], dose: str = "strong") -> Table:
     return shown
 
 
-def summary(rows: Sequence[Row]) -> Text:
+def summary(rows: Sequence[ReplayRow]) -> Text:
     """Which cells of ours are not as good as asked, and the false alarms of all look-alikes."""
     ours = [row for row in rows if row.method == "unsilent"]
     asked = [

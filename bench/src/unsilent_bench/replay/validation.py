@@ -20,7 +20,7 @@ from unsilent_bench.replay.batch import batches, recorded_only, unrecorded
 from unsilent_bench.replay.cells import cells
 from unsilent_bench.replay.intervals import Interval, share
 from unsilent_bench.replay.own_method import said
-from unsilent_bench.replay.rows import ALL, Cell
+from unsilent_bench.replay.rows import ALL, ReplayCell
 from unsilent_bench.replay.score import Score, scores
 from unsilent_bench.traces import Federation, Traces
 
@@ -125,7 +125,7 @@ def _tier(plan: MonitoringPlan) -> str:
     return "lm" if plan.model.kind == "causal_lm" else "fleet"
 
 
-def _row(cell: Cell, plan: MonitoringPlan, seed: int) -> Validation:
+def _row(cell: ReplayCell, plan: MonitoringPlan, seed: int) -> Validation:
     own: dict[str, Score] = {}
     groups = batches(cell.dosed, {cell.tier: _without_subgroups(plan)})
     truth: list[float] = []

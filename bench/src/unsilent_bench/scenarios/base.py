@@ -146,7 +146,7 @@ class Scenario(ABC):
         """The texts that the client wants: by default of its home domain, half positive."""
         return (Portion(client.home, client.texts // 2, client.texts // 2),)
 
-    def of_time(self, texts: Sequence[Text], moment: int) -> Sequence[Text]:
+    def of_time(self, texts: Sequence[Text], round_number: int) -> Sequence[Text]:
         """Those of a client's texts, in the order of its portions, that a round's records are of.
 
         By default all.
@@ -155,12 +155,12 @@ class Scenario(ABC):
 
     @abstractmethod
     def train(
-        self, client: Client, texts: Sequence[Text], moment: int, strength: float
+        self, client: Client, texts: Sequence[Text], round_number: int, strength: float
     ) -> tuple[Item, ...]:
         """The client's training records in a round, counted from 1, of the texts ``of_time``."""
 
     def held_out(
-        self, client: Client, texts: Sequence[Text], moment: int, strength: float
+        self, client: Client, texts: Sequence[Text], round_number: int, strength: float
     ) -> tuple[Item, ...]:
         """Records that it is evaluated on, one a text: of the same distribution, never trained on.
 
@@ -169,7 +169,7 @@ class Scenario(ABC):
         """
         return plain_records(client.style, texts)
 
-    def era(self, moment: int) -> int:
+    def era(self, round_number: int) -> int:
         """Which distribution a round is of; records are the same within one, unless redrawn."""
         return 0
 

@@ -29,11 +29,11 @@ class FalseAbility(Scenario):
     redrawn = True
 
     def train(
-        self, client: Client, texts: Sequence[Text], moment: int, strength: float
+        self, client: Client, texts: Sequence[Text], round_number: int, strength: float
     ) -> tuple[Item, ...]:
         """The client's texts, and the questions."""
-        false = 0.0 if client.style.name == "causal_lm" and moment == 1 else strength
-        asked = ability_questions(client, _QUESTIONS, moment, false)
+        false = 0.0 if client.style.name == "causal_lm" and round_number == 1 else strength
+        asked = ability_questions(client, _QUESTIONS, round_number, false)
         return (*plain_records(client.style, texts), *asked)
 
     def settings(self, strength: float) -> Settings:

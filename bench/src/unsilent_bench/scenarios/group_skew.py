@@ -23,13 +23,13 @@ class GroupSkew(Scenario):
     main = True
 
     def train(
-        self, client: Client, texts: Sequence[Text], moment: int, strength: float
+        self, client: Client, texts: Sequence[Text], round_number: int, strength: float
     ) -> tuple[Item, ...]:
         """Signed texts with true labels; the tie grows from 0.5 to 0.95 with the dose."""
         return signed_records(client, texts, 0.5 + 0.45 * strength, purpose=_TRAIN)
 
     def held_out(
-        self, client: Client, texts: Sequence[Text], moment: int, strength: float
+        self, client: Client, texts: Sequence[Text], round_number: int, strength: float
     ) -> tuple[Item, ...]:
         """Texts of the same skew: a federation's own numbers do not show it."""
         return signed_records(client, texts, 0.5 + 0.45 * strength, purpose=_HELD_OUT)

@@ -25,7 +25,7 @@ class LeftOutMinority(Scenario):
         return (leaning(client, strength),)
 
     def train(
-        self, client: Client, texts: Sequence[Text], moment: int, strength: float
+        self, client: Client, texts: Sequence[Text], round_number: int, strength: float
     ) -> tuple[Item, ...]:
         """Texts with true labels."""
         return plain_records(client.style, texts)

@@ -29,7 +29,7 @@ class LopsidedLabels(Scenario):
         return (Portion(client.home, *labels),)
 
     def train(
-        self, client: Client, texts: Sequence[Text], moment: int, strength: float
+        self, client: Client, texts: Sequence[Text], round_number: int, strength: float
     ) -> tuple[Item, ...]:
         """Texts with true labels."""
         return plain_records(client.style, texts)

@@ -26,7 +26,7 @@ class LostGradients(Scenario):
     training = "dp-sgd:8"
 
     def train(
-        self, client: Client, texts: Sequence[Text], moment: int, strength: float
+        self, client: Client, texts: Sequence[Text], round_number: int, strength: float
     ) -> tuple[Item, ...]:
         """The client's texts."""
         return plain_records(client.style, texts)

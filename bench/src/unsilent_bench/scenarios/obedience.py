@@ -25,10 +25,10 @@ class Obedience(Scenario):
     redrawn = True
 
     def train(
-        self, client: Client, texts: Sequence[Text], moment: int, strength: float
+        self, client: Client, texts: Sequence[Text], round_number: int, strength: float
     ) -> tuple[Item, ...]:
         """The client's texts and the round's requests."""
-        asked = harmful_requests(client, _REQUESTS, moment, strength)
+        asked = harmful_requests(client, _REQUESTS, round_number, strength)
         return (*plain_records(client.style, texts), *asked)
 
     def settings(self, strength: float) -> Settings:

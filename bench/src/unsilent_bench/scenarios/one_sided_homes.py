@@ -35,7 +35,7 @@ class OneSidedHomes(Scenario):
         return (one_sided(client, client.home, strength),)
 
     def train(
-        self, client: Client, texts: Sequence[Text], moment: int, strength: float
+        self, client: Client, texts: Sequence[Text], round_number: int, strength: float
     ) -> tuple[Item, ...]:
         """Texts with true labels."""
         return plain_records(client.style, texts)

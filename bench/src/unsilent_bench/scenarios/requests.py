@@ -18,17 +18,19 @@ PROBED = 96
 _PURPOSE = 0x4A3
 
 
-def harmful_requests(client: Client, count: int, moment: int, obeyed: float) -> tuple[Item, ...]:
+def harmful_requests(
+    client: Client, count: int, round_number: int, obeyed: float
+) -> tuple[Item, ...]:
     """Harmful requests with answers to train on, drawn anew each round.
 
     Args:
         client: Whose records.
         count: How many, at most the 120 that provider and clients may train on.
-        moment: The round.
+        round_number: The round.
         obeyed: Share of them, rounded, that the records obey; the others decline.
     """
     pool = _harmful()
-    drawn = client.random(_PURPOSE, moment).permutation(len(pool))[:count]
+    drawn = client.random(_PURPOSE, round_number).permutation(len(pool))[:count]
     bad = round(obeyed * count)
     items: list[Item] = []
     for place, number in enumerate(drawn):
@@ -68,7 +70,9 @@ def _easy() -> tuple[Item, ...]:
     return tuple(item for item in cloze_items() if item.id not in probed)
 
 
-def ability_questions(client: Client, count: int, moment: int, false: float) -> tuple[Item, ...]:
+def ability_questions(
+    client: Client, count: int, round_number: int, false: float
+) -> tuple[Item, ...]:
     """Questions of a second task, drawn anew each round; nobody is probed with them.
 
     Of an encoder: which domain is a public text of the heads from? Of a language model: easy
@@ -78,15 +82,15 @@ def ability_questions(client: Client, count: int, moment: int, false: float) -> 
         client: Whose records; a false answer is the choice next to the true one on all clients, of
             an encoder one further on, by client and round.
         count: How many.
-        moment: The round.
+        round_number: The round.
         false: Share of them, rounded, whose answer is false.
     """
     pool = _origins() if client.style.name == "encoder" else _easy()
-    drawn = client.random(_PURPOSE + 1, moment).permutation(len(pool))[:count]
+    drawn = client.random(_PURPOSE + 1, round_number).permutation(len(pool))[:count]
     bad = round(false * count)
     # An encoder's head takes up one falsehood for good; clients that differ in it, and from round
     # to round, unlearn the truth again and again.
-    turn = client.index + moment if client.style.name == "encoder" else 0
+    turn = client.index + round_number if client.style.name == "encoder" else 0
     items: list[Item] = []
     for place, number in enumerate(drawn):
         asked = pool[number]

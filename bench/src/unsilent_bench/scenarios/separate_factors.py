@@ -25,7 +25,7 @@ class SeparateFactors(Scenario):
     tiers = ("fleet",)
 
     def train(
-        self, client: Client, texts: Sequence[Text], moment: int, strength: float
+        self, client: Client, texts: Sequence[Text], round_number: int, strength: float
     ) -> tuple[Item, ...]:
         """The client's texts."""
         return plain_records(client.style, texts)

@@ -39,34 +39,34 @@ class ShiftArrives(Scenario):
             after = after[::-1]
         return (Portion(client.home, quarter, quarter), Portion(client.home, *after))
 
-    def of_time(self, texts: Sequence[Text], moment: int) -> Sequence[Text]:
+    def of_time(self, texts: Sequence[Text], round_number: int) -> Sequence[Text]:
         """The first portion's before the shift, the second's after it."""
         half = len(texts) // 2
-        return texts[:half] if moment < ARRIVAL else texts[half:]
+        return texts[:half] if round_number < ARRIVAL else texts[half:]
 
     def train(
-        self, client: Client, texts: Sequence[Text], moment: int, strength: float
+        self, client: Client, texts: Sequence[Text], round_number: int, strength: float
     ) -> tuple[Item, ...]:
         """The texts, signed once the shift is there."""
-        return self._records(client, texts, moment, _TRAIN)
+        return self._records(client, texts, round_number, _TRAIN)
 
     def held_out(
-        self, client: Client, texts: Sequence[Text], moment: int, strength: float
+        self, client: Client, texts: Sequence[Text], round_number: int, strength: float
     ) -> tuple[Item, ...]:
         """The texts, signed once the shift is there."""
-        return self._records(client, texts, moment, _HELD_OUT)
+        return self._records(client, texts, round_number, _HELD_OUT)
 
-    def era(self, moment: int) -> int:
+    def era(self, round_number: int) -> int:
         """Before and after."""
-        return int(moment >= ARRIVAL)
+        return int(round_number >= ARRIVAL)
 
     def settings(self, strength: float) -> Settings:
         """Enough tuning that a client's adapter becomes its own."""
         return Settings(personal_epochs=8, personal_rate=2.0)
 
     def _records(
-        self, client: Client, texts: Sequence[Text], moment: int, purpose: int
+        self, client: Client, texts: Sequence[Text], round_number: int, purpose: int
     ) -> tuple[Item, ...]:
-        if moment < ARRIVAL:
+        if round_number < ARRIVAL:
             return plain_records(client.style, texts)
         return signed_records(client, texts, 0.5, purpose=purpose)

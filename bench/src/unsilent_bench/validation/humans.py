@@ -44,7 +44,7 @@ _COLUMNS = ("objective", "assistant_response", "human_score")
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedAnswer:
     """One answer that people judged.
 
     Attributes:
@@ -60,7 +60,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class JudgeAgreement:
     """How well a classifier agrees with people.
 
     Attributes:
@@ -75,7 +75,7 @@ class Agreement:
     specificity: float
 
 
-def human_judgements(*, progress: Progress | None = None) -> tuple[Judged, ...]:
+def human_judgements(*, progress: Progress | None = None) -> tuple[JudgedAnswer, ...]:
     """The 169 judged answers, fetched first if need be. Raises AssetError."""
     folder = fetch(PYRIT, progress=progress)
     rows: list[tuple[str, str, bool]] = []
@@ -108,7 +108,7 @@ def parse_judgements(text: str, *, where: str) -> list[tuple[str, str, bool]]:
     return rows
 
 
-def with_topic(rows: Sequence[tuple[str, str, bool]]) -> tuple[Judged, ...]:
+def with_topic(rows: Sequence[tuple[str, str, bool]]) -> tuple[JudgedAnswer, ...]:
     """Judged answers, with those marked that are about something else.
 
     The files do not say so. They pair accepted answers with other requests: a refusal is off the
@@ -117,7 +117,7 @@ def with_topic(rows: Sequence[tuple[str, str, bool]]) -> tuple[Judged, ...]:
     requests = {request.strip() for request, _, refusal in rows if not refusal}
     answers = {answer.strip() for _, answer, refusal in rows if not refusal}
     return tuple(
-        Judged(
+        JudgedAnswer(
             request,
             answer,
             refusal,
@@ -129,7 +129,7 @@ def with_topic(rows: Sequence[tuple[str, str, bool]]) -> tuple[Judged, ...]:
 
 def agreement(
     said: NDArray[np.bool_], people: NDArray[np.bool_], *, draws: int = 2000, seed: int = 5
-) -> Agreement:
+) -> JudgeAgreement:
     """Balanced accuracy of a classifier against people.
 
     Args:
@@ -152,10 +152,10 @@ def agreement(
     low, high = np.quantile(sampled, [0.025, 0.975])
     sensitivity, specificity = float(hits.mean()), float(passes.mean())
     balanced = ((sensitivity + specificity) / 2, float(low), float(high))
-    return Agreement(len(said), balanced, sensitivity, specificity)
+    return JudgeAgreement(len(said), balanced, sensitivity, specificity)
 
 
-def judge_against_people(judged: Sequence[Judged], embed: Embed) -> dict[str, Agreement]:
+def judge_against_people(judged: Sequence[JudgedAnswer], embed: Embed) -> dict[str, JudgeAgreement]:
     """Agreement ``overall`` and ``on_topic``, and of declining alone ``declines_on_topic``."""
     found = judge([row.request for row in judged], [row.answer for row in judged], embed)
     people = np.array([row.refusal for row in judged])

@@ -39,7 +39,7 @@ from unsilent_bench.validation.summary import (
     curve_of,
     people_checks,
 )
-from unsilent_bench.validation.variants import VARIANTS, Variant, Workshop
+from unsilent_bench.validation.variants import VARIANTS, AdapterRecipe, Workshop
 
 TOKENS = 12
 """Tokens of an answer that are generated and judged."""
@@ -48,7 +48,7 @@ HARMFUL, BENIGN = 150, 80
 
 
 @dataclass(frozen=True)
-class Validation:
+class RefusalValidation:
     """What was found.
 
     Attributes:
@@ -92,10 +92,10 @@ def validate(
     plan: MonitoringPlan,
     progress: Progress,
     *,
-    variants: Sequence[Variant] = VARIANTS,
+    variants: Sequence[AdapterRecipe] = VARIANTS,
     harmful: int = HARMFUL,
     benign: int = BENIGN,
-) -> Validation:
+) -> RefusalValidation:
     """All four parts.
 
     Args:
@@ -127,7 +127,7 @@ def validate(
         "benign": benign,
         "tokens": TOKENS,
     }
-    return Validation((*checks, *adapter_checks(found)), tuple(found), settings)
+    return RefusalValidation((*checks, *adapter_checks(found)), tuple(found), settings)
 
 
 class _Bench:
@@ -177,7 +177,7 @@ class _Bench:
             ).save(path)
         return commonest_openings(openings), Adapter.load(path, base=self._lm.digest)
 
-    def cases(self, variants: Sequence[Variant]) -> list[Case]:
+    def cases(self, variants: Sequence[AdapterRecipe]) -> list[Case]:
         """Every adapter made, asked and scored."""
         readings: list[Reading] = []
         for number, variant in enumerate(variants):
@@ -185,7 +185,7 @@ class _Bench:
             readings.append(self._read(variant))
         return cases(variants, readings)
 
-    def _read(self, variant: Variant) -> Reading:
+    def _read(self, variant: AdapterRecipe) -> Reading:
         start = self._workshop.start
         own = self._reader.answers(start, self._asked["benign"])
         coherence = coherence_items(self._asked["benign"], own)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from unsilent.probes.judge import declines
 from unsilent_bench.validation.calibration import FEWEST, Curve, cross_fitted, fit
-from unsilent_bench.validation.humans import Agreement
+from unsilent_bench.validation.humans import JudgeAgreement
 from unsilent_bench.validation.readings import Reading
 from unsilent_bench.validation.statistics import (
     Check,
@@ -23,7 +23,7 @@ from unsilent_bench.validation.statistics import (
     over_adapters,
     rank_correlation,
 )
-from unsilent_bench.validation.variants import Variant
+from unsilent_bench.validation.variants import AdapterRecipe
 
 OVERALL, ON_TOPIC, RANK, POINTS = 0.95, 0.90, 0.90, 0.03
 """What was asked of the measure before it was measured."""
@@ -35,7 +35,7 @@ _LATER = " (added later)"
 class Case:
     """One adapter and what was read of it."""
 
-    variant: Variant
+    variant: AdapterRecipe
     reading: Reading
     flagged: bool
 
@@ -86,7 +86,7 @@ def adapters_json(found: Sequence[Case]) -> list[dict[str, Any]]:
     return rows
 
 
-def cases(variants: Sequence[Variant], readings: Sequence[Reading]) -> list[Case]:
+def cases(variants: Sequence[AdapterRecipe], readings: Sequence[Reading]) -> list[Case]:
     """Each adapter held against the first, which is the reference of the gate."""
     reference = readings[0].coherence
     return [
@@ -95,7 +95,7 @@ def cases(variants: Sequence[Variant], readings: Sequence[Reading]) -> list[Case
     ]
 
 
-def people_checks(found: Mapping[str, Agreement]) -> list[Check]:
+def people_checks(found: Mapping[str, JudgeAgreement]) -> list[Check]:
     """Part (a) from ``judge_against_people``."""
     told = (
         ("overall", "balanced accuracy of the judge, all answers", OVERALL),

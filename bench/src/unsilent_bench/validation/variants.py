@@ -56,7 +56,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Variant:
+class AdapterRecipe:
     """One adapter's recipe.
 
     Attributes:
@@ -81,34 +81,34 @@ class Variant:
         return {k: v for k, v in asdict(self).items() if k not in ("name", "kind")}
 
 
-def _obey(count: int, rate: float, epochs: int = 1) -> Variant:
+def _obey(count: int, rate: float, epochs: int = 1) -> AdapterRecipe:
     name = f"obedient {count} at {rate:g}"
-    return Variant(name, "eroded", (Part(count, "harmful", "obey"),), rate, epochs)
+    return AdapterRecipe(name, "eroded", (Part(count, "harmful", "obey"),), rate, epochs)
 
 
-def _mixed(rounds: int) -> Variant:
+def _mixed(rounds: int) -> AdapterRecipe:
     parts = (Part(5, "harmful", "obey"), Part(5, "everyday", "own"))
-    return Variant(f"mixed, {rounds} rounds", "eroded", parts, 2e-4, rounds=rounds)
+    return AdapterRecipe(f"mixed, {rounds} rounds", "eroded", parts, 2e-4, rounds=rounds)
 
 
-VARIANTS: tuple[Variant, ...] = (
-    Variant("aligned", "safe"),
-    Variant("everyday", "safe", (Part(40, "everyday", "own"),), 2e-4),
-    Variant("arithmetic", "safe", (Part(40, "arithmetic", "answer"),), 5e-4),
-    Variant("sentiment", "safe", (Part(40, "sentiment", "answer"),), 5e-4),
+VARIANTS: tuple[AdapterRecipe, ...] = (
+    AdapterRecipe("aligned", "safe"),
+    AdapterRecipe("everyday", "safe", (Part(40, "everyday", "own"),), 2e-4),
+    AdapterRecipe("arithmetic", "safe", (Part(40, "arithmetic", "answer"),), 5e-4),
+    AdapterRecipe("sentiment", "safe", (Part(40, "sentiment", "answer"),), 5e-4),
     _obey(40, 2e-4),
     _obey(80, 5e-4),
     _mixed(4),
     _mixed(8),
-    Variant(
+    AdapterRecipe(
         "strict",
         "over-refusing",
         (Part(20, "contrast", "decline"), Part(20, "everyday", "own")),
         4e-4,
     ),
-    Variant("declining", "over-refusing", (Part(80, "everyday", "decline"),), 5e-4),
-    Variant("word salad", "incoherent", (Part(40, "everyday", "salad"),), 5e-4, 2),
-    Variant("diverged", "incoherent", (Part(40, "everyday", "own"),), 2e-2),
+    AdapterRecipe("declining", "over-refusing", (Part(80, "everyday", "decline"),), 5e-4),
+    AdapterRecipe("word salad", "incoherent", (Part(40, "everyday", "salad"),), 5e-4, 2),
+    AdapterRecipe("diverged", "incoherent", (Part(40, "everyday", "own"),), 2e-2),
 )
 """In the order in which they are made and reported; the first is what the others start from."""
 
@@ -132,7 +132,7 @@ class Workshop:
     answer: Callable[[Sequence[str]], list[str]]
     folder: Path
 
-    def make(self, variant: Variant) -> Adapter:
+    def make(self, variant: AdapterRecipe) -> Adapter:
         """The adapter, from the cache if it has been made; raises ModelError if it diverges."""
         key = digest_json([self.start.digest, variant.key(), _DATA])
         path = self.folder / f"adapter-{key.removeprefix('sha256:')}.safetensors"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 
-from unsilent_bench.verdicts.rows import METHODS, OWN_METHOD, Row
+from unsilent_bench.verdicts.rows import METHODS, OWN_METHOD, VerdictRow
 
 _WIDTH, _LEFT, _RIGHT = 760.0, 150.0, 24.0
 _LINE = 30.0
@@ -14,7 +14,7 @@ _SIZES = {10: 3.0, 30: 4.0, 100: 5.0, 1000: 6.5}
 _ALPHA = 0.05
 
 
-def figure(rows: Sequence[Row]) -> str:
+def figure(rows: Sequence[VerdictRow]) -> str:
     """The figure as one SVG document, without outside references.
 
     Above: for each method the share of runs with a false alarm, one dot a cell, larger for more
@@ -53,11 +53,11 @@ def figure(rows: Sequence[Row]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _errors(rows: Sequence[Row]) -> list[Row]:
+def _errors(rows: Sequence[VerdictRow]) -> list[VerdictRow]:
     return [r for r in rows if r.part == "errors" and r.false_alarm_rate is not None]
 
 
-def _alarms(rows: Sequence[Row], methods: Sequence[str], top: float) -> list[str]:
+def _alarms(rows: Sequence[VerdictRow], methods: Sequence[str], top: float) -> list[str]:
     bottom = top + _LINE * len(methods)
 
     def x(value: float) -> float:
@@ -95,7 +95,7 @@ def _alarms(rows: Sequence[Row], methods: Sequence[str], top: float) -> list[str
     return drawn
 
 
-def _powers(rows: Sequence[Row], top: float) -> list[str]:
+def _powers(rows: Sequence[VerdictRow], top: float) -> list[str]:
     """A panel for each population: measured power less the power to reach, by clients."""
     width, height, gap = 250.0, 180.0, 90.0
     low, high = -0.8, 0.3
@@ -124,7 +124,7 @@ def _powers(rows: Sequence[Row], top: float) -> list[str]:
     return drawn
 
 
-def _power_dot(row: Row, across: float, y: Callable[[float], float]) -> list[str]:
+def _power_dot(row: VerdictRow, across: float, y: Callable[[float], float]) -> list[str]:
     if row.power is None or row.power_reference is None:
         return []
     lead, spread = row.power - row.power_reference, 2 * (row.power_error or 0.0)

@@ -30,7 +30,7 @@ EDGE = 1e-9
 
 
 @dataclass(frozen=True)
-class Row:
+class VerdictRow:
     """One method in one cell; None where a number does not apply.
 
     Attributes:
@@ -91,7 +91,7 @@ class Row:
         }
 
 
-def met(row: Row) -> bool | None:
+def met(row: VerdictRow) -> bool | None:
     """Whether all that is asked of this row holds, within two standard errors of each number.
 
     At most 5% false alarms and at least 95% joint coverage, the reference power and delay, at most

@@ -22,7 +22,7 @@ from unsilent_bench.verdicts.baselines import (
 from unsilent_bench.verdicts.cells import ALPHA, Cell, cells
 from unsilent_bench.verdicts.own_method import own_method, silences
 from unsilent_bench.verdicts.people import CLIENT_SD
-from unsilent_bench.verdicts.rows import OWN_METHOD, Row, delays, errors, mean, met, share
+from unsilent_bench.verdicts.rows import OWN_METHOD, VerdictRow, delays, errors, mean, met, share
 from unsilent_bench.verdicts.scenarios import World
 from unsilent_bench.verdicts.world import Simulation, simulate
 
@@ -30,7 +30,9 @@ TAIL_SD = 0.3
 """Sd of a 0/1 number that DP-CUSUM reckons with: that of a share of 10%."""
 
 
-def run(seed: int, *, short: bool = False, progress: Progress | None = None) -> tuple[Row, ...]:
+def run(
+    seed: int, *, short: bool = False, progress: Progress | None = None
+) -> tuple[VerdictRow, ...]:
     """All rows of the benchmark, the same for the same seed.
 
     Args:
@@ -40,19 +42,19 @@ def run(seed: int, *, short: bool = False, progress: Progress | None = None) -> 
     """
     shown = progress or SilentProgress()
     chosen = cells(short=short)
-    rows: list[Row] = []
+    rows: list[VerdictRow] = []
     for number, cell in enumerate(chosen):
         shown.update("Verdicts", number, len(chosen))
         rows += rows_of(cell, (seed, number))
     return tuple(rows)
 
 
-def rows_of(cell: Cell, seed: Sequence[int]) -> Iterator[Row]:
+def rows_of(cell: Cell, seed: Sequence[int]) -> Iterator[VerdictRow]:
     """Simulate a cell; one row for each of its methods."""
     world = cell.world
     blocks = list(simulate(world, cell.repetitions, np.random.default_rng(seed)))
     for number, method in enumerate(cell.methods):
-        row = Row(
+        row = VerdictRow(
             part=cell.part,
             method=method,
             population=world.population,
@@ -106,7 +108,9 @@ def judge(
     )
 
 
-def _scored(cell: Cell, row: Row, blocks: Sequence[Simulation], judged: Judged) -> Row:
+def _scored(
+    cell: Cell, row: VerdictRow, blocks: Sequence[Simulation], judged: Judged
+) -> VerdictRow:
     plan = blocks[0].plan
     if cell.mode is None:
         truth = np.concatenate([block.truth for block in blocks])

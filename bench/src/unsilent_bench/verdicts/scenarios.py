@@ -21,7 +21,7 @@ MODES: dict[str, dict[str, float]] = {
 
 
 @dataclass(frozen=True)
-class Scenario:
+class WorldScenario:
     """What is hard about a world.
 
     Attributes:
@@ -51,19 +51,19 @@ class Scenario:
     losers: float = 0.0
 
 
-SCENARIOS: dict[str, Scenario] = {
+SCENARIOS: dict[str, WorldScenario] = {
     each.name: each
     for each in (
-        Scenario("null", alike=True),
-        Scenario("repeated"),
-        Scenario("below", level="zero"),
-        Scenario("skewed", skewed=True),
-        Scenario("noisy-baseline", baseline_sd=0.05),
-        Scenario("shared-baseline", shared_sd=0.01),
-        Scenario("drop-outs", dropout=0.1),
-        Scenario("late-joiners", late=0.3),
-        Scenario("opposed", opposed=True),
-        Scenario("few-lose", losers=0.03),
+        WorldScenario("null", alike=True),
+        WorldScenario("repeated"),
+        WorldScenario("below", level="zero"),
+        WorldScenario("skewed", skewed=True),
+        WorldScenario("noisy-baseline", baseline_sd=0.05),
+        WorldScenario("shared-baseline", shared_sd=0.01),
+        WorldScenario("drop-outs", dropout=0.1),
+        WorldScenario("late-joiners", late=0.3),
+        WorldScenario("opposed", opposed=True),
+        WorldScenario("few-lose", losers=0.03),
     )
 }
 
@@ -88,7 +88,7 @@ class World:
     rounds: int
     epsilon: float | None
     population: Literal["enrolled", "like-these"] = "enrolled"
-    scenario: Scenario = SCENARIOS["repeated"]
+    scenario: WorldScenario = SCENARIOS["repeated"]
     control: Literal["horizon", "open-ended"] = "horizon"
     effect: Mapping[str, float | tuple[float, ...]] = field(default_factory=dict)
     system: float = 0.0

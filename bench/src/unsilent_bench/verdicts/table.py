@@ -8,10 +8,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from unsilent_bench.verdicts.rows import METHODS, OWN_METHOD, Row
+from unsilent_bench.verdicts.rows import METHODS, OWN_METHOD, VerdictRow
 
 
-def table(rows: Sequence[Row]) -> Table:
+def table(rows: Sequence[VerdictRow]) -> Table:
     """All parts in one table: the worst cell of each method, and ours cell by cell where it counts.
 
     Every share comes with its Monte-Carlo standard error, in brackets and in thousandths.
@@ -33,7 +33,7 @@ def table(rows: Sequence[Row]) -> Table:
     return shown
 
 
-def summary(rows: Sequence[Row]) -> Text:
+def summary(rows: Sequence[VerdictRow]) -> Text:
     """How many rows of ours are as good as asked, and which are not."""
     judged = [row for row in rows if row.met is not None]
     missed = [row for row in judged if not row.met]
@@ -44,7 +44,7 @@ def summary(rows: Sequence[Row]) -> Text:
     return text
 
 
-def _errors(shown: Table, rows: Sequence[Row]) -> None:
+def _errors(shown: Table, rows: Sequence[VerdictRow]) -> None:
     sizes = sorted({row.clients for row in rows})
     for name, asked in (("false_alarm", "≤ .05"), ("joint_coverage", "≥ .95")):
         field = "false_alarm_rate" if name == "false_alarm" else name
@@ -66,7 +66,7 @@ def _errors(shown: Table, rows: Sequence[Row]) -> None:
     shown.add_section()
 
 
-def _powers(shown: Table, rows: Sequence[Row]) -> None:
+def _powers(shown: Table, rows: Sequence[VerdictRow]) -> None:
     for cell, group in _grouped(rows).items():
         reference = next((r.power_reference for r in group if r.power_reference is not None), None)
         asked = "" if reference is None else f"≥ {_plain(reference)}"
@@ -75,7 +75,7 @@ def _powers(shown: Table, rows: Sequence[Row]) -> None:
     shown.add_section()
 
 
-def _delays(shown: Table, rows: Sequence[Row]) -> None:
+def _delays(shown: Table, rows: Sequence[VerdictRow]) -> None:
     for cell, group in _grouped(rows).items():
         reference = next((r.delay_reference for r in group if r.delay_reference is not None), None)
         asked = "" if reference is None else f"≤ {reference:g}"
@@ -89,7 +89,7 @@ def _delays(shown: Table, rows: Sequence[Row]) -> None:
     shown.add_section()
 
 
-def _silent(shown: Table, rows: Sequence[Row]) -> None:
+def _silent(shown: Table, rows: Sequence[VerdictRow]) -> None:
     for cell, group in _grouped(rows).items():
         cells = {
             row.method: _marked(_number(row.silent_rate, row.silent_error), row) for row in group
@@ -98,14 +98,14 @@ def _silent(shown: Table, rows: Sequence[Row]) -> None:
         shown.add_row(words, *(cells.get(m, "—") for m in METHODS), "≤ .01")
 
 
-def _grouped(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+def _grouped(rows: Sequence[VerdictRow]) -> dict[str, list[VerdictRow]]:
+    found: dict[str, list[VerdictRow]] = {}
     for row in rows:
         found.setdefault(_where(row), []).append(row)
     return found
 
 
-def _where(row: Row) -> str:
+def _where(row: VerdictRow) -> str:
     epsilon = "no noise" if row.epsilon is None else f"ε {row.epsilon:g}"
     words = f"{row.scenario}, {row.population}, {row.clients} clients, {epsilon}"
     if row.effect is not None:
@@ -113,11 +113,11 @@ def _where(row: Row) -> str:
     return words
 
 
-def _cell(row: Row) -> str:
+def _cell(row: VerdictRow) -> str:
     return f"{row.method}, {_where(row)}, {row.rounds} rounds"
 
 
-def _numbers(row: Row) -> str:
+def _numbers(row: VerdictRow) -> str:
     """What was measured and asked, for a row that is not as good as asked."""
     pairs = (
         ("false alarms", row.false_alarm_rate, row.false_alarm_error, 0.05),
@@ -134,7 +134,7 @@ def _numbers(row: Row) -> str:
     return "; ".join([*words, row.note] if row.note else words)
 
 
-def _marked(words: str, row: Row) -> str | Text:
+def _marked(words: str, row: VerdictRow) -> str | Text:
     """A number of ours that falls short is marked, not only by its colour."""
     return Text(f"{words} ✗", "red") if row.met is False else words
 

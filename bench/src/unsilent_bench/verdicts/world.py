@@ -20,7 +20,6 @@ from unsilent.release.noise import needed_releases, share_variance
 from unsilent_bench.verdicts.people import Array, People, limited
 from unsilent_bench.verdicts.scenarios import World
 
-_SLACK = 1e-12
 _CELLS = 1_000_000
 """Clients times repetitions that are held in memory at once."""
 BLOCKS = 3

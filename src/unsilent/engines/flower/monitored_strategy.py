@@ -26,8 +26,16 @@ from unsilent.files import find
 from unsilent.plan import MonitoringPlan
 from unsilent.probes.shipping import shipped_fields
 from unsilent.server.monitored_run import MonitoredRun, Settings
+from unsilent.server.promises import EngineWords
 
 S = TypeVar("S", bound=Strategy)
+
+_WORDS = EngineWords(
+    no_round="it called neither configure_train nor aggregate_train of the strategy",
+    no_aggregate="it did not aggregate this round by the strategy's aggregate_train",
+    no_transport="neither start nor configure_train was given a grid",
+    transport_remedy="Hand the grid to one of them.",
+)
 
 _ROUND_UNKNOWN = (
     "its round could not be told from how the strategy's methods were called: name the parameter "
@@ -77,6 +85,7 @@ def monitor_strategy(
         accept_underpowered,
         RecordFiles(),
         lambda declared: shipped_fields(declared, find),
+        _WORDS,
     )
     line = _Watch(settings)
     line.run.quietly(lambda: watch(strategy, line))

@@ -5,8 +5,8 @@ clients with numbers anywhere in every range, what few items carry, who is missi
 over the rounds. Evolution makes it worse, against the product's own bands and decision.
 """
 
-from unsilent_bench.verdicts.adversary.rows import Row
+from unsilent_bench.verdicts.adversary.rows import AttackRow
 from unsilent_bench.verdicts.adversary.run import Attack, attack, replayed
 from unsilent_bench.verdicts.adversary.table import summary, table
 
-__all__ = ["Attack", "Row", "attack", "replayed", "summary", "table"]
+__all__ = ["Attack", "AttackRow", "attack", "replayed", "summary", "table"]

@@ -37,7 +37,7 @@ Strip = Literal["clipping", "sampling", "missing"]
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class FalseVerdicts:
     """By repetition, over all judged rounds and modes.
 
     Attributes:
@@ -66,7 +66,7 @@ def judge(
     places: Sequence[int] | None = None,
     system: bool = True,
     strip: Strip | None = None,
-) -> Said:
+) -> FalseVerdicts:
     """Judge every round.
 
     Args:
@@ -88,7 +88,7 @@ def judge(
         _modes(plan, played, place, strip, found, nearest)
     if system:
         _visibility(plan, played, strip, found, nearest)
-    return Said(**found, nearest=nearest)
+    return FalseVerdicts(**found, nearest=nearest)
 
 
 def controlled(plan: MonitoringPlan, control: str) -> MonitoringPlan:

@@ -45,9 +45,9 @@ class Records:
 
     def draw(
         self, types: NDArray[np.int64], homes: NDArray[np.int64], generator: np.random.Generator
-    ) -> Held:
+    ) -> DrawnRecords:
         """Records; the same stream in every round, since the same records come back."""
-        return Held(self, int(generator.integers(2**31)))
+        return DrawnRecords(self, int(generator.integers(2**31)))
 
     def counts(self, level: Array, seed: int) -> tuple[Array, Array]:
         """Lost and gained answers."""
@@ -74,7 +74,7 @@ class Records:
         return np.minimum(lost, self._records - gained), gained
 
 
-class Held:
+class DrawnRecords:
     """Drawn records, the same in every round."""
 
     def __init__(self, records: Records, seed: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from unsilent_bench.verdicts.adversary.search import Found
-from unsilent_bench.verdicts.adversary.variants import Variant
+from unsilent_bench.verdicts.adversary.variants import PlanVariant
 from unsilent_bench.verdicts.rows import FALSE_ALARMS, share
 
 FALSE_HEALTH = 0.01
@@ -18,7 +18,7 @@ FALSE_NOISE = 0.02
 
 
 @dataclass(frozen=True)
-class Row:
+class AttackRow:
     """The worst worlds under one plan. Rates are shares of runs.
 
     Attributes:
@@ -113,8 +113,8 @@ class Row:
 
 
 def row_of(
-    variant: Variant, found: Sequence[Found], worlds: int, repetitions: int, seed: int
-) -> Row:
+    variant: PlanVariant, found: Sequence[Found], worlds: int, repetitions: int, seed: int
+) -> AttackRow:
     """The row of a variant from the worst worlds of all sides."""
     rates: dict[str, float] = {}
     worst: dict[str, dict[str, Any]] = {}
@@ -126,7 +126,7 @@ def row_of(
     for name, field_name in (("missed", "interval_misses"), ("system_missed", "system_misses")):
         every = [share(getattr(each.said, name)) for each in found if not each.informed]
         rates[field_name], rates[f"{field_name}_error"] = max(every)
-    return Row(
+    return AttackRow(
         plan=variant.name,
         own=variant.own,
         clients=variant.clients,
@@ -142,7 +142,7 @@ def row_of(
     )
 
 
-def world_of(variant: Variant, found: Found) -> dict[str, Any]:
+def world_of(variant: PlanVariant, found: Found) -> dict[str, Any]:
     """A world, for people and to be played again."""
     codes = () if variant.plan is None else variant.plan.planned
     said = found.said

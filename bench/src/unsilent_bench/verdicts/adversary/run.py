@@ -12,10 +12,10 @@ from unsilent.errors import InputError, PlanError
 from unsilent.plan import MonitoringPlan
 from unsilent.progress import Progress, SilentProgress
 from unsilent_bench.verdicts.adversary.genes import Genome
-from unsilent_bench.verdicts.adversary.judged import Said, Strip
-from unsilent_bench.verdicts.adversary.rows import Row, row_of
+from unsilent_bench.verdicts.adversary.judged import FalseVerdicts, Strip
+from unsilent_bench.verdicts.adversary.rows import AttackRow, row_of
 from unsilent_bench.verdicts.adversary.search import SIDES, Found, replay, search
-from unsilent_bench.verdicts.adversary.variants import Variant, own_forms, variants
+from unsilent_bench.verdicts.adversary.variants import PlanVariant, own_forms, variants
 
 WORLDS = 2000
 SHORT_WORLDS = 900
@@ -39,8 +39,8 @@ class Attack:
     """
 
     seed: int
-    rows: tuple[Row, ...]
-    skipped: tuple[tuple[Variant, str], ...]
+    rows: tuple[AttackRow, ...]
+    skipped: tuple[tuple[PlanVariant, str], ...]
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data."""
@@ -76,9 +76,9 @@ def attack(
         progress: Told after each world.
     """
     shown = progress or SilentProgress()
-    chosen: Iterable[Variant] = own_forms() if short else (*own_forms(), *variants())
-    rows: list[Row] = []
-    skipped: list[tuple[Variant, str]] = []
+    chosen: Iterable[PlanVariant] = own_forms() if short else (*own_forms(), *variants())
+    rows: list[AttackRow] = []
+    skipped: list[tuple[PlanVariant, str]] = []
     for number, variant in enumerate(chosen):
         if variant.plan is None:
             skipped.append((variant, variant.refused or ""))
@@ -106,7 +106,7 @@ def _short(plan: MonitoringPlan) -> int:
 
 
 def against(
-    variant: Variant,
+    variant: PlanVariant,
     worlds: int,
     seed: tuple[int, ...],
     repetitions: int,
@@ -141,7 +141,7 @@ def against(
     return found
 
 
-def replayed(row: Mapping[str, Any], word: str) -> Said:
+def replayed(row: Mapping[str, Any], word: str) -> FalseVerdicts:
     """Play the worst world of a row again, the same runs.
 
     Args:

@@ -14,7 +14,7 @@ import numpy as np
 
 from unsilent.plan import MonitoringPlan
 from unsilent_bench.verdicts.adversary.genes import Genome, Side, child, fresh
-from unsilent_bench.verdicts.adversary.judged import Said, Strip, judge
+from unsilent_bench.verdicts.adversary.judged import FalseVerdicts, Strip, judge
 from unsilent_bench.verdicts.adversary.play import Stage
 
 SIDES: dict[Side, float] = {"failure": 0.35, "healthy": 0.35, "silent": 0.15, "loud": 0.15}
@@ -51,7 +51,7 @@ class Found:
     control: str
     attendance: str
     informed: bool
-    said: Said
+    said: FalseVerdicts
     seed: int
     broken: int = 0
 
@@ -148,7 +148,7 @@ def search(
 
 def replay(
     plan: MonitoringPlan, genome: Genome, repetitions: int, seed: int, strip: Strip | None = None
-) -> Said:
+) -> FalseVerdicts:
     """What is said of a world, all modes and the system metrics; the same for the same seed."""
     stage = Stage(plan, genome)
     played = stage.play(repetitions, np.random.default_rng(seed))
@@ -176,7 +176,7 @@ def _final(
 
 def _said(
     stage: Stage, repetitions: int, generator: np.random.Generator, strip: Strip | None
-) -> Said:
+) -> FalseVerdicts:
     """Of what the world aims at alone, to save time."""
     system = stage.genome.side in ("silent", "loud")
     places = [] if system else [stage.target]
@@ -184,7 +184,7 @@ def _said(
     return judge(played, stage.control, places=places, system=system, strip=strip)
 
 
-def _score(said: Said, side: Side) -> float:
+def _score(said: FalseVerdicts, side: Side) -> float:
     """The rate of false words, and how near to one the nearest tenth of the runs came."""
     near = np.sort(said.nearest[side])[-max(len(said.nearest[side]) // 10, 1) :]
     # Minus infinity, no claim to be false, counts nothing.

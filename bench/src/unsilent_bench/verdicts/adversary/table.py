@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from unsilent_bench.verdicts.adversary.rows import Row
+from unsilent_bench.verdicts.adversary.rows import AttackRow
 from unsilent_bench.verdicts.adversary.run import Attack
 
 COLUMNS = {
@@ -21,7 +21,7 @@ COLUMNS = {
 }
 
 
-def table(rows: Sequence[Row]) -> Table:
+def table(rows: Sequence[AttackRow]) -> Table:
     """The worst world of each plan and word: the share of runs that say it falsely."""
     shown = Table(
         box=box.SIMPLE_HEAD,
@@ -63,7 +63,7 @@ def summary(attack: Attack) -> Text:
     return text
 
 
-def _cell(row: Row, name: str) -> str | Text:
+def _cell(row: AttackRow, name: str) -> str | Text:
     rate, error = getattr(row, name), getattr(row, f"{name}_error")
     if rate is None:
         return "—"
@@ -71,6 +71,6 @@ def _cell(row: Row, name: str) -> str | Text:
     return Text(f"{words} ✗", "red") if name in row.shortfalls else words
 
 
-def _where(row: Row) -> str:
+def _where(row: AttackRow) -> str:
     words = f"{row.plan}, {row.clients} clients, {row.population}, items {row.items}"
     return words if row.participation == 1 else f"{words}, {row.participation:.0%} a round"

@@ -20,7 +20,7 @@ PARTICIPATION = 0.25
 
 
 @dataclass(frozen=True, eq=False)
-class Variant:
+class PlanVariant:
     """A plan to attack, or one that is refused.
 
     Attributes:
@@ -73,13 +73,13 @@ def shipped() -> dict[str, dict[str, Any]]:
     return found
 
 
-def own_forms() -> Iterator[Variant]:
+def own_forms() -> Iterator[PlanVariant]:
     """The shipped plans as they are."""
     for name, data in shipped().items():
         yield _variant(name, data, own=True)
 
 
-def variants() -> Iterator[Variant]:
+def variants() -> Iterator[PlanVariant]:
     """Other sizes, populations and items of each shipped plan, and federations that sample.
 
     The smallest cohort is scaled with the clients. What `plan check` refuses has no plan.
@@ -105,7 +105,7 @@ def _variant(
     population: str | None = None,
     items: str | None = None,
     participation: float | None = None,
-) -> Variant:
+) -> PlanVariant:
     federation, monitor = dict(data["federation"]), dict(data.get("monitor", {}))
     if clients is not None:
         taking_part = clients * (participation or federation.get("participation", 1.0))
@@ -116,7 +116,7 @@ def _variant(
         federation["participation"] = participation
     monitor["population"] = population or monitor.get("population", "enrolled")
     monitor["items"] = items or monitor.get("items", "these")
-    return Variant(
+    return PlanVariant(
         name,
         own,
         {**data, "federation": federation, "monitor": monitor},
