@@ -17,13 +17,9 @@ from threading import Thread
 
 import numpy as np
 
-from unsilent.client.functions import Functions
-from unsilent.client.participant import answer
-from unsilent.client.site import Site
+from unsilent import Functions, MonitoredRun, MonitoringPlan, Settings, Site, answer
 from unsilent.errors import MessageError
 from unsilent.messages import ADAPTER, Answer, Arrays, Order
-from unsilent.plan import MonitoringPlan
-from unsilent.server.monitored_run import MonitoredRun, Settings
 from unsilent.server.transport import Told, ask
 from unsilent.wire import answer_bytes, answer_of, order_bytes, order_of
 

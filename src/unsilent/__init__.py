@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from unsilent.plan import MonitoringPlan, read_plan
     from unsilent.server.monitor import Monitor
     from unsilent.server.monitored_run import MonitoredRun
+    from unsilent.server.settings import Settings
 
 try:
     __version__ = version("unsilent")
@@ -36,6 +37,7 @@ _HOMES = {
     "Monitor": "unsilent.server.monitor",
     "MonitoringPlan": "unsilent.plan",
     "PeftScore": "unsilent.engines.flower",
+    "Settings": "unsilent.server.settings",
     "Site": "unsilent.client.site",
     "answer": "unsilent.client.participant",
     "monitor_client": "unsilent.engines.flower",
@@ -53,6 +55,7 @@ __all__ = [
     "MonitoredRun",
     "MonitoringPlan",
     "PeftScore",
+    "Settings",
     "Site",
     "__version__",
     "answer",

@@ -179,7 +179,6 @@ def report(run: RunFolder) -> None:
 app.add_typer(plans.app, name="plan")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(probes.app, name="probes")
-add_installed(app)
 app.add_typer(gate.app, name="gate")
 app.add_typer(alerting.app, name="alerts")
 app.command(epilog="Example: unsilent contract plan.toml")(plans.contract)
@@ -196,6 +195,8 @@ app.command(
 app.command(epilog="Example: unsilent export runs/demo --format model-card")(category.export)
 app.command(epilog="Example: unsilent schema findings")(category.schema)
 app.command(epilog="Example: unsilent modes SF-1")(category.modes)
+# Last, so that no command of another distribution takes the place of one of these.
+add_installed(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

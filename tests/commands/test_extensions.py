@@ -53,3 +53,14 @@ def test_one_that_cannot_be_loaded_says_why_and_no_other_suffers(
 def test_what_is_installed_is_a_group_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, entry("bench", "unsilent.commands.gate:app"))
     assert isinstance(added()["bench"], typer.Typer)
+
+
+def test_a_command_of_ours_stays_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A distribution that names one of ours would otherwise answer in its place."""
+    installed(monkeypatch, entry("mine", "nowhere.at_all:app"))
+    app = typer.Typer()
+    ours = typer.Typer()
+    app.add_typer(ours, name="mine")
+    extensions.add_installed(app)
+    assert [each.typer_instance for each in app.registered_groups if each.name == "mine"] == [ours]
+    assert not [each for each in app.registered_commands if each.name == "mine"]

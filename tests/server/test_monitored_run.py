@@ -10,7 +10,8 @@ import pytest
 
 from unsilent.ledger import Ledger
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.server.monitored_run import MonitoredRun, Settings
+from unsilent.server.monitored_run import MonitoredRun
+from unsilent.server.settings import Settings
 
 
 def plan() -> MonitoringPlan:

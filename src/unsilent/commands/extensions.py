@@ -31,11 +31,15 @@ def add_installed(app: typer.Typer, group: str = "") -> None:
 
     Args:
         app: Where they belong.
-        group: The name of ``app``, empty for the top.
+        group: The name of ``app``, empty for the top, where all of our own are there already.
     """
     found = {each.name: each for each in entry_points(group=GROUP)}
     known = _OF_BENCH.get(group, {})
+    taken = {each.name for each in (*app.registered_groups, *app.registered_commands)}
     for name in [group] if group else sorted(set(found) - set(_OF_BENCH) | set(known)):
+        if not group and name in taken:
+            # A command of ours stays ours.
+            continue
         commands = _loaded(found.get(name))
         if isinstance(commands, InputError):
             for each in known if group else (name,):

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from unsilent.array_files import ArrayFiles
 from unsilent.errors import RunError, UnsilentError
 from unsilent.files import find, write_whole
 from unsilent.findings import write_findings
@@ -29,50 +27,14 @@ from unsilent.preserve import preserve_rng_state
 from unsilent.server.coordinator import Coordinator
 from unsilent.server.gate_keeper import Gate
 from unsilent.server.monitor import Monitor
-from unsilent.server.promises import EngineWords, Promises
+from unsilent.server.promises import Promises
 from unsilent.server.run_folder import NOT_MONITORED, open_folder
+from unsilent.server.settings import Settings
 from unsilent.server.transport import Transport
 
 T = TypeVar("T")
 
-
-class Storage(Protocol):
-    """How an engine's arrays lie in a file: names, types and bytes as they came."""
-
-    def save(self, path: Path, arrays: Arrays) -> None:
-        """Write arrays, whole or not at all."""
-        ...
-
-    def load(self, path: Path) -> Arrays:
-        """Read arrays. Raises ModelError if the file is damaged or not there."""
-        ...
-
-
 _LOG = logging.getLogger("unsilent.run")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run is given.
-
-    Attributes:
-        plan: A plan file, looked for beside the app's modules and in the current folder, or a plan.
-        out: The run's folder; by default ``runs/`` and the plan's name.
-        metrics: By ``loss`` and ``acc``, the name of what the run shows today; None for the first
-            metric whose name holds it.
-        accept_underpowered: Whether a plan that can reach no verdict is run.
-        storage: How the engine's arrays are kept.
-        ship: From the plan to the fields that carry its pinned probe files to the clients.
-        words: What the engine calls its own steps.
-    """
-
-    plan: str | Path | MonitoringPlan
-    out: str | Path | None = None
-    metrics: Mapping[str, str | None] = field(default_factory=dict)
-    accept_underpowered: bool = False
-    storage: Storage = field(default_factory=ArrayFiles)
-    ship: Callable[[MonitoringPlan], Mapping[str, bytes]] = lambda plan: {}
-    words: EngineWords = field(default_factory=EngineWords)
 
 
 class MonitoredRun:
@@ -82,13 +44,14 @@ class MonitoredRun:
         settings: What the user gave.
 
     Attributes:
+        settings: The same.
         transport: Reaches the nodes, once it is known.
         initial: The arrays that the run was started with, if they are known.
         round: The round that came last, 0 before the first.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._storage = settings.storage
         self.transport: Transport | None = None
         self.initial: Arrays | None = None
@@ -102,13 +65,13 @@ class MonitoredRun:
     @cached_property
     def plan(self) -> MonitoringPlan:
         """The plan. Raises InputError if it cannot be read."""
-        given = self._settings.plan
+        given = self.settings.plan
         return given if isinstance(given, MonitoringPlan) else read_plan(find(given))
 
     @cached_property
     def out(self) -> Path:
         """The run's folder, made or not. Raises as ``plan``."""
-        return Path(self._settings.out or Path("runs") / self.plan.name).absolute()
+        return Path(self.settings.out or Path("runs") / self.plan.name).absolute()
 
     @property
     def where(self) -> Path | None:
@@ -190,23 +153,8 @@ class MonitoredRun:
         self.quietly(lambda: self.end(round_number, arrays, why, nodes))
         self.quietly(lambda: self._show(round_number, metrics))
 
-    def metric(self, part: str, records: Iterable[Mapping[str, Any] | None]) -> float | None:
-        """A number that the run shows, the first that is there.
-
-        Args:
-            part: ``loss`` or ``acc``.
-            records: Metrics by name, those that count first at the front.
-        """
-        wanted = self._settings.metrics.get(part)
-        for record in records:
-            for name, value in (record or {}).items():
-                named = part in name.lower() if wanted is None else name == wanted
-                if named and isinstance(value, int | float) and np.isfinite(value):
-                    return float(value)
-        return None
-
     def _show(self, round_number: int, metrics: Mapping[str, float]) -> None:
-        loss, accuracy = (self.metric(part, (metrics,)) for part in ("loss", "acc"))
+        loss, accuracy = (self.settings.metric(part, (metrics,)) for part in ("loss", "acc"))
         if loss is not None and accuracy is not None:
             self.shown(round_number, loss, accuracy)
 
@@ -267,7 +215,7 @@ class MonitoredRun:
 
     @cached_property
     def _monitoring(self) -> Coordinator:
-        words = self._settings.words
+        words = self.settings.words
         if self._opened is None or self.transport is None:
             raise RunError(
                 f"what reaches the nodes is not known: {words.no_transport}",
@@ -280,7 +228,7 @@ class MonitoredRun:
             self._opened[0],
             self.out,
             lambda *told: None,
-            self._settings.ship(self.plan),
+            self.settings.ship(self.plan),
         )
 
     def _open(self) -> tuple[Monitor, Gate] | None:
@@ -293,7 +241,7 @@ class MonitoredRun:
     def _made(self) -> tuple[Monitor, Gate]:
         open_folder(self.plan, self.out)
         ledger = Ledger(self.out / "ledger.sqlite")
-        monitor = Monitor(self.plan, ledger, accept_underpowered=self._settings.accept_underpowered)
+        monitor = Monitor(self.plan, ledger, accept_underpowered=self.settings.accept_underpowered)
         # What kept an earlier run from beginning here keeps this one from nothing.
         (self.out / NOT_MONITORED).unlink(missing_ok=True)
         missed = RunView(ledger).events(RoundMissed)
@@ -366,7 +314,7 @@ class MonitoredRun:
         try:
             if self._opened is None:
                 _LOG.warning("this run is not monitored: %s", reason)
-                folder = Path(self._settings.out or "runs").absolute()
+                folder = Path(self.settings.out or "runs").absolute()
                 write_whole(folder / NOT_MONITORED, f"{reason}\n".encode())
             elif self._due(self.round):
                 self._record(self.round, reason)

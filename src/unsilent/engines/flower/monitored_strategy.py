@@ -25,8 +25,9 @@ from unsilent.errors import InputError, RunError
 from unsilent.files import find
 from unsilent.plan import MonitoringPlan
 from unsilent.probes.shipping import shipped_fields
-from unsilent.server.monitored_run import MonitoredRun, Settings
+from unsilent.server.monitored_run import MonitoredRun
 from unsilent.server.promises import EngineWords
+from unsilent.server.settings import Settings
 
 S = TypeVar("S", bound=Strategy)
 
@@ -240,7 +241,7 @@ class _Watch:
     def _note(self, run: MonitoredRun, number: int, result: Any) -> None:
         """What the run itself shows after a round, if it shows both."""
         records = (metrics_in(result), self._shown)
-        loss, accuracy = run.metric("loss", records), run.metric("acc", records)
+        loss, accuracy = (run.settings.metric(part, records) for part in ("loss", "acc"))
         if loss is not None and accuracy is not None:
             run.shown(number, loss, accuracy)
 
