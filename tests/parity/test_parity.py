@@ -15,6 +15,7 @@ from unsilent.items import Item, ItemSet
 from unsilent.models.base import Adapter
 from unsilent.models.causal_lm import CausalLM
 from unsilent.parity.check import Asked, Parity, ask_served, check
+from unsilent.parity.compare import TOLERANCE
 from unsilent.parity.http import Address
 from unsilent.parity.served import LlamaCpp, OpenAI
 
@@ -31,7 +32,7 @@ def checked(fake: Fake, lm: CausalLM, asked: ItemSet) -> Check:
         adapter: Adapter | None = None,
         base: Any = None,
         items: ItemSet = asked,
-        tolerance: float = 0.1,
+        tolerance: float = TOLERANCE,
     ) -> Parity:
         fake.models = {"served": served, "base": base}
         beside = None if base is None else ask("base", items)

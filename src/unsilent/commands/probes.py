@@ -156,14 +156,15 @@ def parity(
     items: Annotated[int, typer.Option(min=1, max=10_000, help="How many are asked.")] = 40,
     tolerance: Annotated[
         float, typer.Option(min=1e-6, max=100, help="Nats that a choice may differ by.")
-    ] = 0.1,
+    ] = 1.0,
     form: Annotated[
         Form,
         typer.Option(help="openai: vLLM, SGLang, llama-cpp-python; llama.cpp: its own server."),
     ] = "openai",
     timeout: Annotated[
-        float, typer.Option(min=0.1, max=3600, help="Seconds for one answer.")
-    ] = 60.0,
+        float | None,
+        typer.Option(min=0.1, max=3600, help="Seconds for one answer (default: 60)."),
+    ] = None,
     run: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="Write the result into this run's ledger."),
@@ -189,7 +190,10 @@ def parity(
             where="--served-adapter",
             remedy="Give its file by --adapter.",
         )
-    unnamed = at.startswith("hook:") or form == "llama.cpp"
+    hook = at.startswith("hook:")
+    if hook and (timeout is not None or form != "openai"):
+        raise unread("--form" if timeout is None else "--timeout", "with a hook")
+    unnamed = hook or form == "llama.cpp"
     if unnamed and (model or served_adapter):
         raise unread(
             "--model" if model else "--served-adapter", "with a hook, or with --form llama.cpp"

@@ -16,7 +16,16 @@ from unsilent.errors import InputError
 from unsilent.items import Item, ItemSet
 from unsilent.ledger.events import ParityChecked
 from unsilent.models.base import Adapter, PersonalModel
-from unsilent.parity.compare import SHARE, Acting, Answers, Comparison, Sameness, acting, compare
+from unsilent.parity.compare import (
+    IN_PROBABILITY,
+    SHARE,
+    Acting,
+    Answers,
+    Comparison,
+    Sameness,
+    acting,
+    compare,
+)
 from unsilent.parity.served import Served
 
 
@@ -73,15 +82,16 @@ class Parity:
     def said(self) -> str:
         """What is known, in sentences."""
         c, acts = self.compared, self.acts
+        far = f"{self.tolerance:g} nats or {100 * IN_PROBABILITY * self.tolerance:g} points"
         told = [
             {
-                "same": f"No item differs by more than {self.tolerance:g} nats, and with 95% "
+                "same": f"No item differs by more than {far}, and with 95% "
                 f"confidence at most {c.most:.0%} of items like these do.",
                 "different": f"{c.beyond} of {c.items} items differ by more than "
-                f"{self.tolerance:g} nats: with 95% confidence at least {c.least:.0%} of items "
+                f"{far}: with 95% confidence at least {c.least:.0%} of items "
                 "like these do.",
                 "undetermined": f"{c.beyond} of {c.items} items differ by more than "
-                f"{self.tolerance:g} nats; with 95% confidence between {c.least:.0%} and "
+                f"{far}; with 95% confidence between {c.least:.0%} and "
                 f"{c.most:.0%} of items like these do, and {SHARE:.0%} would be too many.",
             }[c.verdict]
         ]
@@ -139,7 +149,8 @@ def drawn(sets: Mapping[str, ItemSet], count: int) -> ItemSet:
     """Up to ``count`` items, of all sets in turn, by a hash of what they ask: the same each time.
 
     Chats are left out, since an endpoint puts them in a template of its own, and so are items
-    without a prompt. Raises InputError if none is left.
+    without a prompt. Of a pair one is asked, since the other would tell little more. Raises
+    InputError if none is left.
     """
     turns = [
         sorted(
@@ -152,10 +163,10 @@ def drawn(sets: Mapping[str, ItemSet], count: int) -> ItemSet:
         )
         for name, items in sets.items()
     ]
-    found: dict[tuple[str, tuple[str, ...]], Item] = {}
+    found: dict[object, Item] = {}
     for item in chain.from_iterable(zip_longest(*turns)):
         if item is not None and len(found) < count:
-            found.setdefault((item.prompt, item.choices), item)
+            found.setdefault(item.pair or (item.prompt, item.choices), item)
     if not found:
         raise InputError(
             "no item here can be asked of an endpoint",

@@ -12,13 +12,16 @@ from unsilent.ledger.location import ledger_of, open_ledger
 from unsilent.ledger.run_view import RunView
 from unsilent.models import Adapter, load_model
 from unsilent.models.hook import HOOK, hook_of
+from unsilent.modes.base import ItemRole
+from unsilent.modes.gather import needs_of
 from unsilent.parity.check import Asked, Parity, ask_served, check, drawn
 from unsilent.parity.compare import Answers
-from unsilent.parity.http import Address
+from unsilent.parity.http import TIMEOUT_S, Address
 from unsilent.parity.served import LlamaCpp, OpenAI
 from unsilent.plan import MonitoringPlan
 from unsilent.probes import load_probes
 from unsilent.probes.formats import read_probe_file
+from unsilent.probes.roles import PROBE_ROLES
 from unsilent.progress import Progress
 
 KEY = "UNSILENT_ENDPOINT_KEY"
@@ -37,7 +40,7 @@ class Options:
     probes: Path | None
     items: int
     tolerance: float
-    timeout: float
+    timeout: float | None
     run: Path | None
 
 
@@ -50,7 +53,11 @@ def check_endpoint(plan: MonitoringPlan, given: Options, progress: Progress) -> 
         ModelError: The plan's model, the adapter or the hook cannot be used.
     """
     hook = given.at.startswith(HOOK)
-    address = None if hook else Address(given.at, os.environ.get(KEY), given.timeout)
+    url = given.at
+    if given.form == "llama.cpp":
+        # Its own paths stand beside those of /v1.
+        url = url.rstrip("/").removesuffix("/v1")
+    address = None if hook else Address(url, os.environ.get(KEY), given.timeout or TIMEOUT_S)
     if given.run is not None:
         _check_run(given.run, plan)
     items = drawn(_items(plan, given.probes), given.items)
@@ -85,7 +92,9 @@ def check_endpoint(plan: MonitoringPlan, given: Options, progress: Progress) -> 
 def _items(plan: MonitoringPlan, file: Path | None) -> dict[str, ItemSet]:
     if file is not None:
         return {file.stem: read_probe_file(file)}
-    return {str(role): found for role, found in load_probes(plan).items()}
+    needed = {need.items for need in needs_of(plan.planned)}
+    roles: list[ItemRole] = [role for role in PROBE_ROLES if role in needed]
+    return {str(role): found for role, found in load_probes(plan, roles=roles).items()}
 
 
 def _check_run(folder: Path, plan: MonitoringPlan) -> None:

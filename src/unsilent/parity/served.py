@@ -125,8 +125,8 @@ class OpenAI:
         )
         if told is None:
             return self._tokens
-        made = {sum(lengths): 0, sum(lengths) - len(lengths): 1}.get(told)
-        if made is None:
+        made = 0 if told == sum(lengths) else 1
+        if told != sum(lengths) - made * len(lengths):
             raise self.at.wrong("it counts other tokens than it answers", _HARNESS)
         return made
 
