@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,25 @@ def test_a_base_beside_the_adapter_has_to_be_the_same_too(
     found = checked(served, adapter, base=tiny(seed=1))
     assert found.verdict == "different"
     assert "base is not shown to be the same" in found.said
+
+
+def test_a_base_that_is_left_open_leaves_the_whole_open(
+    checked: Check, adapter: Adapter, with_adapter: Callable[..., Any], tiny: Callable[..., Any]
+) -> None:
+    found = checked(with_adapter(adapter), adapter, base=tiny())
+    assert found.base is not None
+    unsure = replace(found, base=replace(found.base, verdict="undetermined"))
+    assert (found.verdict, unsure.verdict) == ("same", "undetermined")
+
+
+def test_blanks_at_the_end_of_a_prompt_belong_to_the_choice(
+    checked: Check, tiny: Callable[..., Any]
+) -> None:
+    some = tuple(Item(f"b{n}", f"the movie {n} was ", ("good", "bad")) for n in range(3))
+    found = checked(tiny(), items=ItemSet("blanks", some))
+    assert found.left_out == 0
+    assert found.compared.largest is not None
+    assert found.compared.largest < 1e-3
 
 
 def test_a_beginning_that_is_set_twice_is_different(
