@@ -183,6 +183,9 @@ app.add_typer(gate.app, name="gate")
 app.add_typer(alerting.app, name="alerts")
 app.command(epilog="Example: unsilent contract plan.toml")(plans.contract)
 app.command(epilog="Example: unsilent serve runs")(dashboard.serve)
+app.command(epilog="Example: unsilent parity plan.toml --at http://127.0.0.1:8000/v1 --model base")(
+    probes.parity
+)
 app.command(epilog="Example: unsilent local store/client-3 --json")(privacy.local)
 app.command(epilog="Example: unsilent landscape --format html --out landscape.html")(
     landscape.landscape

@@ -7,6 +7,8 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from unsilent.cli import app
+from unsilent.ledger.events import ParityChecked
+from unsilent.ledger.location import open_ledger
 
 
 def _run(*arguments: str, code: int = 0) -> str:
@@ -41,3 +43,17 @@ def test_an_altered_pack_exits_with_one_and_names_it(pack: bytes, tmp_path: Path
 def test_a_name_and_a_note_are_needed(run_folder: Path) -> None:
     result = CliRunner().invoke(app, ["aware", str(run_folder), "--by", " ", "--note", "x"])
     assert result.exit_code != 0
+
+
+def test_a_pack_with_an_entry_of_parity_is_whole(run_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run)
+    digest = "sha256:" + "a" * 64
+    open_ledger(run).record(
+        ParityChecked(
+            "same", "host:80", "base", digest, None, None, 40, digest, 1.0, 0.5, 0.1, 40, 0, 0.07
+        )
+    )
+    key = tmp_path / "own.pem"
+    told = json.loads(_run("evidence", str(run), "--key", str(key), "--json"))
+    assert json.loads(_run("verify", told["pack"], "--json"))["good"]

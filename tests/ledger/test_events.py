@@ -17,6 +17,7 @@ from unsilent.ledger.events import (
     GateOverridden,
     MonitoringStopped,
     OtherEvent,
+    ParityChecked,
     PersonAware,
     PlanDeclared,
     ReleaseBooked,
@@ -63,6 +64,14 @@ PAYLOADS = [
         AlertFailed(2, "hook", 7, "refused"),
         '{"channel":"hook","entry":7,"reason":"refused","round":2}',
     ),
+    (
+        ParityChecked(
+            "same", "host:80", None, ENTRY, ENTRY, "acts", 40, ENTRY, 0.1, None, 0.5, 39, 0, 0.25
+        ),
+        f'{{"acts":"acts","adapter":"{ENTRY}","alike":39,"asked":"{ENTRY}","beyond":0,'
+        '"endpoint":"host:80","items":40,"largest":null,"largest_probability":0.5,"most":0.25,'
+        f'"name":null,"reference":"{ENTRY}","tolerance":0.1,"verdict":"same"}}',
+    ),
 ]
 
 
@@ -107,6 +116,7 @@ def test_a_cost_with_an_unknown_key_is_refused(ledger):
         ("findings", {"findings": [7]}, "findings"),
         ("findings", {"clients": -1}, "clients"),
         ("missed", {"reason": None}, "reason"),
+        ("parity", {"verdict": "alike"}, "verdict"),
         ("gate", {"caused_by": [{"code": "SF-1"}]}, "caused_by"),
         ("gate", {"closed": 1}, "closed"),
         ("aware", {"by": ""}, "by"),

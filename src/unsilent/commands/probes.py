@@ -1,4 +1,4 @@
-"""The commands about probe sets."""
+"""The commands about probe sets, and about what a served model says of them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from unsilent.commands.common import Json, console, print_json, read_plan
+from unsilent.commands.common import Json, PlanFile, console, naming, print_json, read_plan, unread
 from unsilent.commands.extensions import add_installed
 from unsilent.errors import InputError
 
 ProbeRole = Literal["bias", "task", "general", "harmful", "benign"]
+Form = Literal["openai", "llama.cpp"]
+NotSame = Literal["different", "undetermined"]
+
+_EXIT_FINDING = 3
 
 app = typer.Typer(help="Known probe sets, and checks of your own.", no_args_is_help=True)
 
@@ -117,6 +121,100 @@ def check_own(
         console().print(check_text(result), soft_wrap=True)
     if not result.passed or (role is not None and result.roles.get(role)):
         raise typer.Exit(InputError.exit_code)
+
+
+def parity(
+    plan: PlanFile,
+    at: Annotated[
+        str,
+        typer.Option(
+            help="The endpoint, as http://HOST:PORT/v1, or hook:MODULE:FUNCTION. Its key, if it "
+            "wants one, in UNSILENT_ENDPOINT_KEY.",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The model's name there.")
+    ] = None,
+    adapter: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The adapter that is served, for the reference."),
+    ] = None,
+    served_adapter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The adapter's name at the endpoint, where its base is served beside it.",
+        ),
+    ] = None,
+    probes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Public items to ask instead of the plan's: they are sent."
+        ),
+    ] = None,
+    items: Annotated[int, typer.Option(min=1, max=10_000, help="How many are asked.")] = 40,
+    tolerance: Annotated[
+        float, typer.Option(min=1e-6, max=100, help="Nats that a choice may differ by.")
+    ] = 1.0,
+    form: Annotated[
+        Form,
+        typer.Option(help="openai: vLLM, SGLang, llama-cpp-python; llama.cpp: its own server."),
+    ] = "openai",
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=3600, help="Seconds for one answer (default: 60)."),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Write the result into this run's ledger."),
+    ] = None,
+    fail_on: Annotated[
+        NotSame | None,
+        typer.Option(help="Exit with 3 if it is different; with undetermined, also if open."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say whether a served model is the one that PLAN measures, in numbers.
+
+    Public items are scored by the endpoint and by the plan's model, with the adapter and without.
+    """
+    from rich.console import Console
+
+    from unsilent.parity.command import Options, check_endpoint
+    from unsilent.progress import progress_on
+
+    if served_adapter is not None and adapter is None:
+        raise InputError(
+            "the endpoint's adapter needs one to be held against",
+            where="--served-adapter",
+            remedy="Give its file by --adapter.",
+        )
+    hook = at.startswith("hook:")
+    if hook and (timeout is not None or form != "openai"):
+        raise unread("--form" if timeout is None else "--timeout", "with a hook")
+    unnamed = hook or form == "llama.cpp"
+    if unnamed and (model or served_adapter):
+        raise unread(
+            "--model" if model else "--served-adapter", "with a hook, or with --form llama.cpp"
+        )
+    if not unnamed and not (model or served_adapter):
+        raise InputError("it has to be named", where="--model", remedy="Give the served name.")
+    declared = read_plan(plan)
+    options = Options(
+        at, form, model, served_adapter, adapter, probes, items, tolerance, timeout, run
+    )
+    with progress_on(Console(stderr=True)) as progress, naming(plan):
+        found = check_endpoint(declared, options, progress)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        from unsilent.parity.show import shown
+
+        console().print(shown(found))
+    bad = {"different": {"different"}, "undetermined": {"different", "undetermined"}}
+    if fail_on and found.verdict in bad[fail_on]:
+        raise typer.Exit(_EXIT_FINDING)
 
 
 add_installed(app, "probes")

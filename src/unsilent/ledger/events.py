@@ -269,6 +269,40 @@ class AlertFailed(_Event):
 
 
 @dataclass(frozen=True)
+class ParityChecked(_Event):
+    """A served model was held against the plan's; ``unsilent.parity`` says what the numbers are.
+
+    Attributes:
+        verdict: ``same``, ``different`` or ``undetermined``.
+        endpoint, name: Host and port, or a hook; and the model's name there.
+        reference, adapter: Digests of the plan's model and of the adapter, if one.
+        acts: Whether the adapter acts, if there is one.
+        items, asked: How many were compared, and the digest of those.
+        tolerance, largest: In nats; ``largest`` is None of a model that tells only probabilities.
+        largest_probability: The largest difference of a choice's probability.
+        alike, beyond: Items with the same choice, and items beyond the tolerance.
+        most: The upper 95% end of the share of items beyond.
+    """
+
+    kind: ClassVar[str] = "parity"
+
+    verdict: Literal["same", "different", "undetermined"]
+    endpoint: Text
+    name: Text | None
+    reference: Text
+    adapter: Text | None
+    acts: Literal["acts", "absent", "unclear"] | None
+    items: Count
+    asked: Text
+    tolerance: Number
+    largest: Number | None
+    largest_probability: Number
+    alike: Count
+    beyond: Count
+    most: Number
+
+
+@dataclass(frozen=True)
 class OtherEvent:
     """An entry of a kind that this version does not know: as it is, and no error."""
 
@@ -288,6 +322,7 @@ KnownEvent = (
     | GateOverridden
     | PersonAware
     | AlertFailed
+    | ParityChecked
 )
 _KINDS: Mapping[str, type[KnownEvent]] = {
     each.kind: each for each in cast("tuple[type[KnownEvent], ...]", KnownEvent.__args__)

@@ -84,5 +84,11 @@ def _said(event: KnownEvent | OtherEvent) -> str | None:
             return f"{by} wants the adapter of round {number}: {reason}"
         case events.PersonAware(by, note):
             return f"{by} knows: {note}"
+        case events.ParityChecked():
+            acts = "" if event.acts is None else f", adapter {event.acts}"
+            return (
+                f"served by {event.endpoint}: {event.verdict}{acts}; {event.beyond} of "
+                f"{event.items} items beyond {event.tolerance:g} nats"
+            )
         case _:
             return None
