@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from unsilent.items import Item, ItemSet
-from unsilent.parity.compare import LEVEL, SHARE, Answers, acting, compare
+from unsilent.parity.compare import LEVEL, SHARE, ItemScores, acting, compare
 
 
 def items_of(count: int) -> ItemSet:
     return ItemSet("x", tuple(Item(str(n), f"{n}", ("a", "b")) for n in range(count)))
 
 
-def answers(table: NDArray[np.float64]) -> Answers:
+def answers(table: NDArray[np.float64]) -> ItemScores:
     shares = np.exp(table - table.max(axis=1, keepdims=True))
-    return Answers(shares / shares.sum(axis=1, keepdims=True), table)
+    return ItemScores(shares / shares.sum(axis=1, keepdims=True), table)
 
 
 def apart(count: int, beyond: int) -> str:
@@ -64,7 +64,7 @@ def test_a_shift_of_all_choices_shows_in_nats_and_not_in_probabilities() -> None
 
 
 def test_of_probabilities_alone_a_tenth_of_the_tolerance_counts() -> None:
-    one, near, far = (Answers(np.tile([p, 1 - p], (40, 1))) for p in (0.5, 0.509, 0.511))
+    one, near, far = (ItemScores(np.tile([p, 1 - p], (40, 1))) for p in (0.5, 0.509, 0.511))
     assert compare(items_of(40), one, near, 0.1).verdict == "same"
     assert compare(items_of(40), one, far, 0.1).verdict == "different"
     assert compare(items_of(40), one, far, 0.1).largest is None

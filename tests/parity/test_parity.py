@@ -15,7 +15,7 @@ from tests.parity.conftest import Fake
 from unsilent.items import Item, ItemSet
 from unsilent.models.base import Adapter
 from unsilent.models.causal_lm import CausalLM
-from unsilent.parity.check import Asked, Parity, ask_served, check
+from unsilent.parity.check import Parity, ServedScores, ask_served, check
 from unsilent.parity.compare import TOLERANCE
 from unsilent.parity.http import Address
 from unsilent.parity.served import LlamaCpp, OpenAI
@@ -25,7 +25,7 @@ Check = Callable[..., Parity]
 
 @pytest.fixture
 def checked(fake: Fake, lm: CausalLM, asked: ItemSet) -> Check:
-    def ask(name: str, items: ItemSet) -> Asked:
+    def ask(name: str, items: ItemSet) -> ServedScores:
         return ask_served(OpenAI(Address(f"{fake.url}/v1"), name), items, lambda _: None)
 
     def run(

@@ -20,8 +20,8 @@ from unsilent.parity.compare import (
     IN_PROBABILITY,
     SHARE,
     Acting,
-    Answers,
     Comparison,
+    ItemScores,
     Sameness,
     acting,
     compare,
@@ -30,11 +30,11 @@ from unsilent.parity.served import Served
 
 
 @dataclass(frozen=True)
-class Asked:
+class ServedScores:
     """What an endpoint said, of the items that it could be asked."""
 
     items: ItemSet
-    answers: Answers
+    answers: ItemScores
     left_out: int = 0
 
 
@@ -176,7 +176,7 @@ def drawn(sets: Mapping[str, ItemSet], count: int) -> ItemSet:
     return ItemSet("parity", tuple(found.values()))
 
 
-def ask_served(served: Served, items: ItemSet, told: Callable[[float], object]) -> Asked:
+def ask_served(served: Served, items: ItemSet, told: Callable[[float], object]) -> ServedScores:
     """What an endpoint says of the items, one after the other. Raises EndpointError, InputError."""
     rows: list[tuple[float, ...]] = []
     kept: list[Item] = []
@@ -195,31 +195,31 @@ def ask_served(served: Served, items: ItemSet, told: Callable[[float], object]) 
     table = np.full((len(rows), max(map(len, rows))), -np.inf)
     for place, row in enumerate(rows):
         table[place, : len(row)] = row
-    return Asked(
+    return ServedScores(
         ItemSet(items.name, tuple(kept)),
-        Answers(_over_choices(kept, table), table),
+        ItemScores(_over_choices(kept, table), table),
         len(items) - len(kept),
     )
 
 
-def ask_reference(model: PersonalModel, items: ItemSet, adapter: Adapter | None) -> Answers:
+def ask_reference(model: PersonalModel, items: ItemSet, adapter: Adapter | None) -> ItemScores:
     """What the plan's model says; log-likelihoods too if it is a causal language model."""
     likelihoods = getattr(model, "log_likelihoods", None)
     if likelihoods is None:
-        return Answers(model.score(items, adapter))
+        return ItemScores(model.score(items, adapter))
     table = likelihoods(items, adapter)
-    return Answers(_over_choices(items, table), table)
+    return ItemScores(_over_choices(items, table), table)
 
 
 def check(
     model: PersonalModel,
     adapter: Adapter | None,
-    asked: Asked,
+    asked: ServedScores,
     *,
     tolerance: float,
     endpoint: str,
     name: str | None = None,
-    base: Asked | None = None,
+    base: ServedScores | None = None,
 ) -> Parity:
     """Hold what an endpoint said against the reference.
 

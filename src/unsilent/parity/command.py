@@ -14,8 +14,8 @@ from unsilent.models import Adapter, load_model
 from unsilent.models.hook import HOOK, hook_of
 from unsilent.modes.base import ItemRole
 from unsilent.modes.gather import needs_of
-from unsilent.parity.check import Asked, Parity, ask_served, check, drawn
-from unsilent.parity.compare import Answers
+from unsilent.parity.check import Parity, ServedScores, ask_served, check, drawn
+from unsilent.parity.compare import ItemScores
 from unsilent.parity.http import TIMEOUT_S, Address
 from unsilent.parity.served import LlamaCpp, OpenAI
 from unsilent.plan import MonitoringPlan
@@ -65,9 +65,9 @@ def check_endpoint(plan: MonitoringPlan, given: Options, progress: Progress) -> 
     model = load_model(plan)
     adapter = None if given.adapter is None else Adapter.load(given.adapter, base=model.digest)
 
-    def ask(name: str | None) -> Asked:
+    def ask(name: str | None) -> ServedScores:
         if address is None:
-            return Asked(items, Answers(hook_of(given.at).score(items, None)))
+            return ServedScores(items, ItemScores(hook_of(given.at).score(items, None)))
         served = LlamaCpp(address) if given.form == "llama.cpp" else OpenAI(address, str(name))
         return ask_served(served, items, lambda share: progress.update("ask", share, 1.0))
 

@@ -37,7 +37,7 @@ _NEARER = 0.5
 
 
 @dataclass(frozen=True)
-class Answers:
+class ItemScores:
     """What a model says of items.
 
     Attributes:
@@ -109,7 +109,7 @@ class Acting:
         return asdict(self)
 
 
-def compare(items: ItemSet, one: Answers, other: Answers, tolerance: float) -> Comparison:
+def compare(items: ItemSet, one: ItemScores, other: ItemScores, tolerance: float) -> Comparison:
     """How far two models are apart on the same items.
 
     Args:
@@ -143,7 +143,7 @@ def compare(items: ItemSet, one: Answers, other: Answers, tolerance: float) -> C
     )
 
 
-def acting(items: ItemSet, served: Answers, base: Answers, adapted: Answers) -> Acting:
+def acting(items: ItemSet, served: ItemScores, base: ItemScores, adapted: ItemScores) -> Acting:
     """Whether the endpoint answers as the reference does with an adapter, or without.
 
     Args:
