@@ -110,11 +110,11 @@ def test_a_function_is_asked_for_probabilities(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (tmp_path / "own_endpoint.py").write_text(
+    (tmp_path / "parity_endpoint.py").write_text(
         "def score(items):\n    return [[1 / len(i.choices)] * len(i.choices) for i in items]\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    at = ["--at", "hook:own_endpoint:score", "--probes", str(probes)]
+    at = ["--at", "hook:parity_endpoint:score", "--probes", str(probes)]
     assert main(["parity", str(plan), *at, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["verdict"] == "different"

@@ -28,7 +28,8 @@ from unsilent.findings import validate
 from unsilent.flower import peft_score
 from unsilent.items import Item, write_items
 from unsilent.ledger import Ledger
-from unsilent.plan import read_plan
+from unsilent.plan import MonitoringPlan, read_plan
+from unsilent.release import SeededNoise
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
@@ -86,6 +87,10 @@ def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def _seeded(plan: MonitoringPlan, index: int, round_number: int, *, seeded: bool) -> SeededNoise:
+    return SeededNoise([plan.seed, max(index, 0), round_number])
+
+
 def run(app: Path, nodes: int, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Path:
     """Run the app on that many nodes; returns the folder in which it ran."""
     where = app.parent / "ran"
@@ -101,6 +106,8 @@ def run(app: Path, nodes: int, monkeypatch: pytest.MonkeyPatch, **changes: Any) 
         # Flower draws the order of nodes, whose floats it sums, and scikit-learn its examples.
         random.seed(0)
         np.random.seed(0)
+        # Real nodes draw their noise anew in each run, and with it a verdict that is found in most.
+        monkeypatch.setattr("unsilent.client.participant.noise_of", _seeded)
         plan = app / "plan.toml"
         agreed = read_plan(plan) if plan.is_file() else None
         grid = InProcess(client, nodes, where / "nodes", config=config, agreed=agreed)
