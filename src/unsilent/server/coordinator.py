@@ -76,8 +76,8 @@ class Coordinator:
         new = [node for node in nodes if node not in self.members]
         if not new:
             return Answers()
-        asked = {node: {"round": 0} for node in new}
-        answers = self.exchange(NAME, asked, "start: enrol the clients")
+        asked = {node: {} for node in new}
+        answers = self.exchange(NAME, 0, asked, "start: enrol the clients")
         known = {_who(member) for member in self.members.values()}
         for node, reply in list(answers.good.items()):
             member = _member(reply)
@@ -147,14 +147,11 @@ class Coordinator:
         fields = {**(self._shipped if probes else {}), **(body or {})}
         return Order(self._text, self.monitor.run, round_number, fields, arrays or {})
 
-    def exchange(self, kind: str, asked: Mapping[int, dict[str, Any]], stage: str) -> Answers:
-        """Ask nodes, each with its own fields and the ``round``, as long as the plan waits."""
-        orders = {
-            node: self.order(
-                int(values["round"]), {k: v for k, v in values.items() if k != "round"}
-            )
-            for node, values in asked.items()
-        }
+    def exchange(
+        self, kind: str, round_number: int, asked: Mapping[int, Mapping[str, Any]], stage: str
+    ) -> Answers:
+        """Ask nodes, each with its own fields, as long as the plan waits."""
+        orders = {node: self.order(round_number, body) for node, body in asked.items()}
         return self.ask(kind, orders, stage, self.plan.monitor.timeout)
 
     def ask(self, kind: str, orders: Mapping[int, Order], stage: str, timeout: float) -> Answers:

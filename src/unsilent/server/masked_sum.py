@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from unsilent.errors import SecureSumError
 from unsilent.files import write_whole
@@ -129,12 +128,12 @@ class SecureSum:
         self, kind: str, bodies: Mapping[bytes, bytes], round_number: int, stage: str
     ) -> Iterator[tuple[bytes, bytes]]:
         """Ask the nodes with these identities; who answered well, and what."""
-        asked: dict[int, dict[str, Any]] = {
-            node: {"round": round_number, "body": bodies[identity]}
+        asked = {
+            node: {"body": bodies[identity]}
             for node, identity in self._identities.items()
             if identity in bodies
         }
-        answers = self._ask(kind, asked, stage)
+        answers = self._ask(kind, round_number, asked, stage)
         self._reasons += answers.reasons
         for node, reply in answers.good.items():
             yield self._identities[node], reply.sent

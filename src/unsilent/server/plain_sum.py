@@ -16,7 +16,7 @@ from unsilent.release.noise import needed_releases
 from unsilent.server.monitor import Monitor
 from unsilent.server.transport import Answers
 
-Ask = Callable[[str, Mapping[int, dict[str, Any]], str], Answers]
+Ask = Callable[[str, int, Mapping[int, Mapping[str, Any]], str], Answers]
 """Asks nodes, each with its own values, by the order's kind; the last argument names the stage."""
 Measure = Callable[[], Answers]
 """Asks all clients of the round to measure and release."""

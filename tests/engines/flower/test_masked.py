@@ -103,12 +103,14 @@ class Network:
             run_config={},
         )
 
-    def ask(self, kind: str, asked: Mapping[int, dict[str, Any]], stage: str) -> Answers:
+    def ask(
+        self, kind: str, round_number: int, asked: Mapping[int, Mapping[str, Any]], stage: str
+    ) -> Answers:
         kind = messages.type_of(kind)
         self.asked.append(kind)
         replies: dict[int, Message] = {}
         for node, values in asked.items():
-            request = messages.request(node, kind, {**self.order, **values}, int(values["round"]))
+            request = messages.request(node, kind, {**self.order, **values}, round_number)
             reply = client.on_message(request, self.context(node))
             self._deliver(kind, node, request, reply, replies)
         return sorted_answers(asked, _answers(replies))
