@@ -200,5 +200,6 @@ def load_base(place: str, dtype: str, device: str) -> tuple[Mapping[str, Any], A
     quieten()
     folder = str(embedded_base()) if place == "embedded" else place
     kind = getattr(torch, dtype)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=kind).to(device).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=kind)
+    model = model.to(device).eval()
     return {"model": model, "tokenizer": AutoTokenizer.from_pretrained(folder)}, kind

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,18 @@ from flwr.supercore.task_identity import TaskIdentity
 from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
 from unsilent.engines.flower import messages
-from unsilent.engines.flower.messages import ADAPTER, ANSWER, NAME, OBSERVE, ORDER
+from unsilent.engines.flower.messages import ADAPTER, ANSWER, ORDER
 from unsilent.flower import PeftScore, monitor_client
+from unsilent.messages import ADAPTER as AGGREGATED
+from unsilent.messages import NAME, OBSERVE, Order
 from unsilent.models.embedded import embedded_base
 from unsilent.plan import MonitoringPlan, parse_plan
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "flowertune"
 sys.path.insert(0, str(EXAMPLE))
 
-from flowertune.dataset import load_data  # noqa: E402
-from flowertune.models import load_model, tune  # noqa: E402
+from flowertune.dataset import load_data  # noqa: E402  # pyright: ignore[reportMissingImports]
+from flowertune.models import load_model, tune  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 _PILOT = 32
 # Pairs of counterfactuals, and requests under two adapters; general questions under two as well.
@@ -112,7 +115,9 @@ def app() -> ClientApp:
     @made.train()
     def train(message: Message, context: Context) -> Message:
         model, tokenizer = load(context)
-        set_peft_model_state_dict(model, message.content["arrays"].to_torch_state_dict())
+        set_peft_model_state_dict(
+            model, message.content.array_records["arrays"].to_torch_state_dict()
+        )
         texts = load_data(0, int(context.run_config["train.headlines"]))
         loss = tune(model, tokenizer, texts, context.run_config)
         arrays = ArrayRecord(get_peft_model_state_dict(model))
@@ -127,15 +132,16 @@ def rounds(declared: MonitoringPlan, context: Context, number: int) -> Rows:
     client = app()
     context.node_config["plan"] = declared.digest
     arrays = ArrayRecord(get_peft_model_state_dict(load_model(context)[0]))
-    order = {"plan": json.dumps(declared.to_json()), "run": "benchmark"}
-    said = client(messages.request(1, NAME, order, 0), context)
+    first = Order(json.dumps(declared.to_json()), "benchmark", 0)
+    said = client(messages.request(1, NAME, first), context)
     rows: Rows = []
     for now in range(1, number + 1):
         content = RecordDict({"arrays": arrays, "config": ConfigRecord({"server-round": now})})
         asked = Message(content, dst_node_id=1, message_type="train")
         trained, train = measure(lambda asked=asked: client(asked, context))
         arrays = trained.content.array_records["arrays"]
-        question = messages.request(1, OBSERVE, order, now, arrays)
+        order = replace(first, round=now, arrays={AGGREGATED: arrays})
+        question = messages.request(1, OBSERVE, order)
         reply, monitor = measure(lambda question=question: client(question, context))
         answer = reply.content.config_records[ANSWER]
         if messages.FAILED in answer:

@@ -10,7 +10,7 @@ import copy
 import logging
 from collections.abc import Callable, Iterable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from clock import Clock, total
@@ -25,7 +25,7 @@ from flwr.common import (
     parameters_to_ndarrays,
 )
 from flwr.compat.common import recorddict_compat as compat
-from flwr.server import LegacyContext
+from flwr.server import Grid, LegacyContext
 from flwr.server.workflow import SecAggPlusWorkflow
 from flwr.server.workflow.constant import MAIN_CONFIGS_RECORD, MAIN_PARAMS_RECORD, Key
 from flwr.supercore.task_identity import TaskIdentity
@@ -61,7 +61,7 @@ def flower_round(
     context.state.array_records[MAIN_PARAMS_RECORD] = empty
     everything = Clock()
     workflow = SecAggPlusWorkflow(shares, threshold, max_weight=1.0, clipping_range=_RANGE)
-    everything.run(workflow, grid, context)
+    everything.run(workflow, cast("Grid", grid), context)
     if strategy.mean is None:
         raise RuntimeError("Flower's SecAgg+ gave no sum")
     np.testing.assert_allclose(strategy.mean, vectors[drop_outs:].mean(axis=0), atol=1e-5)

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import SETS, Rows, arguments, load_base, questions, show, use_threads
 from unsilent_bench.scoring import outcomes_of
 
-from benchmarks.common import SETS, Rows, arguments, load_base, questions, show, use_threads
 from unsilent.items import Item
 from unsilent.models.causal_lm import CausalLM
 from unsilent.plan import AdapterPlan
@@ -63,7 +63,7 @@ def write_task(folder: Path, name: str, items: Sequence[Item]) -> Path:
 
 def harness_hits(path: Path, harness: Any) -> dict[str, list[bool]]:
     """By metric, whether each item is right, as the harness computes it."""
-    from lm_eval.tasks import TaskManager
+    from lm_eval.tasks import TaskManager  # pyright: ignore[reportMissingImports]
 
     (task,) = TaskManager(include_defaults=False).load(str(path))["tasks"].values()
     task.build_all_requests()
@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=list(SETS), help=f"of {', '.join(SETS)}")
     given = parser.parse_args()
     use_threads(given.threads)
-    from lm_eval.models.huggingface import HFLM
+    from lm_eval.models.huggingface import HFLM  # pyright: ignore[reportMissingImports]
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     loaded, _ = load_base(given.model, "float32", given.device)

@@ -18,6 +18,8 @@ from typing import Any
 
 from common import Rows, arguments, peak_mb, show, use_threads
 
+from unsilent.client.participant import observer_of
+from unsilent.client.site import Site
 from unsilent.models import average
 from unsilent.models.encode import token_paths
 from unsilent.modes import MODES
@@ -77,10 +79,10 @@ def record_tokens(plan: MonitoringPlan, clients: int, tokenizer: Any) -> float:
     return total / clients
 
 
-def rounds_of(plan: MonitoringPlan, clients: int, folder: Path) -> tuple[Rows, dict[str, float]]:
+def rounds_of(plan: MonitoringPlan, clients: int, folder: Path) -> tuple[Rows, dict[str, Any]]:
     """Seconds a client by round and part, and the tokens and items they were spent on."""
     text = json.dumps(plan.to_json())
-    resident = worker._resident(text)
+    resident = worker._resident(text, (), None)
     model: Any = resident.model
     clock = Clock(model)
     members = [Client(text, n, folder / f"{n}", simulated=True) for n in range(clients)]
@@ -94,7 +96,9 @@ def rounds_of(plan: MonitoringPlan, clients: int, folder: Path) -> tuple[Rows, d
         adapter = average(trained, [1.0] * clients)
         clock.training = PERSONALIZE
         for client in members:
-            client.observe(number, adapter, None)
+            site = Site(client.index, client.folder, simulated=True)
+            statistics, system = client.measure(number, adapter, None)
+            observer_of(plan, site, "", number).release(number, statistics, system)
         whole = time.perf_counter() - start
         spent = {part: clock.seconds[part] / clients for part in (TRAIN, PERSONALIZE, SCORE)}
         spent[REST] = whole / clients - sum(spent.values())
@@ -110,7 +114,7 @@ def rounds_of(plan: MonitoringPlan, clients: int, folder: Path) -> tuple[Rows, d
         )
     tokens = record_tokens(plan, clients, model._tokenizer)
     asked = {need.items for code in plan.planned for need in MODES[code].needs} - {"records"}
-    probes = sum(len(resident.probes[role]) for role in asked)
+    probes = sum(len(items) for role, items in resident.probes.items() if role in asked)
     return rows, {
         "record_tokens": tokens,
         "trained_tokens": tokens * plan.federation.epochs,

@@ -59,7 +59,7 @@ class Harness:
     """lm-evaluation-harness around a model that is already loaded."""
 
     def __init__(self, model: Any, tokenizer: Any, device: str) -> None:
-        from lm_eval.models.huggingface import HFLM
+        from lm_eval.models.huggingface import HFLM  # pyright: ignore[reportMissingImports]
 
         logging.getLogger("lm_eval").setLevel(logging.ERROR)
         self._lm: Any = HFLM(pretrained=model, tokenizer=tokenizer, device=device, batch_size=1)

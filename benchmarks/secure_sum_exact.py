@@ -32,7 +32,7 @@ ROUNDS = 8
 
 def main() -> int:
     """Run the cases; exit 1 if one is wrong."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cases", type=int, default=10_000, help="sums to compare")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other cases")
     arguments = parser.parse_args()
@@ -68,8 +68,8 @@ def compare(generator: np.random.Generator, folder: Path, cases: int, counts: Co
         except SecureSumError:
             counts["rounds that ended with a reason"] += 1
             continue
-        plain = sum(vectors[identity].astype(object) for identity in survivors)
-        equal = total.tolist() == list(plain)
+        plain = np.sum([vectors[identity].astype(object) for identity in survivors], axis=0)
+        equal = total.tolist() == plain.tolist()
         counts["equal" if equal else "unequal"] += 1
         counts["numbers compared"] += terms.length
         counts["drop-outs"] += terms.parameters.clients - len(survivors)
