@@ -14,6 +14,8 @@ from safetensors.numpy import load, save
 from unsilent.errors import ModelError
 from unsilent.files import write_whole
 
+_RESTORE = "Restore the file from a backup."
+
 UNREADABLE = (SafetensorError, ValueError, KeyError, TypeError)
 """What safetensors raises for bytes that are none of its own, or of types that NumPy has not."""
 
@@ -30,9 +32,13 @@ class ArrayFiles:
         try:
             return load(path.read_bytes())
         except FileNotFoundError:
-            raise ModelError("no such arrays", where=path.name) from None
+            raise ModelError("no such arrays", where=path.name, remedy=_RESTORE) from None
         except (OSError, *UNREADABLE):
-            raise ModelError("arrays that cannot be read", where=path.name) from None
+            raise ModelError(
+                "arrays that cannot be read",
+                where=path.name,
+                remedy=_RESTORE,
+            ) from None
 
 
 def array_bytes(arrays: Mapping[str, Any]) -> bytes:

@@ -22,6 +22,7 @@ from unsilent.commands import category, evidence, gate, landscape, privacy, prob
 from unsilent.commands import plan as plans
 from unsilent.commands import serve as dashboard
 from unsilent.commands.common import (
+    EXIT_FINDING,
     Json,
     LedgerUrl,
     PlanFile,
@@ -44,7 +45,6 @@ Tier = Literal["lm", "fleet"]
 GateAction = Literal["observe", "hold", "rollback"]
 FailOn = Literal["failure", "undetermined"]
 
-EXIT_FINDING = 3
 EXIT_INTERRUPTED = 130
 
 app = typer.Typer(

@@ -73,7 +73,11 @@ class Agreed:
         keep_out(plan, site.owner, site.folder)
         # ``True`` is 1 as well, and would be written otherwise: as another file's name.
         if type(order.round) is not int:
-            raise InputError("a round is a whole number", where="the server's order")
+            raise InputError(
+                "a round is a whole number",
+                where="the server's order",
+                remedy="Server and clients need the same version of unsilent.",
+            )
         return cls(plan, order, site)
 
     @cached_property
@@ -141,7 +145,11 @@ def _answered(
         return _observe(asked, measure)
     if kind in more:
         return more[kind](asked)
-    raise InputError("no question of this kind is answered here", where=kind[:60])
+    raise InputError(
+        "no question of this kind is answered here",
+        where=kind[:60],
+        remedy="Server and clients need the same version of unsilent.",
+    )
 
 
 def _name(asked: Agreed) -> Answer:

@@ -15,6 +15,9 @@ from unsilent.errors import InputError, PlanError
 if TYPE_CHECKING:
     from unsilent.plan import MonitoringPlan
 
+EXIT_FINDING = 3
+"""Exit code of a command that found what ``--fail-on`` names."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 PlanFile = Annotated[
     Path, typer.Argument(metavar="PLAN", help="A plan in TOML.", show_default=False)

@@ -7,15 +7,22 @@ from typing import Annotated, Literal
 
 import typer
 
-from unsilent.commands.common import Json, PlanFile, console, naming, print_json, read_plan, unread
+from unsilent.commands.common import (
+    EXIT_FINDING,
+    Json,
+    PlanFile,
+    console,
+    naming,
+    print_json,
+    read_plan,
+    unread,
+)
 from unsilent.commands.extensions import add_installed
 from unsilent.errors import InputError
 
 ProbeRole = Literal["bias", "task", "general", "harmful", "benign"]
 Form = Literal["openai", "llama.cpp"]
 NotSame = Literal["different", "undetermined"]
-
-_EXIT_FINDING = 3
 
 app = typer.Typer(help="Known probe sets, and checks of your own.", no_args_is_help=True)
 
@@ -214,7 +221,7 @@ def parity(
         console().print(shown(found))
     bad = {"different": {"different"}, "undetermined": {"different", "undetermined"}}
     if fail_on and found.verdict in bad[fail_on]:
-        raise typer.Exit(_EXIT_FINDING)
+        raise typer.Exit(EXIT_FINDING)
 
 
 add_installed(app, "probes")

@@ -91,8 +91,8 @@ class Parity:
                 f"{far}: with 95% confidence at least {c.least:.0%} of items "
                 "like these do.",
                 "undetermined": f"{c.beyond} of {c.items} items differ by more than "
-                f"{far}; with 95% confidence between {c.least:.0%} and "
-                f"{c.most:.0%} of items like these do, and {SHARE:.0%} would be too many.",
+                f"{far}; of items like these at least {c.least:.0%} do, and at most {c.most:.0%}, "
+                f"each with 95% confidence, and more than {SHARE:.0%} would be too many.",
             }[c.verdict]
         ]
         if acts is not None:

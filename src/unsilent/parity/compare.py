@@ -21,9 +21,9 @@ Sameness = Literal["same", "different", "undetermined"]
 Acts = Literal["acts", "absent", "unclear"]
 
 TOLERANCE = 1.0
-"""Nats in the log-likelihood of a choice that two engines of one model may differ by. bfloat16
-against float32 makes at most .83 nats and 4.7 points on 256 items of the embedded model, .12 nats
-in the mean; engines that compute alike can be held to less."""
+"""Nats in the log-likelihood of a choice that two engines of one model may differ by: more than
+bfloat16 against float32 makes of the embedded model (``benchmarks/parity_rounding.py``); engines
+that compute alike can be held to less."""
 
 IN_PROBABILITY = 0.1
 """Of the tolerance in nats, what a choice's probability may differ by: 10 points of 1 nat."""
@@ -62,7 +62,7 @@ class Comparison:
         alike: Items on which both hold the same choice most probable.
         beyond: Items that differ by more than the tolerance in nats, or by more than
             ``IN_PROBABILITY`` of it in probability.
-        least, most: The 95% ends of the share of items beyond.
+        least, most: One-sided 95% bounds of the share of items beyond (Clopper and Pearson 1934).
         verdict: ``same`` if none is beyond and the share is at most ``SHARE``, ``different`` if
             the share is above it, else ``undetermined``.
     """

@@ -57,7 +57,10 @@ def find(name: str) -> KnownSet:
     plain = name.casefold().replace("-", "_")
     known = KNOWN.get(plain)
     if known is None and plain in _WRONG:
-        raise PlanError(f"the known set {name!r} is not usable: {_WRONG[plain]}")
+        raise PlanError(
+            f"the known set {name!r} is not usable: {_WRONG[plain]}",
+            remedy="Mend that distribution or uninstall it.",
+        )
     if known is None:
         near = difflib.get_close_matches(name.casefold(), KNOWN, n=1)
         raise PlanError(

@@ -135,7 +135,11 @@ class _Federation:
         reply = answers.good[node]
         adapter = _received(reply, str(reply.body.get(BASE)))
         if adapter is None:
-            raise RunError("a client was asked for an adapter to start from and sent none")
+            raise RunError(
+                "a client was asked for an adapter to start from and sent none",
+                where="start",
+                remedy="See that all clients have this version; adapter.start can name a file.",
+            )
         return adapter
 
     def _begin(self, round_number: int, chosen: Sequence[int], adapter: Adapter) -> Adapter:
@@ -181,7 +185,11 @@ class _Federation:
             raise answers.failure()
         trained = [each for each in map(partial(_trained, adapter), answers.good.values()) if each]
         if not trained:
-            raise RunError("no client could do its part: none sent an adapter that can be averaged")
+            raise RunError(
+                "no client could do its part: none sent an adapter that can be averaged",
+                where="train",
+                remedy="See in the clients' own folders what they trained.",
+            )
         weights, losses, accuracies = zip(*(numbers for _, numbers in trained), strict=True)
         self._monitor.system(
             round_number,

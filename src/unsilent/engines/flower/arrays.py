@@ -15,6 +15,9 @@ from unsilent.errors import ModelError
 from unsilent.files import write_whole
 from unsilent.messages import Arrays
 
+_RESTORE = "Restore the file from a backup."
+_CHANGED = "See that nothing between server and client changes bytes."
+
 
 class RecordFiles:
     """Flower's records of arrays as files, for a monitored run."""
@@ -50,9 +53,17 @@ class PlainArrays(Mapping[str, "NDArray[Any]"]):
         try:
             found: Any = array.numpy()
         except Exception as error:  # bytes of somebody else's: NumPy raises whatever they lead to
-            raise ModelError("arrays that cannot be read", where=name[:60]) from error
+            raise ModelError(
+                "arrays that cannot be read",
+                where=name[:60],
+                remedy=_CHANGED,
+            ) from error
         if not isinstance(found, np.ndarray):
-            raise ModelError("arrays that cannot be read", where=name[:60])
+            raise ModelError(
+                "arrays that cannot be read",
+                where=name[:60],
+                remedy=_CHANGED,
+            )
         return found
 
     def __iter__(self) -> Iterator[str]:
@@ -82,9 +93,9 @@ def load_arrays(path: Path) -> ArrayRecord:
             start += size
             record[name] = Array(dtype, tuple(shape), stype, part)
     except FileNotFoundError:
-        raise ModelError("no such arrays", where=path.name) from None
+        raise ModelError("no such arrays", where=path.name, remedy=_RESTORE) from None
     except (OSError, ValueError, TypeError):
-        raise ModelError("arrays that cannot be read", where=path.name) from None
+        raise ModelError("arrays that cannot be read", where=path.name, remedy=_RESTORE) from None
     if start != len(data):
-        raise ModelError("arrays that were cut short", where=path.name)
+        raise ModelError("arrays that were cut short", where=path.name, remedy=_RESTORE)
     return ArrayRecord(record)

@@ -183,7 +183,7 @@ class _Watch:
             arrived.extend(run.quietly(lambda: messages_in(replies)) or [])
         try:
             result = method(*call.args, **call.kwargs)
-        except Exception as error:
+        except Exception as error:  # noted, and the user's own again
             run.note(number, f"aggregate_train raised {type(error).__name__}")
             raise
 

@@ -94,7 +94,7 @@ def started(run: MonitoredRun) -> Iterator[None]:
     token = STARTED.set((*STARTED.get(), run))
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # noted, and the user's own again
         kind = type(error).__name__
         run.quietly(lambda: run.close(failed=kind))
         raise
