@@ -18,10 +18,11 @@ from flwr.common.serde import recorddict_to_proto
 
 from tests.engines.flower import wire as messages
 from tests.engines.flower.in_process import enter_run
+from tests.engines.flower.wire import OBSERVE
 from unsilent import errors
 from unsilent.client.sentences import Sentence, sentence_of
 from unsilent.engines.flower.arrays import save_arrays
-from unsilent.engines.flower.messages import ANSWER, FAILED, OBSERVE, SPENT
+from unsilent.engines.flower.messages import ANSWER, FAILED, SPENT
 from unsilent.errors import UnsilentError
 from unsilent.flower import monitor_client
 from unsilent.items import Item, ItemSet

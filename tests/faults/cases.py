@@ -23,6 +23,7 @@ from flwr.serverapp.strategy import FedAvg
 from flwr.supercore.task_identity import TaskIdentity
 
 import unsilent.engines.flower.transport as exchange
+from tests.engines.flower.wire import AGREE, BOXES, KEYS, NAME, OBSERVE, SHARES, UNMASK
 from tests.faults import killing
 from tests.faults.federation import (
     CLIENTS,
@@ -35,7 +36,6 @@ from tests.faults.federation import (
     set_clock,
 )
 from unsilent.client.cache import Kept
-from unsilent.engines.flower.messages import AGREE, BOXES, KEYS, NAME, OBSERVE, SHARES, UNMASK
 from unsilent.engines.flower.monitored_strategy import monitor_strategy
 from unsilent.engines.flower.server import federate
 from unsilent.ledger import Ledger

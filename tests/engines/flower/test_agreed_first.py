@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.engines.flower.wire import MASKS, NAME
 from unsilent.client.sentences import Sentence
-from unsilent.engines.flower.messages import MASKS, NAME
 
 pytestmark = pytest.mark.slow
 

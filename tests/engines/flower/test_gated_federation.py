@@ -11,8 +11,8 @@ from flwr.app import Context, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
 from tests.engines.flower import wire as messages
+from tests.engines.flower.wire import NAME, OBSERVE, PROMOTE, START
 from unsilent.client.observer import Observer, SystemChange
-from unsilent.engines.flower.messages import NAME, OBSERVE, PROMOTE, START
 from unsilent.engines.flower.server import federate
 from unsilent.ledger import Ledger
 from unsilent.models.base import Adapter

@@ -12,7 +12,7 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import FedAvg
 
 from tests.engines.flower.in_process import InProcess, enter_run
-from unsilent.engines.flower.messages import OBSERVE
+from tests.engines.flower.wire import OBSERVE
 from unsilent.flower import monitor_client, monitor_strategy
 from unsilent.items import Item, ItemSet, write_items
 from unsilent.ledger import Ledger

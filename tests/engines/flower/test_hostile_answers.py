@@ -13,10 +13,11 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 
 from tests.engines.flower.in_process import InProcess, enter_run
 from tests.engines.flower.small_app import begin, score, small_app, small_plan
+from tests.engines.flower.wire import NAME, OBSERVE, START
 from tests.reference.small_encoder import small_encoder
 from tests.reference.small_federation import CLIENTS, plan
 from unsilent.engines.flower.client import app
-from unsilent.engines.flower.messages import ADAPTER, ANSWER, METRICS, NAME, OBSERVE, START
+from unsilent.engines.flower.messages import ADAPTER, ANSWER, METRICS
 from unsilent.engines.flower.server import federate
 from unsilent.engines.flower.transport import GridTransport
 from unsilent.errors import RunError

@@ -12,21 +12,10 @@ from flwr.clientapp import ClientApp
 
 from tests.engines.flower.in_process import enter_run
 from tests.engines.flower.small_app import score, small_app, small_plan
+from tests.engines.flower.wire import MASKS, NAME, OBSERVE, PROMOTE, START
 from unsilent.client.sentences import Sentence
 from unsilent.engines.flower.client import app as reference
-from unsilent.engines.flower.messages import (
-    ADAPTER,
-    ANSWER,
-    FAILED,
-    MASKS,
-    NAME,
-    OBSERVE,
-    ORDER,
-    PROMOTE,
-    REFERENCE,
-    START,
-    request,
-)
+from unsilent.engines.flower.messages import ADAPTER, ANSWER, FAILED, ORDER, REFERENCE, request
 from unsilent.engines.flower.site import site_of
 from unsilent.flower import monitor_client
 from unsilent.messages import Order

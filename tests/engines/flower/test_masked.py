@@ -18,18 +18,9 @@ from flwr.supercore.task_identity import TaskIdentity
 from numpy.typing import NDArray
 
 from tests.engines.flower import wire as messages
+from tests.engines.flower.wire import AGREE, BOXES, DRAW, KEYS, NAME, OBSERVE, SHARES, UNMASK
 from unsilent.engines.flower import client
-from unsilent.engines.flower.messages import (
-    AGREE,
-    BOXES,
-    DRAW,
-    KEYS,
-    NAME,
-    OBSERVE,
-    SHARES,
-    UNMASK,
-    answer_in,
-)
+from unsilent.engines.flower.messages import answer_in
 from unsilent.errors import RunError, SecureSumError
 from unsilent.ledger import Ledger
 from unsilent.messages import Answer

@@ -13,7 +13,7 @@ from flwr.app import Message
 from tests.engines.flower import wire as messages
 from tests.engines.flower.in_process import enter_run
 from tests.engines.flower.test_gated_federation import CLIENTS, GOOD, Nodes, adapter
-from unsilent.engines.flower.messages import NAME, OBSERVE, PROMOTE, START
+from tests.engines.flower.wire import NAME, OBSERVE, PROMOTE, START
 from unsilent.engines.flower.server import federate
 from unsilent.errors import ItemError
 from unsilent.items import Item, ItemSet, write_items

@@ -14,8 +14,9 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import FedAvg
 
 from tests.engines.flower.in_process import InProcess, enter_run
+from tests.engines.flower.wire import OBSERVE
 from unsilent.client.sentences import Sentence
-from unsilent.engines.flower.messages import ANSWER, FAILED, OBSERVE, ORDER
+from unsilent.engines.flower.messages import ANSWER, FAILED, ORDER
 from unsilent.errors import InputError, ItemError
 from unsilent.flower import monitor_client, monitor_strategy
 from unsilent.items import Item, ItemSet, write_items

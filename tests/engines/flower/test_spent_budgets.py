@@ -12,9 +12,9 @@ from flwr.app import Context, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
 from tests.engines.flower import wire as messages
+from tests.engines.flower.wire import NAME, OBSERVE, START
 from unsilent.client.limit import Limit, LimitFile
 from unsilent.client.observer import Observer, SystemChange
-from unsilent.engines.flower.messages import NAME, OBSERVE, START
 from unsilent.engines.flower.server import federate
 from unsilent.findings import validate
 from unsilent.ledger import Ledger

@@ -25,9 +25,10 @@ from flwr.serverapp.strategy import (
 )
 
 from tests.engines.flower.in_process import InProcess, enter_run
+from tests.engines.flower.wire import OBSERVE
 from unsilent.client.local import local_view
 from unsilent.client.sentences import Sentence
-from unsilent.engines.flower.messages import ANSWER, OBSERVE
+from unsilent.engines.flower.messages import ANSWER
 from unsilent.errors import ItemError
 from unsilent.flower import monitor_client, monitor_strategy
 from unsilent.items import Item, ItemSet, write_items

@@ -28,11 +28,11 @@ from flwr.supercore.task_identity import TaskIdentity
 from pydantic import BaseModel
 
 from tests.engines.flower import wire as messages
+from tests.engines.flower.wire import MASKS, NAME, OBSERVE, PROMOTE, START
 from unsilent import models
 from unsilent.client.sentences import Sentence
 from unsilent.engines.flower.arrays import save_arrays
 from unsilent.engines.flower.client import app as reference
-from unsilent.engines.flower.messages import MASKS, NAME, OBSERVE, PROMOTE, START
 from unsilent.errors import InputError, UnsilentError
 from unsilent.flower import monitor_client
 from unsilent.items import Item, ItemSet

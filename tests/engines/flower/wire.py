@@ -8,6 +8,7 @@ from typing import Any
 
 from flwr.app import ArrayRecord, Context, Message, RecordDict
 
+from unsilent import messages as kinds
 from unsilent.client.failures import guarded as guard
 from unsilent.client.site import Site
 from unsilent.engines.flower import messages
@@ -16,36 +17,23 @@ from unsilent.engines.flower.messages import (
     ADAPTER,
     ANSWER,
     FAILED,
-    MASKS,
     METRICS,
-    NAME,
-    OBSERVE,
     ORDER,
-    PROMOTE,
     REFERENCE,
     SPENT,
-    START,
+    type_of,
 )
 from unsilent.messages import Answer, Order
 from unsilent.models.base import Adapter
+from unsilent.reference import participant
 
-__all__ = [
-    "ADAPTER",
-    "ANSWER",
-    "FAILED",
-    "MASKS",
-    "METRICS",
-    "NAME",
-    "OBSERVE",
-    "ORDER",
-    "PROMOTE",
-    "REFERENCE",
-    "SPENT",
-    "START",
-]
+__all__ = ["ADAPTER", "ANSWER", "FAILED", "METRICS", "ORDER", "REFERENCE", "SPENT", "type_of"]
 
-
-type_of = messages.type_of
+NAME, OBSERVE = type_of(kinds.NAME), type_of(kinds.OBSERVE)
+KEYS, DRAW, SHARES = type_of(kinds.KEYS), type_of(kinds.DRAW), type_of(kinds.SHARES)
+BOXES, AGREE, UNMASK = type_of(kinds.BOXES), type_of(kinds.AGREE), type_of(kinds.UNMASK)
+MASKS = frozenset(map(type_of, kinds.MASKS))
+START, PROMOTE = type_of(participant.START), type_of(participant.PROMOTE)
 
 
 def request(

@@ -16,21 +16,6 @@ from unsilent.messages import Answer, Order
 
 _QUERY = "query.unsilent_"
 
-START = f"{_QUERY}start"
-"""Message type of the question for an adapter to start from."""
-PROMOTE = f"{_QUERY}promote"
-"""Of the gate's word which adapter to use from now on."""
-NAME = f"{_QUERY}{sides.NAME}"
-OBSERVE = f"{_QUERY}{sides.OBSERVE}"
-KEYS = f"{_QUERY}{sides.KEYS}"
-DRAW = f"{_QUERY}{sides.DRAW}"
-SHARES = f"{_QUERY}{sides.SHARES}"
-BOXES = f"{_QUERY}{sides.BOXES}"
-AGREE = f"{_QUERY}{sides.AGREE}"
-UNMASK = f"{_QUERY}{sides.UNMASK}"
-MASKS = frozenset(f"{_QUERY}{kind}" for kind in sides.MASKS)
-"""Message types of the secure sum's exchanges."""
-
 ORDER = "unsilent.order"
 """Config of a request: plan, run, round, and an order's fields."""
 ADAPTER = f"unsilent.{sides.ADAPTER}"
