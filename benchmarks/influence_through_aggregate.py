@@ -30,7 +30,7 @@ from unsilent_bench.fleet.training import Data, Tuning, train
 from unsilent_bench.fleet.weights import mean_of
 from unsilent_bench.scenarios import SCENARIOS
 
-from unsilent.release.layout import Layout
+from unsilent.release.layout import MODEL_NAMES, Layout
 
 TIMES = 10
 """How many times the data of an ordinary client the other one has."""
@@ -120,6 +120,8 @@ class Fleet:
         )
         ledger = Ledger(bank, self.asked, self.crowd, self.rounds)
         values = ledger.measured(self.rounds, adapters)
+        # Everybody measures the model that serves.
+        values = {**values, **{name: np.zeros(clients) for name in MODEL_NAMES}}
         inputs = {name: values[name].astype(np.float64) for name in self.layout.inputs}
         return self.layout.encode_all(inputs)
 

@@ -14,7 +14,7 @@ from unsilent.audit.audit_result import Check
 from unsilent.audit.noise_tests import VarianceRange, variance_p
 from unsilent.audit.worlds import Values, Worlds, laid_out
 from unsilent.modes import MODES
-from unsilent.release.layout import ACCURACY, LOSS, SPREAD, SUBGROUP, Layout
+from unsilent.release.layout import ACCURACY, LOSS, MODEL_NAMES, SPREAD, SUBGROUP, Layout
 
 _LENGTHS = 400
 _RIDGE = 1e-9
@@ -163,6 +163,8 @@ def _possible(name: str, value: float) -> float:
     """The nearest value that a client can have: within a mode's range, no spread below 0."""
     if name in (LOSS, ACCURACY):
         return value
+    if name in MODEL_NAMES:
+        return min(1.0, max(0.0, value))
     code, _, domain = name.partition(SUBGROUP)
     if code.endswith(SPREAD) and not domain:
         return max(0.0, value)

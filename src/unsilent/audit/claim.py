@@ -13,7 +13,16 @@ from fractions import Fraction
 
 from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import ACCURACY, CLIPPED, LOSS, SPREAD, SQUARE, SUBGROUP, Layout
+from unsilent.release.layout import (
+    ACCURACY,
+    CLIPPED,
+    LOSS,
+    MODEL_NAMES,
+    SPREAD,
+    SQUARE,
+    SUBGROUP,
+    Layout,
+)
 
 STEPS = 1024
 """Integer steps per unit of the joint clip: how vectors are written down."""
@@ -93,6 +102,8 @@ def record_moves(plan: MonitoringPlan, name: str) -> float:
         return 2 / records
     if name == LOSS:
         return 2 * math.log(1 / _LEAST_PROBABILITY) / records
+    if name in MODEL_NAMES:
+        return 0.0
     code = name.split(SUBGROUP)[0].removesuffix(SPREAD).removesuffix(SQUARE)
     mode = MODES[code]
     if all(need.items != "records" for need in mode.needs):
@@ -179,6 +190,8 @@ def _box(name: str, clip: float) -> tuple[float, float]:
     """Where a value lies after its own clip."""
     if name in (LOSS, ACCURACY):
         return -clip, clip
+    if name in MODEL_NAMES:
+        return 0.0, clip
     code = name.split(SUBGROUP)[0]
     if SUBGROUP not in name and code.endswith((SPREAD, SQUARE)):
         return 0.0, clip

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.client.agreement import plan_of
-from unsilent.client.measuring import SYSTEM, measure, system_change
+from unsilent.client.measuring import SYSTEM, Measured, measure, system_change
+from unsilent.client.model_check import ModelCheck, check_model
 from unsilent.client.observer import SystemChange
 from unsilent.client.participant import Agreed
 from unsilent.errors import (
@@ -30,7 +31,7 @@ from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.messages import ADAPTER, REFERENCE, Arrays
 from unsilent.models.hook import checked
 from unsilent.modes import MODES
-from unsilent.modes.base import AdapterRole, ItemRole, Need, Statistic
+from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need
 from unsilent.modes.gather import gather, needs_of
 from unsilent.plan import MonitoringPlan
 from unsilent.probes import load_probes
@@ -53,15 +54,25 @@ class Functions:
         personalize: From the newly aggregated arrays to the client's own.
         kept: What the client's own training of this round started from and came to, by ``start``
             and ``local``; None where nothing was kept.
+        trained_on: Records that the client trained on, each with an answer. Their loss under the
+            personalized arrays is part of the evidence that these act.
+        hashes: Content hashes of what scores, by ``base``, ``tokenizer`` and ``engine``; asked for
+            only where the plan expects some.
+        plain: The arrays of an adapter as NumPy arrays by name.
+        record: Arrays as ``score`` takes them.
     """
 
     score: Callable[[ItemSet, Arrays | None], Rows]
     records: Callable[[], Iterable[Item]] | None = None
     personalize: Callable[[Arrays], Arrays] | None = None
     kept: Callable[[str], Arrays | None] = lambda name: None
+    trained_on: Callable[[], Iterable[Item]] | None = None
+    hashes: Callable[[], Mapping[str, str]] | None = None
+    plain: Callable[[Arrays], Arrays] = lambda arrays: arrays
+    record: Callable[[Arrays], Arrays] = lambda arrays: arrays
 
-    def __call__(self, asked: Agreed) -> tuple[list[Statistic], SystemChange]:
-        """All planned modes of one client, and the change of its system metrics.
+    def __call__(self, asked: Agreed) -> Measured:
+        """All planned modes of one client, its system metrics, and whether its adapter acts.
 
         Without held-out records a client releases ``monitor.margin`` as the change of both
         metrics: it claims neither that they show a failure nor that they do not.
@@ -94,10 +105,46 @@ class Functions:
             return Outcomes(items[need.items], need.adapter, checked(items[need.items], rows))
 
         evidence = gather(needs, scored, home)
-        statistics = measure(plan, evidence)
-        if records is None:
-            return statistics, SystemChange(plan.monitor.margin, plan.monitor.margin)
-        return statistics, system_change(evidence)
+        model = self._model(asked, adapters, evidence)
+        unknown = SystemChange(plan.monitor.margin, plan.monitor.margin)
+        system = unknown if records is None else system_change(evidence)
+        return Measured(measure(plan, evidence), system, model)
+
+    def _model(
+        self,
+        asked: Agreed,
+        adapters: Mapping[AdapterRole, Arrays | None],
+        evidence: Evidence,
+    ) -> ModelCheck:
+        """Whether the app's score function scores what it is given."""
+
+        def ask(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
+            with _own("score"):
+                rows = self.score(items, None if arrays is None else self.record(arrays))
+            return checked(items, rows)
+
+        trained = None
+        if self.trained_on is not None:
+            with _own("trained_on"):
+                trained = ItemSet("trained", tuple(self.trained_on()))
+        given: dict[AdapterRole, Arrays | None] = {
+            role: None if arrays is None else self.plain(arrays)
+            for role, arrays in adapters.items()
+        }
+        expected = asked.plan.model.expect.named
+        hashes: Mapping[str, str] = {}
+        if self.hashes is not None and expected:
+            with _own("hashes"):
+                hashes = self.hashes()
+        return check_model(
+            ask,
+            given,
+            evidence,
+            trained=trained,
+            seed=f"{asked.plan.digest} {asked.site.name} {asked.order.round}",
+            expected=expected,
+            hashes=hashes,
+        )
 
     def _adapters(
         self, needed: set[AdapterRole], given: Mapping[str, Arrays]

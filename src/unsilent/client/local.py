@@ -31,6 +31,9 @@ PRIVATE = (
     "records. Keep them here. Nothing was sent, and no privacy budget was spent."
 )
 
+MODEL = "The measured model could not be shown to be this client's own"
+"""What follows says where to look. It is for this client's eyes."""
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -87,6 +90,7 @@ class LocalView:
         loss, accuracy: Growth of its loss (nats) and drop of its accuracy on held-out records.
         modes: In the taxonomy's order.
         received: Round of the federation's findings; None if none were received.
+        model: Why the measured model could not be shown to be this client's own; empty if it could.
     """
 
     plan: str
@@ -95,6 +99,7 @@ class LocalView:
     accuracy: float
     modes: tuple[OwnMode, ...]
     received: int | None
+    model: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data."""
@@ -129,7 +134,8 @@ class LocalView:
             f"Loss {self.loss:+.3f} nats, accuracy {-self.accuracy:+.3f} on held-out records. "
             f"{heard}"
         )
-        return Group(Text(PRIVATE, style="bold"), table, Text(about))
+        unsure = [Text(f"{MODEL}: {note}.", style="bold") for note in self.model]
+        return Group(Text(PRIVATE, style="bold"), *unsure, table, Text(about))
 
 
 def local_view(folder: Path, findings: Path | None = None) -> LocalView:
@@ -170,6 +176,7 @@ def local_view(folder: Path, findings: Path | None = None) -> LocalView:
             for code in sorted(last.statistics)
         ),
         received=None if federation is None else federation.round,
+        model=last.model,
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from unsilent.client.model_check import NOT_SHOWN, ModelCheck
 from unsilent.client.observer import SystemChange
 from unsilent.modes import MODES
 from unsilent.modes.base import Evidence, Need, Statistic
@@ -12,6 +15,20 @@ from unsilent.release.record_unit import SMALLEST_PROBABILITY
 
 SYSTEM = (Need("reference", "records"), Need("personalized", "records"))
 """What the change of the system's metrics is read from."""
+
+
+class Measured(NamedTuple):
+    """What one client measured in a monitoring round.
+
+    Attributes:
+        statistics: Of all planned modes.
+        system: Change of the system metrics.
+        model: What it could show of the model: without it nothing is called healthy.
+    """
+
+    statistics: list[Statistic]
+    system: SystemChange
+    model: ModelCheck = NOT_SHOWN
 
 
 def measure(plan: MonitoringPlan, evidence: Evidence) -> list[Statistic]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from unsilent.client.budget import BudgetFile, Spent
 from unsilent.client.cache import Kept, KeptReleases, other_run, run_of
 from unsilent.client.limit import Limit, LimitFile
+from unsilent.client.model_check import NOT_SHOWN, ModelCheck
 from unsilent.client.own_statistics import keep_own
 from unsilent.client.tries import begin_try
 from unsilent.errors import BudgetError, BudgetSpentError, OutcomeError, PlanError, ReleaseError
@@ -24,7 +25,15 @@ from unsilent.files import locked, sync_folder
 from unsilent.modes.base import Statistic
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent, epsilon
-from unsilent.release.layout import ACCURACY, LOSS, SPREAD, Layout, subgroup_name
+from unsilent.release.layout import (
+    ACCURACY,
+    DIFFERING,
+    LOSS,
+    SPREAD,
+    UNSHOWN,
+    Layout,
+    subgroup_name,
+)
 from unsilent.release.noise import NoiseSource, planned_event, share_variance
 from unsilent.release.release import Release
 from unsilent.release.vector import privatize
@@ -93,7 +102,11 @@ class Observer:
         self._limit = LimitFile(folder)
 
     def release(
-        self, round_number: int, statistics: Sequence[Statistic], system: SystemChange
+        self,
+        round_number: int,
+        statistics: Sequence[Statistic],
+        system: SystemChange,
+        model: ModelCheck = NOT_SHOWN,
     ) -> Release:
         """Clip, add this client's share of noise, record the cost, and hand over the release.
 
@@ -104,6 +117,7 @@ class Observer:
             round_number: A monitoring round of the plan.
             statistics: Exactly one for each planned mode, in any order.
             system: Change of the system metrics.
+            model: What the client could show of the model that it measured.
 
         Raises:
             PlanError: Not a monitoring round.
@@ -114,7 +128,7 @@ class Observer:
         """
         self._check_round(round_number)
         with self._held():
-            return self._release(round_number, statistics, system)
+            return self._release(round_number, statistics, system, model)
 
     def begin(self, round_number: int) -> Release | None:
         """What a client asks before it measures: whether it should.
@@ -167,7 +181,11 @@ class Observer:
             raise other_run(self._budget.path)
 
     def _release(
-        self, round_number: int, statistics: Sequence[Statistic], system: SystemChange
+        self,
+        round_number: int,
+        statistics: Sequence[Statistic],
+        system: SystemChange,
+        model: ModelCheck,
     ) -> Release:
         spent = self._budget.read()
         self._refuse_other_run(spent)
@@ -181,6 +199,7 @@ class Observer:
         kept = self._kept.unbooked(round_number, spent)
         if kept is None:
             values = self._values(statistics, system)
+            values |= {UNSHOWN: model.unshown, DIFFERING: float(model.differing)}
             vector = privatize(self.layout, values, self._variance, self._noise)
             if not self._budget.exists():
                 self._limit.write(limit)
@@ -192,6 +211,7 @@ class Observer:
                 statistics,
                 system.loss,
                 system.accuracy,
+                model.notes,
             )
             kept = self._kept.write(
                 Release(self.layout.digest, round_number, 1, vector, float(self._variance))

@@ -46,6 +46,8 @@ class OwnRound:
         round: The training round, counted from 1.
         loss, accuracy: Growth of the loss (nats) and drop of the accuracy on held-out records.
         statistics: By the mode's code.
+        model: Why the measured model could not be shown to be this client's own, and where to
+            look; empty if it could.
     """
 
     plan: str
@@ -53,6 +55,7 @@ class OwnRound:
     loss: float
     accuracy: float
     statistics: Mapping[str, OwnStatistic]
+    model: tuple[str, ...] = ()
 
 
 def keep_own(
@@ -62,6 +65,7 @@ def keep_own(
     statistics: Sequence[Statistic],
     loss: float,
     accuracy: float,
+    model: Sequence[str] = (),
 ) -> None:
     """Keep a round's statistics, readable by this user only; the same round is replaced.
 
@@ -77,6 +81,7 @@ def keep_own(
         "round": round_number,
         "loss": loss,
         "accuracy": accuracy,
+        "model": list(model),
         "statistics": {
             s.code: {
                 "value": s.value,
@@ -102,6 +107,7 @@ def read_own(folder: Path) -> tuple[OwnRound, ...]:
                 float(data["loss"]),
                 float(data["accuracy"]),
                 {code: OwnStatistic(**each) for code, each in data["statistics"].items()},
+                tuple(str(note) for note in data.get("model", ())),
             )
             for data in _raw(folder)
         )

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from unsilent.client.agreement import agreed, keep_out, probe_folder
 from unsilent.client.failures import guarded
-from unsilent.client.observer import Observer, SystemChange
+from unsilent.client.measuring import Measured
+from unsilent.client.observer import Observer
 from unsilent.client.site import Site
 from unsilent.errors import InputError, SecureSumError, UnsilentError
 from unsilent.files import write_whole
@@ -34,7 +35,6 @@ from unsilent.messages import (
     Answer,
     Order,
 )
-from unsilent.modes.base import Statistic
 from unsilent.plan import MonitoringPlan
 from unsilent.preserve import time_limit
 from unsilent.probes.shipping import Shipped, shipped_in
@@ -95,8 +95,8 @@ class Agreed:
         return observer_of(self.plan, self.site, self.order.run, self.order.round)
 
 
-Measure = Callable[[Agreed], tuple[list[Statistic], SystemChange]]
-"""Measures all planned modes of one client, and the change of what its run shows."""
+Measure = Callable[[Agreed], Measured]
+"""Measures all planned modes of one client, what its run shows, and whether its adapter acts."""
 Work = Callable[[Agreed], Answer]
 """Answers an order of the engine's or the federation's own."""
 
@@ -191,8 +191,8 @@ def _observe(asked: Agreed, measure: Measure) -> Answer:
     if made is None:
         # A function that hangs would hold up training after the server has gone on.
         with time_limit(plan.monitor.timeout):
-            statistics, system = measure(asked)
-        made = observer.release(number, statistics, system)
+            measured = measure(asked)
+        made = observer.release(number, *measured)
     return Answer({"body": _sent(plan, asked.site, made)})
 
 

@@ -78,6 +78,27 @@ def plan_check(
             seen.refuse_underpowered()
 
 
+@app.command("model", epilog="Example: unsilent plan model plan.toml >> plan.toml")
+def plan_model(plan: PlanFile, as_json: Json = False) -> None:
+    """Print the content hashes of PLAN's model, as the table that expects them.
+
+    With [model.expect] in a plan each client compares them with those of what it measures; how many
+    differ is released with the rest, and no failure mode is healthy where most do.
+    """
+    from unsilent.models import load_model
+    from unsilent.models.hashes import layout_hash
+
+    declared = read_plan(plan)
+    with naming(plan):
+        model = load_model(declared)
+        adapter = model.new_adapter(declared.seed).tensors
+        found = {**model.hashes, **({"layout": layout_hash(adapter)} if adapter else {})}
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo("\n".join(["[model.expect]", *(f'{k} = "{v}"' for k, v in found.items())]))
+
+
 def contract(plan: PlanFile, as_json: Json = False) -> None:
     """Print what leaves a client under PLAN, a TOML file.
 

@@ -27,11 +27,14 @@ from unsilent.release.accountant import PrivacyEvent, epsilon
 from unsilent.release.layout import (
     ACCURACY,
     CLIPPED,
+    DIFFERING,
     LOSS,
+    MODEL_NAMES,
     RAISED,
     SPREAD,
     SQUARE,
     SUBGROUP,
+    UNSHOWN,
     Coordinate,
     Layout,
 )
@@ -55,9 +58,15 @@ _WIDTH = 96
 OWN_WORDS = {
     LOSS: "change of the mean loss on the client's held-out records, personalized minus reference",
     ACCURACY: "drop of the accuracy on the client's held-out records, reference minus personalized",
+    UNSHOWN: "share of what training changed that the measured model was not shown to act by: "
+    "whether scores move with the adapter's arrays",
+    DIFFERING: "1 if base, tokenizer, layout or engine is not what the plan expects, else 0",
     CLIPPED: "largest share of an effect of this client that clipping cut off",
     RAISED: "most that the joint clip raised a number of this client that was below zero, in clips",
 }
+
+_SHARES = (CLIPPED, RAISED, *MODEL_NAMES)
+"""Of the release's own numbers those that are never negative."""
 
 
 @dataclass(frozen=True)
@@ -234,7 +243,11 @@ def _leaving(coordinate: Coordinate) -> Leaving:
     name, clip, weight = coordinate.name, coordinate.clip, coordinate.weight
     if name in OWN_WORDS:
         return Leaving(
-            name, OWN_WORDS[name], 0.0 if name in (CLIPPED, RAISED) else -clip, clip, weight
+            name,
+            OWN_WORDS[name],
+            0.0 if name in _SHARES else -clip,
+            clip,
+            weight,
         )
     if SUBGROUP in name:
         mode, domain = name.split(SUBGROUP, 1)

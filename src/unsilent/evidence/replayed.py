@@ -48,7 +48,6 @@ def replayed_faults(
     """
     costs = list(_cost_faults(plan, entries))
     yield from costs
-    layout = Layout.from_plan(plan)
     totals: list[Release] = []
     alarms: dict[str, int] = {}
     found = bool(costs)
@@ -70,6 +69,7 @@ def replayed_faults(
                     yield where, "findings without the sum that they are of"
                     found = True
                     continue
+                layout = Layout.of_release(plan, totals[-1].layout)
                 judged = judge_rounds(plan, layout, totals, first_alarms=alarms)
                 alarms = {f.code: f.first_alarm_round for f in judged if f.first_alarm_round}
                 total = totals[-1]

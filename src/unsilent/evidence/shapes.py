@@ -8,6 +8,7 @@ from typing import Any, cast
 from unsilent.errors import LedgerError
 from unsilent.ledger import Entry
 from unsilent.ledger.events import RoundSummed, event_of
+from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import Layout
 
 MOST_ROUNDS = 100_000
@@ -30,12 +31,12 @@ def plan_fits(data: Any) -> bool:
     )
 
 
-def shape_faults(entries: Sequence[Entry], layout: Layout) -> Iterator[tuple[str, str]]:
+def shape_faults(entries: Sequence[Entry], plan: MonitoringPlan) -> Iterator[tuple[str, str]]:
     """Entries that lack what their kind holds, or hold something else in its place.
 
     Args:
         entries: Of a ledger; kinds that are not known hold anything.
-        layout: The plan's.
+        plan: The plan that sums have a layout of.
     """
     for entry in entries:
         where = f"ledger entry {entry.index}"
@@ -46,5 +47,9 @@ def shape_faults(entries: Sequence[Entry], layout: Layout) -> Iterator[tuple[str
             continue
         if (entry.round or 0) > MOST_ROUNDS:
             yield where, f"not a {entry.kind} entry: its round"
-        elif isinstance(event, RoundSummed) and len(event.vector) != len(layout.names):
+        elif isinstance(event, RoundSummed) and not _fits(event, plan):
             yield where, "not a sum entry of this plan: its vector"
+
+
+def _fits(event: RoundSummed, plan: MonitoringPlan) -> bool:
+    return len(event.vector) == len(Layout.of_release(plan, event.layout).names)

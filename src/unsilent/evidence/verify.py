@@ -33,6 +33,10 @@ from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release.layout import Layout
 from unsilent.release.layout_before import digest_before
 
+MODEL_UNKNOWN = (
+    "HEALTHY was said without evidence that the measured model is the personalized one: sums of an "
+    "earlier version do not tell"
+)
 _LONGEST = 300
 _VERSION = re.compile(r"[0-9A-Za-z.+-]{1,64}")
 _HEAD = re.compile(r"sha256:[0-9a-f]{64}")
@@ -271,8 +275,7 @@ def _record_faults(
         )
     absent = record.plan.absent
     if not faults and not absent:
-        layout = Layout.from_plan(record.plan)
-        faults += [Fault(*each) for each in shape_faults(entries, layout)]
+        faults += [Fault(*each) for each in shape_faults(entries, record.plan)]
     if faults:
         return faults, ("findings were not recomputed: plan and ledger do not belong together",)
     if absent:
@@ -282,6 +285,8 @@ def _record_faults(
         )
     else:
         faults += [Fault(*each) for each in replayed_faults(record.plan, record.findings, entries)]
+        if _model_unknown(record):
+            notes.append(MODEL_UNKNOWN)
     if manifest.get("unsilent") == __version__ and not faults:
         made = derived(record.plan, record.findings, RunView(KeptEntries(entries)))
         faults += [
@@ -315,6 +320,13 @@ def _of_before(record: _Record) -> bool:
         return False
     before = digest_before(record.plan)
     return bool(sums) and all(each.event.total.layout == before for each in sums)
+
+
+def _model_unknown(record: _Record) -> bool:
+    """Whether a sum says nothing of the model that was measured."""
+    earlier = Layout.from_plan(record.plan, model=False).digest
+    sums = RunView(KeptEntries(record.entries)).events(RoundSummed)
+    return any(each.event.layout == earlier for each in sums)
 
 
 def _text(manifest: Mapping[str, Any], name: str) -> str | None:

@@ -127,6 +127,10 @@ class Finding:
             another one; None if not even all could, or without estimate.
         clipped: Mean share of a client's effect that clipping cut off in the window, as released:
             noise included, so that it may lie below 0.
+        unshown: Mean share of what training changed that clients could not show to act in the
+            model they measured, as released: noise included. None where it was not released.
+        differing: Share of clients whose base, tokenizer, adapter layout or engine is not what
+            the plan expects, as released.
         verdict: failure, healthy, undetermined; None if not planned.
         visibility: Of failures only: silent, loud or undetermined.
         first_alarm_round: First monitoring round whose verdict was failure.
@@ -167,6 +171,8 @@ class Finding:
     oracle: Oracle | None = None
     subgroups: tuple[Subgroup, ...] = ()
     views: tuple[Finding, ...] = ()
+    unshown: float | None = None
+    differing: float | None = None
 
     def with_oracle(self, effect: float, clients: int) -> Finding:
         """This finding beside the truth. One that is not planned has no tolerance: unchanged."""
@@ -179,7 +185,7 @@ class Finding:
     def to_json(self) -> dict[str, Any]:
         """The finding as JSON-ready data, numbers rounded. Raises FindingsError for NaN."""
         data: dict[str, Any] = plain(asdict(self), f"finding {self.code}")
-        return data
+        return without_unknown(data)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Finding:
@@ -207,6 +213,16 @@ class Finding:
         fields["subgroups"] = tuple(Subgroup(**with_interval(group)) for group in data["subgroups"])
         fields["views"] = tuple(cls.from_valid(view) for view in data["views"])
         return cls(**fields)
+
+
+def without_unknown(finding: dict[str, Any]) -> dict[str, Any]:
+    """A finding as JSON without later fields that are None: earlier ones keep their bytes."""
+    for name in ("unshown", "differing"):
+        if finding[name] is None:
+            del finding[name]
+    for view in finding["views"]:
+        without_unknown(view)
+    return finding
 
 
 def plain(value: Any, where: str) -> Any:

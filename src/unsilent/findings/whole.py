@@ -17,6 +17,7 @@ from unsilent.findings.finding import (
     Verdict,
     plain,
     with_interval,
+    without_unknown,
 )
 from unsilent.modes import FIRST
 from unsilent.schema import NEWEST, validate
@@ -122,6 +123,8 @@ class Findings:
             planned; one that is not planned has no verdict.
         rounds: All monitoring rounds so far in short, this one included.
         influence: The arrows between failing modes, read by when these began.
+        model: Content hashes that the plan expects of the measured model, by ``base``,
+            ``tokenizer``, ``layout`` and ``engine``; None if it names none.
     """
 
     name: str
@@ -134,10 +137,15 @@ class Findings:
     findings: tuple[Finding, ...]
     rounds: tuple[HistoryRound, ...] = ()
     influence: tuple[ActiveInfluence, ...] = ()
+    model: Mapping[str, str | None] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The published form, numbers rounded, keys in a fixed order."""
-        return {"schema": self.schema, **plain(asdict(self), "findings")}
+        data = plain(asdict(self), "findings")
+        data["findings"] = [without_unknown(each) for each in data["findings"]]
+        if self.model is None:
+            del data["model"]
+        return {"schema": self.schema, **data}
 
     @property
     def schema(self) -> str:
@@ -172,6 +180,7 @@ class Findings:
                 for past in data["rounds"]
             ),
             influence=tuple(ActiveInfluence(**each) for each in data["influence"]),
+            model=data.get("model"),
         )
 
     def text(self) -> str:

@@ -2,9 +2,10 @@
 
 A mode is FAILURE if the interval of any window of rounds lies above the tolerance, HEALTHY if both
 guard windows, all rounds and the recent ones, lie below it, else UNDETERMINED. Nothing else turns
-an absence of alarm into health. The intervals of all windows, rounds and modes hold at once with
-probability ``1 - alpha`` (``bands``), so that neither the choice of the window that is shown nor
-that of the round at which one looks costs anything.
+an absence of alarm into health, and nothing at all does where most clients could not show that the
+model they measured is the personalized one (``model_shown``). The intervals of all windows, rounds
+and modes hold at once with probability ``1 - alpha`` (``bands``), so that neither the choice of the
+window that is shown nor that of the round at which one looks costs anything.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from unsilent.inference.bands import (
 from unsilent.inference.boundary import ErrorShares
 from unsilent.inference.detail import clients_to_flip_in, onset_in, slope_in, worst_case_of
 from unsilent.inference.estimate import Estimate
+from unsilent.inference.model_shown import model_shown
 from unsilent.inference.remedy import what_would_settle
 from unsilent.inference.sampling import released_range
 from unsilent.inference.series import Series, series_of, system_series
@@ -184,12 +186,17 @@ def _judge_mode(
     sign, position = decide(found, planned.tolerance)
     verdict, shown = VERDICTS[int(sign)], found[int(position)]
     estimate = series.window(shown.first, shown.last)
+    model = model_shown(layout, totals, shown.first, shown.last)
+    if verdict == "healthy" and model is not None and not model.trusted:
+        verdict = "undetermined"
     failed = verdict == "failure"
     gate = gate_of(plan, layout, totals, code)
     reasons: list[str | None] = [None if gate is None or failed else gate.reason]
-    if verdict == "undetermined":
+    unsure = None if model is None else model.reason
+    if verdict == "undetermined" and (model is None or model.trusted):
         why = _reason(plan, series, found, int(position), estimate, planned.tolerance)
         reasons.insert(0, why)
+    reasons.insert(0, unsure)
     visibility = None
     if failed:
         system = system_intervals(plan, layout, totals)[shown.first, shown.last]
@@ -214,6 +221,8 @@ def _judge_mode(
         visibility=visibility,
         first_alarm_round=last.round if failed and first_alarm is None else first_alarm,
         clipped=estimate.clipped,
+        unshown=None if model is None else model.unshown,
+        differing=None if model is None else model.differing,
         onset=onset_in(plan, series, planned.tolerance) if failed else None,
         slope=slope_in(plan, series),
         subgroups=() if gate is None else gate.subgroups,

@@ -124,6 +124,11 @@ class PersonalModel(Protocol):
         """Identifies base weights, adapter shape and dtype; scores are comparable within it."""
         ...
 
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        """Content hashes by ``base``, ``tokenizer`` and ``engine``; see ``models.hashes``."""
+        ...
+
     def new_adapter(self, seed: int) -> Adapter:
         """An adapter that changes nothing yet."""
         ...

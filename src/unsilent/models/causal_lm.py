@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from unsilent.models.causality import rows_of
 from unsilent.models.encode import Limits, token_paths, window_of
 from unsilent.models.engine import choose_engine, pack
 from unsilent.models.frozen import Frozen, Group, Past
+from unsilent.models.hashes import engine_hash, tokenizer_hash
 from unsilent.models.lora import LoraSlots
 from unsilent.models.memory import in_parts
 from unsilent.models.recent import Recent
@@ -100,6 +101,7 @@ class CausalLM:
         self._public: set[str] = set()
         self._scores: Recent[NDArray[np.float64]] = Recent(_SCORE_BYTES, lambda table: table.nbytes)
         layers = [self._slots.first, self._slots.last]
+        self._weights = weights
         self.digest = digest_json(
             [weights, adapter.rank, adapter.scale, sorted(adapter.targets), layers]
         )
@@ -111,6 +113,15 @@ class CausalLM:
         """
         self._shared = folder / self.digest.removeprefix("sha256:")
         self._public = {items.digest for items in sets}
+
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        """Of weights and files of the base, of the tokenizer, and of what scores."""
+        return {
+            "base": self._weights,
+            "tokenizer": tokenizer_hash(self._tokenizer),
+            "engine": engine_hash(self._dtype),
+        }
 
     def new_adapter(self, seed: int) -> Adapter:
         """LoRA's start: A uniform as in Hu et al. 2021, B zero, so that nothing changes yet."""

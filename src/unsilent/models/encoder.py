@@ -18,6 +18,7 @@ from unsilent.errors import ModelError
 from unsilent.files import digest_json
 from unsilent.items import Item, ItemSet
 from unsilent.models.base import Adapter, Training, TrainingReport
+from unsilent.models.hashes import engine_hash
 from unsilent.models.heads import RIDGE, Examples, Head, Provided, provide
 from unsilent.models.recent import Recent
 from unsilent.models.residual import (
@@ -116,6 +117,11 @@ class Encoder:
                 rehearsal,
             ]
         )
+
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        """Of the frozen encoder with its tokenizer, and of what scores."""
+        return {"base": self._embedder.digest, "engine": engine_hash("float32")}
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -139,6 +139,11 @@ class ScoreHook:
         self._score = score
         self.digest = digest_json(["score-hook", name])
 
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        """The base, which is the function's name: nothing more is known of it."""
+        return {"base": self.digest}
+
     def new_adapter(self, seed: int) -> Adapter:
         """An adapter without tensors: what is adapted lies behind the function."""
         return Adapter(self.digest, {})

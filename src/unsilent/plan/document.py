@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from unsilent.errors import PlanError
 from unsilent.modes import FIRST, MODES, faults
+from unsilent.plan.expected_model import ExpectedModel
 from unsilent.plan.faults import plan_error
 from unsilent.plan.gate import GatePlan
 from unsilent.plan.modes import ModePlan, ModesPlan, RecordedModes
@@ -46,13 +47,15 @@ class ModelPlan(_Section):
     """Which foundation model is personalized, and where it runs.
 
     ``id`` is ``embedded`` (the default model of the kind, from a package registry), a hub id,
-    a local path, or ``hook:MODULE:FUNCTION``, which scores and cannot be trained.
+    a local path, or ``hook:MODULE:FUNCTION``, which scores and cannot be trained. ``expect`` names
+    content hashes that each client compares with those of what it measures.
     """
 
     kind: Literal["causal_lm", "encoder"] = "causal_lm"
     id: str = "embedded"
     dtype: Literal["float32", "bfloat16"] = "float32"
     device: str = "cpu"
+    expect: ExpectedModel = ExpectedModel()
 
 
 class AdapterPlan(_Section):
@@ -278,6 +281,8 @@ class MonitoringPlan(_Section):
         data["modes"] = self.modes.written()
         if self.gate == GatePlan():
             del data["gate"]
+        if self.model.expect == ExpectedModel():
+            del data["model"]["expect"]
         if self.federation.personalization == PersonalizationPlan():
             del data["federation"]["personalization"]
         if self.monitor.items == "these":

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.client.agreement import plan_of
-from unsilent.client.measuring import SYSTEM, measure, system_change
-from unsilent.client.observer import SystemChange
+from unsilent.client.measuring import SYSTEM, Measured, measure, system_change
+from unsilent.client.model_check import ModelCheck, check_model
 from unsilent.files import write_whole
 from unsilent.items import ItemSet, Outcomes
 from unsilent.models import (
@@ -36,7 +36,7 @@ from unsilent.models.personalization import (
     personalized,
     shared_part,
 )
-from unsilent.modes.base import AdapterRole, ItemRole, Need, Statistic
+from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need, Statistic
 from unsilent.modes.gather import gather, needs_of
 from unsilent.plan import MonitoringPlan
 from unsilent.probes import load_probes
@@ -148,7 +148,7 @@ class Client:
 
     def measure(
         self, round_number: int, aggregated: Adapter, reference: Adapter | None
-    ) -> tuple[list[Statistic], SystemChange]:
+    ) -> Measured:
         """Personalize the aggregated adapter, and measure all planned modes.
 
         ``reference`` is what behaviour is compared with: None is the base model. Raises
@@ -172,7 +172,29 @@ class Client:
         statistics = measure(self.plan, evidence)
         if self.simulated:
             self._tell_oracle(round_number, statistics)
-        return statistics, system_change(evidence)
+        model = self._check(round_number, adapters, evidence)
+        return Measured(statistics, system_change(evidence), model)
+
+    def _check(
+        self,
+        round_number: int,
+        adapters: dict[AdapterRole, Adapter | None],
+        evidence: Evidence,
+    ) -> ModelCheck:
+        """Whether the personalized adapter acts, asked on what no evaluation record reaches."""
+        record = self.plan.privacy.unit == "record"
+        return check_model(
+            lambda items, arrays: self._model.score(
+                items, None if arrays is None else Adapter(self._model.digest, dict(arrays))
+            ),
+            {role: None if a is None else a.tensors for role, a in adapters.items()},
+            evidence,
+            trained=self._own.train,
+            spare=self._own.train if record else None,
+            seed=f"{self.plan.digest} {self.index} {round_number}",
+            expected=self.plan.model.expect.named,
+            hashes=self._model.hashes if self.plan.model.expect.named else {},
+        )
 
     def serve(self, round_number: int, promoted: Adapter) -> None:
         """Keep the promoted adapter as the one in use, personalized; round 0's untuned.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from unsilent.client.observer import SystemChange
+from unsilent.client.measuring import Measured
 from unsilent.client.participant import Agreed, Work
 from unsilent.messages import ADAPTER, REFERENCE, Answer, Arrays
 from unsilent.models.base import Adapter
-from unsilent.modes.base import Statistic
 from unsilent.reference.client import Client, start_sent
 
 START = "start"
@@ -21,8 +20,8 @@ METRICS: tuple[str, ...] = ("num-examples", "loss", "accuracy")
 """Names of what a client tells of its training."""
 
 
-def measure(asked: Agreed) -> tuple[list[Statistic], SystemChange]:
-    """The statistics of one client of the federation."""
+def measure(asked: Agreed) -> Measured:
+    """What one client of the federation measures."""
     client, aggregated = _client(asked), _adapter(asked, asked.order.arrays[ADAPTER])
     given = asked.order.arrays.get(REFERENCE)
     reference = None if given is None else _adapter(asked, given)

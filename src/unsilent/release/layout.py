@@ -9,6 +9,10 @@ A client that the joint clip shrinks says so in two coordinates of its own, ``cl
 raises a mean. Both are 0 for every other client, so they share the norm with what they report on
 and take none of it from a client that is not shrunk.
 
+Two more say whether the numbers are those of the model that serves, ``model.unshown`` and
+``model.differing``: 0 for a client that could show it. What it could not show counts as cut off,
+so that an effect may be as large as its clip and no interval's upper end lies below that.
+
 Where the unit is a record, no client's norm is promised and there is no joint clip.
 """
 
@@ -39,6 +43,11 @@ SUBGROUP = "/"
 LOSS = "system.loss"
 ACCURACY = "system.accuracy"
 SYSTEM_NAMES = (LOSS, ACCURACY)
+UNSHOWN = "model.unshown"
+"""Share of what training changed that the measured model was not shown to act by."""
+DIFFERING = "model.differing"
+"""1 for a client whose base, tokenizer, adapter layout or engine is not what the plan expects."""
+MODEL_NAMES = (UNSHOWN, DIFFERING)
 CLIPPED = "clipped"
 RAISED = "raised"
 SYSTEM_CLIPS = 2.0
@@ -56,6 +65,8 @@ _REPORT_WEIGHT = 0.68
 as well. Their squares add up to less than 1, which leaves room for any client."""
 _BOX_WEIGHT = 0.35
 """Without a joint clip no client makes room for it, so that it costs noise."""
+_MODEL_WEIGHT = 0.68
+"""A client that could show its model has 0 there, so that the weight takes no room from it."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,7 @@ class Coordinate:
 
     Attributes:
         name: ``SF-n``, ``SF-n.spread``, ``SF-n.square``, ``SF-n/DOMAIN``, ``system.loss``,
-            ``system.accuracy``, ``raised`` or ``clipped``.
+            ``system.accuracy``, ``model.unshown``, ``model.differing``, ``raised`` or ``clipped``.
         clip: Largest absolute value that is released, in natural units.
         weight: Share of the joint clip that a value at ``clip`` takes, in (0, 1].
     """
@@ -125,11 +136,15 @@ class Layout:
             )
 
     @classmethod
-    def from_plan(cls, plan: MonitoringPlan) -> Layout:
-        """The layout of a plan: its modes in the taxonomy's order, system metrics, two reports.
+    def from_plan(cls, plan: MonitoringPlan, *, model: bool = True) -> Layout:
+        """The layout of a plan: its modes in the taxonomy's order, system metrics, model, reports.
 
         A subgroup is clipped as its mode and takes a small share of the joint clip: in a healthy
         federation it costs the modes nothing, and it says where a failure is, not whether.
+
+        Args:
+            plan: The plan.
+            model: False gives the layout of releases that said nothing of their model.
 
         Raises PlanError if a planned mode is not installed here.
         """
@@ -151,12 +166,20 @@ class Layout:
                 coordinates.append(Coordinate(name, mode.clip, _SUBGROUP_WEIGHT))
         coordinates.append(Coordinate(LOSS, 1.0, 0.5))
         coordinates.append(Coordinate(ACCURACY, 0.5, 0.4))
+        if model:
+            coordinates += [Coordinate(name, 1.0, _MODEL_WEIGHT) for name in MODEL_NAMES]
         joint = plan.privacy.unit == "client"
         if joint:
             coordinates += [Coordinate(name, 1.0, _REPORT_WEIGHT) for name in _REPORTS]
         else:
             coordinates.append(Coordinate(CLIPPED, 1.0, _BOX_WEIGHT))
         return cls(tuple(coordinates), plan.privacy.clip, joint=joint)
+
+    @classmethod
+    def of_release(cls, plan: MonitoringPlan, digest: str) -> Layout:
+        """The plan's layout, or its earlier one without the model's numbers, by a sum's digest."""
+        earlier = cls.from_plan(plan, model=False)
+        return earlier if digest == earlier.digest else cls.from_plan(plan)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -225,7 +248,7 @@ class Layout:
           system metric that is worse than its range counts by half its excess, up to twice the
           range, since an interval of it takes the report twice (``SYSTEM_CLIPS``), and a spread
           over public probes by its own; a metric that is better and a subgroup say nothing that a
-          verdict rests on.
+          verdict rests on. What was not shown of the model is cut off whatever the numbers are.
         - ``raised``: the most that the joint clip brought an effect, or a subgroup's, toward zero
           from below, in parts of its clip: (1 - s) times the lowest of them.
 
@@ -276,7 +299,7 @@ class Layout:
                 limit = self.coordinates[self.index(name.removesuffix(SQUARE))].clip
                 part = (np.clip(value, -limit, limit) / limit) ** 2
             else:
-                part = np.clip(value, -clip, clip) / clip
+                part = np.clip(value, 0.0 if name in MODEL_NAMES else -clip, clip) / clip
                 boxed = np.minimum(boxed, _kept(name, value, clip))
                 if name not in SYSTEM_NAMES and not _is_spread(name):
                     lowest = np.maximum(lowest, -part)
@@ -388,6 +411,8 @@ def _kept(name: str, value: NDArray[np.float64], clip: float) -> NDArray[np.floa
     if name in SYSTEM_NAMES:
         # Times 2 clips, 1 - s * this is at least value / clip - s for all values up to 2 clips.
         return np.clip(1.5 - value / clip / 2, 0.5, 1.0)
+    if name in MODEL_NAMES:
+        return 1 - np.clip(value, 0.0, 1.0)
     if SUBGROUP in name or _held(name):
         return np.ones_like(value)
     return clip / np.maximum(np.abs(value), clip)

@@ -18,6 +18,7 @@ from unsilent.release.layout import (
     ACCURACY,
     CLIPPED,
     LOSS,
+    MODEL_NAMES,
     SPREAD,
     SQUARE,
     SUBGROUP,
@@ -125,6 +126,9 @@ def _reach(plan: MonitoringPlan, name: str) -> float:
         return 2 / records
     if name == LOSS:
         return -2 * math.log(SMALLEST_PROBABILITY) / records
+    if name in MODEL_NAMES:
+        # Asked on public items and training records (``client.model_check``).
+        return 0.0
     if SUBGROUP in name:
         # A domain may hold a single record.
         mode = MODES[name.split(SUBGROUP)[0]]
@@ -138,6 +142,8 @@ def _box(coordinate: Coordinate) -> tuple[float, float]:
     name, clip = coordinate.name, coordinate.clip
     if name in (LOSS, ACCURACY):
         return -clip, clip
+    if name in MODEL_NAMES:
+        return 0.0, clip
     if SUBGROUP not in name and name.endswith(SPREAD):
         lower, upper = 0.0, math.inf
     else:

@@ -85,7 +85,8 @@ def _spreads(plan: MonitoringPlan, run: RunView) -> dict[str, Spread]:
     sums = run.newest(RoundSummed)
     if not sums or plan.absent:
         return {}
-    layout, total = Layout.from_plan(plan), sums[0].event.total
+    total = sums[0].event.total
+    layout = Layout.of_release(plan, total.layout)
     if total.layout != layout.digest:
         return {}
     found: dict[str, Spread] = {}

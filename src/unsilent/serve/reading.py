@@ -237,6 +237,7 @@ class RunReader:
             findings=found,
             rounds=tuple(_history(each) for each in judged[::-1]),
             influence=influences_of(found),
+            model=run.plan.model.expect.told(),
         )
 
     def _final(

@@ -235,6 +235,7 @@ class Monitor:
             findings=self._findings,
             rounds=tuple(self._history),
             influence=influences_of(self._findings),
+            model=self.plan.model.expect.told(),
         )
 
     def _note(self, reported: SystemReported) -> bool:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from unsilent.errors import InputError
 from unsilent.inference.bands import mode_level
 from unsilent.plan import MonitoringPlan, read_plan
-from unsilent.release.layout import Layout
+from unsilent.release.layout import DIFFERING, UNSHOWN, Layout
 from unsilent.release.noise import needed_releases, share_variance
 from unsilent.taxonomy import by_code
 from unsilent_bench.traces import Federation
@@ -91,7 +91,14 @@ class Batch:
         return np.stack([each.truth_se[:, codes].max(axis=0) for each in self.federations])
 
     def column(self, name: str) -> Array:
-        """(federations, rounds, clients) a recorded number; NaN for those who took no part."""
+        """(federations, rounds, clients) a recorded number; NaN for those who took no part.
+
+        Of the model that was measured nothing was recorded but whether anything changed.
+        """
+        if name == UNSHOWN:
+            return np.stack([each.unshown for each in self.federations]).astype(np.float64)
+        if name == DIFFERING:
+            return np.zeros(self.present.shape)
         return np.stack([each.numbers[name] for each in self.federations]).astype(np.float64)
 
     def simulation(

@@ -104,6 +104,16 @@ class Federation:
             raise self._fault("a round has no client")
 
     @property
+    def unshown(self) -> NDArray[np.float32]:
+        """(rounds, clients) 1 where a client measured no change at all, in no number, else 0.
+
+        That is what an adapter that is never applied looks like.
+        """
+        changed = [self.numbers[name] for name in (*CODES, LOSS, ACCURACY)]
+        none = np.all([np.abs(np.nan_to_num(each)) == 0 for each in changed], axis=0)
+        return (none & self.present).astype(np.float32)
+
+    @property
     def present(self) -> NDArray[np.bool_]:
         """(rounds, clients) who took part."""
         return ~np.isnan(self.numbers[EXAMPLES])

@@ -9,7 +9,7 @@ from scipy.special import ndtr, ndtri
 from unsilent.inference.sampling import released_range
 from unsilent.modes.sf3_fairness_collapse import LEFT_BEHIND
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import ACCURACY, LOSS, SPREAD
+from unsilent.release.layout import ACCURACY, DIFFERING, LOSS, SPREAD, UNSHOWN
 from unsilent.taxonomy import by_code
 from unsilent_bench.verdicts.scenarios import World
 
@@ -73,7 +73,9 @@ class People:
             (repetitions, clients, modes) what each client's limited number is in expectation
             over its private records, given its probes.
         """
-        values = dict(self._system)
+        # Everybody measures the model that serves.
+        absent = np.zeros(self._place.shape)
+        values = {**self._system, UNSHOWN: absent, DIFFERING: absent}
         expected: list[Array] = []
         for code in self._plan.planned:
             level = self._level(code, moment)

@@ -6,7 +6,7 @@ sent back are kept in its own folder, since where each message starts a process 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from flwr.clientapp import ClientApp
 from unsilent.client.functions import Functions, Rows
 from unsilent.client.participant import answer
 from unsilent.client.site import Site
-from unsilent.engines.flower.arrays import load_arrays, save_arrays
+from unsilent.engines.flower.arrays import PlainArrays, load_arrays, record_of, save_arrays
 from unsilent.engines.flower.messages import kind_of, order_in, reply
 from unsilent.engines.flower.model_record import both_models, records_in
 from unsilent.engines.flower.site import site_of
@@ -33,6 +33,8 @@ Score = Callable[[ItemSet, ArrayRecord | None, Context], Rows]
 trained), and the context; returns one row of probabilities an item, one number a choice."""
 Records = Callable[[Context], Iterable[Item]]
 """The client's held-out private records, each with an answer."""
+TrainedOn = Callable[[Context], Iterable[Item]]
+"""Records that the client trained on, each with an answer; a few dozen are enough."""
 Personalize = Callable[[ArrayRecord, Context], ArrayRecord]
 """From the newly aggregated arrays to the client's own."""
 
@@ -44,6 +46,7 @@ def monitor_client(
     records: Records | None = None,
     personalize: Personalize | None = None,
     arrays: str | None = None,
+    trained_on: TrainedOn | None = None,
 ) -> ClientApp:
     """A ClientApp that also answers monitoring.
 
@@ -54,7 +57,8 @@ def monitor_client(
         app: The app. Its messages, results, random numbers and state are what they were.
         score: ``score(items, arrays, context)`` returns a row of probabilities for each item, one
             number a choice: under the adapter that ``arrays`` is, None being the base model.
-            ``PeftScore`` is one for transformers with peft.
+            ``PeftScore`` is one for transformers with peft. If it has a method
+            ``hashes(context)``, that tells the content hashes which ``model.expect`` names.
         records: ``records(context)`` returns the client's held-out private items, each with an
             answer. Without it modes that need records cannot be planned, and no failure is called
             silent or loud.
@@ -63,8 +67,13 @@ def monitor_client(
             own training in this round returned.
         arrays: Name of the model's record in the messages that train, where they hold several
             ArrayRecords and the model's is neither called ``arrays`` nor alone in its shapes.
+        trained_on: ``trained_on(context)`` returns records that the client trained on. That its
+            own adapter is not worse on them is part of the evidence that ``score`` measures it.
+
+    ``score`` is asked three times more on a dozen items: whether it answers by the arrays that it
+    is given. A mode is HEALTHY only where it does; see ``unsilent local`` at the client if not.
     """
-    return MonitoredClientApp(app, score, records, personalize, arrays)
+    return MonitoredClientApp(app, score, records, personalize, arrays, trained_on)
 
 
 class MonitoredClientApp(ClientApp):
@@ -77,10 +86,11 @@ class MonitoredClientApp(ClientApp):
         records: Records | None = None,
         personalize: Personalize | None = None,
         arrays: str | None = None,
+        trained_on: TrainedOn | None = None,
     ) -> None:
         super().__init__()
         self._app = app
-        self._functions = (score, records, personalize)
+        self._functions = (score, records, personalize, trained_on)
         self._arrays = arrays
 
     def __call__(self, message: Message, context: Context) -> Message:
@@ -121,7 +131,7 @@ class MonitoredClientApp(ClientApp):
     def _answer(self, kind: str, message: Message, context: Context) -> Message:
         """Its part in monitoring, measured by the app's functions."""
         site = site_of(context)
-        score, records, personalize = self._functions
+        score, records, personalize, trained_on = self._functions
         measure = Functions(
             lambda items, arrays: score(items, cast("ArrayRecord | None", arrays), context),
             None if records is None else partial(records, context),
@@ -129,8 +139,18 @@ class MonitoredClientApp(ClientApp):
             if personalize is None
             else lambda arrays: personalize(cast("ArrayRecord", arrays), context),
             partial(_kept, site),
+            None if trained_on is None else partial(trained_on, context),
+            _hashes_of(score, context),
+            lambda arrays: PlainArrays(cast("ArrayRecord", arrays)),
+            record_of,
         )
         return reply(message, answer(kind, order_in(message), site, measure))
+
+
+def _hashes_of(score: Score, context: Context) -> Callable[[], Mapping[str, str]] | None:
+    """What a score function can tell of its model, as ``PeftScore`` can."""
+    hashes: Callable[[Context], Mapping[str, str]] | None = getattr(score, "hashes", None)
+    return None if hashes is None else partial(hashes, context)
 
 
 def _records_of(message: Message) -> dict[str, ArrayRecord]:

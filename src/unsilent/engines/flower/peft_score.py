@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unsilent.items import ItemSet
 from unsilent.models.base import Adapter
+from unsilent.models.hashes import base_hash
 from unsilent.plan import AdapterPlan
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class PeftScore:
     def __init__(self, load: Load, *, adapter: str | None = None) -> None:
         self._load = load
         self._adapter = adapter
+        self._hashed: tuple[object, str] | None = None
 
     def __call__(
         self, items: ItemSet, arrays: ArrayRecord | None, context: Context
@@ -80,6 +82,19 @@ class PeftScore:
         adapter = None if arrays is None else Adapter(model.digest, held.slots.named(arrays))
         with held.slots.unchanged():
             return model.score(items, adapter)
+
+    def hashes(self, context: Context) -> dict[str, str]:
+        """Content hashes of base, tokenizer and engine, as a plan's ``model.expect`` names them.
+
+        All of the base is read: a second for each few gigabytes, once a process.
+
+        Raises:
+            ModelError: As when it is called.
+        """
+        held = _resident(self._load, self._adapter, context)
+        if self._hashed is None or self._hashed[0] is not held.loaded:
+            self._hashed = held.loaded, base_hash(held.slots.model)
+        return {**held.model.hashes, "base": self._hashed[1]}
 
 
 def _resident(load: Load, adapter: str | None, context: Context) -> _Resident:

@@ -22,7 +22,7 @@ from functools import lru_cache
 import numpy as np
 
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import ACCURACY, LOSS, SPREAD, SUBGROUP, Layout
+from unsilent.release.layout import ACCURACY, LOSS, MODEL_NAMES, SPREAD, SUBGROUP, Layout
 from unsilent.release.noise import share_variance
 from unsilent.taxonomy import by_code
 from unsilent_bench.verdicts.adversary.asked import DOMAINS, Asked, Drawn, asked
@@ -214,6 +214,9 @@ class Stage:
         for place, code in enumerate(self._codes):
             values[code], values[code + SPREAD] = items[place].at(levels[place])
         for name in self.layout.inputs:
+            if name in MODEL_NAMES:
+                # Everybody measures the model that serves.
+                values[name] = np.zeros(cast.types.shape)
             if SUBGROUP in name:
                 factor = signed(self.genome.raw("groups"))[cast.types]
                 values[name] = factor * self.layout.coordinates[self.layout.index(name)].clip

@@ -1,0 +1,297 @@
+"""Whether the model that a client measured is the personalized one, shown by what it does.
+
+Adapters are dropped without a word: by an engine that loads a LoRA and changes nothing, a name that
+falls back to the base, a cache that answers for the adapter before, keys that are not found. Their
+numbers look healthy, since nothing changed. So a client asks its own score function four things,
+on a few items, and releases how much of an answer it got, as a bounded number like all others:
+
+1. The personalized arrays are others than the reference's.
+2. Two adapters give two answers, wherever their arrays differ.
+3. A canary: one part of the adapter, drawn by what training changed in it, is disturbed, and the
+   answers move. Over clients and rounds the share of canaries that nobody noticed is the share of
+   the change that the measured model leaves out.
+4. On records that the client trained on, the personalized adapter is not clearly worse.
+
+An answer has to move by more than asking the same thing twice does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from unsilent.errors import UnsilentError
+from unsilent.items import Item, ItemSet, Outcomes
+from unsilent.messages import Arrays
+from unsilent.models.hashes import layout_hash
+from unsilent.modes.base import AdapterRole, Evidence, ItemRole
+from unsilent.release.record_unit import SMALLEST_PROBABILITY
+
+ASKED = 12
+"""Items of a canary: enough for one of them to move, few enough to cost nothing."""
+TRAINED = 32
+"""Records of the client's training that are scored."""
+_LEAST = 1e-6
+"""Probabilities that differ by less may be the same number, rounded otherwise."""
+_TIMES = 4.0
+"""In differences between asking twice, what has to be exceeded: chance seldom gives twice that."""
+_DISTURBED = 0.5
+"""Each number of a canary's part is raised or lowered by this share of itself."""
+_OWN_ROLES: tuple[AdapterRole, ...] = ("personalized", "local", "global")
+"""The most personal adapter that a plan's modes measure is the one that has to be shown."""
+_OF_LORA = re.compile(r"\.(lora_\w+|base_layer|weight|bias|default)(?=\.|$)")
+
+SAME = "the personalized arrays are the reference's: nothing was trained, or they were not kept"
+NO_ADAPTER = "no adapter of the client's own was measured, or its arrays are not known"
+IGNORED = (
+    "score gave the same answers under {one} and {other} arrays, which differ: look at whether it "
+    "uses the arrays it is given, or an answer it kept"
+)
+CANARY = (
+    "a disturbed part of the arrays ({part}) changed no answer: look at whether every array is "
+    "loaded, under the name that the model expects"
+)
+CANARY_FAILED = "score failed on arrays with one disturbed part ({part})"
+UNFITTING = (
+    "the personalized model is worse than the reference on records that it was trained on: look at "
+    "the base model, the tokenizer and the adapter's scale"
+)
+
+Rows = NDArray[np.float64]
+Ask = Callable[[ItemSet, Arrays | None], Rows]
+"""Checked probabilities of items under an adapter's arrays; None is the base."""
+
+
+@dataclass(frozen=True)
+class ModelCheck:
+    """What a client could show of the model that it measured.
+
+    Attributes:
+        unshown: Share of what training changed that was not shown to act, in [0, 1].
+        differing: Whether base, tokenizer, adapter layout or engine is not what the plan expects.
+        notes: What to look at, for the client's own eyes: never sent.
+    """
+
+    unshown: float
+    differing: bool = False
+    notes: tuple[str, ...] = ()
+
+
+NOT_SHOWN = ModelCheck(1.0, notes=(NO_ADAPTER,))
+"""Of a client that was not asked."""
+
+
+def check_model(
+    ask: Ask,
+    adapters: Mapping[AdapterRole, Arrays | None],
+    evidence: Evidence,
+    *,
+    trained: ItemSet | None = None,
+    spare: ItemSet | None = None,
+    seed: str = "",
+    expected: Mapping[str, str] | None = None,
+    hashes: Mapping[str, str] | None = None,
+) -> ModelCheck:
+    """Ask whether the personalized adapter acts, and whether the model is the plan's.
+
+    Args:
+        ask: Scores items under an adapter's arrays.
+        adapters: The arrays of each adapter that was scored; None for the base.
+        evidence: What was scored for the modes: answers under two adapters are compared there.
+        trained: Records that the client trained on, each with an answer; None if not known.
+        spare: Items for a canary where the modes are asked none of public ones. Where it is given
+            no answer to a held-out record is looked at.
+        seed: Draws the canary: the same for the same client and round.
+        expected: Content hashes that the plan expects, by part of the model.
+        hashes: The client's own, by part; of the adapter's layout they are worked out here.
+    """
+    shown = _shown(ask, adapters, evidence, trained=trained, spare=spare, seed=seed)
+    own = dict(hashes or {})
+    sent = next((adapters[role] for role in _OWN_ROLES if adapters.get(role)), None)
+    if sent:
+        own["layout"] = layout_hash(sent)
+    odd = [part for part, value in (expected or {}).items() if own.get(part) != value]
+    notes = (*shown.notes, *(_hash_note(part, own.get(part)) for part in odd))
+    return ModelCheck(shown.unshown, differing=bool(odd), notes=notes)
+
+
+def _hash_note(part: str, own: str | None) -> str:
+    said = "was not told" if own is None else f"is {own}"
+    return f"{part} {said}, which is not what the plan's model.expect names"
+
+
+def _shown(
+    ask: Ask,
+    adapters: Mapping[AdapterRole, Arrays | None],
+    evidence: Evidence,
+    *,
+    trained: ItemSet | None,
+    spare: ItemSet | None,
+    seed: str,
+) -> ModelCheck:
+    if spare is not None:
+        needs = [need for need in evidence.outcomes if need.items != "records"]
+        evidence = evidence.of(needs)
+    asked = {need.adapter for need in evidence.outcomes} or set(adapters)
+    role: AdapterRole | None = next((r for r in _OWN_ROLES if r in asked and adapters.get(r)), None)
+    items = _few(evidence, role, spare)
+    if role is None or items is None:
+        return NOT_SHOWN
+    own, reference = adapters[role] or {}, adapters.get("reference")
+    if reference is not None and _alike(own, reference):
+        return ModelCheck(1.0, notes=(SAME,))
+    answers = ask(items, own)
+    floor = _TIMES * _apart(answers, ask(items, own)) + _LEAST
+    notes = list(_ignored(adapters, evidence, floor))
+    part, disturbed = _canary(own, adapters, seed)
+    try:
+        if _apart(answers, ask(items, disturbed)) <= floor:
+            notes.append(CANARY.format(part=part))
+    except UnsilentError:
+        # Whoever cannot be asked has not shown it; the round goes on without the evidence.
+        notes.append(CANARY_FAILED.format(part=part))
+    if (
+        trained is not None
+        and any(i.answer is not None for i in trained)
+        and _worse(ask, trained, own, reference)
+    ):
+        notes.append(UNFITTING)
+    return ModelCheck(float(bool(notes)), notes=tuple(notes))
+
+
+def _few(evidence: Evidence, role: AdapterRole | None, spare: ItemSet | None) -> ItemSet | None:
+    """A few public items that the adapter was asked; records only where there are no others."""
+    public: list[ItemSet] = []
+    private: list[ItemSet] = []
+    for need, outcomes in evidence.outcomes.items():
+        if need.adapter == role:
+            (private if need.items == "records" else public).append(outcomes.items)
+    found = [*public, *([] if spare is None else [spare]), *private]
+    if not found or not len(found[0]):
+        return None
+    first = found[0]
+    step = max(1, len(first) // ASKED)
+    return ItemSet("canary", tuple(first)[::step][:ASKED])
+
+
+def _ignored(
+    adapters: Mapping[AdapterRole, Arrays | None], evidence: Evidence, floor: float
+) -> Iterator[str]:
+    """Pairs of adapters whose arrays differ and whose answers do not."""
+    scored: dict[ItemRole, list[tuple[AdapterRole, Outcomes]]] = {}
+    for need, outcomes in evidence.outcomes.items():
+        scored.setdefault(need.items, []).append((need.adapter, outcomes))
+    pairs: dict[tuple[AdapterRole, AdapterRole], float] = {}
+    for answered in scored.values():
+        for place, (one, first) in enumerate(answered):
+            for other, second in answered[place + 1 :]:
+                # An adapter to start from may change nothing yet, whatever its arrays are.
+                trained = one in _OWN_ROLES or other in _OWN_ROLES
+                if trained and not _alike(adapters.get(one), adapters.get(other)):
+                    names = (one, other)
+                    moved = _apart(first.probabilities, second.probabilities)
+                    pairs[names] = max(pairs.get(names, 0.0), moved)
+    for (one, other), moved in pairs.items():
+        if moved <= floor:
+            yield IGNORED.format(one=one, other=other)
+
+
+def _canary(
+    own: Arrays, adapters: Mapping[AdapterRole, Arrays | None], seed: str
+) -> tuple[str, Arrays]:
+    """One part of the arrays, and the arrays with that part disturbed.
+
+    Drawn by the square of what training changed in it: a part that the model leaves out is then
+    found as often as it matters, and one that cannot matter, such as a bias of attention's keys,
+    hardly ever.
+    """
+    draws = np.random.default_rng(list(sha256(seed.encode()).digest()))
+    parts = _changes(own, adapters)
+    names = sorted(name for name, change in parts.items() if change > 0)
+    if not names:
+        return "all", own
+    weights = np.array([parts[name] for name in names])
+    part = str(draws.choice(names, p=weights / weights.sum()))
+    return part, {
+        name: _disturbed(array, draws) if _part(name, array) == part else array
+        for name, array in own.items()
+    }
+
+
+def _changes(own: Arrays, adapters: Mapping[AdapterRole, Arrays | None]) -> dict[str, float]:
+    """By part of the adapter the squared norm of what training changed in it.
+
+    Against the first that is known and differs: the reference, the round's start, the global
+    adapter; else of the arrays themselves.
+    """
+    roles: tuple[AdapterRole, ...] = ("reference", "start", "global")
+    known = (adapters.get(role) for role in roles)
+    other = next((a for a in known if a and set(a) == set(own) and not _alike(own, a)), None)
+    found: dict[str, float] = {}
+    for name, array in own.items():
+        values = np.asarray(array)
+        if not _real(values):
+            continue
+        change = values.astype(np.float64)
+        if other is not None and np.shape(other[name]) == values.shape:
+            change = change - np.asarray(other[name]).astype(np.float64)
+        size = float(np.square(change).sum())
+        if np.isfinite(size):
+            found[_part(name, values)] = found.get(_part(name, values), 0.0) + size
+    return found
+
+
+def _part(name: str, array: ArrayLike) -> str:
+    """What an array belongs to: the module of its name in any layer, or its shape if unnamed."""
+    plain = _OF_LORA.sub("", re.sub(r"\d+", "#", name))
+    return "x".join(map(str, np.shape(array))) if plain.strip("#.") == "" else plain
+
+
+def _disturbed(array: NDArray[np.floating], draws: np.random.Generator) -> NDArray[np.floating]:
+    if not _real(array):
+        return array
+    signs = draws.integers(0, 2, size=array.shape) * 2 - 1
+    return (array.astype(np.float64) * (1 + _DISTURBED * signs)).astype(array.dtype)
+
+
+def _real(array: NDArray[np.generic]) -> bool:
+    return array.dtype.kind == "f" or array.dtype.name == "bfloat16"
+
+
+def _worse(ask: Ask, trained: ItemSet, own: Arrays, reference: Arrays | None) -> bool:
+    """Whether what was trained on became less likely, by more than its standard error."""
+    step = max(1, len(trained) // TRAINED)
+    items = ItemSet("trained", tuple(i for i in trained if i.answer is not None)[::step][:TRAINED])
+    losses = [_losses(items, ask(items, arrays)) for arrays in (reference, own)]
+    grown = losses[1] - losses[0]
+    error = grown.std() / np.sqrt(max(len(grown) - 1, 1))
+    return bool(grown.mean() > max(error, _LEAST))
+
+
+def _losses(items: ItemSet, rows: Rows) -> Rows:
+    right = np.array([_answer(item) for item in items])
+    chosen = np.take_along_axis(rows, right[:, None], axis=1)[:, 0]
+    return -np.log(np.maximum(chosen, SMALLEST_PROBABILITY))
+
+
+def _answer(item: Item) -> int:
+    return 0 if item.answer is None else item.answer
+
+
+def _alike(first: Arrays | None, second: Arrays | None) -> bool:
+    """Whether two adapters are the same arrays. The base's, None, are not known."""
+    if first is None or second is None:
+        return first is second
+    return set(first) == set(second) and all(
+        np.array_equal(np.asarray(first[name]), np.asarray(second[name])) for name in first
+    )
+
+
+def _apart(first: Rows, second: Rows) -> float:
+    """Root of the mean square of what two answers differ by."""
+    return float(np.sqrt(np.square(np.asarray(first) - np.asarray(second)).mean()))

@@ -1,0 +1,82 @@
+"""Whether the clients' measured models were shown to be the personalized ones that serve.
+
+What a client could not show it counts as cut off, so intervals speak for it already: their upper
+ends rise by its whole clip. Read here is how many there are, for the reason that a finding gives,
+and for the one rule that does not wait for an interval: where most clients could not show it,
+nothing is healthy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unsilent.release.layout import DIFFERING, UNSHOWN, Layout
+from unsilent.release.release import Release
+
+MOST = 0.5
+"""A larger share of what training changed, not shown to act, and no mode is healthy."""
+_SEEN = 2.33
+"""Standard normal quantile: chance alone names such clients once in a hundred times."""
+_LEAST = 0.02
+
+
+@dataclass(frozen=True)
+class ModelShown:
+    """Over the clients of a window of rounds, as released: noise included.
+
+    Attributes:
+        unshown: Mean share of what training changed that was not shown to act.
+        differing: Share of clients whose model is not what the plan expects.
+        sd: Of the privacy noise in each.
+        clients: Mean number of clients a round.
+    """
+
+    unshown: float
+    differing: float
+    sd: float
+    clients: float
+
+    @property
+    def reason(self) -> str | None:
+        """Why nothing may rest on the numbers, if there is a reason."""
+        said = [
+            f"{words} at about {min(share, 1.0):.0%} of the clients ({look})"
+            for share, words, look in (
+                (self.unshown, NOT_SHOWN, "each finds what to look at by unsilent local"),
+                (self.differing, DIFFERENT, "see model.expect in the plan"),
+            )
+            if share > max(_SEEN * self.sd, _LEAST)
+        ]
+        return "; ".join(said) or None
+
+    @property
+    def trusted(self) -> bool:
+        """Whether a mode may be called healthy at all."""
+        return self.unshown <= MOST and self.differing <= MOST
+
+
+NOT_SHOWN = "the measured model could not be shown to be the personalized one"
+DIFFERENT = "base, tokenizer, adapter layout or engine is not what the plan expects"
+
+
+def model_shown(
+    layout: Layout, totals: Sequence[Release], first: int, last: int
+) -> ModelShown | None:
+    """What the sums from round ``first`` to ``last`` say of it; None where they are from before."""
+    if UNSHOWN not in layout.names:
+        return None
+    used = [total for total in totals if first <= total.round <= last]
+    clients = sum(total.clients for total in used)
+    if not clients:
+        return None
+    whole = layout.decode(np.sum([total.vector for total in used], axis=0), clients)
+    variance = float(sum(total.noise_variance for total in used))
+    return ModelShown(
+        unshown=whole[UNSHOWN],
+        differing=whole[DIFFERING],
+        sd=layout.noise_sd(UNSHOWN, variance, clients),
+        clients=clients / len(used),
+    )

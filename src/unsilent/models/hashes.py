@@ -1,0 +1,85 @@
+"""Content hashes of what scores: whether two places run the same model is then one comparison."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from unsilent.files import digest_json
+
+_ENGINE = ("torch", "transformers", "peft")
+
+
+def layout_hash(arrays: Mapping[str, Any]) -> str:
+    """``sha256:…`` of an adapter's layout: names, shapes and types of its arrays."""
+    rows = sorted([name, list(np.shape(a)), np.asarray(a).dtype.name] for name, a in arrays.items())
+    return digest_json(rows)
+
+
+def engine_hash(dtype: str) -> str:
+    """``sha256:…`` of the libraries that score, with their versions, and the number type."""
+    return digest_json([[name, _version(name)] for name in _ENGINE] + [["dtype", dtype]])
+
+
+def tokenizer_hash(tokenizer: Any) -> str:
+    """``sha256:…`` of a transformers tokenizer: its pipeline and vocabulary, and chat template."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        pipeline: Any = sorted(tokenizer.get_vocab().items())
+    else:
+        pipeline = json.loads(backend.to_str())
+        # A call may leave these behind.
+        pipeline = {k: v for k, v in pipeline.items() if k not in ("padding", "truncation")}
+    template = getattr(tokenizer, "chat_template", None)
+    return digest_json([pipeline, template, getattr(tokenizer, "special_tokens_map", {})])
+
+
+def base_hash(model: Any) -> str:
+    """``sha256:…`` of a peft model's base: its weights without those of any adapter.
+
+    The same for the base before it was adapted, and whatever the adapters are.
+    """
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    left_out: tuple[str, ...] = tuple(
+        f"{path}.{name}."
+        for path, module in base.named_modules()
+        for name in (
+            *getattr(module, "adapter_layer_names", ()),
+            *getattr(module, "other_param_names", ()),
+        )
+    )
+    kept = {
+        name.replace(".base_layer.", ".").replace(".original_module.", "."): tensor
+        for name, tensor in base.state_dict().items()
+        if not f"{name}.".startswith(left_out) and ".modules_to_save." not in name
+    }
+    return weights_hash(kept)
+
+
+def weights_hash(tensors: Mapping[str, Any]) -> str:
+    """``sha256:…`` of torch tensors by name: names, shapes, types and bytes."""
+    hasher = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        hasher.update(f"|{name}{tuple(tensor.shape)}{tensor.dtype}|".encode())
+        hasher.update(tensor.reshape(-1).view(_bytes()).numpy().tobytes())
+    return f"sha256:{hasher.hexdigest()}"
+
+
+def _bytes() -> Any:
+    # Waits for a model: nothing else here needs it.
+    import torch
+
+    return torch.uint8
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
