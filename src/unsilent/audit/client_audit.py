@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from unsilent.audit import claim
 from unsilent.audit.audit_result import Check
 from unsilent.client.limit import Limit, LimitFile
+from unsilent.client.model_check import ModelCheck
 from unsilent.client.observer import Observer, SystemChange
 from unsilent.errors import BudgetError, PlanError
 from unsilent.modes import MODES
@@ -233,7 +234,8 @@ def _release(observer: Observer, number: int) -> Release:
         )
         for code in observer.plan.planned
     ]
-    return observer.release(number, statistics, SystemChange(values[LOSS], values[ACCURACY]))
+    system = SystemChange(values[LOSS], values[ACCURACY])
+    return observer.release(number, statistics, system, ModelCheck(0.0))
 
 
 def _values(plan: MonitoringPlan) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 Adapters are dropped without a word: by an engine that loads a LoRA and changes nothing, a name that
 falls back to the base, a cache that answers for the adapter before, keys that are not found. Their
-numbers look healthy, since nothing changed. So a client asks its own score function four things,
+numbers look healthy, since nothing changed. So a client asks its own score function five things,
 on a few items, and releases how much of an answer it got, as a bounded number like all others:
 
 1. The personalized arrays are others than the reference's.
@@ -10,7 +10,8 @@ on a few items, and releases how much of an answer it got, as a bounded number l
 3. A canary: one part of the adapter, drawn by what training changed in it, is disturbed, and the
    answers move. Over clients and rounds the share of canaries that nobody noticed is the share of
    the change that the measured model leaves out.
-4. On records that the client trained on, the personalized adapter is not clearly worse.
+4. A known answer: with the factor that a LoRA adds set to zero the adapter is the base.
+5. On records that the client trained on, the personalized adapter is better than the reference.
 
 An answer has to move by more than asking the same thing twice does.
 """
@@ -18,12 +19,13 @@ An answer has to move by more than asking the same thing twice does.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import combinations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from unsilent.errors import UnsilentError
 from unsilent.items import Item, ItemSet, Outcomes
@@ -36,30 +38,43 @@ ASKED = 12
 """Items of a canary: enough for one of them to move, few enough to cost nothing."""
 TRAINED = 32
 """Records of the client's training that are scored."""
-_LEAST = 1e-6
+_LEAST = 1e-7
 """Probabilities that differ by less may be the same number, rounded otherwise."""
+_SURE = 1 - 1e-5
+"""An item with a choice of this probability hardly moves, whatever is done to the model."""
+_STILL = 0.2
+"""A larger share of items that do not move, and their adapter was left out of them."""
 _TIMES = 4.0
 """In differences between asking twice, what has to be exceeded: chance seldom gives twice that."""
 _DISTURBED = 0.5
-"""Each number of a canary's part is raised or lowered by this share of itself."""
+"""Each number of a canary's part is raised or lowered by up to this share of itself."""
 _OWN_ROLES: tuple[AdapterRole, ...] = ("personalized", "local", "global")
 """The most personal adapter that a plan's modes measure is the one that has to be shown."""
 _OF_LORA = re.compile(r"\.(lora_\w+|base_layer|weight|bias|default)(?=\.|$)")
 
+_FACTOR = re.compile(r"\blora_(A|B|embedding_A|embedding_B)\b")
+_ADDED = re.compile(r"\blora_(B|embedding_B)\b")
+_SAME_BASE = 0.02
+"""Two ways to compute the same base in 16 bits may be so far apart, another base is further."""
+
 SAME = "the personalized arrays are the reference's: nothing was trained, or they were not kept"
 NO_ADAPTER = "no adapter of the client's own was measured, or its arrays are not known"
 IGNORED = (
-    "score gave the same answers under {one} and {other} arrays, which differ: look at whether it "
-    "uses the arrays it is given, or an answer it kept"
+    "score gave {share} the same answer under {one} and {other} arrays, which differ: look at "
+    "whether it uses the arrays it is given, all of them, or an answer it kept"
 )
 CANARY = (
     "a disturbed part of the arrays ({part}) changed no answer: look at whether every array is "
     "loaded, under the name that the model expects"
 )
 CANARY_FAILED = "score failed on arrays with one disturbed part ({part})"
+OTHER_BASE = (
+    "with what it adds set to zero, the adapter does not give the answers of the base model: look "
+    "at which weights the adapter is put on, and which are scored without one"
+)
 UNFITTING = (
-    "the personalized model is worse than the reference on records that it was trained on: look at "
-    "the base model, the tokenizer and the adapter's scale"
+    "the personalized model is not better than the reference on records that it was trained on: "
+    "look at the base model, the tokenizer and the adapter's scale, and at the training itself"
 )
 
 Rows = NDArray[np.float64]
@@ -147,58 +162,71 @@ def _shown(
         return ModelCheck(1.0, notes=(SAME,))
     answers = ask(items, own)
     floor = _TIMES * _apart(answers, ask(items, own)) + _LEAST
-    notes = list(_ignored(adapters, evidence, floor))
+    unshown, notes = 0.0, list[str]()
+    for names, still in _ignored(adapters, evidence, floor).items():
+        unshown = max(unshown, still)
+        notes.append(IGNORED.format(share=_share_of_items(still), one=names[0], other=names[1]))
     part, disturbed = _canary(own, adapters, seed)
     try:
         if _apart(answers, ask(items, disturbed)) <= floor:
-            notes.append(CANARY.format(part=part))
+            unshown, notes = 1.0, [*notes, CANARY.format(part=part)]
+        if reference is None and _other_base(ask, items, own, floor):
+            unshown, notes = 1.0, [*notes, OTHER_BASE]
     except UnsilentError:
         # Whoever cannot be asked has not shown it; the round goes on without the evidence.
-        notes.append(CANARY_FAILED.format(part=part))
-    if (
-        trained is not None
-        and any(i.answer is not None for i in trained)
-        and _worse(ask, trained, own, reference)
-    ):
-        notes.append(UNFITTING)
-    return ModelCheck(float(bool(notes)), notes=tuple(notes))
+        unshown, notes = 1.0, [*notes, CANARY_FAILED.format(part=part)]
+    if trained is not None and _unfitting(ask, trained, own, reference):
+        unshown, notes = 1.0, [*notes, UNFITTING]
+    return ModelCheck(unshown, notes=tuple(notes))
 
 
 def _few(evidence: Evidence, role: AdapterRole | None, spare: ItemSet | None) -> ItemSet | None:
-    """A few public items that the adapter was asked; records only where there are no others."""
-    public: list[ItemSet] = []
-    private: list[ItemSet] = []
-    for need, outcomes in evidence.outcomes.items():
-        if need.adapter == role:
-            (private if need.items == "records" else public).append(outcomes.items)
-    found = [*public, *([] if spare is None else [spare]), *private]
-    if not found or not len(found[0]):
+    """A few public items that the adapter was asked; records only where there are no others.
+
+    Those that it is least sure of: an answer that is certain hardly moves, whatever is done to the
+    model.
+    """
+    scored = [(need.items, o) for need, o in evidence.outcomes.items() if need.adapter == role]
+    public = [outcomes for items, outcomes in scored if items != "records" and len(outcomes.items)]
+    if not public and spare is not None:
+        step = max(1, len(spare) // ASKED)
+        return ItemSet("canary", tuple(spare)[::step][:ASKED]) if len(spare) else None
+    found = public or [outcomes for _, outcomes in scored if len(outcomes.items)]
+    if not found:
         return None
-    first = found[0]
-    step = max(1, len(first) // ASKED)
-    return ItemSet("canary", tuple(first)[::step][:ASKED])
+    sure = found[0].probabilities.max(axis=1)
+    items = tuple(found[0].items)
+    return ItemSet("canary", tuple(items[n] for n in sorted(np.argsort(sure)[:ASKED])))
 
 
 def _ignored(
     adapters: Mapping[AdapterRole, Arrays | None], evidence: Evidence, floor: float
-) -> Iterator[str]:
-    """Pairs of adapters whose arrays differ and whose answers do not."""
+) -> dict[tuple[AdapterRole, AdapterRole], float]:
+    """Pairs of adapters whose arrays differ, with the share of items answered alike, if large."""
     scored: dict[ItemRole, list[tuple[AdapterRole, Outcomes]]] = {}
     for need, outcomes in evidence.outcomes.items():
         scored.setdefault(need.items, []).append((need.adapter, outcomes))
-    pairs: dict[tuple[AdapterRole, AdapterRole], float] = {}
+    found: dict[tuple[AdapterRole, AdapterRole], float] = {}
     for answered in scored.values():
-        for place, (one, first) in enumerate(answered):
-            for other, second in answered[place + 1 :]:
-                # An adapter to start from may change nothing yet, whatever its arrays are.
-                trained = one in _OWN_ROLES or other in _OWN_ROLES
-                if trained and not _alike(adapters.get(one), adapters.get(other)):
-                    names = (one, other)
-                    moved = _apart(first.probabilities, second.probabilities)
-                    pairs[names] = max(pairs.get(names, 0.0), moved)
-    for (one, other), moved in pairs.items():
-        if moved <= floor:
-            yield IGNORED.format(one=one, other=other)
+        for (one, first), (other, second) in combinations(answered, 2):
+            # An adapter to start from may change nothing yet, whatever its arrays are.
+            trained = one in _OWN_ROLES or other in _OWN_ROLES
+            if trained and not _alike(adapters.get(one), adapters.get(other)):
+                still = _still(first.probabilities, second.probabilities, floor)
+                if still > _STILL:
+                    found[one, other] = max(found.get((one, other), 0.0), still)
+    return found
+
+
+def _still(first: Rows, second: Rows, floor: float) -> float:
+    """Share of items whose answer did not move, of those that are not settled under both."""
+    open_ = np.minimum(first.max(axis=1), second.max(axis=1)) < _SURE
+    moved = np.sqrt(np.square(first - second).mean(axis=1)) > floor
+    return float((~moved & open_).sum() / open_.sum()) if open_.any() else float(not moved.any())
+
+
+def _share_of_items(share: float) -> str:
+    return "all items" if share == 1 else f"{share:.0%} of the items"
 
 
 def _canary(
@@ -218,7 +246,7 @@ def _canary(
     weights = np.array([parts[name] for name in names])
     part = str(draws.choice(names, p=weights / weights.sum()))
     return part, {
-        name: _disturbed(array, draws) if _part(name, array) == part else array
+        name: _disturbed(array, draws) if _part(name) == part else array
         for name, array in own.items()
     }
 
@@ -242,35 +270,52 @@ def _changes(own: Arrays, adapters: Mapping[AdapterRole, Arrays | None]) -> dict
             change = change - np.asarray(other[name]).astype(np.float64)
         size = float(np.square(change).sum())
         if np.isfinite(size):
-            found[_part(name, values)] = found.get(_part(name, values), 0.0) + size
+            found[_part(name)] = found.get(_part(name), 0.0) + size
     return found
 
 
-def _part(name: str, array: ArrayLike) -> str:
-    """What an array belongs to: the module of its name in any layer, or its shape if unnamed."""
-    plain = _OF_LORA.sub("", re.sub(r"\d+", "#", name))
-    return "x".join(map(str, np.shape(array))) if plain.strip("#.") == "" else plain
+def _part(name: str) -> str:
+    """The module that an array belongs to: both factors of a LoRA are one part."""
+    return _OF_LORA.sub("", name) or name
 
 
 def _disturbed(array: NDArray[np.floating], draws: np.random.Generator) -> NDArray[np.floating]:
     if not _real(array):
         return array
     signs = draws.integers(0, 2, size=array.shape) * 2 - 1
-    return (array.astype(np.float64) * (1 + _DISTURBED * signs)).astype(array.dtype)
+    # Of several sizes: what is summed up must not cancel.
+    sizes = draws.uniform(0.5, 1.0, size=array.shape) * signs
+    return (array.astype(np.float64) * (1 + _DISTURBED * sizes)).astype(array.dtype)
 
 
 def _real(array: NDArray[np.generic]) -> bool:
     return array.dtype.kind == "f" or array.dtype.name == "bfloat16"
 
 
-def _worse(ask: Ask, trained: ItemSet, own: Arrays, reference: Arrays | None) -> bool:
-    """Whether what was trained on became less likely, by more than its standard error."""
-    step = max(1, len(trained) // TRAINED)
-    items = ItemSet("trained", tuple(i for i in trained if i.answer is not None)[::step][:TRAINED])
+def _other_base(ask: Ask, items: ItemSet, own: Arrays, floor: float) -> bool:
+    """Whether an adapter that changes nothing is another model than the base.
+
+    Only a LoRA's arrays tell by their names what adds nothing at zero. Where something else is
+    trained as well, such as a head, nothing is known.
+    """
+    if not own or not all(_FACTOR.search(name) for name in own):
+        return False
+    nothing = {
+        name: np.zeros_like(array) if _ADDED.search(name) else array for name, array in own.items()
+    }
+    return _apart(ask(items, nothing), ask(items, None)) > max(floor, _SAME_BASE)
+
+
+def _unfitting(ask: Ask, trained: ItemSet, own: Arrays, reference: Arrays | None) -> bool:
+    """Whether what was trained on did not become more likely by more than its standard error."""
+    answered = tuple(item for item in trained if item.answer is not None)
+    if not answered:
+        return False
+    items = ItemSet("trained", answered[:: max(1, len(answered) // TRAINED)][:TRAINED])
     losses = [_losses(items, ask(items, arrays)) for arrays in (reference, own)]
     grown = losses[1] - losses[0]
     error = grown.std() / np.sqrt(max(len(grown) - 1, 1))
-    return bool(grown.mean() > max(error, _LEAST))
+    return bool(grown.mean() > -max(error, _LEAST))
 
 
 def _losses(items: ItemSet, rows: Rows) -> Rows:

@@ -192,7 +192,8 @@ def _judge_mode(
     failed = verdict == "failure"
     gate = gate_of(plan, layout, totals, code)
     reasons: list[str | None] = [None if gate is None or failed else gate.reason]
-    unsure = None if model is None else model.reason
+    # A failure says nothing of it in words: its share stands in ``unshown``.
+    unsure = None if model is None or failed else model.reason
     if verdict == "undetermined" and (model is None or model.trusted):
         why = _reason(plan, series, found, int(position), estimate, planned.tolerance)
         reasons.insert(0, why)
