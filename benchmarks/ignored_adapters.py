@@ -4,7 +4,9 @@ Each row plants one fault in a small peft model and asks ``PeftScore`` for the b
 adapter and for another. ``refused`` is the right answer where the model is no longer what the
 arrays say; ``right`` are numbers within 1e-3 of peft's own forward pass on a model without the
 fault. ``wrong`` is anything else: numbers that a verdict would be built on. Sound models come
-last, none of which may be refused.
+last, none of which may be refused. Then whole federations whose own score functions have such
+faults (``ignored_scores.py``), and what is counted where nothing is wrong: in the benchmark's
+traces, and with ``--demos`` in both demos, run anew.
 
     python benchmarks/ignored_adapters.py --json
 """
@@ -13,15 +15,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from flwr.app import ArrayRecord, Context, RecordDict
+from ignored_scores import federations
 from numpy.typing import NDArray
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from rich.console import Console
@@ -29,6 +35,7 @@ from rich.table import Table
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from unsilent.client.own_statistics import OWN_FILE, read_own
 from unsilent.errors import UnsilentError
 from unsilent.flower import PeftScore, peft_score
 from unsilent.items import Item, ItemSet
@@ -280,24 +287,74 @@ def asked(case: Case) -> dict[str, Any]:
     return {**row, "answer": answer, "good": good, "apart": apart, "said": said}
 
 
+def traced() -> Iterator[dict[str, Any]]:
+    """Clients of the benchmark's traces in whom nothing changed at all, by tier."""
+    from unsilent_bench.traces import read
+
+    for tier in ("fleet", "lm"):
+        held = [each for each in read().federations if each.tier == tier]
+        asked = sum(int(each.present.sum()) for each in held)
+        yield _alarms(f"traces of the {tier} tier", asked, sum(int(e.unshown.sum()) for e in held))
+
+
+def demos(seed: int) -> Iterator[dict[str, Any]]:
+    """Clients of both demos who could not show that their adapter acts, as their files say."""
+    for tier in ("fleet", "lm"):
+        for scenario in ("healthy", "skewed"):
+            with tempfile.TemporaryDirectory() as folder:
+                words = ["demo", "--tier", tier, "--scenario", scenario, "--seed", str(seed)]
+                command = "from unsilent.cli import main; main()"
+                subprocess.run(
+                    [sys.executable, "-c", command, *words, "--out", folder, "--json"],
+                    check=True,
+                    capture_output=True,
+                )
+                told = [read_own(path.parent) for path in Path(folder).rglob(OWN_FILE)]
+                unsure = [r.model for rounds in told for r in rounds if r.model]
+                asked = sum(len(rounds) for rounds in told)
+                yield _alarms(f"{tier} demo, {scenario}", asked, len(unsure))
+
+
+def _alarms(name: str, asked: int, unsure: int) -> dict[str, Any]:
+    return {
+        "case": name,
+        "kind": "sound",
+        "answer": f"{unsure} of {asked} client rounds doubted",
+        "asked": asked,
+        "doubted": unsure,
+        "good": asked > 0 and unsure == 0,
+    }
+
+
 def main() -> int:
     """Plant all of it; exit with 1 if anything is not as it should be."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="Print JSON.")
+    parser.add_argument("--demos", action="store_true", help="Run both demos as well: 20 minutes.")
+    parser.add_argument("--seeds", type=int, default=3, help="Federations of each fault.")
     given = parser.parse_args()
     # What peft and transformers remark about such models is what is planted here.
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     rows = [asked(case) for case in (*PLANTED, *SOUND)]
+    rows += [
+        {**row, "answer": ", ".join(sorted(set(row["verdicts"]))), "said": row["reason"] or ""}
+        for row in federations(range(1, given.seeds + 1))
+    ]
+    rows += traced()
+    if given.demos:
+        rows += demos(1)
     missed = [row["case"] for row in rows if not row["good"]]
+    planted = sum(row["kind"] == "planted" for row in rows)
     if given.json:
-        found = {"rows": rows, "planted": len(PLANTED), "missed": missed}
+        found = {"rows": rows, "planted": planted, "missed": missed}
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
     else:
         table = Table("case", "kind", "answer", "apart", "said", box=None)
         for row in rows:
-            words = row["said"].removeprefix("PeftScore: ").partition(". ")[0]
-            table.add_row(row["case"], row["kind"], row["answer"], f"{row['apart']:.0e}", words)
+            words = row.get("said", "").removeprefix("PeftScore: ").partition(". ")[0]
+            apart = f"{row['apart']:.0e}" if "apart" in row else row.get("world", "")
+            table.add_row(row["case"], row["kind"], row["answer"], apart, words)
         Console().print(table)
     return 1 if missed else 0
 

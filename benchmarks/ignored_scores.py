@@ -22,7 +22,7 @@ from unsilent.client.participant import answer
 from unsilent.client.site import Site
 from unsilent.findings import read_findings
 from unsilent.items import Item, ItemSet, write_items
-from unsilent.messages import ADAPTER, Answer, Order
+from unsilent.messages import Answer, Order
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.server.monitored_run import MonitoredRun
 from unsilent.server.settings import Settings
@@ -198,11 +198,15 @@ FAULTS = (
     Fault("the first adapter goes on serving", _by_name, source="vllm#10798"),
     Fault("one adapter late", _late),
     Fault("every second item by a replica without it", _replicas, source="lm-eval#2432"),
-    Fault("every second client's engine drops it", lambda e, i, a: rows(i, None), lambda c: c % 2),
+    Fault(
+        "every second client's engine drops it",
+        lambda e, i, a: rows(i, None),
+        lambda c: c % 2 == 1,
+    ),
     Fault(
         "a quarter of the clients' engines drop it",
         lambda e, i, a: rows(i, None),
-        lambda c: not c % 4,
+        lambda c: c % 4 == 0,
     ),
     Fault("dropout is on and the adapter out", _noisy),
     Fault("q_proj is not found", lambda e, i, a: rows(i, without(a, "q_proj"))),

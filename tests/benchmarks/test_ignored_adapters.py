@@ -24,8 +24,11 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # Its data classes are looked up by their module's name.
     monkeypatch.setitem(sys.modules, "ignored_adapters", module)
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
     spec.loader.exec_module(module)
     monkeypatch.setattr(sys, "argv", ["ignored_adapters.py", "--json"])
+    # Federations have a test of their own.
+    monkeypatch.setattr(module, "federations", lambda seeds: [])
     return module
 
 
@@ -38,6 +41,9 @@ def test_every_planted_fault_is_refused_or_scored_right(
     assert found["planted"] >= 25
     answers = {row["case"]: row["answer"] for row in found["rows"]}
     assert {answers[case.name] for case in benchmark.SOUND} == {"right"}
+    traced = [row for row in found["rows"] if row["case"].startswith("traces")]
+    assert [row["doubted"] for row in traced] == [0, 0]
+    assert min(row["asked"] for row in traced) > 100
 
 
 def test_what_nobody_looks_for_is_found_wrong(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unsilent.client.agreement import plan_of
 from unsilent.client.measuring import SYSTEM, Measured, measure, system_change
-from unsilent.client.model_check import ModelCheck, check_model
+from unsilent.client.model_check import ModelCheck, canary_draw, check_model
 from unsilent.client.observer import SystemChange
 from unsilent.client.participant import Agreed
 from unsilent.errors import (
@@ -141,7 +141,9 @@ class Functions:
             given,
             evidence,
             trained=trained,
-            seed=f"{asked.plan.digest} {asked.site.name} {asked.order.round}",
+            draw=canary_draw(
+                asked.plan.digest, asked.order.round, asked.site.number, asked.site.name
+            ),
             expected=expected,
             hashes=hashes,
         )

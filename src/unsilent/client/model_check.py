@@ -46,6 +46,7 @@ _STILL = 0.2
 """A larger share of items that do not move, and their adapter was left out of them."""
 _TIMES = 4.0
 """In differences between asking twice, what has to be exceeded: chance seldom gives twice that."""
+_GOLDEN = (5**0.5 - 1) / 2
 _DISTURBED = 0.5
 """Each number of a canary's part is raised or lowered by up to this share of itself."""
 _OWN_ROLES: tuple[AdapterRole, ...] = ("personalized", "local", "global")
@@ -108,7 +109,7 @@ def check_model(
     *,
     trained: ItemSet | None = None,
     spare: ItemSet | None = None,
-    seed: str = "",
+    draw: float = 0.5,
     expected: Mapping[str, str] | None = None,
     hashes: Mapping[str, str] | None = None,
 ) -> ModelCheck:
@@ -121,11 +122,11 @@ def check_model(
         trained: Records that the client trained on, each with an answer; None if not known.
         spare: Items for a canary where the modes are asked none of public ones. Where it is given
             no answer to a held-out record is looked at.
-        seed: Draws the canary: the same for the same client and round.
+        draw: Which part is the canary, in [0, 1); see ``canary_draw``.
         expected: Content hashes that the plan expects, by part of the model.
         hashes: The client's own, by part; of the adapter's layout they are worked out here.
     """
-    shown = _shown(ask, adapters, evidence, trained=trained, spare=spare, seed=seed)
+    shown = _shown(ask, adapters, evidence, trained=trained, spare=spare, draw=draw)
     own = dict(hashes or {})
     sent = next((adapters[role] for role in _OWN_ROLES if adapters.get(role)), None)
     if sent:
@@ -133,6 +134,22 @@ def check_model(
     odd = [part for part, value in (expected or {}).items() if own.get(part) != value]
     notes = (*shown.notes, *(_hash_note(part, own.get(part)) for part in odd))
     return ModelCheck(shown.unshown, differing=bool(odd), notes=notes)
+
+
+def canary_draw(plan: str, round_number: int, client: int, name: str) -> float:
+    """Which part of its adapter a client disturbs in a round, in [0, 1).
+
+    Clients' draws are spread evenly, by multiples of the golden ratio from where plan and round
+    begin: few clients together then miss a part no more often than many would. One without a
+    number draws by its name.
+    """
+    if client < 0:
+        return _even(f"{plan} {round_number} {name}")
+    return (_even(f"{plan} {round_number}") + client * _GOLDEN) % 1.0
+
+
+def _even(text: str) -> float:
+    return int.from_bytes(sha256(text.encode()).digest()[:6]) / 2**48
 
 
 def _hash_note(part: str, own: str | None) -> str:
@@ -147,7 +164,7 @@ def _shown(
     *,
     trained: ItemSet | None,
     spare: ItemSet | None,
-    seed: str,
+    draw: float,
 ) -> ModelCheck:
     if spare is not None:
         needs = [need for need in evidence.outcomes if need.items != "records"]
@@ -166,7 +183,7 @@ def _shown(
     for names, still in _ignored(adapters, evidence, floor).items():
         unshown = max(unshown, still)
         notes.append(IGNORED.format(share=_share_of_items(still), one=names[0], other=names[1]))
-    part, disturbed = _canary(own, adapters, seed)
+    part, disturbed = _canary(own, adapters, draw)
     try:
         if _apart(answers, ask(items, disturbed)) <= floor:
             unshown, notes = 1.0, [*notes, CANARY.format(part=part)]
@@ -230,7 +247,7 @@ def _share_of_items(share: float) -> str:
 
 
 def _canary(
-    own: Arrays, adapters: Mapping[AdapterRole, Arrays | None], seed: str
+    own: Arrays, adapters: Mapping[AdapterRole, Arrays | None], draw: float
 ) -> tuple[str, Arrays]:
     """One part of the arrays, and the arrays with that part disturbed.
 
@@ -238,13 +255,13 @@ def _canary(
     found as often as it matters, and one that cannot matter, such as a bias of attention's keys,
     hardly ever.
     """
-    draws = np.random.default_rng(list(sha256(seed.encode()).digest()))
+    draws = np.random.default_rng(int(draw * 2**32))
     parts = _changes(own, adapters)
     names = sorted(name for name, change in parts.items() if change > 0)
     if not names:
         return "all", own
-    weights = np.array([parts[name] for name in names])
-    part = str(draws.choice(names, p=weights / weights.sum()))
+    reached = np.cumsum([parts[name] for name in names])
+    part = names[min(int(np.searchsorted(reached, draw * reached[-1], "right")), len(names) - 1)]
     return part, {
         name: _disturbed(array, draws) if _part(name) == part else array
         for name, array in own.items()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from unsilent.client.agreement import plan_of
 from unsilent.client.measuring import SYSTEM, Measured, measure, system_change
-from unsilent.client.model_check import ModelCheck, check_model
+from unsilent.client.model_check import ModelCheck, canary_draw, check_model
 from unsilent.files import write_whole
 from unsilent.items import ItemSet, Outcomes
 from unsilent.models import (
@@ -191,7 +191,7 @@ class Client:
             evidence,
             trained=self._own.train,
             spare=self._own.train if record else None,
-            seed=f"{self.plan.digest} {self.index} {round_number}",
+            draw=canary_draw(self.plan.digest, round_number, self.index, ""),
             expected=self.plan.model.expect.named,
             hashes=self._model.hashes if self.plan.model.expect.named else {},
         )
