@@ -16,6 +16,7 @@ from unsilent.report.view import (
     began,
     clients_to_flip,
     headline,
+    measured_model,
     metrics_line,
     missing,
     named,
@@ -33,6 +34,10 @@ STYLES = {
     "undetermined": "yellow",
     "unplanned": "dim",
 }
+
+
+_DOUBTED = 0.1
+"""From this share on a failure's line says that clients could not show their model."""
 
 
 def show(findings: Findings, console: Console, timing: Timing | None = None) -> None:
@@ -139,6 +144,7 @@ def _failures(findings: Findings) -> list[RenderableType]:
             None if start is None else f"began {start}",
             missing(finding),
             clients_to_flip(finding),
+            measured_model(finding) if (finding.unshown or 0.0) > _DOUBTED else None,
             *(f"{group.group}: {span(group.interval)}" for group in finding.subgroups),
         ]
         line = Text(f"{finding.code} {VERDICTS['failure'].symbol} ", STYLES["failure"])

@@ -167,6 +167,17 @@ def clipped(finding: Finding) -> str | None:
     return f"{points(max(finding.clipped, 0.0))}% of a client's effects on average, noise included"
 
 
+def measured_model(finding: Finding) -> str | None:
+    """Whether the measured models are the personalized ones, or None if that was not released."""
+    if finding.unshown is None or finding.differing is None:
+        return None
+    shares = [f"{points(min(max(s, 0.0), 1.0))}%" for s in (finding.unshown, finding.differing)]
+    return (
+        f"{shares[0]} of what training changed was not shown to act in it; base, tokenizer, "
+        f"layout or engine other than planned at {shares[1]} of the clients, noise included"
+    )
+
+
 def change(trend: Trend) -> str | None:
     """A system metric's first and last value, "0.610 → 0.440", or None if it is not known."""
     if trend.first is None or trend.last is None:
