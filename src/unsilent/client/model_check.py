@@ -11,7 +11,7 @@ on a few items, and releases how much of an answer it got, as a bounded number l
    answers move. Over clients and rounds the share of canaries that nobody noticed is the share of
    the change that the measured model leaves out.
 4. A known answer: with the factor that a LoRA adds set to zero the adapter is the base.
-5. On records that the client trained on, the personalized adapter is better than the reference.
+5. On records that the client trained on, the personalized adapter is not clearly worse.
 
 An answer has to move by more than asking the same thing twice does.
 """
@@ -74,8 +74,8 @@ OTHER_BASE = (
     "at which weights the adapter is put on, and which are scored without one"
 )
 UNFITTING = (
-    "the personalized model is not better than the reference on records that it was trained on: "
-    "look at the base model, the tokenizer and the adapter's scale, and at the training itself"
+    "the personalized model is worse than the reference on records that it was trained on: look at "
+    "the base model, the tokenizer and the adapter's scale, and at the training itself"
 )
 
 Rows = NDArray[np.float64]
@@ -324,7 +324,11 @@ def _other_base(ask: Ask, items: ItemSet, own: Arrays, floor: float) -> bool:
 
 
 def _unfitting(ask: Ask, trained: ItemSet, own: Arrays, reference: Arrays | None) -> bool:
-    """Whether what was trained on did not become more likely by more than its standard error."""
+    """Whether what was trained on became less likely, by more than chance among records does.
+
+    Not whether it became more likely: a healthy client that learnt little has not shown that on a
+    few dozen records in one of twenty rounds.
+    """
     answered = tuple(item for item in trained if item.answer is not None)
     if not answered:
         return False
@@ -332,7 +336,7 @@ def _unfitting(ask: Ask, trained: ItemSet, own: Arrays, reference: Arrays | None
     losses = [_losses(items, ask(items, arrays)) for arrays in (reference, own)]
     grown = losses[1] - losses[0]
     error = grown.std() / np.sqrt(max(len(grown) - 1, 1))
-    return bool(grown.mean() > -max(error, _LEAST))
+    return bool(grown.mean() > max(2 * error, _LEAST))
 
 
 def _losses(items: ItemSet, rows: Rows) -> Rows:

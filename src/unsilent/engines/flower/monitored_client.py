@@ -68,7 +68,7 @@ def monitor_client(
         arrays: Name of the model's record in the messages that train, where they hold several
             ArrayRecords and the model's is neither called ``arrays`` nor alone in its shapes.
         trained_on: ``trained_on(context)`` returns records that the client trained on. That its
-            own adapter is better on them is part of the evidence that ``score`` measures it.
+            own adapter is not worse on them is part of the evidence that ``score`` measures it.
 
     ``score`` is asked three times more on a dozen items: whether it answers by the arrays that it
     is given. A mode is HEALTHY only where it does; see ``unsilent local`` at the client if not.
