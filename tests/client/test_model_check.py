@@ -223,6 +223,25 @@ def _renamed(items: ItemSet) -> ItemSet:
     )
 
 
+def test_arrays_that_are_no_real_numbers_are_compared_and_not_disturbed() -> None:
+    packed: dict[AdapterRole, Arrays | None] = {
+        "reference": {"tree": np.array([1, 2], np.uint8)},
+        "personalized": {"tree": np.array([7, 2], np.uint8)},
+    }
+
+    def tree(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
+        first = 1 if arrays is None else int(arrays["tree"][0])
+        return honest(items, None) * 0.5 + 0.5 * np.array([first, 10 - first]) / 10
+
+    assert check_model(tree, packed, evidence(tree, packed)).unshown == 0
+    deaf = check_model(honest_base, packed, evidence(honest_base, packed))
+    assert deaf.unshown == 1
+
+
+def honest_base(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
+    return honest(items, None)
+
+
 def test_hashes_that_differ_or_were_not_told_are_counted_and_named() -> None:
     expected = {"base": "sha256:" + "0" * 64, "layout": layout_hash(OWN)}
     right = checked(honest, expected=expected, hashes={"base": expected["base"]})

@@ -185,7 +185,7 @@ def _shown(
         notes.append(IGNORED.format(share=_share_of_items(still), one=names[0], other=names[1]))
     part, disturbed = _canary(own, adapters, draw)
     try:
-        if _apart(answers, ask(items, disturbed)) <= floor:
+        if part and _apart(answers, ask(items, disturbed)) <= floor:
             unshown, notes = 1.0, [*notes, CANARY.format(part=part)]
         if reference is None and _other_base(ask, items, own, floor):
             unshown, notes = 1.0, [*notes, OTHER_BASE]
@@ -253,13 +253,13 @@ def _canary(
 
     Drawn by the square of what training changed in it: a part that the model leaves out is then
     found as often as it matters, and one that cannot matter, such as a bias of attention's keys,
-    hardly ever.
+    hardly ever. No part where the arrays are no real numbers, such as a packed tree.
     """
     draws = np.random.default_rng(int(draw * 2**32))
     parts = _changes(own, adapters)
     names = sorted(name for name, change in parts.items() if change > 0)
     if not names:
-        return "all", own
+        return "", own
     reached = np.cumsum([parts[name] for name in names])
     part = names[min(int(np.searchsorted(reached, draw * reached[-1], "right")), len(names) - 1)]
     return part, {
