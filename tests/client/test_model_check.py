@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from unsilent.client.model_check import (
     CANARY_FAILED,
     OTHER_BASE,
+    OTHERWISE,
     SAME,
     UNFITTING,
     ModelCheck,
@@ -149,6 +150,17 @@ def test_the_global_adapter_served_in_place_of_the_own_is_noticed() -> None:
         return honest(items, None if arrays is None else SHARED)
 
     assert checked(shared).unshown == 1.0
+
+
+def test_an_answer_that_was_another_one_before_is_noticed() -> None:
+    asked: list[int] = []
+
+    def settling(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
+        asked.append(len(items))
+        # The adapter is loaded while the first large set is scored.
+        return honest(items, SHARED if arrays is OWN and len(asked) < 3 else arrays)
+
+    assert OTHERWISE in checked(settling).notes
 
 
 def test_an_adapter_on_another_base_is_noticed() -> None:

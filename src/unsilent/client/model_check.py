@@ -55,8 +55,8 @@ _OF_LORA = re.compile(r"\.(lora_\w+|base_layer|weight|bias|default)(?=\.|$)")
 
 _FACTOR = re.compile(r"\blora_(A|B|embedding_A|embedding_B)\b")
 _ADDED = re.compile(r"\blora_(B|embedding_B)\b")
-_SAME_BASE = 0.02
-"""Two ways to compute the same base in 16 bits may be so far apart, another base is further."""
+_SAME_MODEL = 0.02
+"""Two ways to compute the same model in 16 bits may be so far apart, another model is further."""
 
 SAME = "the personalized arrays are the reference's: nothing was trained, or they were not kept"
 NO_ADAPTER = "no adapter of the client's own was measured, or its arrays are not known"
@@ -69,6 +69,10 @@ CANARY = (
     "loaded, under the name that the model expects"
 )
 CANARY_FAILED = "score failed on arrays with one disturbed part ({part})"
+OTHERWISE = (
+    "score answered the same items under the same arrays otherwise than before: look at what it "
+    "keeps between calls, and at how adapters are loaded"
+)
 OTHER_BASE = (
     "with what it adds set to zero, the adapter does not give the answers of the base model: look "
     "at which weights the adapter is put on, and which are scored without one"
@@ -171,7 +175,7 @@ def _shown(
         evidence = evidence.of(needs)
     asked = {need.adapter for need in evidence.outcomes} or set(adapters)
     role: AdapterRole | None = next((r for r in _OWN_ROLES if r in asked and adapters.get(r)), None)
-    items = _few(evidence, role, spare)
+    items, before = _few(evidence, role, spare)
     if role is None or items is None:
         return NOT_SHOWN
     own, reference = adapters[role] or {}, adapters.get("reference")
@@ -183,6 +187,8 @@ def _shown(
     for names, still in _ignored(adapters, evidence, floor).items():
         unshown = max(unshown, still)
         notes.append(IGNORED.format(share=_share_of_items(still), one=names[0], other=names[1]))
+    if before is not None and _apart(answers, before) > max(floor, _SAME_MODEL):
+        unshown, notes = 1.0, [*notes, OTHERWISE]
     part, disturbed = _canary(own, adapters, draw)
     try:
         if part and _apart(answers, ask(items, disturbed)) <= floor:
@@ -197,23 +203,30 @@ def _shown(
     return ModelCheck(unshown, notes=tuple(notes))
 
 
-def _few(evidence: Evidence, role: AdapterRole | None, spare: ItemSet | None) -> ItemSet | None:
+def _few(
+    evidence: Evidence, role: AdapterRole | None, spare: ItemSet | None
+) -> tuple[ItemSet | None, Rows | None]:
     """A few public items that the adapter was asked; records only where there are no others.
 
     Those that it is least sure of: an answer that is certain hardly moves, whatever is done to the
     model.
+
+    Returns:
+        The items, None if there are none, and what the adapter answered before, if it was asked.
     """
     scored = [(need.items, o) for need, o in evidence.outcomes.items() if need.adapter == role]
     public = [outcomes for items, outcomes in scored if items != "records" and len(outcomes.items)]
     if not public and spare is not None:
         step = max(1, len(spare) // ASKED)
-        return ItemSet("canary", tuple(spare)[::step][:ASKED]) if len(spare) else None
+        return (ItemSet("canary", tuple(spare)[::step][:ASKED]) if len(spare) else None), None
     found = public or [outcomes for _, outcomes in scored if len(outcomes.items)]
     if not found:
-        return None
-    sure = found[0].probabilities.max(axis=1)
+        return None, None
+    least = sorted(np.argsort(found[0].probabilities.max(axis=1))[:ASKED])
     items = tuple(found[0].items)
-    return ItemSet("canary", tuple(items[n] for n in sorted(np.argsort(sure)[:ASKED])))
+    # Without columns that only other items of the set have choices in.
+    rows = found[0].probabilities[least][:, : max(len(items[n].choices) for n in least)]
+    return ItemSet("canary", tuple(items[n] for n in least)), rows
 
 
 def _ignored(
@@ -320,7 +333,7 @@ def _other_base(ask: Ask, items: ItemSet, own: Arrays, floor: float) -> bool:
     nothing = {
         name: np.zeros_like(array) if _ADDED.search(name) else array for name, array in own.items()
     }
-    return _apart(ask(items, nothing), ask(items, None)) > max(floor, _SAME_BASE)
+    return _apart(ask(items, nothing), ask(items, None)) > max(floor, _SAME_MODEL)
 
 
 def _unfitting(ask: Ask, trained: ItemSet, own: Arrays, reference: Arrays | None) -> bool:
