@@ -11,7 +11,8 @@ and take none of it from a client that is not shrunk.
 
 Two more say whether the numbers are those of the model that serves, ``model.unshown`` and
 ``model.differing``: 0 for a client that could show it. What it could not show counts as cut off,
-so that an effect may be as large as its clip and no interval's upper end lies below that.
+and an effect below zero as raised by as much: it may have been as large as its clip, and no
+interval's upper end lies below that.
 
 Where the unit is a record, no client's norm is promised and there is no joint clip.
 """
@@ -249,8 +250,9 @@ class Layout:
           range, since an interval of it takes the report twice (``SYSTEM_CLIPS``), and a spread
           over public probes by its own; a metric that is better and a subgroup say nothing that a
           verdict rests on. What was not shown of the model is cut off whatever the numbers are.
-        - ``raised``: the most that the joint clip brought an effect, or a subgroup's, toward zero
-          from below, in parts of its clip: (1 - s) times the lowest of them.
+        - ``raised``: the most that an effect, or a subgroup's, was brought toward zero from below,
+          in parts of its clip: (1 - s) times the lowest of them, by the joint clip, and all of it
+          where nothing was shown of the model.
 
         s is the largest factor with which the vector and its reports fit within the norm, 1 where
         they do as they are, and always 1 without a joint clip.
@@ -292,6 +294,7 @@ class Layout:
         shape = np.shape(values[self.inputs[0]])
         body = np.empty((*shape, len(self.names) - len(self.reports)))
         boxed, lowest = np.ones(shape), np.zeros(shape)
+        shown = _shown(values, shape)
         for position, name in enumerate(self.names[: -len(self.reports)]):
             clip = self.coordinates[position].clip
             value = values[name.removesuffix(SQUARE) if _is_square(name) else name]
@@ -301,8 +304,10 @@ class Layout:
             else:
                 part = np.clip(value, 0.0 if name in MODEL_NAMES else -clip, clip) / clip
                 boxed = np.minimum(boxed, _kept(name, value, clip))
-                if name not in SYSTEM_NAMES and not _is_spread(name):
+                if name not in (*SYSTEM_NAMES, *MODEL_NAMES) and not _is_spread(name):
                     lowest = np.maximum(lowest, -part)
+                    # Better than before by a model that may be another one is not known.
+                    part = np.where(part < 0, shown * part, part)
             body[..., position] = part * self.unit(name)
         cut = self.unit(CLIPPED)
         if not self.joint:
@@ -311,12 +316,12 @@ class Layout:
         up = self.unit(RAISED) * lowest
 
         def fitted(room: float) -> NDArray[np.int64]:
-            shrink = largest_factor(body, boxed, cut, up, room)
-            raised = np.ceil(up * (1 - shrink))
+            shrink = largest_factor(body, boxed, cut, up, shown, room)
+            raised = np.ceil(up * (1 - shown * shrink))
             clipped = np.ceil(cut * (1 - boxed * shrink))
             reports = np.stack([raised, clipped], axis=-1)
-            shown = np.trunc(body * shrink[..., None])
-            return np.concatenate([shown, reports], axis=-1).astype(np.int64)
+            fits = np.trunc(body * shrink[..., None])
+            return np.concatenate([fits, reports], axis=-1).astype(np.int64)
 
         vectors = fitted(self.bound)
         # Rounding the reports up may have made a vector too long by a little.
@@ -389,6 +394,14 @@ def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
         return Coordinate(name, 0.25, 0.2)
     sizes: dict[ItemRole, int] = {need.items: plan.probes.size(need.items) for need in mode.needs}
     return Coordinate(name, mode.largest_spread(sizes), 0.8)
+
+
+def _shown(
+    values: Mapping[str, NDArray[np.float64]], shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """What a client could show of its model, from 0 to 1; all of it in an earlier layout."""
+    doubts = [np.clip(values[name], 0.0, 1.0) for name in MODEL_NAMES if name in values]
+    return 1 - np.max(doubts, axis=0) if doubts else np.ones(shape)
 
 
 def _is_square(name: str) -> bool:
