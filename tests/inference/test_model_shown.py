@@ -40,10 +40,12 @@ def sums(
     differing: int = 0,
     noise: SeededNoise | None = None,
     layout: Layout | None = None,
+    effect: float = 0.0,
 ) -> list[Release]:
-    """Sums of clients without any effect, some of whom could not show their model."""
+    """Sums of clients of one effect, some of whom could not show their model."""
     of = Layout.from_plan(plan) if layout is None else layout
     values = {name: np.zeros(CLIENTS) for name in of.inputs}
+    values["SF-1"][:] = effect
     # The first of them and the last: a client of both is shrunk, and shows less of each.
     for name, which in (
         (UNSHOWN, slice(unshown)),
@@ -126,7 +128,9 @@ def test_a_share_of_the_clients_raises_the_upper_end_by_as_much_of_the_clip(
 ) -> None:
     plan = plan_with(**privacy)
     sound = judged(plan, sums(plan))
-    some = judged(plan, sums(plan, **{name: 40}))
+    shares = {"unshown": (40, 0), "differing": (0, 40)}
+    unshown, differing = shares[name]
+    some = judged(plan, sums(plan, unshown=unshown, differing=differing))
     assert sound.interval is not None
     assert some.interval is not None
     assert some.interval[1] - sound.interval[1] == pytest.approx(0.4 * CLIP, abs=0.002)
@@ -134,6 +138,16 @@ def test_a_share_of_the_clients_raises_the_upper_end_by_as_much_of_the_clip(
     assert getattr(some, name) == pytest.approx(0.4)
     assert some.reason is not None
     assert {"unshown": NOT_SHOWN, "differing": DIFFERENT}[name] in some.reason
+
+
+@pytest.mark.parametrize("privacy", KINDS)
+def test_without_evidence_a_good_effect_is_not_taken_as_health(privacy: dict[str, object]) -> None:
+    plan = plan_with(**privacy)
+    totals = sums(plan, unshown=CLIENTS, differing=CLIENTS, effect=-CLIP)
+    found = judged(plan, totals)
+    assert found.interval is not None
+    assert found.interval[1] >= CLIP - 0.001
+    assert found.verdict == "undetermined"
 
 
 def test_a_few_clients_are_named_beside_health_and_do_not_end_it() -> None:

@@ -60,6 +60,21 @@ def test_a_client_of_no_effect_that_shows_nothing_is_not_shrunk() -> None:
     assert (shown[UNSHOWN], shown["clipped"], shown["raised"]) == (1.0, 1.0, 0.0)
 
 
+@pytest.mark.parametrize("layouts", LAYOUTS, ids=["client", "record"])
+def test_what_nobody_showed_to_be_good_is_not_taken_as_good(layouts: tuple[Layout, Layout]) -> None:
+    now, _ = layouts
+    good = {c.name: -c.clip for c in now.coordinates if c.name in now.inputs}
+    for unshown in (0.5, 1.0):
+        shown = now.decode(now.encode(good | {UNSHOWN: unshown, DIFFERING: 0.0}), 1)
+        for code in ("SF-1", "SF-6"):
+            clip, step = -good[code], -good[code] / now.unit(code)
+            # The share that was not shown may be as bad as the clip.
+            worst = unshown * clip - (1 - unshown) * clip
+            assert shown[code] + clip * shown["clipped"] >= worst - step
+            if "raised" in shown:
+                assert shown[code] - clip * shown["raised"] <= -clip + step
+
+
 def test_numbers_beyond_a_share_are_clipped() -> None:
     now, _ = LAYOUTS[0]
     zero = dict.fromkeys(now.inputs, 0.0)

@@ -11,17 +11,20 @@ def largest_factor(
     boxed: NDArray[np.float64],
     cut: float,
     up: NDArray[np.float64],
+    shown: NDArray[np.float64],
     room: float,
 ) -> NDArray[np.float64]:
-    """The largest s <= 1 with ``|s body|^2 + (cut (1 - boxed s))^2 + (up (1 - s))^2 <= room^2``.
+    """The largest s <= 1 with which a vector and its reports fit within ``room``.
+
+    ``|s body|^2 + (cut (1 - boxed s))^2 + (up (1 - shown s))^2 <= room^2``.
 
     The left side is convex in s and below the right one at 0, so that the larger root is it.
     """
     square = np.einsum("...c,...c->...", body, body)
-    second = square + (cut * boxed) ** 2 + up**2
-    first = cut**2 * boxed + up**2
+    second = square + (cut * boxed) ** 2 + (up * shown) ** 2
+    first = cut**2 * boxed + up**2 * shown
     constant = cut**2 + up**2 - room**2
     root = np.sqrt(np.maximum(first**2 - second * constant, 0.0))
     factor = (first + root) / np.maximum(second, 1e-300)
-    fits = square + (cut * (1 - boxed)) ** 2 <= room**2
+    fits = square + (cut * (1 - boxed)) ** 2 + (up * (1 - shown)) ** 2 <= room**2
     return np.where(fits, 1.0, np.minimum(factor, 1.0))

@@ -248,9 +248,12 @@ class Layout:
           system metric that is worse than its range counts by half its excess, up to twice the
           range, since an interval of it takes the report twice (``SYSTEM_CLIPS``), and a spread
           over public probes by its own; a metric that is better and a subgroup say nothing that a
-          verdict rests on. What was not shown of the model is cut off whatever the numbers are.
-        - ``raised``: the most that the joint clip brought an effect, or a subgroup's, toward zero
-          from below, in parts of its clip: (1 - s) times the lowest of them.
+          verdict rests on. What was not shown of the model is cut off whatever the numbers are,
+          and as much of an effect below zero is left out: such an effect may be as large as its
+          clip, however good it was measured to be.
+        - ``raised``: the most that an effect, or a subgroup's, was brought toward zero from below,
+          in parts of its clip: (1 - s) times the lowest of them, and 1 - s (1 - u) times where the
+          share u of the model was not shown.
 
         s is the largest factor with which the vector and its reports fit within the norm, 1 where
         they do as they are, and always 1 without a joint clip.
@@ -292,6 +295,10 @@ class Layout:
         shape = np.shape(values[self.inputs[0]])
         body = np.empty((*shape, len(self.names) - len(self.reports)))
         boxed, lowest = np.ones(shape), np.zeros(shape)
+        acts = np.ones(shape)
+        for name in MODEL_NAMES:
+            if name in values:
+                acts = np.minimum(acts, 1 - np.clip(values[name], 0.0, 1.0))
         for position, name in enumerate(self.names[: -len(self.reports)]):
             clip = self.coordinates[position].clip
             value = values[name.removesuffix(SQUARE) if _is_square(name) else name]
@@ -303,6 +310,7 @@ class Layout:
                 boxed = np.minimum(boxed, _kept(name, value, clip))
                 if name not in SYSTEM_NAMES and not _is_spread(name):
                     lowest = np.maximum(lowest, -part)
+                    part = np.where(part < 0, part * acts, part)
             body[..., position] = part * self.unit(name)
         cut = self.unit(CLIPPED)
         if not self.joint:
@@ -311,8 +319,8 @@ class Layout:
         up = self.unit(RAISED) * lowest
 
         def fitted(room: float) -> NDArray[np.int64]:
-            shrink = largest_factor(body, boxed, cut, up, room)
-            raised = np.ceil(up * (1 - shrink))
+            shrink = largest_factor(body, boxed, cut, up, acts, room)
+            raised = np.ceil(up * (1 - shrink * acts))
             clipped = np.ceil(cut * (1 - boxed * shrink))
             reports = np.stack([raised, clipped], axis=-1)
             shown = np.trunc(body * shrink[..., None])
