@@ -12,10 +12,14 @@ import pytest
 
 from tests.server.test_monitor import CLIENTS, plan, releases, run_round
 from unsilent.cli import main
-from unsilent.client.local import FEDERATION_FILE, PRIVATE, local_view, receive_findings
+from unsilent.client.local import FEDERATION_FILE, MODEL, PRIVATE, local_view, receive_findings
+from unsilent.client.model_check import ModelCheck
+from unsilent.client.observer import Observer, SystemChange
 from unsilent.client.own_statistics import OWN_FILE, read_own
 from unsilent.errors import InputError
 from unsilent.ledger import Ledger
+from unsilent.modes.base import Statistic
+from unsilent.release import SeededNoise
 from unsilent.server.monitor import Monitor
 
 
@@ -139,3 +143,30 @@ def test_a_damaged_file_stops_no_release(tmp_path: Path, text: str) -> None:
         local_view(folder)
     releases(tmp_path, plan(), 3)
     assert local_view(folder).round == 3
+
+
+def test_a_client_is_told_what_to_look_at_where_its_model_was_not_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of, notes = plan(), ("look at every array", "and at the base")
+    observer = Observer(of, "client-0", tmp_path, noise=SeededNoise(1))
+    statistics = [Statistic(code, 0.1, -1.0, 1.0, 0.02, 40) for code in of.planned]
+    made = observer.release(1, statistics, SystemChange(0.0, 0.0), ModelCheck(1.0, notes=notes))
+    assert local_view(tmp_path).model == notes
+    # For its own eyes: in no release, and in no other file than its own numbers.
+    assert b"every array" not in made.to_bytes()
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [p.name for p in files if b"every array" in p.read_bytes()] == [OWN_FILE]
+    assert main(["local", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == list(notes)
+    assert main(["local", str(tmp_path)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(f"{MODEL}: {note}." in said for note in notes)
+
+
+def test_of_a_model_that_was_shown_nothing_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert local_view(folder).model == ()
+    assert main(["local", str(folder)]) == 0
+    assert MODEL not in " ".join(capsys.readouterr().out.split())

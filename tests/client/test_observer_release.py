@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from unsilent.client.cache import Kept
+from unsilent.client.model_check import ModelCheck
 from unsilent.client.observer import Observer, SystemChange
 from unsilent.errors import BudgetError, OutcomeError, PlanError
 from unsilent.modes.base import Statistic
@@ -14,6 +15,7 @@ from unsilent.release import ExactNoise, Layout, Release, SeededNoise, epsilon
 from unsilent.release.noise import planned_event, share_variance
 
 SYSTEM = SystemChange(-0.1, -0.02)
+SHOWN = ModelCheck(0.0)
 
 
 def plan(**changes):
@@ -43,10 +45,11 @@ def observer(folder, of=None, client="client-7", noise=None):
 
 def test_without_noise_a_release_is_the_encoded_statistics(tmp_path):
     of = plan()
-    made = observer(tmp_path, of, noise=Quiet()).release(3, statistics(), SYSTEM)
+    made = observer(tmp_path, of, noise=Quiet()).release(3, statistics(), SYSTEM, SHOWN)
     layout = Layout.from_plan(of)
     values = {"SF-1": 0.1, "SF-1.spread": 0.02, "SF-6": 0.1, "SF-6.spread": 0.02}
     values |= {"system.loss": -0.1, "system.accuracy": -0.02}
+    values |= {"model.unshown": 0.0, "model.differing": 0.0}
     assert made.vector.tolist() == layout.encode(values).tolist()
     assert (made.layout, made.round, made.clients) == (layout.digest, 3, 1)
     assert made.noise_variance == share_variance(of)
@@ -58,7 +61,7 @@ def test_the_sum_over_clients_finds_the_mean_within_its_noise(tmp_path):
     total = Release.zero(layout, 1)
     for i in range(200):
         who = observer(tmp_path / str(i), of, f"client-{i}", SeededNoise((3, i)))
-        total += who.release(1, statistics(0.12), SYSTEM)
+        total += who.release(1, statistics(0.12), SYSTEM, SHOWN)
     sd = layout.noise_sd("SF-1", total.noise_variance, total.clients)
     assert sd == pytest.approx(planned_event(of, 1).sigma / 200 / layout.unit("SF-1") * 0.3)
     found = layout.decode(total.vector, total.clients)

@@ -36,6 +36,7 @@ def test_ranges_are_the_clip_within_the_modes_own_range() -> None:
     assert ranges["SF-1.spread"] == (0.0, 0.25)
     assert ranges["system.loss"] == (-1.0, 1.0)
     assert ranges["clipped"] == (0.0, 1.0)
+    assert ranges["model.unshown"] == ranges["model.differing"] == (0.0, 1.0)
 
 
 def test_bytes_of_plain_aggregation_are_those_of_a_real_release() -> None:

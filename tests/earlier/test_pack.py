@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 from tests.earlier.conftest import ENTRIES, Ask, Earlier
+from unsilent.evidence.verify import MODEL_UNKNOWN
 
 JUDGED_AGAIN = {"29de8de": 0, "695f6a0": 4}
 """Rounds: none of 29de8de, whose sums have another layout than the plan has now."""
+# Those of 695f6a0 lack what clients say of the model that they measured.
 NOT_AGAIN = "findings were not recomputed: the sums are of an earlier version"
 
 
@@ -23,6 +25,7 @@ def test_nothing_is_called_altered(earlier: Earlier, ask: Ask) -> None:
     assert (found["entries"], found["head"]) == (ENTRIES, earlier.head)
     assert found["rounds"] == JUDGED_AGAIN[earlier.version]
     assert any(note.startswith(NOT_AGAIN) for note in found["notes"]) == (not found["rounds"])
+    assert (MODEL_UNKNOWN in found["notes"]) == bool(found["rounds"])
 
 
 def test_for_people_it_says_so_too(earlier: Earlier, ask: Ask) -> None:

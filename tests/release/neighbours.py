@@ -16,6 +16,7 @@ from unsilent.modes import MODES
 from unsilent.modes.base import Evidence, Need
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Layout, SeededNoise
+from unsilent.release.layout import MODEL_NAMES
 from unsilent.release.record_unit import record_sensitivity
 
 DOMAINS = ("home", "away", "other")
@@ -141,7 +142,7 @@ class Vectors:
         return self.layout.encode(self.values(client))
 
     def values(self, client: Client) -> dict[str, float]:
-        """The numbers before any clip."""
+        """The numbers before any clip. No record decides what is said of the model."""
         records = ItemSet("records", tuple(r.item(n) for n, r in enumerate(client.records)))
         widest = max(record.choices for record in client.records)
         outcomes = dict(client.public)
@@ -155,7 +156,8 @@ class Vectors:
             MODES[code].measure_with(evidence, self.plan.subgroups(code))
             for code in self.plan.planned
         ]
-        return self._observer._values(statistics, system_change(evidence))
+        told = self._observer._values(statistics, system_change(evidence))
+        return {**told, **dict.fromkeys(MODEL_NAMES, 0.0)}
 
 
 def farthest(path: Vectors, random: np.random.Generator, steps: int) -> float:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from unsilent.errors import OutcomeError, PlanError, ReleaseError
 from unsilent.plan import parse_plan
 from unsilent.release import Coordinate, Layout
-from unsilent.release.layout import SYSTEM_CLIPS
+from unsilent.release.layout import MODEL_NAMES, SYSTEM_CLIPS
 
 BOTH = {
     "amplified_bias": {"tolerance": 0.1, "clip": 0.3},
@@ -34,6 +34,8 @@ def test_the_coordinates_of_a_plan_in_order():
         "SF-6.spread",
         "system.loss",
         "system.accuracy",
+        "model.unshown",
+        "model.differing",
         "raised",
         "clipped",
     )
@@ -48,7 +50,7 @@ def test_only_what_shapes_the_vector_changes_the_digest():
 
 
 @given(
-    st.lists(st.floats(-1e300, 1e300), min_size=6, max_size=6),
+    st.lists(st.floats(-1e300, 1e300), min_size=8, max_size=8),
     st.sampled_from(["enrolled", "like-these"]),
     st.floats(0.05, 1e4),
 )
@@ -70,10 +72,15 @@ def test_at_the_largest_joint_clip_the_norm_is_still_counted_right():
         layout(clip=2.0**31 / 1023)
 
 
+def lowest(coordinate):
+    """A share of the model that was not shown is never negative."""
+    return 0.0 if coordinate.name in MODEL_NAMES else -coordinate.clip
+
+
 def boxed(of, given_):
     return np.array(
         [
-            np.clip(given_[c.name], -c.clip, c.clip) / c.clip * of.unit(c.name)
+            np.clip(given_[c.name], lowest(c), c.clip) / c.clip * of.unit(c.name)
             for c in of.coordinates[:-2]
         ]
     )
@@ -82,7 +89,8 @@ def boxed(of, given_):
 @given(st.lists(st.floats(-0.15, 0.15), min_size=6, max_size=6))
 def test_truncation_goes_toward_zero_by_less_than_a_step(values):
     of = layout()
-    given_ = dict(zip(of.inputs, values, strict=True))
+    # Of a client that showed its model: what others leave out is in test_model_coordinates.
+    given_ = dict(zip(of.inputs, [*values, 0.0, 0.0], strict=True))
     exact = boxed(of, given_)
     inside = of.encode(given_)[:-2]
     if np.linalg.norm(exact) <= 1022:
@@ -92,7 +100,7 @@ def test_truncation_goes_toward_zero_by_less_than_a_step(values):
 
 
 @given(
-    st.lists(st.floats(-1e3, 1e3), min_size=6, max_size=6),
+    st.lists(st.floats(-1e3, 1e3), min_size=8, max_size=8),
     st.sampled_from(["enrolled", "like-these"]),
 )
 def test_the_reports_cover_whatever_clipping_did(values, population):
@@ -105,7 +113,7 @@ def test_the_reports_cover_whatever_clipping_did(values, population):
             continue
         system = c.name.startswith("system")
         most = (SYSTEM_CLIPS if system else 1) * c.clip
-        true, step = np.clip(given_[c.name], -c.clip, most), c.clip / of.unit(c.name)
+        true, step = np.clip(given_[c.name], lowest(c), most), c.clip / of.unit(c.name)
         assert true - shown[c.name] <= most * shown["clipped"] + step + 1e-9
         added = shown["clipped"] if system else shown["raised"]
         assert shown[c.name] - true <= c.clip * added + step + 1e-9
@@ -186,7 +194,8 @@ def test_decoding_gives_means_in_natural_units():
     means = of.decode(total, 3)
     for name in of.inputs:
         c = of.coordinates[of.index(name)]
-        assert means[name] == pytest.approx(0.07 / 3, abs=c.clip / of.unit(name))
+        mean = (0.12 if name in MODEL_NAMES else 0.07) / 3
+        assert means[name] == pytest.approx(mean, abs=c.clip / of.unit(name))
 
 
 def test_values_at_the_clip_survive_truncation_exactly():
@@ -229,7 +238,7 @@ def test_noise_sd_is_that_of_a_simulated_mean():
     of = layout()
     rng = np.random.default_rng(0)
     draws = rng.normal(0, 300.0, 20000)
-    unit = of.decode(np.array([0, 0, 1, 0, 0, 0, 0, 0]), 40)["SF-6"]
+    unit = of.decode(np.eye(len(of.names), dtype=np.int64)[2], 40)["SF-6"]
     assert of.noise_sd("SF-6", 300.0**2, 40) == pytest.approx(np.std(draws * unit), rel=0.02)
 
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from unsilent.client.model_check import ModelCheck
 from unsilent.client.observer import Observer, SystemChange
 from unsilent.client.own_statistics import OWN_FILE
 from unsilent.contract import contract
@@ -52,6 +53,8 @@ class Private:
         self.values = random.uniform(0.05, 0.29, len(CODES)).tolist()
         self.spreads = random.uniform(0.01, 0.2, len(CODES)).tolist()
         self.system = SystemChange(*random.uniform(-0.4, 0.4, 2).tolist())
+        unshown = float(random.uniform(0.05, 0.3))
+        self.model = ModelCheck(unshown, notes=(f"look at part {1e6 * unshown:.0f}",))
 
     def statistics(self):
         return [
@@ -60,10 +63,12 @@ class Private:
         ]
 
     def numbers(self):
-        return [*self.values, *self.spreads, self.system.loss, self.system.accuracy]
+        system = (self.system.loss, self.system.accuracy)
+        return [*self.values, *self.spreads, *system, self.model.unshown]
 
     def vector(self, layout):
         values = {"system.loss": self.system.loss, "system.accuracy": self.system.accuracy}
+        values |= {"model.unshown": self.model.unshown, "model.differing": 0.0}
         for code, value, spread in zip(CODES, self.values, self.spreads, strict=True):
             values |= {code: value, f"{code}.spread": spread}
         return layout.encode(values)
@@ -77,6 +82,7 @@ def traces(private, layout):
         yield f"{abs(number):.12f}"[1:8].encode()
         yield np.float64(number).tobytes()
         yield np.float32(number).tobytes()
+    yield from (note.encode() for note in private.model.notes)
     vector = private.vector(layout)
     yield from vector_traces(vector)
 
@@ -135,7 +141,7 @@ def told(request, tmp_path, caplog, capfd):
     monitor.spend(ROUND)
     releases = [
         Observer(of, f"client-{index}", homes / str(index), noise=SeededNoise([5, index])).release(
-            ROUND, private.statistics(), private.system
+            ROUND, private.statistics(), private.system, private.model
         )
         for index, private in enumerate(clients)
     ]
@@ -202,6 +208,7 @@ def test_the_search_would_find_what_it_looks_for():
         np.array([value]).tobytes(),
         clean.tobytes(),
         json.dumps(clean.tolist()).encode(),
+        json.dumps(private.model.notes).encode(),
     ):
         assert any(trace in leak for trace in traces(private, layout))
 
@@ -210,8 +217,8 @@ def faults(of, folder, private):
     """Calls that go wrong with a client's numbers in hand."""
     observer = Observer(of, "client-0", folder, noise=SeededNoise(5))
     statistics = private.statistics()
-    yield lambda: observer.release(ROUND, statistics[:-1], private.system)
-    yield lambda: observer.release(ROUND + 5, statistics, private.system)
+    yield lambda: observer.release(ROUND, statistics[:-1], private.system, private.model)
+    yield lambda: observer.release(ROUND + 5, statistics, private.system, private.model)
     yield lambda: observer.release(ROUND, statistics, SystemChange(math.nan, private.system.loss))
     yield lambda: Statistic("SF-1", 100 * private.values[0], -1.0, 1.0, 0.1, 5)
     yield lambda: Statistic("SF-1", private.values[0], -1.0, 1.0, -private.spreads[0], 5)

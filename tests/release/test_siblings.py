@@ -10,11 +10,12 @@ from unsilent.audit.audit import Mechanism, audit
 from unsilent.audit.planted import exchanged, times, with_noise
 from unsilent.client.budget import BudgetFile
 from unsilent.client.limit import Limit, LimitFile
+from unsilent.client.model_check import NOT_SHOWN
 from unsilent.client.observer import Observer
 from unsilent.modes.base import FailureMode
 from unsilent.plan import parse_plan
 from unsilent.release import accountant, calibration, noise, record_unit
-from unsilent.release.layout import Layout
+from unsilent.release.layout import DIFFERING, UNSHOWN, Layout
 
 PLAN = parse_plan(
     {
@@ -363,8 +364,8 @@ def test_noise_of_the_scale_of_another_plan():
 class AnyRound(Observer):
     """Releases after rounds that the plan does not name."""
 
-    def release(self, round_number, statistics, system):
-        return self._release(round_number, statistics, system)
+    def release(self, round_number, statistics, system, model=NOT_SHOWN):
+        return self._release(round_number, statistics, system, model)
 
     def _check_budget(self, limit, spent, event):
         """Nothing."""
@@ -396,10 +397,11 @@ def test_a_limit_that_does_not_hold(kind, name, broken):
 class Redraws(Observer):
     """Asked again, it adds new noise to the same values."""
 
-    def _release(self, round_number, statistics, system):
-        made = super()._release(round_number, statistics, system)
+    def _release(self, round_number, statistics, system, model):
+        made = super()._release(round_number, statistics, system, model)
         draws = self._noise.sample(math.sqrt(self._variance), len(made.vector))
-        clean = self.layout.encode(self._values(statistics, system))
+        told = {UNSHOWN: model.unshown, DIFFERING: float(model.differing)}
+        clean = self.layout.encode({**self._values(statistics, system), **told})
         return replace(made, vector=clean + draws)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from unsilent.client.model_check import ModelCheck
 from unsilent.client.observer import Observer, SystemChange
 from unsilent.errors import BudgetError, RunError
 from unsilent.findings import validate
@@ -47,7 +48,8 @@ def releases(
         statistics = [
             Statistic(code, effect + 0.001 * index, -1.0, 1.0, 0.02, 40) for code in of.planned
         ]
-        made.append(observer.release(round_number, statistics, SystemChange(-0.1, -0.02)))
+        system = SystemChange(-0.1, -0.02)
+        made.append(observer.release(round_number, statistics, system, ModelCheck(0.0)))
     return made
 
 
