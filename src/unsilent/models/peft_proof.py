@@ -233,13 +233,17 @@ def _check_effect(slots: PeftSlots, tensors: dict[str, NDArray[np.float32]]) -> 
         weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(_SEED))
         found: list[Tensor | None] = [None] * len(asked)
         if logits.requires_grad:
-            found = list(
-                torch.autograd.grad(
-                    (logits * weights.to(logits.device)).sum(),
-                    list(asked.values()),
-                    allow_unused=True,
+            try:
+                found = list(
+                    torch.autograd.grad(
+                        (logits * weights.to(logits.device)).sum(),
+                        list(asked.values()),
+                        allow_unused=True,
+                    )
                 )
-            )
+            except RuntimeError as error:
+                # Some families write over what their gradients need.
+                raise cannot_be_scored(str(base.config.model_type), error) from None
     counts = {
         name: gradient is not None and bool(gradient.any())
         for name, gradient in zip(asked, found, strict=True)
