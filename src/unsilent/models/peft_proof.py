@@ -55,6 +55,13 @@ def check_base(slots: PeftSlots) -> None:
         if bias != "none":
             raise _not_the_base(f"the base's biases are trained beside the adapter (bias={bias!r})")
     trained = [name for name, parameter in _outside(slots).items() if parameter.requires_grad]
+    if trained and f".{slots.name}" in trained[0]:
+        # As AdaLoRA, which names but the ranks that it keeps.
+        raise ModelError(
+            f"what peft gives as the adapter's arrays is not all of it: {trained[0]}",
+            where=WHERE,
+            remedy=_OWN,
+        )
     if trained:
         raise _not_the_base(f"weights of the base are trained beside the adapter: {trained[0]}")
 
