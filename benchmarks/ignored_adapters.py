@@ -181,7 +181,7 @@ def off(model: Any) -> None:
 
 def anyone(kind: Kind) -> list[Case]:
     """What can be done to a model with an adapter of any kind after a round."""
-    made = {"clean": kind.make, "start": kinds_base}
+    made: dict[str, Any] = {"clean": kind.make, "start": kinds_base}
     return [
         Case(f"{kind.name}: {what}", kind.make, later=later, **made)
         for what, later in (
