@@ -194,3 +194,21 @@ def test_an_encoder_of_random_numbers_is_refused(
     monkeypatch.setattr(BertModel, "forward", noisy)
     with pytest.raises(ModelError, match="another embedding of a text each time"):
         Embedder(folder).embed(TEXTS)
+
+
+def test_a_sentencepiece_tokenizer_without_the_library_says_what_to_install(
+    save: Callable[[Any], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DeBERTa-v3 comes as config.json, pytorch_model.bin, spm.model and tokenizer_config.json."""
+    sizes = {**SIZES, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}
+    torch.manual_seed(0)
+    model = transformers.DebertaV2Model(transformers.DebertaV2Config(**sizes))
+    folder = save(model)
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    for name in ("model.safetensors", "tokenizer.json"):
+        (folder / name).unlink()
+    (folder / "spm.model").write_bytes(b"pieces")
+    (folder / "tokenizer_config.json").write_text("{}")
+    monkeypatch.setattr("unsilent.models.embedder.find_spec", lambda _: None)
+    with pytest.raises(ModelError, match=r"install unsilent\[sentencepiece\]"):
+        Embedder(folder).embed(TEXTS)

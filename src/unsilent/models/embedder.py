@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ _MORE = (
 )
 _VOCABULARIES = (*_TOKENIZER, "spm.model", "vocab.json")
 _WEIGHTS = ("*.safetensors", "*.bin")
+_PARTS = ("*.json", "*.txt", "*.model", "*.codes")
 _LONGEST = 256
 _POOLER = re.compile(r"(^|\.)pooler\.")
 _IN_LAYERS = re.compile(r"\.\d+\.|embeddings\.")
@@ -178,7 +180,7 @@ class Embedder:
             raise ModelError(
                 f"transformers cannot load it ({type(error).__name__})",
                 where=str(self.folder),
-                remedy="Check that config, weights and tokenizer are of one model.",
+                remedy=_remedy(self.folder),
             ) from None
         if getattr(model.config, "is_encoder_decoder", False):
             raise ModelError(
@@ -197,6 +199,17 @@ class Embedder:
         model = model.eval().requires_grad_(False).to(self._device)
         self._pads = hides_padding(model, self.width, where=str(self.folder))
         return tokenizer, model
+
+
+def _remedy(folder: Path) -> str:
+    """What to do where transformers cannot load a folder."""
+    pieces = any(folder.glob("*.model")) and not (folder / "tokenizer.json").is_file()
+    if pieces and find_spec("sentencepiece") is None:
+        return (
+            "Its tokenizer is a SentencePiece file: install unsilent[sentencepiece], or save the "
+            "tokenizer where that is installed, which writes tokenizer.json."
+        )
+    return "Check that config, weights and tokenizer are of one model."
 
 
 def _width(folder: Path) -> int:
@@ -235,11 +248,11 @@ def encoder_folder(model: ModelPlan) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(
-            snapshot_download(
-                model.id, allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors", "*.codes"]
-            )
-        )
+        found = Path(snapshot_download(model.id, allow_patterns=[*_PARTS, "*.safetensors"]))
+        if not any(found.glob("*.safetensors")):
+            # As DeBERTa-v3 is published.
+            found = Path(snapshot_download(model.id, allow_patterns=[*_PARTS, "*.bin"]))
+        return found
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise ModelError(
             f"no local folder of this name, and the hub does not give it ({type(error).__name__})",
