@@ -14,7 +14,7 @@ from flwr.app import ArrayRecord, Context, RecordDict
 from numpy.typing import NDArray
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer, LoraModel
-from tiny_models import LAYERS, letters, small_model
+from tiny_models import LAYERS, VARIANTS, letters, small_model
 from torch import nn
 from transformers import AutoModelForCausalLM
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
@@ -50,8 +50,8 @@ _IN_TEXT = re.compile(rf"^(?!.*(vision|image|audio|encoder_attn)).*\.{_FIRST}\."
 
 
 def causal_kinds() -> list[str]:
-    """Every family for which transformers has a causal language model."""
-    return sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+    """Every family for which transformers has a causal language model, and what some can be."""
+    return [*sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES), *VARIANTS]
 
 
 def causal_row(kind: str, folder: Path) -> dict[str, Any]:
@@ -102,11 +102,11 @@ def compared(model: Any, folder: Path) -> dict[str, Any]:
         app = get_peft_model(model, config(targets or AdapterPlan().targets, model))
     except ValueError as error:
         # What peft itself refuses, no app can have.
-        app, said = None, f"peft: {error}"
+        app, said, row["app"] = None, f"peft: {error}", "none"
     try:
         apart |= {"app": by_app(app, tokenizer, base)} if app is not None else {}
     except ModelError as error:
-        said = error.line()
+        said, row["app"] = error.line(), "refused"
     row |= {"said": said} if said else {}
     return {**row, "difference": max(apart.values()), "apart": apart}
 

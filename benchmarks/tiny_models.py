@@ -24,13 +24,15 @@ WINDOW = 6
 _BY_SIZE: tuple[tuple[int, str], ...] = (
     (
         VOCABULARY,
-        "vocab_size decoder_vocab_size vocab_size_per_layer_input unpadded_vocab_size",
+        "vocab_size decoder_vocab_size vocab_size_per_layer_input unpadded_vocab_size "
+        "entity_vocab_size encoder_hash_byte_group_vocab shape_vocab_size",
     ),
     (
         WIDTH,
         "hidden_size d_model n_embd dim emb_dim embedding_dim embedding_size "
         "input_embedding_size output_embedding_size word_embed_proj_dim "
-        "attention_hidden_size lru_width router_hidden_size ple_embed_dim",
+        "attention_hidden_size lru_width router_hidden_size ple_embed_dim d_latents "
+        "entity_emb_size",
     ),
     (
         2 * WIDTH,
@@ -69,7 +71,7 @@ _BY_SIZE: tuple[tuple[int, str], ...] = (
         "qk_rope_head_dim qk_nope_head_dim v_head_dim index_head_dim linear_key_head_dim "
         "linear_value_head_dim linear_head_dim mamba_d_state ssm_state_size state_size "
         "time_step_rank mamba_dt_rank rotary_dim d_rel laurel_rank "
-        "hidden_size_per_layer_input chunk_size mamba_chunk_size adapter_rank",
+        "hidden_size_per_layer_input chunk_size mamba_chunk_size adapter_rank num_latents",
     ),
     (
         16,
@@ -166,14 +168,71 @@ FIXES: dict[str, dict[str, Any]] = {
 """What a family needs beside small sizes."""
 
 
+def _rope(kind: str, **more: Any) -> _Plain:
+    return _Plain(rope_parameters=_Plain(rope_type=kind, rope_theta=10000.0, **more))
+
+
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama, rope linear": ("llama", _rope("linear", factor=2.0)),
+    "llama, rope dynamic": ("llama", _rope("dynamic", factor=2.0)),
+    "llama, rope yarn": (
+        "llama",
+        _rope("yarn", factor=4.0, original_max_position_embeddings=16),
+    ),
+    "llama, rope llama3": (
+        "llama",
+        _rope(
+            "llama3",
+            factor=8.0,
+            low_freq_factor=1.0,
+            high_freq_factor=4.0,
+            original_max_position_embeddings=16,
+        ),
+    ),
+    "llama, rope longrope": (
+        "llama",
+        _rope(
+            "longrope",
+            short_factor=[1.0] * 4,
+            long_factor=[3.0] * 4,
+            original_max_position_embeddings=16,
+        ),
+    ),
+    "llama, rope longrope, short texts": (
+        "llama",
+        _rope(
+            "longrope",
+            short_factor=[1.0] * 4,
+            long_factor=[3.0] * 4,
+            original_max_position_embeddings=400,
+        ),
+    ),
+    "llama, tied": ("llama", {"tie_word_embeddings": True}),
+    "llama, biases": ("llama", {"attention_bias": True, "mlp_bias": True}),
+    "falcon, alibi": ("falcon", {"alibi": True}),
+    "falcon, new": ("falcon", {"new_decoder_architecture": True}),
+    "bloom, residual after": ("bloom", {"apply_residual_connection_post_layernorm": True}),
+    "mpt, no alibi": ("mpt", {"attn_config": _Plain(alibi=False)}),
+    "qwen2, window": ("qwen2", {"use_sliding_window": True, "max_window_layers": 2}),
+    "gemma, tied": ("gemma", {"tie_word_embeddings": True}),
+    "opt, norm after": ("opt", {"do_layer_norm_before": False}),
+    "gpt2, scaled by layer": (
+        "gpt2",
+        {"scale_attn_by_inverse_layer_idx": True, "reorder_and_upcast_attn": True},
+    ),
+}
+"""What a family can be beside its default: by name, the family and what its config says."""
+
+
 class UnbuiltError(Exception):
     """A family of which no small model can be made here; says why."""
 
 
 def small_config(kind: str) -> Any:
-    """The config of an architecture with small sizes, its parts' included."""
-    known = CONFIG_MAPPING[kind]
-    return known(**_given(known, FIXES.get(kind, {})))
+    """The config of an architecture, or of one of ``VARIANTS``, with small sizes."""
+    family, changes = VARIANTS.get(kind, (kind, {}))
+    known = CONFIG_MAPPING[family]
+    return known(**_given(known, {**FIXES.get(family, {}), **changes}))
 
 
 def _given(known: Any, fixes: dict[str, Any]) -> dict[str, Any]:
