@@ -6,8 +6,8 @@ log-likelihoods and those of one forward pass a choice by the model itself: of t
 with an adapter that is merged into it, and of the base under peft's layers. ``same`` is within
 1e-4, ``refused`` an error of one line before any number, ``wrong`` another number, ``traceback``
 anything else. Where the plan's model is the same and only ``PeftScore`` refuses the app's, as when
-the app's targets reach layers that text does not go through, ``app`` says so. ``path`` says whether prefixes and frozen layers are shared or each choice is run
-alone, and ``said`` why.
+the app's targets reach layers that text does not go through, ``app`` says so. ``path`` says whether
+prefixes and frozen layers are shared or each choice is run alone, and ``said`` why.
 
     python benchmarks/architectures.py --json
     python benchmarks/architectures.py --only llama gemma2 bert --table causal
