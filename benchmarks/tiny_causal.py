@@ -145,7 +145,11 @@ def linear_names(model: Any) -> list[str]:
             names = kinds[nn.Linear if isinstance(module, nn.Linear) else Conv1D]
             last = name.rsplit(".", 1)[-1]
             names[last] = names.get(last, 0) + 1
-    return sorted(max(kinds.values(), key=len))[:4]
+    found = sorted(max(kinds.values(), key=len))
+    if "mamba" in model.config.model_type:
+        # peft puts none there: fused kernels use the weight without its module.
+        found = [name for name in found if name != "out_proj"]
+    return found[:4]
 
 
 def config(targets: Any, model: Any) -> LoraConfig:

@@ -116,6 +116,7 @@ FIXES: dict[str, dict[str, Any]] = {
     "mamba2": {"num_heads": 4, "head_dim": 16, "n_groups": 1},
     "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
     "dots1": {"num_experts_per_tok": 2, "n_shared_experts": 1},
+    "lfm2": {"layer_types": ["conv", "full_attention"] * 2},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 2},
     "zaya": {"num_experts_per_tok": 1},
     "reformer": {
