@@ -22,13 +22,11 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.syspath_prepend(SCRIPT.parent)
     # Its data classes are looked up by their module's name.
     monkeypatch.setitem(sys.modules, "ignored_adapters", module)
-    monkeypatch.syspath_prepend(str(SCRIPT.parent))
     spec.loader.exec_module(module)
-    monkeypatch.setattr(sys, "argv", ["ignored_adapters.py", "--json"])
-    # Federations have a test of their own.
-    monkeypatch.setattr(module, "federations", lambda seeds: [])
+    monkeypatch.setattr(sys, "argv", ["ignored_adapters.py", "--json", "--quick"])
     return module
 
 
@@ -58,3 +56,26 @@ def test_what_nobody_looks_for_is_found_wrong(
     assert benchmark.main() == 1
     missed = set(json.loads(capsys.readouterr().out)["missed"])
     assert {"pissa rewrites the base", "merged after a round"} <= missed
+
+
+@pytest.mark.parametrize("kind", ["BOFT", "IA3", "OSF", "LORA, init pissa", "PREFIX_TUNING"])
+def test_a_fault_in_another_kind_of_adapter_is_found_too(
+    kind: str,
+    benchmark: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(benchmark, "PLANTED", benchmark.anyone(benchmark.kinds()[kind]))
+    monkeypatch.setattr(benchmark, "SOUND", ())
+    assert benchmark.main() == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert len(rows) == 5
+    assert {row["answer"] for row in rows} <= {"refused", "right"}
+
+
+def test_every_kind_that_peft_offers_is_among_them(benchmark: ModuleType) -> None:
+    from peft import PeftType
+
+    names = set(benchmark.kinds())
+    assert {kind.value for kind in PeftType if kind != PeftType.LORA} <= names
+    assert {"LORA, init pissa", "LORA, init corda", "LORA, init eva", "LORA, DoRA"} <= names

@@ -127,3 +127,12 @@ def test_a_folder_of_an_encoder_decoder_is_refused(tokenizer: Any, tmp_path: Pat
     """Half of it would load as a causal model: the other half is left over."""
     with pytest.raises(ModelError, match="left over"):
         load_model(saved_plan(bart(), tokenizer, tmp_path, ["q_proj"]))
+
+
+def test_a_model_that_draws_numbers_is_refused(tiny: Callable[..., Any]) -> None:
+    """A dropout that evaluation does not switch off, or attention by random buckets."""
+    model = tiny()
+    plain = model.model.norm.forward
+    model.model.norm.forward = lambda given: torch.nn.functional.dropout(plain(given), 0.1)
+    with pytest.raises(ModelError, match="type llama give other numbers each time"):
+        check_causal(model, kind="llama")

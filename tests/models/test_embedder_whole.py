@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 from transformers import (
     BertConfig,
@@ -134,4 +135,80 @@ def test_an_encoder_decoder_is_refused(save: Callable[[Any], Path]) -> None:
     described = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**described, "hidden_size": 32}))
     with pytest.raises(ModelError, match="an encoder-decoder"):
+        Embedder(folder).embed(TEXTS)
+
+
+@pytest.mark.parametrize("family", ["fnet", "convbert", "mobilebert", "nystromformer"])
+def test_a_text_beside_a_longer_one_keeps_its_embedding(
+    family: str, save: Callable[[Any], Path]
+) -> None:
+    """Some families read padding that is hidden from attention."""
+    kinds = {
+        "fnet": "FNet",
+        "convbert": "ConvBert",
+        "mobilebert": "MobileBert",
+        "nystromformer": "Nystromformer",
+    }
+    sizes = {**SIZES, "embedding_size": 16, "true_hidden_size": 16, "intra_bottleneck_size": 16}
+    config = getattr(transformers, f"{kinds[family]}Config")(**sizes)
+    torch.manual_seed(0)
+    folder = save(getattr(transformers, f"{kinds[family]}Model")(config))
+    short, long = "good", "a much longer text than that"
+    alone = Embedder(folder).embed([short])
+    np.testing.assert_allclose(Embedder(folder).embed([long, short])[1:], alone, atol=1e-5)
+
+
+def test_distilbert_says_its_width_in_a_word_of_its_own(save: Callable[[Any], Path]) -> None:
+    config = transformers.DistilBertConfig(
+        vocab_size=320, dim=24, hidden_dim=32, n_layers=2, n_heads=2
+    )
+    torch.manual_seed(0)
+    found = Embedder(save(transformers.DistilBertModel(config)))
+    assert found.width == 24
+    assert found.embed(TEXTS).shape == (len(TEXTS), 24)
+
+
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "special_tokens_map.json", "spm.model"])
+def test_every_file_that_makes_tokens_is_in_the_digest(
+    name: str, save: Callable[[Any], Path]
+) -> None:
+    folder = save(BertModel(BertConfig(**SIZES)))
+    before = Embedder(folder).digest
+    file = folder / name
+    text = json.loads(file.read_text()) if file.is_file() else {}
+    file.write_text(json.dumps({**text, "do_lower_case": False}))
+    assert Embedder(folder).digest != before
+
+
+def test_an_encoder_of_random_numbers_is_refused(
+    save: Callable[[Any], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save(BertModel(BertConfig(**SIZES)))
+    plain = BertModel.forward
+
+    def noisy(self: Any, **given: Any) -> Any:
+        found = plain(self, **given)
+        found.last_hidden_state = found.last_hidden_state + torch.randn(())
+        return found
+
+    monkeypatch.setattr(BertModel, "forward", noisy)
+    with pytest.raises(ModelError, match="another embedding of a text each time"):
+        Embedder(folder).embed(TEXTS)
+
+
+def test_a_sentencepiece_tokenizer_without_the_library_says_what_to_install(
+    save: Callable[[Any], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DeBERTa-v3 comes as config.json, pytorch_model.bin, spm.model and tokenizer_config.json."""
+    sizes = {**SIZES, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}
+    torch.manual_seed(0)
+    model = transformers.DebertaV2Model(transformers.DebertaV2Config(**sizes))
+    folder = save(model)
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    for name in ("model.safetensors", "tokenizer.json"):
+        (folder / name).unlink()
+    (folder / "spm.model").write_bytes(b"pieces")
+    (folder / "tokenizer_config.json").write_text("{}")
+    monkeypatch.setattr("unsilent.models.embedder.find_spec", lambda _: None)
+    with pytest.raises(ModelError, match=r"install unsilent\[sentencepiece\]"):
         Embedder(folder).embed(TEXTS)

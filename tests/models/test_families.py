@@ -74,6 +74,13 @@ SHARED: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
         {**COMMON, **LOCAL, "query_pre_attn_scalar": 24, "sliding_window_pattern": 2},
         ("q_proj", "v_proj"),
     ),
+    # Scales on the logits, each by a name of its own.
+    "granite": (
+        "GraniteConfig",
+        {**COMMON, "logits_scaling": 3.0, "residual_multiplier": 0.7, "embedding_multiplier": 2.0},
+        ("q_proj", "down_proj"),
+    ),
+    "cohere": ("CohereConfig", {**COMMON, "logit_scale": 0.3}, ("q_proj", "o_proj")),
     "gpt2": ("GPT2Config", GPT2, ("c_attn", "c_fc")),
     "gpt-neox": (
         "GPTNeoXConfig",
@@ -94,8 +101,6 @@ ALONE: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
         {"vocab_size": 320, "hidden_size": 32, "num_hidden_layers": 3, "state_size": 4},
         ("in_proj",),
     ),
-    # A scale on the logits that only its own forward knows.
-    "granite": ("GraniteConfig", {**COMMON, "logits_scaling": 3.0}, ("q_proj",)),
 }
 
 

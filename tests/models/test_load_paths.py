@@ -78,7 +78,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 def test_weights_cut_short(left: int, folder: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:left])
-    refused(folder, "can be loaded")
+    refused(folder, r"model\.safetensors cannot be read")
 
 
 def test_a_folder_without_weights(folder: Path) -> None:

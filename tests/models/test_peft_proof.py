@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from peft import (
+    AdaLoraConfig,
     AdaptionPromptConfig,
     BOFTConfig,
     EvaConfig,
@@ -254,3 +255,31 @@ def test_weights_that_are_no_numbers_are_refused(tiny: Tiny) -> None:
     with torch.no_grad():
         model.model.layers[1].mlp.down_proj.weight.fill_(float("nan"))
     refused(adapted(model, lora()), "no finite numbers")
+
+
+def test_an_adapter_of_which_peft_gives_a_part_is_refused(tiny: Tiny) -> None:
+    """AdaLoRA names but the ranks that it keeps; the others are in the model all the same."""
+    config = AdaLoraConfig(init_r=4, target_r=2, total_step=9, target_modules=["q_proj"])
+    model = adapted(tiny(), config)
+    proven(model)
+    for layer in model.base_model.model.model.layers:
+        rank = layer.self_attn.q_proj.lora_E["default"]
+        rank.data[2:] = 0
+    config.rank_pattern = {
+        name.replace("base_model.model.", ""): [True, True, False, False]
+        for name, _ in model.base_model.model.named_parameters()
+        if name.endswith("lora_E.default")
+    }
+    refused(model, "what peft gives as the adapter's arrays is not all of it")
+
+
+def test_a_model_that_has_no_gradients_is_refused(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written_over(*_: object, **__: object) -> None:
+        raise RuntimeError("modified by an inplace operation")
+
+    slots = PeftSlots(adapted(tiny(), lora()))
+    monkeypatch.setattr(torch.autograd, "grad", written_over)
+    with pytest.raises(ModelError, match=r"type llama cannot be scored \(RuntimeError\)"):
+        prove(slots)

@@ -27,6 +27,7 @@ from unsilent.models.frozen import Frozen, Group, Past
 from unsilent.models.hashes import engine_hash, tokenizer_hash
 from unsilent.models.lora import LoraSlots
 from unsilent.models.memory import in_parts
+from unsilent.models.positions import check_lengths, steady_length
 from unsilent.models.recent import Recent
 from unsilent.models.tree import Row, TokenPath, batches
 from unsilent.plan import AdapterPlan
@@ -95,6 +96,7 @@ class CausalLM:
         self._tokenizer = tokenizer
         self.engine = choose_engine(model, self._slots.first, budget)
         self._limits = Limits(rows_of(model), window_of(model.config, tokenizer))
+        self._steady = steady_length(model.config)
         self._dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
         self._prepared: Recent[_Prepared] = Recent(_CACHE_BYTES, _Prepared.size)
         self._shared = Path()
@@ -282,6 +284,7 @@ class CausalLM:
 
     def _encode(self, items: ItemSet, *, share: bool) -> _Prepared:
         paths = token_paths(self._tokenizer, items.items, self._limits)
+        check_lengths(items, paths, self._steady)
         together: dict[str, list[TokenPath]] = {}
         for item, group in zip(items, paths, strict=True):
             together.setdefault(item.pair or f"\0{item.id}", []).extend(group)

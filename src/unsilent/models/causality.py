@@ -44,17 +44,24 @@ def check_causal(model: Any, *, kind: str) -> None:
         kind: What errors call it.
 
     Raises:
-        ModelError: It does, or it gives no numbers for tokens alone.
+        ModelError: It does, or it gives no numbers for tokens alone, or other ones each time.
     """
     try:
         tokens = few_tokens(model)
         other = tokens.clone()
         other[:, -_LATER:] = (other[:, -_LATER:] + 1) % rows_of(model)
+        again = model(input_ids=torch.cat([tokens, tokens])).logits
         one = model(input_ids=torch.cat([tokens, tokens])).logits
         two = model(input_ids=torch.cat([tokens, other])).logits
         early = (one[:, :-_LATER] - two[:, :-_LATER]).abs().float().amax(dim=(1, 2)).tolist()
     except NO_NUMBERS as error:
         raise cannot_be_scored(kind, error) from None
+    if differ(one, again, allowed(model)):
+        raise ModelError(
+            f"models of type {kind} give other numbers each time",
+            where="model.id",
+            remedy="Use a model that computes the same for the same text.",
+        )
     # The first rows are the same text: what they differ by is the rounding of another batch.
     rounding = _ROUNDING * early[0] + _LEAST * finite(one)
     if one.shape[1] != tokens.shape[1] or not early[1] <= rounding:

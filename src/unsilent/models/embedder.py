@@ -7,18 +7,27 @@ import json
 import re
 from collections.abc import Sequence
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unsilent.assets import cache_root
 from unsilent.errors import ModelError
 from unsilent.models.whole import check_whole
 from unsilent.plan import ModelPlan
 
 _TOKENIZER = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model")
+# Further files that decide how a text becomes tokens; earlier versions asked for none of them.
+_MORE = (
+    *("spm.model", "vocab.json", "merges.txt", "tokenizer_config.json", "added_tokens.json"),
+    *("special_tokens_map.json", "bpe.codes"),
+)
+_VOCABULARIES = (*_TOKENIZER, "spm.model", "vocab.json")
 _WEIGHTS = ("*.safetensors", "*.bin")
+_PARTS = ("*.json", "*.txt", "*.model", "*.codes")
 _LONGEST = 256
 _POOLER = re.compile(r"(^|\.)pooler\.")
 _IN_LAYERS = re.compile(r"\.\d+\.|embeddings\.")
@@ -47,15 +56,16 @@ class Embedder:
         self._dtype = dtype
         self._device = device
         self._budget = budget
+        self._pads = True
         if not (folder / "config.json").is_file():
             raise ModelError(
                 "no model here: config.json is missing",
                 where=str(folder),
                 remedy="Give a folder that transformers saved, a hub id, or `embedded`.",
             )
-        if not any((folder / name).is_file() for name in _TOKENIZER):
+        if not any((folder / name).is_file() for name in _VOCABULARIES):
             raise ModelError(
-                f"a model without a tokenizer: none of {', '.join(_TOKENIZER)} is there",
+                f"a model without a tokenizer: none of {', '.join(_VOCABULARIES)} is there",
                 where=str(folder),
                 remedy="Save the tokenizer beside the weights (tokenizer.save_pretrained).",
             )
@@ -65,15 +75,7 @@ class Embedder:
                 where=str(folder),
                 remedy="Save the weights beside config.json (model.save_pretrained).",
             )
-        try:
-            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            self.width = int(config["hidden_size"])
-        except (OSError, ValueError, KeyError, TypeError):
-            raise ModelError(
-                "config.json does not say hidden_size",
-                where=str(folder),
-                remedy="Use an encoder of the BERT family.",
-            ) from None
+        self.width = _width(folder)
 
     @property
     def _weights(self) -> list[Path]:
@@ -91,7 +93,9 @@ class Embedder:
     @cached_property
     def _digest(self) -> str:
         hasher = hashlib.sha256(f"mean-pooled {self._dtype} {_LONGEST}".encode())
-        names = [self.folder / "config.json", *(self.folder / name for name in _TOKENIZER)]
+        # A package of ours is one by its name; its digest is as it was.
+        more = () if self.folder.parent == cache_root() / "assets" else _MORE
+        names = [self.folder / name for name in ("config.json", *_TOKENIZER, *more)]
         for path in [*(path for path in names if path.is_file()), *self._weights]:
             hasher.update(path.name.encode())
             with path.open("rb") as file:
@@ -106,25 +110,17 @@ class Embedder:
         """
         import torch
 
+        from unsilent.models.pooling import pooled, rows_of_table
+
         tokenizer, model = self._loaded
         encoded: list[list[int]] = tokenizer(
             list(texts), truncation=True, max_length=self._window(model), padding=False
         )["input_ids"]
-        self._check_tokens(encoded, int(model.get_input_embeddings().num_embeddings))
+        self._check_tokens(encoded, rows_of_table(model))
         out = np.empty((len(encoded), self.width), dtype=np.float32)
         with torch.inference_mode():
             for rows in self._batches([len(ids) for ids in encoded]):
-                longest = max(len(encoded[row]) for row in rows)
-                ids = torch.zeros((len(rows), longest), dtype=torch.long)
-                mask = torch.zeros((len(rows), longest), dtype=torch.long)
-                for place, row in enumerate(rows):
-                    ids[place, : len(encoded[row])] = torch.tensor(encoded[row])
-                    mask[place, : len(encoded[row])] = 1
-                ids, mask = ids.to(self._device), mask.to(self._device)
-                hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-                weight = mask.unsqueeze(-1).float()
-                pooled = (hidden * weight).sum(1) / weight.sum(1)
-                out[rows] = pooled.cpu().numpy()
+                out[rows] = pooled(model, [encoded[row] for row in rows]).cpu().numpy()
         return out
 
     @staticmethod
@@ -145,10 +141,17 @@ class Embedder:
                 )
 
     def _batches(self, lengths: list[int]) -> list[list[int]]:
-        """Rows of similar length, at most ``budget`` padded tokens together."""
+        """Rows of similar length, at most ``budget`` padded tokens together.
+
+        Of one length where the model sees its padding.
+        """
         batches: list[list[int]] = []
         for row in sorted(range(len(lengths)), key=lambda r: lengths[r]):
-            if batches and lengths[row] * (len(batches[-1]) + 1) <= self._budget:
+            if (
+                batches
+                and lengths[row] * (len(batches[-1]) + 1) <= self._budget
+                and (self._pads or lengths[row] == lengths[batches[-1][0]])
+            ):
                 batches[-1].append(row)
             else:
                 batches.append([row])
@@ -159,6 +162,10 @@ class Embedder:
         import torch
         from transformers import AutoModel, AutoTokenizer
 
+        from unsilent.models.folder import check_files, check_weights
+        from unsilent.models.pooling import hides_padding
+
+        check_files(self.folder, where=str(self.folder))
         try:
             tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
             model, info = AutoModel.from_pretrained(
@@ -173,7 +180,7 @@ class Embedder:
             raise ModelError(
                 f"transformers cannot load it ({type(error).__name__})",
                 where=str(self.folder),
-                remedy="Check that config, weights and tokenizer are of one model.",
+                remedy=_remedy(self.folder),
             ) from None
         if getattr(model.config, "is_encoder_decoder", False):
             raise ModelError(
@@ -188,7 +195,39 @@ class Embedder:
             missing=lambda name: bool(_POOLER.search(name)),
             left=lambda name: not _IN_LAYERS.search(name),
         )
-        return tokenizer, model.eval().requires_grad_(False).to(self._device)
+        check_weights(model, self.folder, where=str(self.folder))
+        model = model.eval().requires_grad_(False).to(self._device)
+        self._pads = hides_padding(model, self.width, where=str(self.folder))
+        return tokenizer, model
+
+
+def _remedy(folder: Path) -> str:
+    """What to do where transformers cannot load a folder."""
+    pieces = any(folder.glob("*.model")) and not (folder / "tokenizer.json").is_file()
+    if pieces and find_spec("sentencepiece") is None:
+        return (
+            "Its tokenizer is a SentencePiece file: install unsilent[sentencepiece], or save the "
+            "tokenizer where that is installed, which writes tokenizer.json."
+        )
+    return "Check that config, weights and tokenizer are of one model."
+
+
+def _width(folder: Path) -> int:
+    """How many numbers an embedding has, as config.json says it in its family's words."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if "hidden_size" in config:
+            return int(config["hidden_size"])
+        from transformers import AutoConfig
+
+        found = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        return int(found.hidden_size)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise ModelError(
+            "config.json does not say hidden_size",
+            where=str(folder),
+            remedy="Use an encoder of the BERT family.",
+        ) from None
 
 
 def encoder_folder(model: ModelPlan) -> Path:
@@ -209,11 +248,11 @@ def encoder_folder(model: ModelPlan) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(
-            snapshot_download(
-                model.id, allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"]
-            )
-        )
+        found = Path(snapshot_download(model.id, allow_patterns=[*_PARTS, "*.safetensors"]))
+        if not any(found.glob("*.safetensors")):
+            # As DeBERTa-v3 is published.
+            found = Path(snapshot_download(model.id, allow_patterns=[*_PARTS, "*.bin"]))
+        return found
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise ModelError(
             f"no local folder of this name, and the hub does not give it ({type(error).__name__})",

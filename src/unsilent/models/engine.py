@@ -104,6 +104,8 @@ def choose_engine(model: Any, cut: int, budget: int | None) -> Engine:
         reason = _difference(trunk, plain, kind)
         if not reason:
             return trunk
+    except AttributeError:
+        reason = "its layers are in no part of their own"
     except TypeError as error:
         reason = str(error)
     _LOG.warning(

@@ -14,6 +14,7 @@ from unsilent.errors import ModelError
 from unsilent.files import digest_json
 from unsilent.models.causal_lm import CausalLM
 from unsilent.models.embedded import embedded_causal_lm, quieten
+from unsilent.models.folder import check_files, check_weights
 from unsilent.models.place import check_place
 from unsilent.models.whole import check_whole
 from unsilent.plan import MonitoringPlan
@@ -51,6 +52,9 @@ def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False)
     except _UNREADABLE:
         raise _not_loaded(where) from None
+    folder = Path(place) if Path(place).is_dir() else None
+    if folder is not None:
+        check_files(folder, where=where)
     tokenizer = _tokenizer(place, where)
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
@@ -85,6 +89,7 @@ def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
             remedy="Give the base without it, or merge the adapter and save the whole.",
         )
     check_whole(info, where=where)
+    check_weights(model, None if _quantized_by(config) else folder, where=where)
     return model, tokenizer
 
 

@@ -8,7 +8,6 @@ anything that stays, so that a thousand adapters cost what one costs.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -16,16 +15,24 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from peft import LoraConfig, get_peft_model
-from peft.tuners.lora import LoraLayer
-from torch import Tensor
+from peft import LoraConfig
+from peft.tuners.lora import LoraLayer, LoraModel
+from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from unsilent.errors import ModelError
 from unsilent.models.base import Adapter
+from unsilent.models.causality import NO_NUMBERS, allowed, few_tokens
+from unsilent.models.memory import out_of_memory
+from unsilent.models.targets import Targets, find_targets
 from unsilent.plan import AdapterPlan
 
 _PLAIN = {torch.float32, torch.bfloat16, torch.float16, torch.float64}
+
+_SEED, _NOISE = 13, 0.5
+_EXACT, _PART = 1e-3, 0.25
+_NAME, _HOLDER = "default", "model"
+"""The adapter's name, and that of the model in what peft is given."""
 
 Tensors = Mapping[str, NDArray[np.float32]]
 
@@ -46,46 +53,43 @@ class LoraSlots:
     """
 
     def __init__(self, model: Any, plan: AdapterPlan) -> None:
-        depth = int(getattr(model.config.get_text_config(), "num_hidden_layers", 0))
-        self.first, self.last = (index + depth if index < 0 else index for index in plan.layers)
-        if not 0 <= self.first <= self.last < depth:
-            raise ModelError(
-                f"layers {list(plan.layers)} are outside the model's {depth} layers",
-                where="adapter.layers",
-                remedy=f"Use layers between 0 and {depth - 1}, or negative from the end.",
-            )
+        found = find_targets(model, plan)
+        self.first, self.last = found.first, found.last
         config = LoraConfig(
             r=plan.rank,
             lora_alpha=plan.scale * plan.rank,  # type: ignore[arg-type]
-            target_modules=list(plan.targets),
-            layers_to_transform=list(range(self.first, self.last + 1)),
-            fan_in_fan_out=_transposed(model, plan.targets),
+            target_modules=rf"{_HOLDER}\.({found.pattern})",
+            fan_in_fan_out=_transposed(found, plan.targets),
         )
+        # Not as a model of transformers, whose targets peft may put elsewhere: in a mixture, on all
+        # experts of all layers.
+        self._held = nn.ModuleDict({_HOLDER: model.eval()})
         try:
-            with warnings.catch_warnings():
-                # peft asks for a property by the name that transformers 5 has deprecated.
-                warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
-                self._wrapped: Any = get_peft_model(model.eval(), config)
-        except ValueError:
+            self._tuner = LoraModel(self._held, {_NAME: config}, _NAME)
+        except (TypeError, ValueError):
             raise ModelError(
-                f"none of the modules {list(plan.targets)} in this model",
+                f"peft puts no LoRA on all of the modules {list(plan.targets)} of a model of type "
+                f"{model.config.model_type}",
                 where="adapter.targets",
                 remedy="Name linear modules that its layers have.",
             ) from None
-        _check_plain(self._wrapped)
-        self._layers: dict[str, LoraLayer] = {
-            name.rsplit("layers.", 1)[-1]: module
-            for name, module in self._wrapped.named_modules()
-            if isinstance(module, LoraLayer)
-        }
+        _check_plain(model)
+        self._layers = _named_layers(model)
+        for layer in self._layers.values():
+            for half in (layer.lora_A[_NAME], layer.lora_B[_NAME]):
+                # Trained in full precision, whatever the base is in.
+                half.to(torch.float64 if half.weight.dtype == torch.float64 else torch.float32)
         self.parameters: dict[str, Tensor] = {
-            f"{name}.lora_{half}": getattr(layer, f"lora_{half}")["default"].weight
+            f"{name}.lora_{half}": getattr(layer, f"lora_{half}")[_NAME].weight
             for name, layer in self._layers.items()
             for half in "AB"
         }
         self.shapes = {name: tuple(tensor.shape) for name, tensor in self.parameters.items()}
         self._weights = {name: _base_weight(layer) for name, layer in self._layers.items()}
         self._pristine = {name: weight.clone() for name, weight in self._weights.items()}
+        self._kind = str(model.config.model_type)
+        self._beside = False
+        self._beside = self._prove(model, plan.targets)
 
     def initial(self, seed: int) -> dict[str, NDArray[np.float32]]:
         """LoRA's start: A uniform as in Hu et al. 2021, B zero, so that nothing changes yet."""
@@ -124,6 +128,15 @@ class LoraSlots:
             for parameter in parameters:
                 parameter.requires_grad_(True)
             yield parameters
+        except RuntimeError as error:
+            if out_of_memory(error):
+                raise
+            # Some families write over what their gradients need.
+            raise ModelError(
+                f"models of type {self._kind} cannot be trained here ({type(error).__name__})",
+                where="model.id",
+                remedy="Use another model, or one whose layers are torch's own.",
+            ) from error
         finally:
             for parameter in parameters:
                 parameter.requires_grad_(False)
@@ -138,17 +151,23 @@ class LoraSlots:
 
     @contextmanager
     def merged(self, tensors: Tensors | None) -> Iterator[None]:
-        """Base weights with the adapter merged in; afterwards exactly the pristine base."""
+        """Base weights with the adapter merged in; afterwards exactly the pristine base.
+
+        Where merging makes another model of it than the layers do, the layers compute beside it.
+        """
+        beside = self._beside and tensors is not None
         for layer in self._layers.values():
-            layer._disable_adapters = True
+            layer._disable_adapters = not beside
         try:
-            if tensors is not None:
+            if beside:
+                self.load(tensors or {})
+            elif tensors is not None:
                 self._merge(tensors)
             yield
         finally:
             for name, layer in self._layers.items():
                 layer._disable_adapters = False
-                if tensors is not None:
+                if tensors is not None and not beside:
                     self._weights[name].copy_(self._pristine[name])
 
     @torch.no_grad()
@@ -159,27 +178,77 @@ class LoraSlots:
             high = torch.from_numpy(tensors[f"{name}.lora_B"]).to(weight.device)
             if getattr(layer, "fan_in_fan_out", False):
                 high, low = low.T, high.T
-            scale = layer.scaling["default"]
+            scale = layer.scaling[_NAME]
             if weight.dtype == torch.float32:
                 torch.addmm(pristine, high, low, alpha=scale, out=weight)
             else:
                 # Rounded once, after the sum.
                 weight.copy_(torch.addmm(pristine.float(), high, low, alpha=scale))
 
+    @torch.no_grad()
+    def _prove(self, model: Any, targets: tuple[str, ...]) -> bool:
+        """Whether the layers have to compute beside the weights, tried on a few tokens.
+
+        Layers may share one weight, and a weight may be used without its module.
+
+        Raises:
+            ModelError: An adapter on these modules changes no logit.
+        """
+        random = np.random.default_rng(_SEED)
+        tensors = {
+            name: random.normal(0, _NOISE / math.sqrt(shape[1]), shape).astype(np.float32)
+            for name, shape in self.shapes.items()
+        }
+        kept = self.read()
+        try:
+            tokens = few_tokens(model)
+            self.load(tensors)
+            layered = model(input_ids=tokens).logits.float()
+            with self.merged(tensors):
+                merged = model(input_ids=tokens).logits.float()
+            with self.merged(None):
+                base = model(input_ids=tokens).logits.float()
+        except NO_NUMBERS:
+            # Refused by what looks at the model next.
+            return False
+        finally:
+            self.load(kept)
+        if torch.equal(layered, base):
+            raise ModelError(
+                f"an adapter on the modules {list(targets)} changes nothing in this model",
+                where="adapter.targets",
+                remedy="Name linear modules that text goes through.",
+            )
+        apart = float((layered - merged).abs().max())
+        # In half precision rounding is large, and less than what the adapter does.
+        effect = _PART * float((layered - base).abs().max()) if allowed(model) > _EXACT else 0.0
+        return not apart <= max(allowed(model) * float(layered.abs().max()), effect)
+
     def merge_for_good(self) -> Any:
-        """The base model with the loaded adapter in its weights, without LoRA layers."""
-        return self._wrapped.merge_and_unload()
+        """The base model with the loaded adapter in its weights, without LoRA layers.
+
+        Raises ModelError where the weights with it are another model.
+        """
+        if self._beside:
+            raise ModelError(
+                f"an adapter cannot be merged into models of type {self._kind}, whose layers "
+                "share weights or use them without their modules",
+                where="model.id",
+                remedy="Keep the adapter beside the model.",
+            )
+        self._tuner.merge_and_unload()
+        return self._held[_HOLDER]
 
 
-def _check_plain(wrapped: Any) -> None:
+def _check_plain(model: Any) -> None:
     """Refuse weights into which no adapter can be merged: packed or quantized ones."""
-    for name, layer in wrapped.named_modules():
+    for name, layer in model.named_modules():
         if isinstance(layer, LoraLayer):
             weight = getattr(layer.get_base_layer(), "weight", None)
             if not isinstance(weight, Tensor) or weight.dtype not in _PLAIN or weight.ndim != 2:
                 raise ModelError(
                     "an adapter cannot be merged into this module's weights, which are quantized "
-                    f"or of another kind ({name.removeprefix('base_model.model.')})",
+                    f"or of another kind ({name})",
                     where="adapter.targets",
                     remedy="Give the model with its plain weights, or name linear modules.",
                 )
@@ -191,13 +260,22 @@ def _base_weight(layer: Any) -> Tensor:
     return weight
 
 
-def _transposed(model: Any, targets: tuple[str, ...]) -> bool:
-    """Whether the targets hold their weights as GPT-2 does, (in, out)."""
-    kinds = {
-        isinstance(module, Conv1D)
+def _named_layers(model: Any) -> dict[str, LoraLayer]:
+    """The adapted modules, each by its name from the number of its layer on."""
+    found = {
+        f"base_model.model.{name}": module
         for name, module in model.named_modules()
-        if name.rsplit(".", 1)[-1] in targets
+        if isinstance(module, LoraLayer)
     }
+    short = {name: name.rsplit("layers.", 1)[-1] for name in found}
+    # Of a model with several stacks, by all of its name.
+    whole = len(set(short.values())) < len(found)
+    return {name if whole else short[name]: module for name, module in found.items()}
+
+
+def _transposed(found: Targets, targets: tuple[str, ...]) -> bool:
+    """Whether the targets hold their weights as GPT-2 does, (in, out)."""
+    kinds = {isinstance(module, Conv1D) for module in found.modules}
     if len(kinds) > 1:
         raise ModelError(
             f"the modules {list(targets)} hold their weights in different ways",

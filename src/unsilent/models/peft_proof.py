@@ -55,6 +55,13 @@ def check_base(slots: PeftSlots) -> None:
         if bias != "none":
             raise _not_the_base(f"the base's biases are trained beside the adapter (bias={bias!r})")
     trained = [name for name, parameter in _outside(slots).items() if parameter.requires_grad]
+    if trained and f".{slots.name}" in trained[0]:
+        # As AdaLoRA, which names but the ranks that it keeps.
+        raise ModelError(
+            f"what peft gives as the adapter's arrays is not all of it: {trained[0]}",
+            where=WHERE,
+            remedy=_OWN,
+        )
     if trained:
         raise _not_the_base(f"weights of the base are trained beside the adapter: {trained[0]}")
 
@@ -233,13 +240,17 @@ def _check_effect(slots: PeftSlots, tensors: dict[str, NDArray[np.float32]]) -> 
         weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(_SEED))
         found: list[Tensor | None] = [None] * len(asked)
         if logits.requires_grad:
-            found = list(
-                torch.autograd.grad(
-                    (logits * weights.to(logits.device)).sum(),
-                    list(asked.values()),
-                    allow_unused=True,
+            try:
+                found = list(
+                    torch.autograd.grad(
+                        (logits * weights.to(logits.device)).sum(),
+                        list(asked.values()),
+                        allow_unused=True,
+                    )
                 )
-            )
+            except RuntimeError as error:
+                # Some families write over what their gradients need.
+                raise cannot_be_scored(str(base.config.model_type), error) from None
     counts = {
         name: gradient is not None and bool(gradient.any())
         for name, gradient in zip(asked, found, strict=True)

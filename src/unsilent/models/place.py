@@ -19,6 +19,13 @@ def check_place(place: str) -> str:
             )
         return place
     if not (local / "config.json").is_file():
+        if (local / "adapter_config.json").is_file():
+            raise ModelError(
+                "this folder holds an adapter, and no model",
+                where=f"model.id {place}",
+                remedy="Give the base model's folder; adapter.start names an adapter to start "
+                "from.",
+            )
         raise ModelError(
             "this folder has no config.json",
             where=f"model.id {place}",

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from unsilent.models.frozen import Frozen, Group, Hidden, Past
 from unsilent.models.layers import Inject, Only, Skip, Tap, by_node, stack_of
+from unsilent.models.logits import scale_of
 from unsilent.models.memory import in_parts
+from unsilent.models.targets import text_part
 from unsilent.models.tree import LAUNCH, OVERHEAD, Row, batches
 
 # The head's logits at once: 4 MB of float32 stay in a processor's cache, and memory stays flat.
@@ -43,7 +45,7 @@ class Trunk:
 
     def __init__(self, model: Any, cut: int, budget: int) -> None:
         self.model = model
-        self.backbone: Any = model.get_decoder()
+        self.backbone: Any = text_part(model)
         self.cut = cut
         self.budget = budget
         self.overhead = OVERHEAD.get(self.device.type, LAUNCH)
@@ -63,6 +65,7 @@ class Trunk:
             [self._inject, *(Skip() for _ in range(cut - 1)), *layers[cut:]] if cut else layers
         )
         self._by_node = by_node(layers[-1])
+        self._scale = scale_of(model, self.backbone, self._cap)
 
     @property
     def device(self) -> torch.device:
@@ -151,10 +154,15 @@ class Trunk:
             parts.append(torch.logsumexp(torch.stack(blocks), dim=0))
         return torch.cat(parts)
 
+    @property
+    def _cap(self) -> float | None:
+        return getattr(self.config, "final_logit_softcapping", None)
+
     def _capped(self, logits: Tensor) -> Tensor:
-        """Logits as Gemma 2 bounds them (Gemma Team 2024, section 2)."""
-        cap = getattr(self.config, "final_logit_softcapping", None)
-        return logits if cap is None else torch.tanh(logits / cap) * cap
+        """Logits scaled, and as Gemma 2 bounds them (Gemma Team 2024, section 2)."""
+        if self._scale != 1.0:
+            logits = self._scale * logits
+        return logits if self._cap is None else torch.tanh(logits / self._cap) * self._cap
 
     def _lower_of(self, rows: Sequence[Row], past: Past | None) -> Tensor:
         """(batch, longest, hidden) what the first adapted layer would be given."""
