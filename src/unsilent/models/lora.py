@@ -23,9 +23,13 @@ from transformers.pytorch_utils import Conv1D
 
 from unsilent.errors import ModelError
 from unsilent.models.base import Adapter
+from unsilent.models.vision_layers import Layers
 from unsilent.plan import AdapterPlan
 
 _PLAIN = {torch.float32, torch.bfloat16, torch.float16, torch.float64}
+
+_WRAP = "base_model.model."
+"""What peft puts before a module's name."""
 
 Tensors = Mapping[str, NDArray[np.float32]]
 
@@ -36,6 +40,8 @@ class LoraSlots:
     Args:
         model: From transformers; frozen, gets LoRA layers in place.
         plan: Rank, scale, targets and layers.
+        among: The modules that targets and layers mean, where the model's kind finds them; by
+            default those of its ``layers``, as language models have them.
 
     Attributes:
         first, last: The first and the last adapted layer.
@@ -45,21 +51,21 @@ class LoraSlots:
         ModelError: The model has no such layers or modules.
     """
 
-    def __init__(self, model: Any, plan: AdapterPlan) -> None:
-        depth = int(getattr(model.config.get_text_config(), "num_hidden_layers", 0))
-        self.first, self.last = (index + depth if index < 0 else index for index in plan.layers)
-        if not 0 <= self.first <= self.last < depth:
-            raise ModelError(
-                f"layers {list(plan.layers)} are outside the model's {depth} layers",
-                where="adapter.layers",
-                remedy=f"Use layers between 0 and {depth - 1}, or negative from the end.",
-            )
+    def __init__(self, model: Any, plan: AdapterPlan, among: Layers | None = None) -> None:
+        if among is None:
+            self.first, self.last = _within(model, plan)
+            where: dict[str, Any] = {
+                "target_modules": list(plan.targets),
+                "layers_to_transform": list(range(self.first, self.last + 1)),
+                "fan_in_fan_out": _transposed(model, plan.targets),
+            }
+        else:
+            self.first, self.last = among.first, among.last
+            where = {"target_modules": list(among.modules)}
         config = LoraConfig(
             r=plan.rank,
             lora_alpha=plan.scale * plan.rank,  # type: ignore[arg-type]
-            target_modules=list(plan.targets),
-            layers_to_transform=list(range(self.first, self.last + 1)),
-            fan_in_fan_out=_transposed(model, plan.targets),
+            **where,
         )
         try:
             with warnings.catch_warnings():
@@ -74,7 +80,7 @@ class LoraSlots:
             ) from None
         _check_plain(self._wrapped)
         self._layers: dict[str, LoraLayer] = {
-            name.rsplit("layers.", 1)[-1]: module
+            name.rsplit("layers.", 1)[-1] if among is None else name.removeprefix(_WRAP): module
             for name, module in self._wrapped.named_modules()
             if isinstance(module, LoraLayer)
         }
@@ -169,6 +175,19 @@ class LoraSlots:
     def merge_for_good(self) -> Any:
         """The base model with the loaded adapter in its weights, without LoRA layers."""
         return self._wrapped.merge_and_unload()
+
+
+def _within(model: Any, plan: AdapterPlan) -> tuple[int, int]:
+    """The plan's first and last layer, counted from 0. Raises ModelError if they are not there."""
+    depth = int(getattr(model.config.get_text_config(), "num_hidden_layers", 0))
+    first, last = (index + depth if index < 0 else index for index in plan.layers)
+    if not 0 <= first <= last < depth:
+        raise ModelError(
+            f"layers {list(plan.layers)} are outside the model's {depth} layers",
+            where="adapter.layers",
+            remedy=f"Use layers between 0 and {depth - 1}, or negative from the end.",
+        )
+    return first, last
 
 
 def _check_plain(wrapped: Any) -> None:

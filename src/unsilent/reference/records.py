@@ -54,6 +54,12 @@ def client_records(plan: MonitoringPlan, index: int) -> ClientRecords:
         PlanError: No such client, or the plan asks for more texts than the data holds; names the
             key and how many there are.
     """
+    if plan.model.kind not in STYLES:
+        raise PlanError(
+            "the reference federation's records are texts, which this kind of model is not asked",
+            where="model.kind",
+            remedy="Run the plan in an app of your own, as examples/vision does.",
+        )
     federation = plan.federation
     if not 0 <= index < federation.clients:
         raise PlanError(
