@@ -1,1 +1,1 @@
-"""A vision encoder that clients personalize: a ViT with a LoRA and a head, on handwritten digits."""
+"""A ViT that clients personalize by a LoRA and its head, on handwritten digits."""

@@ -41,6 +41,7 @@ _NOT_HERE = (*_UNREADABLE, ImportError, AttributeError, TypeError, AssertionErro
 _BASE_FILES = {".safetensors", ".bin", ".json", ".model", ".txt"}
 _TOWERS = {"clip": False, "metaclip_2": False, "siglip": True, "siglip2": True}
 """Models of two towers, and whether their texts are padded to the longest."""
+_VOCABULARY = ("tokenizer.json", "vocab.json", "spiece.model", "tokenizer.model")
 _KINDS = (
     "Give an image classifier (ViT, DeiT, DINOv2, SigLIP, CLIP, … saved as "
     "…ForImageClassification, with its head), or CLIP or SigLIP with both towers."
@@ -200,6 +201,13 @@ def _labels(config: Any, where: str) -> tuple[str, ...]:
 
 
 def _tokenizer(place: str, where: str) -> Any:
+    # Without a vocabulary transformers makes up an empty one, without a word.
+    if Path(place).is_dir() and not any((Path(place) / name).is_file() for name in _VOCABULARY):
+        raise ModelError(
+            "the tokenizer of its text tower is not there: none of " + ", ".join(_VOCABULARY),
+            where=where,
+            remedy="Save it beside the weights (tokenizer.save_pretrained).",
+        )
     try:
         return AutoTokenizer.from_pretrained(place, trust_remote_code=False)
     except Exception as error:

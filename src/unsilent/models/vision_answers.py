@@ -80,14 +80,24 @@ class Prompts:
         self._whole = whole
         self._window = int(model.config.text_config.max_position_embeddings)
         self._read: dict[str, Tensor] = {}
+        self._tokens: dict[str, tuple[int, ...]] = {}
         self.some: tuple[str, ...] = ("a photo of a cat", "a drawing of a house")
 
     def labels(self, items: Sequence[Item]) -> tuple[str, ...]:
-        """The items' different choices. Raises ItemError for one that is too long."""
+        """The items' different choices.
+
+        Raises ItemError for one that is too long, or the same to the model as another.
+        """
         for item in items:
             for choice in item.choices:
                 if choice not in self._read:
                     self._read[choice] = self._vector(item, choice)
+            if len({self._tokens[choice] for choice in item.choices}) < len(item.choices):
+                raise ItemError(
+                    "two of its choices are the same tokens to the model's text tower",
+                    where=f"item {item.id}",
+                    remedy="Word them so that the model can tell them apart.",
+                )
         return tuple(dict.fromkeys(choice for item in items for choice in item.choices))
 
     def scores(self, shown: Shown, labels: tuple[str, ...]) -> Tensor:
@@ -114,6 +124,7 @@ class Prompts:
                 where=f"item {item.id}",
                 remedy="Shorten it.",
             )
+        self._tokens[choice] = tuple(tokens["input_ids"][0].tolist())
         device = self._model.logit_scale.device
         given = {name: tokens[name].to(device) for name in self._tokenizer.model_input_names}
         given.pop("token_type_ids", None)

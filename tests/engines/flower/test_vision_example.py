@@ -40,7 +40,7 @@ def provided(tmp_path_factory: pytest.TempPathFactory) -> Path:
     module = module_from_spec(script)
     script.loader.exec_module(module)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["provide.py", "--epochs", "15"])
+        patch.setattr(sys, "argv", ["provide.py", "--epochs", "25"])
         module.main()
     return app
 
@@ -73,7 +73,7 @@ def test_clients_that_see_half_of_the_classes_fail_beyond_them(
 def test_clients_that_see_all_classes_do_not_fail(
     provided: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = findings(provided, tmp_path, monkeypatch, images=60, **{"personal-epochs": 1})
+    found = findings(provided, tmp_path, monkeypatch, images=40, **{"learning-rate": 0.002})
     assert mode(found, "SF-5")["verdict"] in ("healthy", "undetermined")
     assert mode(found, "SF-2")["verdict"] in ("healthy", "undetermined")
     assert mode(found, "SF-1")["verdict"] is None
