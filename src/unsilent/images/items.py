@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unsilent.errors import ItemError
 from unsilent.images.read import ImageReader
-from unsilent.images.reference import IMAGE, parse_image
+from unsilent.images.reference import IMAGE, ImageRef, parse_image
 from unsilent.items import Item, ItemSet
 
 
@@ -41,6 +41,15 @@ def check_pinned(items: ItemSet, *, where: str) -> None:
                 where=where,
                 remedy="Refused: it could be any image.",
             )
+
+
+def by_content(item: Item) -> Item:
+    """The item with its image named by content alone: one picture has one name.
+
+    Raises ItemError if its prompt does not say what its image holds.
+    """
+    check_pinned(ItemSet("one", (item,)), where=f"item {item.id}")
+    return replace(item, prompt=str(ImageRef("", sha256=parse_image(item).sha256)))
 
 
 def named(item: Item, reader: ImageReader) -> Item:

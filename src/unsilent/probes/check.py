@@ -18,7 +18,7 @@ from typing import Any
 
 from unsilent.errors import ItemError, PlanError
 from unsilent.images import IMAGE, ImageReader, check_pinned, parse_image
-from unsilent.images.items import named
+from unsilent.images.items import by_content, named
 from unsilent.items import Item, ItemSet
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
@@ -195,7 +195,10 @@ def check_shipped(plan: MonitoringPlan, role: ItemRole, data: bytes) -> ItemSet:
     items = parse_probes(role, data, ".jsonl", where=where)
     if len(items) > MAX_SHIPPED:
         raise ItemError(f"{len(items)} items, more than {MAX_SHIPPED}", where=where)
-    different = len({content_digest(item) for item in items})
+    vision = plan.model.kind == VISION
+    if vision:
+        check_pinned(items, where=where)
+    different = len({content_digest(by_content(item) if vision else item) for item in items})
     if different < MIN_SHIPPED:
         raise ItemError(
             f"{different} different items, fewer than {MIN_SHIPPED}",
@@ -204,8 +207,6 @@ def check_shipped(plan: MonitoringPlan, role: ItemRole, data: bytes) -> ItemSet:
         )
     check_role(role, items, where=where)
     check_pin(items, pin, where=where)
-    if plan.model.kind == VISION:
-        check_pinned(items, where=where)
     return items
 
 
