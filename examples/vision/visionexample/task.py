@@ -12,16 +12,16 @@ from unsilent.items import Item, ItemSet
 from unsilent.models import Adapter, Training, TrainingReport, load_model
 from unsilent.models.base import PersonalModel
 from unsilent.plan import read_plan
+from visionexample.provider import CLASSES, domain_of, provided
 
 HERE = Path(__file__).parents[1]
-CLASSES = tuple(str(digit) for digit in range(10))
 
 
 @cache
 def the_model() -> PersonalModel:
-    """The plan's model, from the folder that ``provide.py`` wrote; one a process."""
+    """The plan's model, as the provider left it in the app's folder; one a process."""
     plan = read_plan(HERE / "plan.toml")
-    model = plan.model.model_copy(update={"id": str(HERE / plan.model.id)})
+    model = plan.model.model_copy(update={"id": str(provided(HERE) / plan.model.id)})
     return load_model(plan.model_copy(update={"model": model}))
 
 
@@ -34,7 +34,7 @@ def load_data(
     Every client sees twice as much of five digits, its home, as of the others; a narrow one sees
     its home alone.
     """
-    digits = np.load(HERE / "images.npz")["digits"]
+    digits = np.load(provided(HERE) / "images.npz")["digits"]
     home = (digits < 5) == (partition_id % 2 == 0)
     mine = np.flatnonzero(home)[partition_id // 2 :: (num_partitions + 1) // 2]
     away = np.flatnonzero(~home)[partition_id // 2 :: (num_partitions + 1) // 2]
@@ -46,7 +46,7 @@ def load_data(
             f"image:images.npz?array=clients&row={row}",
             CLASSES,
             answer=int(digits[row]),
-            domain="5-9" if digits[row] >= 5 else "0-4",
+            domain=domain_of(digits[row]),
         )
         for row in rows
     ]

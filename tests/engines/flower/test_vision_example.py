@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -31,17 +30,15 @@ def in_a_run(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def provided(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The app with its base and its images, as the provider's script leaves it."""
+    """The app with its base and its images, as the provider leaves it."""
     app = tmp_path_factory.mktemp("provided") / "app"
     shutil.copytree(EXAMPLES / "vision", app, ignore=shutil.ignore_patterns("__pycache__"))
-    script = spec_from_file_location("provide", app / "provide.py")
+    script = spec_from_file_location("provider", app / "visionexample" / "provider.py")
     assert script is not None
     assert script.loader is not None
     module = module_from_spec(script)
     script.loader.exec_module(module)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["provide.py", "--epochs", "25"])
-        module.main()
+    module.provide(app, epochs=25)
     return app
 
 

@@ -2,11 +2,9 @@
 
 The images are scikit-learn's: 1,797 handwritten digits of 8 by 8 pixels, by 43 people (Alpaydin and
 Kaynak 1998, CC BY 4.0). They are dealt from a fixed seed: to the provider, to the probes, and to
-the clients. Writes ``base/``, as ``save_pretrained`` does, and ``images.npz`` and
-``probes.jsonl`` beside it. Takes about half a minute.
+the clients.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ import torch
 from sklearn.datasets import load_digits
 from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessorPil
 
+from unsilent.files import locked
 from unsilent.images import shown
 from unsilent.items import Item, ItemSet, write_items
 
@@ -30,8 +29,13 @@ def deal() -> tuple[np.ndarray, np.ndarray]:
 
 
 def train(pixels: np.ndarray, digits: np.ndarray, epochs: int) -> ViTForImageClassification:
-    """A ViT of four layers, from a fixed seed."""
-    torch.manual_seed(0)
+    """A ViT of four layers, from a fixed seed; nobody else's random numbers are moved."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return _train(pixels, digits, epochs)
+
+
+def _train(pixels: np.ndarray, digits: np.ndarray, epochs: int) -> ViTForImageClassification:
     config = ViTConfig(
         hidden_size=48,
         num_hidden_layers=4,
@@ -59,21 +63,25 @@ def domain_of(digit: int) -> str:
     return "5-9" if digit >= 5 else "0-4"
 
 
-def main() -> None:
-    """Write base, images and probes into the folder."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--folder", type=Path, default=Path(__file__).parent)
-    parser.add_argument("--epochs", type=int, default=60)
-    given = parser.parse_args()
+def provided(folder: Path) -> Path:
+    """The folder, with what the provider lays out; whoever comes first waits half a minute."""
+    made = [folder / name for name in ("base/model.safetensors", "images.npz", "probes.jsonl")]
+    with locked(folder):
+        if not all(path.is_file() for path in made):
+            provide(folder, epochs=40)
+    return folder
+
+
+def provide(folder: Path, epochs: int) -> None:
+    """Write base, images and probes into the folder, the probes last."""
     pixels, digits = deal()
-    model = train(pixels[:PROVIDER], digits[:PROVIDER], given.epochs)
-    base = given.folder / "base"
-    model.save_pretrained(base)
-    ViTImageProcessorPil(size={"height": SIDE, "width": SIDE}).save_pretrained(base)
+    train(pixels[:PROVIDER], digits[:PROVIDER], epochs).save_pretrained(folder / "base")
+    size = {"height": SIDE, "width": SIDE}
+    ViTImageProcessorPil(size=size).save_pretrained(folder / "base")
     asked = slice(PROVIDER, PROVIDER + PROBES)
     rest = slice(PROVIDER + PROBES, None)
     np.savez_compressed(
-        given.folder / "images.npz", probes=pixels[asked], clients=pixels[rest], digits=digits[rest]
+        folder / "images.npz", probes=pixels[asked], clients=pixels[rest], digits=digits[rest]
     )
     items = [
         Item(
@@ -85,8 +93,4 @@ def main() -> None:
         )
         for row, digit in enumerate(digits[asked])
     ]
-    write_items(given.folder / "probes.jsonl", shown(ItemSet("probes", tuple(items)), given.folder))
-
-
-if __name__ == "__main__":
-    main()
+    write_items(folder / "probes.jsonl", shown(ItemSet("probes", tuple(items)), folder))
