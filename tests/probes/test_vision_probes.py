@@ -148,8 +148,19 @@ def test_the_reference_federation_has_no_images() -> None:
         client_records(plan(), 0)
 
 
-def test_parity_asks_texts_alone(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["run", "--out", "ran"], "records are texts"),
+        (["parity", "--at", "http://127.0.0.1:9/v1", "--model", "m"], "shown images"),
+    ],
+)
+def test_what_asks_texts_alone_says_so_in_one_line(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    said: str,
 ) -> None:
     monkeypatch.chdir(folder)
     path = folder / "plan.toml"
@@ -157,9 +168,9 @@ def test_parity_asks_texts_alone(
         '[model]\nkind = "vision"\nid = "base"\n[probes]\ntask = "task.jsonl"\n'
         "[modes.out_of_domain_degradation]\ntolerance = 0.2\nclip = 0.5\n"
     )
-    code = main(["parity", str(path), "--at", "http://127.0.0.1:9/v1", "--model", "m"])
-    assert code == 2
-    assert "the plan's model is shown images" in capsys.readouterr().err
+    assert main([command[0], str(path), *command[1:]]) == 2
+    assert said in capsys.readouterr().err
+    assert not (folder / "ran").exists()
 
 
 def test_plan_check_counts_the_images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
