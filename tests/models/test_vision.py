@@ -19,6 +19,7 @@ from unsilent.images import shown
 from unsilent.items import Item, ItemSet
 from unsilent.models.base import Adapter, Training
 from unsilent.models.vision import Vision
+from unsilent.release.record_rules import each_alone
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 HOW = Training(epochs=4, learning_rate=1e-2, batch=4, seed=0)
@@ -158,6 +159,26 @@ def test_a_file_that_changes_is_another_image(model: Vision, tmp_path: Path) -> 
         return model.score(replace(items, folder=tmp_path), None)
 
     assert np.abs(scored() - scored()).max() > 1e-6
+
+
+def test_an_archive_that_changes_holds_other_images(model: Vision, tmp_path: Path) -> None:
+    def scored(seed: int) -> np.ndarray:
+        found = pictures(tmp_path, 4, seed)
+        (tmp_path / f"images-{seed}.npz").rename(tmp_path / "all.npz")
+        bare = [
+            replace(item, prompt=f"image:all.npz?array=images&row={row}")
+            for row, item in enumerate(found)
+        ]
+        return model.score(replace(found, items=tuple(bare)), None)
+
+    one, other = scored(1), scored(2)
+    assert np.abs(one - other).max() > 1e-6
+    np.testing.assert_array_equal(scored(1), one)
+
+
+def test_each_image_can_be_asked_in_a_set_of_its_own(model: Vision, items: ItemSet) -> None:
+    found = each_alone(items, lambda one: model.score(one, None))
+    np.testing.assert_allclose(found, model.score(items, None), atol=1e-6)
 
 
 def test_a_picture_three_pixels_high_is_no_picture_of_channels(

@@ -108,7 +108,7 @@ class Vision:
         """
         refuse_as_training(records)
         self._check(adapter)
-        records = bound(records)
+        records = self._bound(records)
         answers = _answers_of(records)
         labels = self._answers.labels(records.items)
         columns = _columns(records.items, labels)
@@ -153,13 +153,13 @@ class Vision:
             ModelError: An adapter of another base.
             ItemError: An image that cannot be read, or a choice that is no class.
         """
-        items = bound(items)
+        items = self._bound(items)
         key = (items.digest, adapter.digest if adapter else None)
         return self._scores.get(key, lambda: softmax(self.logits(items, adapter), axis=1))
 
     def logits(self, items: ItemSet, adapter: Adapter | None) -> NDArray[np.float64]:
         """(n_items, max_choices) logits of the choices, -inf beyond an item's own; as ``score``."""
-        items = bound(items)
+        items = self._bound(items)
         labels = self._answers.labels(items.items)
         columns = _columns(items.items, labels)
         table = np.full(columns.shape, -np.inf)
@@ -256,6 +256,10 @@ class Vision:
                 parameter.grad.add_(
                     parameter.detach() - torch.from_numpy(there).to(parameter), alpha=training.pull
                 )
+
+    def _bound(self, items: ItemSet) -> ItemSet:
+        self._inputs.look_again()
+        return bound(items)
 
     def _check(self, adapter: Adapter) -> None:
         shapes = {name: tensor.shape for name, tensor in adapter.tensors.items()}

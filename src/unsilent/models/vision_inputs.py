@@ -34,6 +34,10 @@ class Inputs:
         self._pixels: Recent[dict[str, Tensor]] = Recent(_PIXEL_BYTES, _bytes)
         self._reader: ImageReader | None = None
 
+    def look_again(self) -> None:
+        """Let archives that were opened be opened anew: they may have changed since."""
+        self._reader = None
+
     def of(self, items: ItemSet, rows: Sequence[int]) -> Shown:
         """The model's inputs for some items' images."""
         return self.joined([self._pixels_of(items, items.items[row]) for row in rows])

@@ -38,7 +38,7 @@ def provided(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert script.loader is not None
     module = module_from_spec(script)
     script.loader.exec_module(module)
-    module.provide(app, epochs=25)
+    module.provide(app, epochs=15)
     return app
 
 
