@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def shown(items: ItemSet, folder: Path) -> ItemSet:
     return replace(items, items=tuple(named(item, reader) for item in items), folder=folder)
 
 
-def shows_images(items: ItemSet) -> bool:
+def shows_images(items: Iterable[Item]) -> bool:
     """Whether the items' prompts name images, rather than being texts."""
     return all(item.prompt.startswith(IMAGE) for item in items)
 

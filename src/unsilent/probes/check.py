@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from unsilent.errors import ItemError, PlanError
-from unsilent.images import IMAGE, ImageReader, check_pinned, parse_image
+from unsilent.images import ImageReader, check_pinned, parse_image, shows_images
 from unsilent.images.items import by_content, named
 from unsilent.items import Item, ItemSet
 from unsilent.modes.base import ItemRole
@@ -126,7 +126,7 @@ def check_file(path: Path) -> CheckResult:
         items.append(item)
     if not items and not faulty:
         raise ItemError("no items", where=where, remedy="A probe file needs at least one item.")
-    if not faulty and items and all(item.prompt.startswith(IMAGE) for item in items):
+    if not faulty and items and shows_images(items):
         items, lost = _shown(items, path.parent, first_line)
         faulty, faults = len(lost), lost[:SHOWN_FAULTS]
     whole = ItemSet(path.stem, tuple(items)) if not faulty else None
