@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -178,10 +178,17 @@ def _texts_by_key(value: object) -> dict[str, str] | None:
 
 @dataclass(frozen=True)
 class ItemSet:
-    """Items in a fixed order, with unique ids, identified by their content."""
+    """Items in a fixed order, with unique ids, identified by their content.
+
+    Attributes:
+        name: What errors call the set.
+        items: The items.
+        folder: Where the images lie that the items show, if they show any; no part of the content.
+    """
 
     name: str
     items: tuple[Item, ...]
+    folder: Path | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.items:
@@ -209,7 +216,7 @@ class ItemSet:
 
     def where(self, keep: Callable[[Item], bool]) -> ItemSet:
         """The subset that ``keep`` accepts. Raises ItemError if none is left."""
-        return ItemSet(self.name, tuple(item for item in self.items if keep(item)))
+        return replace(self, items=tuple(item for item in self.items if keep(item)))
 
 
 @dataclass(frozen=True)

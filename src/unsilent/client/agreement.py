@@ -31,6 +31,7 @@ from pathlib import Path
 
 from unsilent.errors import NotAgreedError, UnsilentError
 from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.plan.vision import VISION
 from unsilent.probes.known.spec import ProbeSource, parse_source
 from unsilent.probes.roles import PROBE_ROLES
 
@@ -128,10 +129,18 @@ def probe_folder(plan: MonitoringPlan, owner: Owner, shipped: Collection[str]) -
         None where the owner read the plan: its paths mean what they say.
 
     Raises:
-        NotAgreedError: A file neither arrived nor lies in a folder that the owner named.
+        NotAgreedError: A file neither arrived nor lies in a folder that the owner named; or images
+            are asked about, and the owner named no folder for them.
     """
     if owner.read_it:
         return None
+    if plan.model.kind == VISION and owner.files is None:
+        raise NotAgreedError(
+            "the server's plan asks about images, which do not come with the message",
+            where="probes",
+            remedy="Set files in the owner's settings to the folder that holds them, or agree to "
+            "the plan.",
+        )
     for role, source in _sources(plan):
         if source.path is None or role in shipped:
             continue

@@ -33,6 +33,9 @@ _LIBRARIES = (
     "pydantic",
 )
 
+_TIERS = {"causal_lm": "lm", "encoder": "fleet"}
+"""The benchmark's tiers by kind of model; of others it has none."""
+
 
 def software(codes: Sequence[str] = ()) -> dict[str, Any]:
     """Versions of what measured and judged, as installed where the pack is made.
@@ -102,7 +105,7 @@ def validation(plan: MonitoringPlan) -> dict[str, Any]:
     of this version at the nearest setting; ``of`` says which, and ``replay`` names the published
     replay by its digest. ``rows`` is empty, with a reason, where there are none.
     """
-    tier = "lm" if plan.model.kind == "causal_lm" else "fleet"
+    tier = _TIERS.get(plan.model.kind, plan.model.kind)
     asked = {"tier": tier, "clients": plan.federation.clients, "epsilon": plan.privacy.epsilon}
     for installed in entry_points(group=VALIDATION):
         try:

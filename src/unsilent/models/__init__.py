@@ -1,4 +1,4 @@
-"""Models that score items under an adapter: two kinds behind one interface.
+"""Models that score items under an adapter: three kinds behind one interface.
 
 ``load_model`` is the only place that names the kinds; everything else asks for a
 :class:`PersonalModel`. Model libraries are imported when a model is loaded, not before.
@@ -44,6 +44,10 @@ def load_model(plan: MonitoringPlan, probes: Iterable[ItemSet] = ()) -> Personal
         from unsilent.models.load_encoder import load_encoder
 
         return load_encoder(plan.model, plan.adapter)
+    if plan.model.kind == "vision":
+        from unsilent.models.load_vision import load_vision
+
+        return load_vision(plan)
     from unsilent.models.load import load_causal_lm
 
     model = load_causal_lm(plan)
@@ -76,7 +80,7 @@ def prepare_model(plan: MonitoringPlan, sets: Iterable[ItemSet], progress: Progr
     else:
         from unsilent.models.place import check_place
 
-        check_place(plan.model.id)
+        check_place(plan.model.id, images=plan.model.kind == "vision")
 
 
 def model_openings(plan: MonitoringPlan) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What a model is to the rest of the house: an adapter in, probabilities or a better adapter out.
 
-Two kinds stand behind one interface, ``causal_lm`` and ``encoder``. This file needs no torch, so
-that the server's side can average and store adapters without it.
+Three kinds stand behind one interface, ``causal_lm``, ``encoder`` and ``vision``. This file needs
+no torch, so that the server's side can average and store adapters without it.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ anything that stays, so that a thousand adapters cost what one costs.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +26,7 @@ from unsilent.models.base import Adapter
 from unsilent.models.causality import NO_NUMBERS, allowed, few_tokens
 from unsilent.models.memory import out_of_memory
 from unsilent.models.targets import Targets, find_targets
+from unsilent.models.vision_layers import Layers
 from unsilent.plan import AdapterPlan
 
 _PLAIN = {torch.float32, torch.bfloat16, torch.float16, torch.float64}
@@ -43,6 +45,7 @@ class LoraSlots:
     Args:
         model: From transformers; frozen, gets LoRA layers in place.
         plan: Rank, scale, targets and layers.
+        among: The modules themselves, where they are not those of a model of text.
 
     Attributes:
         first, last: The first and the last adapted layer.
@@ -52,8 +55,8 @@ class LoraSlots:
         ModelError: The model has no such layers or modules.
     """
 
-    def __init__(self, model: Any, plan: AdapterPlan) -> None:
-        found = find_targets(model, plan)
+    def __init__(self, model: Any, plan: AdapterPlan, among: Layers | None = None) -> None:
+        found = find_targets(model, plan) if among is None else _targets(model, among)
         self.first, self.last = found.first, found.last
         config = LoraConfig(
             r=plan.rank,
@@ -74,7 +77,7 @@ class LoraSlots:
                 remedy="Name linear modules that its layers have.",
             ) from None
         _check_plain(model)
-        self._layers = _named_layers(model)
+        self._layers = _named_layers(model, whole=among is not None)
         for layer in self._layers.values():
             for half in (layer.lora_A[_NAME], layer.lora_B[_NAME]):
                 # Trained in full precision, whatever the base is in.
@@ -89,7 +92,8 @@ class LoraSlots:
         self._pristine = {name: weight.clone() for name, weight in self._weights.items()}
         self._kind = str(model.config.model_type)
         self._beside = False
-        self._beside = self._prove(model, plan.targets)
+        # A model of images is tried where it is loaded.
+        self._beside = among is None and self._prove(model, plan.targets)
 
     def initial(self, seed: int) -> dict[str, NDArray[np.float32]]:
         """LoRA's start: A uniform as in Hu et al. 2021, B zero, so that nothing changes yet."""
@@ -260,8 +264,20 @@ def _base_weight(layer: Any) -> Tensor:
     return weight
 
 
-def _named_layers(model: Any) -> dict[str, LoraLayer]:
-    """The adapted modules, each by its name from the number of its layer on."""
+def _targets(model: Any, among: Layers) -> Targets:
+    """Modules that are known by their whole names."""
+    return Targets(
+        among.first,
+        among.last,
+        "|".join(map(re.escape, among.modules)),
+        tuple(model.get_submodule(name) for name in among.modules),
+    )
+
+
+def _named_layers(model: Any, *, whole: bool) -> dict[str, LoraLayer]:
+    """The adapted modules, each by its name from the number of its layer on, or by all of it."""
+    if whole:
+        return {name: m for name, m in model.named_modules() if isinstance(m, LoraLayer)}
     found = {
         f"base_model.model.{name}": module
         for name, module in model.named_modules()
@@ -269,8 +285,8 @@ def _named_layers(model: Any) -> dict[str, LoraLayer]:
     }
     short = {name: name.rsplit("layers.", 1)[-1] for name in found}
     # Of a model with several stacks, by all of its name.
-    whole = len(set(short.values())) < len(found)
-    return {name if whole else short[name]: module for name, module in found.items()}
+    several = len(set(short.values())) < len(found)
+    return {name if several else short[name]: module for name, module in found.items()}
 
 
 def _transposed(found: Targets, targets: tuple[str, ...]) -> bool:

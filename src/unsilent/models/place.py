@@ -6,9 +6,18 @@ from pathlib import Path
 
 from unsilent.errors import ModelError
 
+PROCESSOR = ("preprocessor_config.json", "processor_config.json")
+"""Where an image processor says how images are made ready."""
 
-def check_place(place: str) -> str:
-    """A hub id as it is, or the path of a usable model folder. Raises ModelError."""
+
+def check_place(place: str, *, images: bool = False) -> str:
+    """A hub id as it is, or the path of a usable model folder. Raises ModelError.
+
+    Args:
+        place: As of ``model.id``.
+        images: Whether the model is shown images, which an image processor makes ready, rather
+            than texts, for which it needs a tokenizer.
+    """
     local = Path(place).expanduser()
     if not local.is_dir():
         if place.startswith((".", "/", "~")):
@@ -31,7 +40,14 @@ def check_place(place: str) -> str:
             where=f"model.id {place}",
             remedy="Give a folder written by model.save_pretrained.",
         )
-    if not any(local.glob("tokenizer*")):
+    if images and not any((local / name).is_file() for name in PROCESSOR):
+        raise ModelError(
+            f"this model folder has no image processor: none of {', '.join(PROCESSOR)} is there",
+            where=f"model.id {place}",
+            remedy="Save it beside the weights (image_processor.save_pretrained); a model of texts "
+            "has none, and is of another model.kind.",
+        )
+    if not images and not any(local.glob("tokenizer*")):
         raise ModelError(
             "this model folder has no tokenizer",
             where=f"model.id {place}",

@@ -19,6 +19,7 @@ from unsilent.parity.compare import ItemScores
 from unsilent.parity.http import TIMEOUT_S, Address
 from unsilent.parity.served import LlamaCpp, OpenAI
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.vision import VISION
 from unsilent.probes import load_probes
 from unsilent.probes.formats import read_probe_file
 from unsilent.probes.roles import PROBE_ROLES
@@ -52,6 +53,12 @@ def check_endpoint(plan: MonitoringPlan, given: Options, progress: Progress) -> 
         EndpointError: The endpoint does not answer as it has to.
         ModelError: The plan's model, the adapter or the hook cannot be used.
     """
+    if plan.model.kind == VISION:
+        raise InputError(
+            "an endpoint is asked texts, and the plan's model is shown images",
+            where="model.kind",
+            remedy="Check the parity of a causal language model.",
+        )
     hook = given.at.startswith(HOOK)
     url = given.at
     if given.form == "llama.cpp":

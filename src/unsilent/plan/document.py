@@ -47,11 +47,12 @@ class ModelPlan(_Section):
     """Which foundation model is personalized, and where it runs.
 
     ``id`` is ``embedded`` (the default model of the kind, from a package registry), a hub id,
-    a local path, or ``hook:MODULE:FUNCTION``, which scores and cannot be trained. ``expect`` names
-    content hashes that each client compares with those of what it measures.
+    a local path, or ``hook:MODULE:FUNCTION``, which scores and cannot be trained. Of the kind
+    ``vision``, which is asked about images, none is embedded. ``expect`` names content hashes that
+    each client compares with those of what it measures.
     """
 
-    kind: Literal["causal_lm", "encoder"] = "causal_lm"
+    kind: Literal["causal_lm", "encoder", "vision"] = "causal_lm"
     id: str = "embedded"
     dtype: Literal["float32", "bfloat16"] = "float32"
     device: str = "cpu"
@@ -60,6 +61,9 @@ class ModelPlan(_Section):
 
 class AdapterPlan(_Section):
     """The trained adapter: a LoRA on a causal LM; a residual bottleneck of ``rank`` on an encoder.
+
+    On a vision model a LoRA beside its head, which is trained whole; with ``targets = []`` the
+    head alone.
 
     ``layers`` is the first and the last adapted layer, counted from 0; negative counts from
     the end, so ``[-6, -1]`` adapts the last six. ``start`` is an adapter file that round 1 starts
@@ -192,6 +196,13 @@ class MonitoringPlan(_Section):
                 f"privacy.secure_sum.keys: {len(keys)} keys for {cohort} clients; list each "
                 "client's key, or none"
             )
+        if self.model.kind == "vision":
+            # Only here: plans of other kinds name no images.
+            from unsilent.plan.vision import fault_of
+
+            shown = fault_of(self)
+            if shown is not None:
+                raise ValueError(shown)
         fault = self.gate.fault(tuple(name for name, planned in self.modes if planned))
         if fault is not None:
             raise ValueError(fault)

@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from unsilent.errors import ItemError, PlanError
+from unsilent.images import ImageReader, check_pinned, parse_image, shows_images
+from unsilent.images.items import by_content, named
 from unsilent.items import Item, ItemSet
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.vision import VISION
 from unsilent.probes.formats import item_of, parse_probes, read_bytes, records, suffix_of
 from unsilent.probes.known.duplicates import Duplicate, content_digest, find_duplicates
 from unsilent.probes.known.spec import parse_source
@@ -95,10 +98,11 @@ def pin_of(items: ItemSet) -> str:
 
 
 def check_file(path: Path) -> CheckResult:
-    """Check a user's probe file line by line.
+    """Check a user's probe file line by line; where all items show images, the images too.
 
     Raises:
         ItemError: The file as a whole cannot be read: missing, not UTF-8, no header, broken YAML.
+        AssetError: Images are shown, and Pillow is not installed.
     """
     where = str(path)
     faults: list[ProbeFault] = []
@@ -122,6 +126,9 @@ def check_file(path: Path) -> CheckResult:
         items.append(item)
     if not items and not faulty:
         raise ItemError("no items", where=where, remedy="A probe file needs at least one item.")
+    if not faulty and items and shows_images(items):
+        items, lost = _shown(items, path.parent, first_line)
+        faulty, faults = len(lost), lost[:SHOWN_FAULTS]
     whole = ItemSet(path.stem, tuple(items)) if not faulty else None
     return CheckResult(
         path,
@@ -132,6 +139,21 @@ def check_file(path: Path) -> CheckResult:
         () if whole is None else find_duplicates({whole.name: whole}),
         {} if whole is None else {role: _missing(role, whole) for role in PROBE_ROLES},
     )
+
+
+def _shown(
+    items: list[Item], folder: Path, line: Mapping[str, int]
+) -> tuple[list[Item], list[ProbeFault]]:
+    """Items that all show images, each by its content, and those whose image cannot be read."""
+    reader, sound = ImageReader(folder), list[Item]()
+    faults: list[ProbeFault] = []
+    for item in items:
+        try:
+            reader.pixels(parse_image(item), where=f"item {item.id}")
+            sound.append(named(item, reader))
+        except ItemError as error:
+            faults.append(ProbeFault(line[item.id], error.what, error.remedy))
+    return sound, faults
 
 
 def _missing(role: ItemRole, items: ItemSet) -> str:
@@ -173,7 +195,10 @@ def check_shipped(plan: MonitoringPlan, role: ItemRole, data: bytes) -> ItemSet:
     items = parse_probes(role, data, ".jsonl", where=where)
     if len(items) > MAX_SHIPPED:
         raise ItemError(f"{len(items)} items, more than {MAX_SHIPPED}", where=where)
-    different = len({content_digest(item) for item in items})
+    vision = plan.model.kind == VISION
+    if vision:
+        check_pinned(items, where=where)
+    different = len({content_digest(by_content(item) if vision else item) for item in items})
     if different < MIN_SHIPPED:
         raise ItemError(
             f"{different} different items, fewer than {MIN_SHIPPED}",

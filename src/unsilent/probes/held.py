@@ -8,6 +8,7 @@ from unsilent.items import ItemSet
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.vision import VISION
 from unsilent.probes.known.load import load_known
 from unsilent.probes.known.spec import parse_source
 from unsilent.probes.roles import PROBE_ROLES, check_enough
@@ -41,7 +42,7 @@ def held_sizes(plan: MonitoringPlan, base: Path | None = None) -> dict[ItemRole,
         if not path.exists():
             continue
         if source.known is None:
-            items = read_probes(role, path)
+            items = read_probes(role, path, images=plan.model.kind == VISION)
             check_enough(plan, role, items)
             found[role] = _units(items)
         else:

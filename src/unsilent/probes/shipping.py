@@ -15,6 +15,7 @@ from typing import Any, cast
 from unsilent.errors import InputError
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.vision import VISION
 from unsilent.probes.check import check_pin, check_shipped
 from unsilent.probes.known.spec import parse_source
 from unsilent.probes.roles import PROBE_ROLES
@@ -28,6 +29,9 @@ _FIELD = "probes."
 
 def shipped_fields(plan: MonitoringPlan, find: Callable[[str], Path]) -> dict[str, bytes]:
     """The fields of a message that carry the plan's pinned files, as far as they lie here.
+
+    Of items that show images the items travel, which name each image by its content. The images
+    do not: each client has its own copies.
 
     Args:
         plan: A source of its probes that is a file with a pin is shipped; no other is.
@@ -45,7 +49,7 @@ def shipped_fields(plan: MonitoringPlan, find: Callable[[str], Path]) -> dict[st
         path = find(source.path)
         if not path.is_file():
             continue
-        items = read_probes(role, path)
+        items = read_probes(role, path, images=plan.model.kind == VISION)
         check_pin(items, source.pin, where=source.text)
         lines = [json.dumps(item.to_json(), sort_keys=True, ensure_ascii=False) for item in items]
         data = "\n".join(lines).encode()

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from unsilent.assets import Progress
 from unsilent.errors import ItemError, PlanError
+from unsilent.images.items import shown
 from unsilent.items import ItemSet
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.vision import VISION, probe_roles
 from unsilent.probes.check import check_pin, check_shipped
 from unsilent.probes.counterfactuals import counterfactual_pairs, one_unit_a_question
 from unsilent.probes.formats import read_probe_file
@@ -59,7 +61,8 @@ def load_probes(
         compliance: Openings of a causal LM that complies; add the model's own commonest.
         base: Folder that relative paths start from; the current one by default.
         progress: Told about downloads.
-        roles: Those that are wanted, if not all: what the planned modes need at least.
+        roles: Those that are wanted, if not all: what the planned modes need at least. A vision
+            model is asked no others.
         shipped: By role, what the server sent in place of the plan's source; asked only if it is
             what the plan pins, see ``check_shipped``.
 
@@ -71,9 +74,15 @@ def load_probes(
             known set.
         AssetError: An embedded set, or a known one from registry or hub, could not be had.
     """
+    vision = plan.model.kind == VISION
+    if vision:
+        needed = probe_roles(plan)
+        roles = [role for role in roles if role in needed]
     sources: dict[ItemRole, ProbeSource] = {
         role: parse_source(str(getattr(plan.probes, role)), role) for role in roles
     }
+    if vision:
+        return _with_images(plan, sources, base, shipped or {})
     style = STYLES[plan.model.kind]
 
     def load(role: ItemRole, openings: Sequence[str]) -> ItemSet:
@@ -108,6 +117,31 @@ def load_probes(
         check_role(role, probes[role], where=source.text)
         if source.pin is not None:
             check_pin(standard(role, probes[role]), source.pin, where=source.text)
+    check_subgroups(plan, probes)
+    for role, items in probes.items():
+        check_enough(plan, role, items)
+    return probes
+
+
+def _with_images(
+    plan: MonitoringPlan,
+    sources: Mapping[ItemRole, ProbeSource],
+    base: Path | None,
+    shipped: Mapping[ItemRole, bytes],
+) -> dict[ItemRole, ItemSet]:
+    """Probe sets that show images, which lie beside the files that name them.
+
+    What the server ships is items; their images are the client's own copies, known by content.
+    """
+    probes: dict[ItemRole, ItemSet] = {}
+    for role, source in sources.items():
+        path = (base or Path()) / Path(str(source.path)).expanduser()
+        if role in shipped:
+            probes[role] = shown(check_shipped(plan, role, shipped[role]), path.parent)
+        else:
+            probes[role] = read_probes(role, path, images=True)
+            if source.pin is not None:
+                check_pin(probes[role], source.pin, where=source.text)
     check_subgroups(plan, probes)
     for role, items in probes.items():
         check_enough(plan, role, items)
@@ -246,8 +280,12 @@ def check_subgroups(plan: MonitoringPlan, probes: Mapping[ItemRole, ItemSet]) ->
                 )
 
 
-def read_probes(role: ItemRole, path: Path) -> ItemSet:
-    """A user's file for one role; raises ItemError if an item lacks what the role needs."""
+def read_probes(role: ItemRole, path: Path, *, images: bool = False) -> ItemSet:
+    """A user's file for one role; raises ItemError if an item lacks what the role needs.
+
+    With ``images`` each item has to show one that lies in the file's folder; the items then name
+    them by content.
+    """
     items = read_probe_file(path)
     check_role(role, items, where=str(path))
-    return items
+    return shown(items, path.parent) if images else items

@@ -43,6 +43,16 @@ class ClientRecords:
     documents: tuple[str, ...]
 
 
+def check_kind(plan: MonitoringPlan) -> None:
+    """Raise PlanError for a plan whose model is not asked texts: the records here are."""
+    if plan.model.kind not in STYLES:
+        raise PlanError(
+            "the reference federation's records are texts, which this kind of model is not asked",
+            where="model.kind",
+            remedy="Run the plan in an app of your own, as examples/vision does.",
+        )
+
+
 def client_records(plan: MonitoringPlan, index: int) -> ClientRecords:
     """The records of client ``index``; the same for the same (plan, index), disjoint between two.
 
@@ -54,6 +64,7 @@ def client_records(plan: MonitoringPlan, index: int) -> ClientRecords:
         PlanError: No such client, or the plan asks for more texts than the data holds; names the
             key and how many there are.
     """
+    check_kind(plan)
     federation = plan.federation
     if not 0 <= index < federation.clients:
         raise PlanError(

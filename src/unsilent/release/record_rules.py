@@ -8,6 +8,7 @@ decide more, closed: the home domain, and what is answered to the records beside
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,5 +79,5 @@ def each_alone(items: ItemSet, score: Scored) -> NDArray[np.float64]:
     """
     table = np.zeros((len(items), max(len(item.choices) for item in items)))
     for row, item in enumerate(items):
-        table[row, : len(item.choices)] = score(ItemSet(items.name, (item,)))[0]
+        table[row, : len(item.choices)] = score(replace(items, items=(item,)))[0]
     return table

@@ -20,7 +20,11 @@ from unsilent.report.source import Run
 EVERY_EVAL_EVER = "0.2.1"
 """Version of the schema of github.com/evaleval/every_eval_ever that the record follows."""
 
-_TASKS = {"causal_lm": "text-generation", "encoder": "text-classification"}
+_TASKS = {
+    "causal_lm": "text-generation",
+    "encoder": "text-classification",
+    "vision": "image-classification",
+}
 _PAPER = "https://arxiv.org/abs/2606.00947"
 _LEVEL = "simultaneous over modes, windows and monitoring rounds"
 

@@ -122,7 +122,7 @@ def of_plan(plan: MonitoringPlan) -> tuple[list[dict[str, Any]], str | None]:
 
 
 def _tier(plan: MonitoringPlan) -> str:
-    return "lm" if plan.model.kind == "causal_lm" else "fleet"
+    return {"causal_lm": "lm", "encoder": "fleet"}.get(plan.model.kind, plan.model.kind)
 
 
 def _row(cell: ReplayCell, plan: MonitoringPlan, seed: int) -> Validation:

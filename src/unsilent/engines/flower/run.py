@@ -32,7 +32,7 @@ from unsilent.models import prepare_model
 from unsilent.plan import MonitoringPlan
 from unsilent.probes import load_probes
 from unsilent.progress import Progress, SilentProgress
-from unsilent.reference.records import client_records
+from unsilent.reference.records import check_kind, client_records
 from unsilent.server.monitor import Monitor
 from unsilent.server.run_folder import open_folder
 
@@ -63,6 +63,7 @@ def run_plan(
         AssetError: A download failed.
         BudgetError: The plan's releases would pass its budget.
     """
+    check_kind(plan)
     shown = progress or SilentProgress()
     out = out.absolute()
     lock = FileLock(out.with_name(f".{out.name}.lock"))

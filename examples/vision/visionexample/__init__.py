@@ -1,0 +1,1 @@
+"""A ViT that clients personalize by a LoRA and its head, on handwritten digits."""
