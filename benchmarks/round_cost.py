@@ -97,8 +97,8 @@ def rounds_of(plan: MonitoringPlan, clients: int, folder: Path) -> tuple[Rows, d
         clock.training = PERSONALIZE
         for client in members:
             site = Site(client.index, client.folder, simulated=True)
-            statistics, system = client.measure(number, adapter, None)
-            observer_of(plan, site, "", number).release(number, statistics, system)
+            measured = client.measure(number, adapter, None)
+            observer_of(plan, site, "", number).release(number, *measured)
         whole = time.perf_counter() - start
         spent = {part: clock.seconds[part] / clients for part in (TRAIN, PERSONALIZE, SCORE)}
         spent[REST] = whole / clients - sum(spent.values())

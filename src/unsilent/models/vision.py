@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from unsilent.errors import ModelError
 from unsilent.files import digest_json
 from unsilent.items import Item, ItemSet
 from unsilent.models.base import Adapter, Training, TrainingReport
+from unsilent.models.hashes import engine_hash
 from unsilent.models.lora import LoraSlots
 from unsilent.models.memory import in_parts
 from unsilent.models.recent import Recent
@@ -76,6 +77,7 @@ class Vision:
             self._parameters |= {} if part is None else part.parameters
         self._shapes = {name: tuple(tensor.shape) for name, tensor in self._parameters.items()}
         self._scores: Recent[NDArray[np.float64]] = Recent(_SCORE_BYTES, lambda table: table.nbytes)
+        self._weights = weights
         layers = None if slots is None else [slots.first, slots.last]
         self.digest = digest_json(
             [
@@ -88,6 +90,12 @@ class Vision:
                 str(inputs.dtype),
             ]
         )
+
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        """Of weights, config and image processor, and of what scores."""
+        dtype = str(self._inputs.dtype).removeprefix("torch.")
+        return {"base": self._weights, "engine": engine_hash(dtype)}
 
     def new_adapter(self, seed: int) -> Adapter:
         """LoRA's start and the head as provided: nothing changes yet."""
