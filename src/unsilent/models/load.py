@@ -10,10 +10,12 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from unsilent.assets.download import sha256_of
+from unsilent.assets.opt_in import OPT_IN
 from unsilent.errors import ModelError
 from unsilent.files import digest_json
 from unsilent.models.causal_lm import CausalLM
 from unsilent.models.embedded import embedded_causal_lm, quieten
+from unsilent.models.opt_in import opt_in_folder
 from unsilent.models.place import check_place
 from unsilent.models.whole import check_whole
 from unsilent.plan import MonitoringPlan
@@ -32,9 +34,7 @@ def load_causal_lm(plan: MonitoringPlan) -> CausalLM:
         AssetError: The embedded model could not be had.
     """
     quieten()
-    place = plan.model.id
-    if place == "embedded":
-        place = str(embedded_causal_lm())
+    place = _place(plan.model.id)
     model, tokenizer = _from_pretrained(place, plan)
     return CausalLM(
         model.to(_device(plan.model.device)),
@@ -42,6 +42,23 @@ def load_causal_lm(plan: MonitoringPlan) -> CausalLM:
         weights=_weights(place, model),
         adapter=plan.adapter,
     )
+
+
+def depth_of(name: str) -> int:
+    """How many layers a model has; its weights are not read. Raises as ``load_causal_lm``."""
+    place = check_place(_place(name))
+    try:
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+    except _UNREADABLE:
+        raise _not_loaded(f"model.id {name}") from None
+    return int(config.get_text_config().num_hidden_layers)
+
+
+def _place(name: str) -> str:
+    """The folder of a model that goes by a name of ours; others as they are."""
+    if name == "embedded":
+        return str(embedded_causal_lm())
+    return str(opt_in_folder(name)) if name in OPT_IN else name
 
 
 def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
