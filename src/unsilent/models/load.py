@@ -15,8 +15,9 @@ from unsilent.errors import ModelError
 from unsilent.files import digest_json
 from unsilent.models.causal_lm import CausalLM
 from unsilent.models.embedded import embedded_causal_lm, quieten
+from unsilent.models.gguf_file import load_gguf
 from unsilent.models.opt_in import opt_in_folder
-from unsilent.models.place import check_place
+from unsilent.models.place import GGUF, check_place
 from unsilent.models.whole import check_whole
 from unsilent.plan import MonitoringPlan
 
@@ -64,6 +65,8 @@ def _place(name: str) -> str:
 def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
     place = check_place(place)
     where = f"model.id {place}"
+    if place.endswith(GGUF):
+        return load_gguf(Path(place), _DTYPES[plan.model.dtype])
     try:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False)
     except _UNREADABLE:
@@ -158,7 +161,9 @@ def _device(name: str) -> torch.device:
 
 def _weights(place: str, model: Any) -> str:
     """Digest of the base: of weights, config and tokenizer where local, else the hub's commit."""
-    folder = Path(place).expanduser()
+    folder = Path(check_place(place))
+    if folder.suffix == GGUF:
+        return digest_json(["gguf", sha256_of(folder)])
     if folder.is_dir():
         files = [file for file in folder.iterdir() if file.suffix in _BASE_FILES]
         return digest_json([[file.name, sha256_of(file)] for file in sorted(files)])
