@@ -18,6 +18,7 @@ from unsilent.models.embedded import embedded_causal_lm, quieten
 from unsilent.models.gguf_file import load_gguf
 from unsilent.models.opt_in import opt_in_folder
 from unsilent.models.place import GGUF, check_place
+from unsilent.models.quantized import load_dequantized, quantized_by
 from unsilent.models.whole import check_whole
 from unsilent.plan import MonitoringPlan
 
@@ -72,39 +73,38 @@ def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
     except _UNREADABLE:
         raise _not_loaded(where) from None
     tokenizer = _tokenizer(place, where)
+    spare: set[str] = set()
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            place,
-            config=config,
-            dtype=_DTYPES[plan.model.dtype],
-            trust_remote_code=False,
-            output_loading_info=True,
-            # They are named below.
-            ignore_mismatched_sizes=True,
-        )
-    except (*_UNREADABLE, ImportError, AttributeError, TypeError, AssertionError) as error:
-        method = _quantized_by(config)
-        if method is not None:
-            raise _quantized(method, where, type(error).__name__) from None
-        if isinstance(error, _UNREADABLE):
-            raise _not_loaded(where) from None
+        if quantized_by(config) is not None:
+            model, info, spare = load_dequantized(
+                place, config, _DTYPES[plan.model.dtype], where=where
+            )
+        else:
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                place,
+                config=config,
+                dtype=_DTYPES[plan.model.dtype],
+                trust_remote_code=False,
+                output_loading_info=True,
+                # They are named below.
+                ignore_mismatched_sizes=True,
+            )
+            model, info = loaded
+    except _UNREADABLE:
+        raise _not_loaded(where) from None
+    except (ImportError, AttributeError, TypeError, AssertionError) as error:
         raise ModelError(
             f"a model of type {config.model_type} cannot be loaded here ({type(error).__name__})",
             where=where,
             remedy="Install what transformers needs for it, or use another model.",
         ) from None
-    model, info = loaded
-    # Gone where they were made plain while loading; GGUF files are, and keep their plain names.
-    method = _quantized_by(model.config)
-    if method not in (None, "gguf") and getattr(model, "hf_quantizer", None) is None:
-        raise _quantized(str(method), where, "unknown to transformers")
     if getattr(model, "_hf_peft_config_loaded", False):
         raise ModelError(
             "an adapter lies beside the model and was loaded with it",
             where=where,
             remedy="Give the base without it, or merge the adapter and save the whole.",
         )
-    check_whole(info, where=where)
+    check_whole(info, where=where, left=spare.__contains__)
     return model, tokenizer
 
 
@@ -127,24 +127,6 @@ def _not_loaded(where: str) -> ModelError:
         "not a causal language model that can be loaded from here",
         where=where,
         remedy='Check the id or path and the network, or use "embedded".',
-    )
-
-
-def _quantized_by(config: Any) -> str | None:
-    """The method by which a folder's weights are quantized, if they are."""
-    found = getattr(config, "quantization_config", None)
-    if found is None:
-        return None
-    method = found.get("quant_method") if isinstance(found, dict) else found.quant_method
-    return str(getattr(method, "value", method))
-
-
-def _quantized(method: str, where: str, why: str) -> ModelError:
-    return ModelError(
-        f"its weights are quantized ({method}), and nothing here reads them ({why})",
-        where=where,
-        remedy="Give the model with its plain weights, or install what transformers needs for "
-        "them.",
     )
 
 

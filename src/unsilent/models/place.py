@@ -6,7 +6,6 @@ from pathlib import Path
 
 from unsilent.errors import ModelError
 
-
 GGUF = ".gguf"
 _WEIGHTS = ("*.safetensors", "*.bin")
 
