@@ -198,7 +198,7 @@ def _same(told: Any, made: Any) -> bool:
         return True
     if isinstance(told, list):
         return len(set(told)) == 1 and _same(told[0], made)
-    if isinstance(told, bool) or isinstance(told, str) or made is None:
+    if isinstance(told, bool | str) or made is None:
         return told == made
     return math.isclose(float(told), float(made), rel_tol=_CLOSE)
 

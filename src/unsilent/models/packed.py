@@ -100,7 +100,7 @@ def eight_bits(tensors: Tensors, told: Mapping[str, Any]) -> Tensor:
 
 
 def float_blocks(tensors: Tensors, told: Mapping[str, Any]) -> Tensor:
-    """A number of 8 bits times the scale of its block, or of all (DeepSeek-AI 2024, DeepSeek-V3)."""
+    """A float of 8 bits times its block's scale, or that of all (DeepSeek-AI 2024, DeepSeek-V3)."""
     weight, scale = tensors["weight"].float(), tensors["weight_scale_inv"].float()
     if scale.numel() == 1:
         return weight * scale.reshape(())

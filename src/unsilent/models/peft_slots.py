@@ -22,6 +22,8 @@ WHERE = "PeftScore"
 _OWN = "Give a score function of your own."
 _LAYER = re.compile(r"\.(\d+)\.")
 _COMPILED = "_orig_mod."
+_PACKS = "support_avx512bf16_for_cpu"
+"""Whether a 4-bit layer of bitsandbytes packs its weights anew where it is first evaluated."""
 
 
 class PeftSlots:
@@ -153,10 +155,19 @@ class PeftSlots:
         """An adapter's tensors as peft names them, not copied; by default of this one."""
         from peft import get_peft_model_state_dict
 
+        # Not state_dict(): a layer of bitsandbytes unpacks its weights for that, and they are other
+        # ones afterwards where a processor has its own packing of them.
+        held = {
+            **dict(self.model.named_parameters(remove_duplicate=False)),
+            **dict(self.model.named_buffers(remove_duplicate=False)),
+        }
+        plain = {key: tensor.detach() for key, tensor in held.items()}
         with warnings.catch_warnings():
             # What peft says of embeddings beside an adapter is of no account: nothing is saved.
             warnings.simplefilter("ignore")
-            return dict(get_peft_model_state_dict(self.model, adapter_name=name or self.name))
+            return dict(
+                get_peft_model_state_dict(self.model, plain, adapter_name=name or self.name)
+            )
 
     @contextmanager
     def merged(self, tensors: Tensors | None) -> Iterator[None]:
@@ -182,10 +193,17 @@ class PeftSlots:
         switches = [
             (layer, layer._active_adapter, layer._disable_adapters) for layer in self._layers
         ]
+        packing = [
+            (module, vars(module)[_PACKS]) for module in self.modules if _PACKS in vars(module)
+        ]
         try:
+            for module, _ in packing:
+                setattr(module, _PACKS, False)
             self.model.eval()
             yield
         finally:
+            for module, wanted in packing:
+                setattr(module, _PACKS, wanted)
             self._put(kept)
             for module, training in modes:
                 module.training = training

@@ -113,9 +113,10 @@ def load_dequantized(
         needs = _BY_TRANSFORMERS.get(method, (None, ""))[1]
         raise _refused(method, where, type(error).__name__, needs) from None
     _check_plain(model, method, where)
-    if told.get("activation_scheme") or _rounds_activations(told):
+    if _rounds_activations(told):
         _LOG.warning(
-            "%s: its engine rounds activations too (%s), which is not scored: its weights are",
+            "%s: an engine that runs %s weights rounds activations too, which is not scored here; "
+            "`unsilent parity` says how far what is served is from it",
             where,
             method,
         )
@@ -173,6 +174,9 @@ def _check_plain(model: Any, method: str, where: str) -> None:
 
 
 def _rounds_activations(told: Mapping[str, Any]) -> bool:
+    """Whether what serves such a folder computes with activations of 8 bits or fewer."""
+    if told.get("activation_scheme") or told.get("load_in_8bit"):
+        return True
     groups = told.get("config_groups") or {}
     return any(
         isinstance(group, Mapping) and group.get("input_activations") for group in groups.values()
