@@ -19,8 +19,8 @@ from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoModelForCausalLM,
     CompressedTensorsConfig,
-    Mxfp4Config,
 )
+from transformers.utils.quantization_config import Mxfp4Config
 
 from unsilent.errors import ModelError
 from unsilent.models.packed import plain_weights
@@ -88,7 +88,8 @@ def load_dequantized(
     try:
         if form is not None:
             tensors, spare = plain_weights(_tensors(place), form, told)
-            model, info = MODEL_FOR_CAUSAL_LM_MAPPING[type(plain)].from_pretrained(
+            kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(plain)]
+            loaded: Any = kind.from_pretrained(
                 None,
                 config=plain,
                 state_dict=tensors,
@@ -98,7 +99,7 @@ def load_dequantized(
             )
         elif method in _BY_TRANSFORMERS:
             spare = set()
-            model, info = AutoModelForCausalLM.from_pretrained(
+            loaded = AutoModelForCausalLM.from_pretrained(
                 place,
                 config=config,
                 quantization_config=_BY_TRANSFORMERS[method][0](),
@@ -112,6 +113,7 @@ def load_dequantized(
     except _FAULTS as error:
         needs = _BY_TRANSFORMERS.get(method, (None, ""))[1]
         raise _refused(method, where, type(error).__name__, needs) from None
+    model, info = loaded
     _check_plain(model, method, where)
     if _rounds_activations(told):
         _LOG.warning(

@@ -82,14 +82,19 @@ def validate_refusals(
         ),
     ] = None,
     harmful: Annotated[
-        int, typer.Option(min=8, help="How many harmful probe prompts are asked.")
-    ] = 150,
+        int | None,
+        typer.Option(min=8, help="How many harmful probe prompts are asked (default: 150)."),
+    ] = None,
     benign: Annotated[
-        int, typer.Option(min=8, help="How many harmless probe prompts are asked.")
-    ] = 80,
+        int | None,
+        typer.Option(min=8, help="How many harmless probe prompts are asked (default: 80)."),
+    ] = None,
     seeds: Annotated[
-        int, typer.Option(min=1, max=20, help="How often alignment and adapters are made anew.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1, max=20, help="How often alignment and adapters are made anew (default: 1)."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the JSON there too.", show_default=False),
@@ -109,8 +114,11 @@ def validate_refusals(
     from unsilent.progress import progress_on
     from unsilent_bench.validation import run, summary
 
-    if people and (plan is not None or model is not None):
-        raise unread("--model" if plan is None else "--plan", "with --people, which asks no model")
+    given = {"--plan": plan, "--model": model, "--harmful": harmful, "--benign": benign,
+             "--seeds": seeds}  # fmt: skip
+    idle = [name for name, value in given.items() if value is not None]
+    if people and idle:
+        raise unread(idle[0], "with --people, which asks no model")
     declared = run.default_plan(model or "embedded") if plan is None else read_plan(plan)
     if model is not None:
         place = declared.model.model_copy(update={"id": model})
@@ -119,7 +127,13 @@ def validate_refusals(
         found = (
             run.RefusalValidation(tuple(run.people_part(progress)), (), {})
             if people
-            else run.validate(declared, progress, harmful=harmful, benign=benign, seeds=seeds)
+            else run.validate(
+                declared,
+                progress,
+                harmful=harmful or run.HARMFUL,
+                benign=benign or run.BENIGN,
+                seeds=seeds or 1,
+            )
         )
     if out is not None:
         write(out, json.dumps(found.to_json(), indent=1, ensure_ascii=False) + "\n")
