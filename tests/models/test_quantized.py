@@ -21,6 +21,7 @@ from unsilent.items import ItemSet
 from unsilent.models import load_model
 from unsilent.models.base import Adapter
 from unsilent.models.causal_lm import CausalLM
+from unsilent.models.packed import float_blocks
 
 GPTQ = {"quant_method": "gptq", "group_size": 32}
 BNB4 = {"quant_method": "bitsandbytes", "load_in_4bit": True}
@@ -175,3 +176,9 @@ def test_activations_that_an_engine_rounds_are_told(
         load_model(plan(folder))
         assert ("rounds activations" in caplog.text) is said
         assert json.loads((folder / "config.json").read_text())["quantization_config"]
+
+
+def test_one_scale_for_all_of_a_weight() -> None:
+    weight = torch.tensor([[1.0, -2.0], [0.5, 4.0]])
+    packed = {"weight": weight.to(torch.float8_e4m3fn), "weight_scale_inv": torch.tensor(0.25)}
+    assert torch.equal(float_blocks(packed, {"weight_block_size": None}), 0.25 * weight)
