@@ -18,7 +18,7 @@ import typer
 
 from unsilent import __version__
 from unsilent.commands import alerts as alerting
-from unsilent.commands import category, evidence, gate, landscape, model, privacy, probes
+from unsilent.commands import category, evidence, gate, landscape, privacy, probes
 from unsilent.commands import plan as plans
 from unsilent.commands import serve as dashboard
 from unsilent.commands.common import (
@@ -179,7 +179,7 @@ def report(run: RunFolder) -> None:
 app.add_typer(plans.app, name="plan")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(probes.app, name="probes")
-app.add_typer(model.app, name="model")
+app.add_typer(plans.models, name="model")
 app.add_typer(gate.app, name="gate")
 app.add_typer(alerting.app, name="alerts")
 app.command(epilog="Example: unsilent contract plan.toml")(plans.contract)
