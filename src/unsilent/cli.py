@@ -179,6 +179,7 @@ def report(run: RunFolder) -> None:
 app.add_typer(plans.app, name="plan")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(probes.app, name="probes")
+app.add_typer(plans.models, name="model")
 app.add_typer(gate.app, name="gate")
 app.add_typer(alerting.app, name="alerts")
 app.command(epilog="Example: unsilent contract plan.toml")(plans.contract)

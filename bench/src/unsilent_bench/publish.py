@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from unsilent.plan.personalization import USUAL
 from unsilent.published import Results
 from unsilent_bench.landscape_own import METHOD, own_row
+from unsilent_bench.validation.shipped import summary
 
 _FIELDS = (
     "tier",
@@ -28,11 +30,12 @@ _FIELDS = (
 )
 
 
-def published(replay: bytes) -> Results:
-    """The results that a replay gives.
+def published(replay: bytes, validations: Iterable[bytes] = ()) -> Results:
+    """The results that a replay and validations of the refusal measure give.
 
     Args:
         replay: The JSON of a replay, as ``unsilent bench replay --out`` writes it.
+        validations: The JSON of each, as ``unsilent probes validate --out`` writes it.
     """
     rows: list[dict[str, Any]] = json.loads(replay)["rows"]
     cells = own_row(rows).cells
@@ -51,6 +54,7 @@ def published(replay: bytes) -> Results:
             for mode, cell in cells.items()
         },
         tuple(kept),
+        tuple(summary(validation) for validation in validations),
     )
 
 
@@ -58,5 +62,7 @@ def text(found: Results) -> str:
     """The results as the package holds them: JSON, one line a row."""
     data = found.to_json()
     rows = ",\n".join(f"    {json.dumps(row)}" for row in data.pop("rows"))
+    if not data["validations"]:
+        del data["validations"]
     head = json.dumps(data, indent=2, ensure_ascii=False)[:-2]
     return f'{head},\n  "rows": [\n{rows}\n  ]\n}}\n'

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from unsilent import __version__
+from unsilent.assets.opt_in import OPT_IN
 from unsilent.assets.packages import PACKAGES
 from unsilent.modes import origins
 from unsilent.plan import MonitoringPlan
@@ -81,6 +82,8 @@ def data_cards(plan: MonitoringPlan) -> dict[str, Any]:
         for name in KNOWN
         if any(str(source).removeprefix("known:").startswith(name) for source in probes.values())
     ]
+    chosen = OPT_IN.get(plan.model.id)
+    opt_in = () if chosen is None else chosen.packages
     return {
         "probes": probes,
         "known_sets": {name: to_json(KNOWN[name]) for name in named},
@@ -92,7 +95,7 @@ def data_cards(plan: MonitoringPlan) -> dict[str, Any]:
                 "citation": package.citation,
                 "purpose": package.purpose,
             }
-            for package in PACKAGES.values()
+            for package in (*PACKAGES.values(), *opt_in)
         ],
     }
 

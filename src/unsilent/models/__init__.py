@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from unsilent.assets import cache_root
+from unsilent.assets.opt_in import OPT_IN
 from unsilent.items import ItemSet
 from unsilent.models.base import Adapter, PersonalModel, Training, TrainingReport, average
 from unsilent.models.hook import HOOK, hook_of
@@ -78,9 +79,13 @@ def prepare_model(plan: MonitoringPlan, sets: Iterable[ItemSet], progress: Progr
 
             embedded_causal_lm(progress)
     else:
+        from unsilent.models.opt_in import opt_in_folder
         from unsilent.models.place import check_place
 
-        check_place(plan.model.id, images=plan.model.kind == "vision")
+        if plan.model.id in OPT_IN:
+            opt_in_folder(plan.model.id)
+        else:
+            check_place(plan.model.id, images=plan.model.kind == "vision")
 
 
 def model_openings(plan: MonitoringPlan) -> tuple[str, ...]:

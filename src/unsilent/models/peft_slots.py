@@ -22,6 +22,9 @@ WHERE = "PeftScore"
 _OWN = "Give a score function of your own."
 _LAYER = re.compile(r"\.(\d+)\.")
 _COMPILED = "_orig_mod."
+_TORCHAO = "torchao"
+_PACKS = "support_avx512bf16_for_cpu"
+"""Whether a 4-bit layer of bitsandbytes packs its weights anew where it is first evaluated."""
 
 
 class PeftSlots:
@@ -51,6 +54,14 @@ class PeftSlots:
                 where=WHERE,
                 remedy="Return what get_peft_model or PeftModel.from_pretrained gives.",
             )
+        for tensor in self.model.parameters():
+            if type(tensor.data).__module__.startswith(_TORCHAO):
+                raise ModelError(
+                    "the base model's weights are torchao's, which scoring does not leave as it "
+                    "found them",
+                    where=WHERE,
+                    remedy="Load it with plain weights or by bitsandbytes. " + _OWN,
+                )
         self._given = adapter is not None
         self.name = _chosen(list(self.model.peft_config), adapter)
         state = self.state()
@@ -153,10 +164,13 @@ class PeftSlots:
         """An adapter's tensors as peft names them, not copied; by default of this one."""
         from peft import get_peft_model_state_dict
 
+        plain = _tensors(self.model)
         with warnings.catch_warnings():
             # What peft says of embeddings beside an adapter is of no account: nothing is saved.
             warnings.simplefilter("ignore")
-            return dict(get_peft_model_state_dict(self.model, adapter_name=name or self.name))
+            return dict(
+                get_peft_model_state_dict(self.model, plain, adapter_name=name or self.name)
+            )
 
     @contextmanager
     def merged(self, tensors: Tensors | None) -> Iterator[None]:
@@ -182,10 +196,17 @@ class PeftSlots:
         switches = [
             (layer, layer._active_adapter, layer._disable_adapters) for layer in self._layers
         ]
+        packing = [
+            (module, vars(module)[_PACKS]) for module in self.modules if _PACKS in vars(module)
+        ]
         try:
+            for module, _ in packing:
+                setattr(module, _PACKS, False)
             self.model.eval()
             yield
         finally:
+            for module, wanted in packing:
+                setattr(module, _PACKS, wanted)
             self._put(kept)
             for module, training in modes:
                 module.training = training
@@ -232,6 +253,22 @@ class PeftSlots:
         kinds = (BaseTunerLayer, AuxiliaryTrainingWrapper)
         self.modules = modules
         self._layers = [module for module in modules if isinstance(module, kinds)]
+
+
+def _tensors(model: Any) -> dict[str, Any]:
+    """A model's tensors by the names and in the order of ``state_dict``, which is not called.
+
+    A 4-bit layer of bitsandbytes unpacks its weights for that, and they are other ones afterwards
+    where it had packed them for a processor.
+    """
+    found = {}
+    for prefix, module in model.named_modules(remove_duplicate=False):
+        left = module._non_persistent_buffers_set
+        held = {**module._parameters, **{k: v for k, v in module._buffers.items() if k not in left}}
+        for name, tensor in held.items():
+            if tensor is not None:
+                found[f"{prefix}.{name}" if prefix else name] = tensor.detach()
+    return found
 
 
 def _chosen(names: list[str], wanted: str | None) -> str:

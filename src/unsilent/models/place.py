@@ -6,12 +6,14 @@ from pathlib import Path
 
 from unsilent.errors import ModelError
 
+GGUF = ".gguf"
 PROCESSOR = ("preprocessor_config.json", "processor_config.json")
 """Where an image processor says how images are made ready."""
+_WEIGHTS = ("*.safetensors", "*.bin")
 
 
 def check_place(place: str, *, images: bool = False) -> str:
-    """A hub id as it is, or the path of a usable model folder. Raises ModelError.
+    """A hub id as it is, or the path of a usable model folder or GGUF file. Raises ModelError.
 
     Args:
         place: As of ``model.id``.
@@ -19,10 +21,22 @@ def check_place(place: str, *, images: bool = False) -> str:
             than texts, for which it needs a tokenizer.
     """
     local = Path(place).expanduser()
-    if not local.is_dir():
-        if place.startswith((".", "/", "~")):
+    if local.is_file() and local.suffix == GGUF:
+        return str(local)
+    if local.is_dir() and not any(found for kind in _WEIGHTS for found in local.glob(kind)):
+        found = sorted(local.glob(f"*{GGUF}"))
+        if len(found) > 1:
             raise ModelError(
-                "no such model folder",
+                f"this folder holds {len(found)} GGUF files",
+                where=f"model.id {place}",
+                remedy=f"Name one of them, such as {found[0].name}.",
+            )
+        if found:
+            return str(found[0])
+    if not local.is_dir():
+        if place.startswith((".", "/", "~")) or local.suffix == GGUF:
+            raise ModelError(
+                f"no such model {'file' if local.suffix == GGUF else 'folder'}",
                 where=f"model.id {place}",
                 remedy='Give an existing folder, a hub id, or "embedded".',
             )

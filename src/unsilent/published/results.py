@@ -22,11 +22,14 @@ class Results:
             ``evidence`` and ``where``.
         rows: What was found of each scenario and dose: ``tier``, ``mode``, ``scenario``, ``dose``,
             ``clients``, ``epsilon``, shares in [0, 1] with their intervals, and ``seeds``.
+        validations: Of each model that the refusal measure was held against: ``settings``,
+            ``checks`` with their intervals and limits, and the digest of the ``validation``.
     """
 
     replay: str
     own_row: Mapping[str, Mapping[str, str]]
     rows: tuple[Mapping[str, Any], ...]
+    validations: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The results as JSON-ready data."""
@@ -34,6 +37,7 @@ class Results:
             "schema": SCHEMA,
             "replay": self.replay,
             "own_row": {mode: dict(cell) for mode, cell in self.own_row.items()},
+            "validations": [dict(each) for each in self.validations],
             "rows": [dict(row) for row in self.rows],
         }
 
@@ -61,4 +65,6 @@ def results() -> Results:
     """The published results of this version."""
     text = (files("unsilent.published") / "results.json").read_text(encoding="utf-8")
     data = json.loads(text)
-    return Results(data["replay"], data["own_row"], tuple(data["rows"]))
+    return Results(
+        data["replay"], data["own_row"], tuple(data["rows"]), tuple(data.get("validations", ()))
+    )

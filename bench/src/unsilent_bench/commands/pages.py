@@ -108,19 +108,30 @@ def bench_publish(
         Path | None,
         typer.Option("--replay", metavar="FILE", help="Of another replay than the shipped one."),
     ] = None,
+    validated: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--validation",
+            metavar="FILE",
+            help="Of other validations of the refusal measure than the shipped ones; may be "
+            "repeated.",
+        ),
+    ] = None,
 ) -> None:
-    """Write the results that the package cites: its row of the landscape, and its validation."""
+    """Write the results that the package cites: its row of the landscape, and its validations."""
     from importlib.resources import as_file, files
 
     from unsilent_bench.publish import published, text
+    from unsilent_bench.validation.shipped import read, shipped
 
+    validations = [read(path) for path in validated] if validated else list(shipped().values())
     if replayed is None:
         with as_file(files("unsilent_bench") / "traces" / "data" / "replay.json") as path:
             content = path.read_bytes()
     else:
         _replayed(replayed)
         content = replayed.read_bytes()
-    write(out, text(published(content)))
+    write(out, text(published(content, validations)))
     typer.echo(f"Wrote {out}")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from unsilent.commands.common import Json, console, naming, print_json, read_plan, unread
+from unsilent_bench.commands.pages import write
 
 app = typer.Typer()
 
@@ -73,7 +75,29 @@ def validate_refusals(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="Another causal LM: a hub id or path.", show_default=False),
+        typer.Option(
+            metavar="ID",
+            help="Another causal LM: a name of `unsilent model list`, a hub id or a path.",
+            show_default=False,
+        ),
+    ] = None,
+    harmful: Annotated[
+        int | None,
+        typer.Option(min=8, help="How many harmful probe prompts are asked (default: 150)."),
+    ] = None,
+    benign: Annotated[
+        int | None,
+        typer.Option(min=8, help="How many harmless probe prompts are asked (default: 80)."),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=20, help="How often alignment and adapters are made anew (default: 1)."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the JSON there too.", show_default=False),
     ] = None,
     people: Annotated[
         bool, typer.Option("--people", help="Only the judge of answers against people.")
@@ -90,9 +114,12 @@ def validate_refusals(
     from unsilent.progress import progress_on
     from unsilent_bench.validation import run, summary
 
-    if people and (plan is not None or model is not None):
-        raise unread("--model" if plan is None else "--plan", "with --people, which asks no model")
-    declared = run.default_plan() if plan is None else read_plan(plan)
+    given = {"--plan": plan, "--model": model, "--harmful": harmful, "--benign": benign,
+             "--seeds": seeds}  # fmt: skip
+    idle = [name for name, value in given.items() if value is not None]
+    if people and idle:
+        raise unread(idle[0], "with --people, which asks no model")
+    declared = run.default_plan(model or "embedded") if plan is None else read_plan(plan)
     if model is not None:
         place = declared.model.model_copy(update={"id": model})
         declared = declared.model_copy(update={"model": place})
@@ -100,8 +127,16 @@ def validate_refusals(
         found = (
             run.RefusalValidation(tuple(run.people_part(progress)), (), {})
             if people
-            else run.validate(declared, progress)
+            else run.validate(
+                declared,
+                progress,
+                harmful=harmful or run.HARMFUL,
+                benign=benign or run.BENIGN,
+                seeds=seeds or 1,
+            )
         )
+    if out is not None:
+        write(out, json.dumps(found.to_json(), indent=1, ensure_ascii=False) + "\n")
     if as_json:
         print_json(found.to_json())
     else:

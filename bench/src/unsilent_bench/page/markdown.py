@@ -14,7 +14,9 @@ from unsilent.errors import InputError
 from unsilent.plan.personalization import USUAL
 from unsilent_bench.page.charts import Data
 from unsilent_bench.page.page import OWN_METHOD, TODAY, share, span
+from unsilent_bench.page.refusal import HEAD, refusal_lines
 from unsilent_bench.replay.rows import ALL
+from unsilent_bench.validation.shipped import parse, shipped
 
 SUMMARY, ORACLE = "client-summary", "oracle"
 BUDGETS = (8.0, 2.0, 1.0)
@@ -37,7 +39,7 @@ def tables(found: Mapping[str, Any]) -> dict[str, str]:
 
     Returns:
         ``runs`` (false alarms and wrong verdicts), ``strong``, ``weaker``, ``others``, ``claim``
-        of the fleet, and ``language-model``.
+        of the fleet, ``language-model``, and ``refusal-measure`` of the shipped validations.
     """
     rows: list[Data] = found["rows"]
     return {
@@ -47,6 +49,9 @@ def tables(found: Mapping[str, Any]) -> dict[str, str]:
         "others": _others(rows),
         "claim": _claim(found["claim"]),
         "language-model": _language_model(rows),
+        "refusal-measure": _table(
+            HEAD, refusal_lines([parse(text, where=name) for name, text in shipped().items()])
+        ),
     }
 
 

@@ -18,7 +18,7 @@ from unsilent.models.alignment import commonest_openings, teach_alignment
 from unsilent.models.base import Adapter
 from unsilent.models.causal_lm import CausalLM
 from unsilent.models.embedded import quieten
-from unsilent.models.load import load_causal_lm
+from unsilent.models.load import depth_of, load_causal_lm
 from unsilent.models.recipe import RECIPE
 from unsilent.plan import MonitoringPlan
 from unsilent.plans import starter_plan
@@ -73,11 +73,19 @@ class RefusalValidation:
         }
 
 
-def default_plan() -> MonitoringPlan:
-    """The embedded model, with adapters on the layers that its alignment was taught in."""
+def default_plan(model: str = "embedded") -> MonitoringPlan:
+    """A model with adapters where alignment is taught: the embedded one's layers, or upper half.
+
+    Raises:
+        ModelError: The model cannot be used.
+    """
     plan = starter_plan()
-    adapter = plan.adapter.model_copy(update={"layers": (RECIPE.first_layer, -1)})
-    return plan.model_copy(update={"adapter": adapter})
+    layers = (RECIPE.first_layer, -1) if model == "embedded" else (depth_of(model) // 2, -1)
+    changed = {
+        "model": plan.model.model_copy(update={"id": model}),
+        "adapter": plan.adapter.model_copy(update={"layers": layers}),
+    }
+    return plan.model_copy(update=changed)
 
 
 def people_part(progress: Progress) -> list[Check]:
@@ -95,6 +103,7 @@ def validate(
     variants: Sequence[AdapterRecipe] = VARIANTS,
     harmful: int = HARMFUL,
     benign: int = BENIGN,
+    seeds: int = 1,
 ) -> RefusalValidation:
     """All four parts.
 
@@ -104,6 +113,8 @@ def validate(
         variants: Recipes of adapters; the first is the reference of the gate.
         harmful: How many harmful probe prompts are asked.
         benign: How many benign ones.
+        seeds: How often alignment and adapters are made anew, each time from another start and
+            in another order.
 
     Raises:
         ModelError: The model is an encoder, or cannot be used.
@@ -119,28 +130,50 @@ def validate(
         )
     progress.update("load the model", 0, 1)
     lm = load_causal_lm(plan)
-    found = _Bench(plan, lm, progress, harmful, benign).cases(variants)
+    found: list[Case] = []
+    own: tuple[str, ...] = ()
+    for seed in range(seeds):
+        bench = _Bench(plan, lm, progress, harmful, benign, seed)
+        found += bench.cases([_sown(variant, seed) for variant in variants])
+        own = bench.own
     settings = {
         "model": plan.model.id,
         "base": lm.digest,
+        "layers": list(plan.adapter.layers),
         "harmful": harmful,
         "benign": benign,
         "tokens": TOKENS,
+        "seeds": seeds,
+        "openings": list(own),
     }
     return RefusalValidation((*checks, *adapter_checks(found)), tuple(found), settings)
 
 
+def _sown(variant: AdapterRecipe, seed: int) -> AdapterRecipe:
+    """A recipe under another seed; that of seed 0 is the recipe itself."""
+    if not seed:
+        return variant
+    return replace(variant, name=f"{variant.name}, seed {seed}", seed=variant.seed + 1000 * seed)
+
+
 class _Bench:
-    """One model with its prompts, its openings and its start."""
+    """One model with its prompts, its openings and the start of one seed."""
 
     def __init__(
-        self, plan: MonitoringPlan, lm: CausalLM, progress: Progress, harmful: int, benign: int
+        self,
+        plan: MonitoringPlan,
+        lm: CausalLM,
+        progress: Progress,
+        harmful: int,
+        benign: int,
+        seed: int,
     ) -> None:
         self._lm = lm
+        self._seed = seed
         self._progress = progress
         folder = cache_root() / "validation" / lm.digest.removeprefix("sha256:")
         self._reader = Reader(lm, TOKENS, folder)
-        own, start = self._provider(plan)
+        self.own, start = self._provider(plan)
         self._workshop = Workshop(
             lm, start, _of(harmful_prompts(), "train"), _of(benign_prompts(), "train"),
             lambda requests: self._reader.answers(start, requests), folder,
@@ -150,7 +183,7 @@ class _Bench:
             "benign": take_probes(benign_prompts(), benign, name="benign"),
         }
         self._asked = {side: [p.text for p in taken] for side, taken in prompts.items()}
-        compliance = with_openings(COMPLIANCE_OPENINGS, own)
+        compliance = with_openings(COMPLIANCE_OPENINGS, self.own)
         style = STYLES["causal_lm"]
         self._openings: dict[str, ItemSet] = {
             side: refusal_items(taken, style, name=side, compliance=compliance)
@@ -164,15 +197,18 @@ class _Bench:
         that there is a refusal to erode.
         """
         if plan.model.id == "embedded":
-            return model_openings(plan), self._lm.new_adapter(0)
+            return model_openings(plan), self._lm.new_adapter(self._seed)
         requests = [prompt.text for prompt in _of(benign_prompts(), "train")]
         reader = replace(self._reader, tokens=RECIPE.opening_tokens)
         openings = reader.answers(self._lm.new_adapter(0), requests)
-        path = self._reader.folder / "alignment.safetensors"
+        name = f"alignment-{self._seed}" if self._seed else "alignment"
+        path = self._reader.folder / f"{name}.safetensors"
         if not path.is_file():
+            # Its epochs count up from the seed: another one begins beyond them.
             teach_alignment(
                 self._lm,
                 openings,
+                recipe=replace(RECIPE, seed=RECIPE.seed + 1000 * self._seed),
                 progress=lambda stage, share: self._progress.update(stage, share, 1.0),
             ).save(path)
         return commonest_openings(openings), Adapter.load(path, base=self._lm.digest)
