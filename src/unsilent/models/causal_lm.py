@@ -35,7 +35,10 @@ _CACHE_BYTES = 768 * 2**20
 _SCORE_BYTES = 64 * 2**20
 
 # How rows and prefixes lie in a file of hidden states, and how items become tokens.
-_LAYOUT = 3
+_LAYOUT = 4
+
+_PRIVATE = "records"
+"""Name of the set that a client's own held-out records are."""
 
 # What a prefix's token costs a row, beside one of its own: it is attended to, not computed.
 _PREFIX_COST = 1 / 8
@@ -270,7 +273,8 @@ class CausalLM:
         return self._prepared.get((items.digest, share), lambda: self._encode(items, share=share))
 
     def _encode(self, items: ItemSet, *, share: bool) -> _Prepared:
-        paths = token_paths(self._tokenizer, items.items, self._limits)
+        private = items.name == _PRIVATE
+        paths = token_paths(self._tokenizer, items.items, self._limits, private=private)
         together: dict[str, list[TokenPath]] = {}
         for item, group in zip(items, paths, strict=True):
             together.setdefault(item.pair or f"\0{item.id}", []).extend(group)
