@@ -253,9 +253,9 @@ class CausalLM:
         Scores are comparable within an item; with ``whole`` they are log-probabilities.
         """
         rows = [prepared.rows[index] for index in indices]
+        rows = rows if whole else [row.compared for row in rows]
         kept = prepared.frozen.rows
         hidden = None if kept is None else [kept[index] for index in indices]
-        whole = whole or not all(row.one_step for row in rows)
         edges = self.engine.edges(rows, hidden, past, whole=whole)
         picked, owners, asked, paths = [], [], 0, 0
         for row in rows:
