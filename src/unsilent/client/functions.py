@@ -32,7 +32,7 @@ from unsilent.models.hook import checked
 from unsilent.modes import MODES
 from unsilent.modes.base import AdapterRole, ItemRole, Need, Statistic
 from unsilent.modes.gather import gather, needs_of
-from unsilent.plan import MonitoringPlan
+from unsilent.plan import Likelihood, MonitoringPlan
 from unsilent.probes import load_probes
 from unsilent.probes.known.spec import parse_source
 from unsilent.probes.roles import PROBE_ROLES
@@ -53,12 +53,15 @@ class Functions:
         personalize: From the newly aggregated arrays to the client's own.
         kept: What the client's own training of this round started from and came to, by ``start``
             and ``local``; None where nothing was kept.
+        under: From ``model.likelihood`` of the plan to the score function that follows it; None
+            where the app's score has a rule of its own.
     """
 
     score: Callable[[ItemSet, Arrays | None], Rows]
     records: Callable[[], Iterable[Item]] | None = None
     personalize: Callable[[Arrays], Arrays] | None = None
     kept: Callable[[str], Arrays | None] = lambda name: None
+    under: Callable[[Likelihood], Callable[[ItemSet, Arrays | None], Rows]] | None = None
 
     def __call__(self, asked: Agreed) -> tuple[list[Statistic], SystemChange]:
         """All planned modes of one client, and the change of its system metrics.
@@ -73,6 +76,7 @@ class Functions:
         """
         plan = asked.plan
         _check_unit(plan)
+        score = self._score(plan)
         needs = needs_of(plan.planned, SYSTEM if self.records is not None else ())
         adapters = self._adapters({need.adapter for need in needs}, asked.order.arrays)
         records = self._records()
@@ -90,7 +94,7 @@ class Functions:
 
         def scored(need: Need) -> Outcomes:
             with _own("score"):
-                rows = self.score(items[need.items], adapters[need.adapter])
+                rows = score(items[need.items], adapters[need.adapter])
             return Outcomes(items[need.items], need.adapter, checked(items[need.items], rows))
 
         evidence = gather(needs, scored, home)
@@ -98,6 +102,21 @@ class Functions:
         if records is None:
             return statistics, SystemChange(plan.monitor.margin, plan.monitor.margin)
         return statistics, system_change(evidence)
+
+    def _score(self, plan: MonitoringPlan) -> Callable[[ItemSet, Arrays | None], Rows]:
+        """The app's score by the plan's word. Raises InputError if it has a rule of its own."""
+        word = plan.model.likelihood
+        if self.under is not None:
+            return self.under(word)
+        if word == "sum":
+            return self.score
+        raise InputError(
+            f"choices are to be compared by their log-likelihood {word}, and the app's score "
+            "function knows nothing of it",
+            where="model.likelihood",
+            remedy="Use PeftScore, give score a method under(likelihood) that returns the score "
+            "to use, or leave the key out.",
+        )
 
     def _adapters(
         self, needed: set[AdapterRole], given: Mapping[str, Arrays]

@@ -24,11 +24,12 @@ from unsilent.models.causality import rows_of
 from unsilent.models.encode import Limits, token_paths, window_of
 from unsilent.models.engine import choose_engine, pack
 from unsilent.models.frozen import Frozen, Group, Past
+from unsilent.models.likelihoods import lengths, over_choices
 from unsilent.models.lora import LoraSlots
 from unsilent.models.memory import in_parts
 from unsilent.models.recent import Recent
 from unsilent.models.tree import Row, TokenPath, batches
-from unsilent.plan import AdapterPlan
+from unsilent.plan import AdapterPlan, Likelihood
 from unsilent.probes.catalog import refuse_as_training
 
 _CACHE_BYTES = 768 * 2**20
@@ -80,6 +81,7 @@ class CausalLM:
         slots: The adapter's layers, where the model has them already; by default new ones.
         budget: Padded tokens in one scoring batch; memory grows with it, not with the items. By
             default what suits the device: a processor's cache, or an accelerator's width.
+        likelihood: By what the choices of an item are compared, as ``model.likelihood`` of a plan.
     """
 
     def __init__(
@@ -91,8 +93,10 @@ class CausalLM:
         adapter: AdapterPlan,
         slots: LoraSlots | None = None,
         budget: int | None = None,
+        likelihood: Likelihood = "sum",
     ) -> None:
         self.model = model
+        self.likelihood: Likelihood = likelihood
         self._slots = LoraSlots(model, adapter) if slots is None else slots
         self._tokenizer = tokenizer
         self.engine = choose_engine(model, self._slots.first, budget)
@@ -191,12 +195,25 @@ class CausalLM:
         return Adapter(self.digest, self._slots.read()), report
 
     def score(self, items: ItemSet, adapter: Adapter | None) -> NDArray[np.float64]:
-        """Softmax over each item's choices of their summed log-probabilities.
+        """Softmax over each item's choices of their log-likelihoods, by ``likelihood``.
 
         Kept by content (items, adapter, dtype): a reference is scored once for all rounds.
         """
-        key = (items.digest, adapter.digest if adapter else None, self._dtype)
-        return self._scores.get(key, lambda: _softmax(self._table(items, adapter, whole=False)))
+        key = (items.digest, adapter.digest if adapter else None, self._dtype, self.likelihood)
+        return self._scores.get(key, lambda: self._probabilities(items, adapter))
+
+    def _probabilities(self, items: ItemSet, adapter: Adapter | None) -> NDArray[np.float64]:
+        divisors = self.divisors(items)
+        # Divided by unlike lengths, what choices have in common adds the same to none of them.
+        table = self._table(items, adapter, whole=bool((divisors != 1).any()))
+        return over_choices(items, table, divisors)
+
+    def divisors(self, items: ItemSet) -> NDArray[np.float64]:
+        """(n_items, max_choices) what the choices' log-likelihoods are divided by."""
+        tokens = None
+        if self.likelihood == "per-token":
+            tokens = self._prepare(items, share=self.engine.shares).tokens
+        return lengths(items, self.likelihood, tokens)
 
     def log_likelihoods(self, items: ItemSet, adapter: Adapter | None) -> NDArray[np.float64]:
         """(n_items, max_choices) summed log-probability of each choice, -inf beyond its own."""
@@ -320,8 +337,3 @@ def _answers(records: ItemSet) -> list[int]:
             raise ModelError("a training record needs an answer", where=f"item {item.id}")
         answers.append(item.answer)
     return answers
-
-
-def _softmax(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    shifted = np.exp(table - table.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)

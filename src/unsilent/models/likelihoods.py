@@ -6,7 +6,6 @@ as lm-evaluation-harness does for ``acc_norm`` (characters) and ``acc_bytes`` (U
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,8 +15,8 @@ from scipy.special import softmax
 from unsilent.items import Item, ItemSet
 from unsilent.plan import Likelihood
 
-_LOWEST = -1e4
-"""A floor: a row of nothing but minus infinities has no softmax."""
+_LOWEST = -1e30
+"""In place of minus infinity: a row of nothing else has no softmax."""
 
 
 def lengths(
@@ -62,16 +61,18 @@ def over_choices(
     """
     counts = np.array([len(item.choices) for item in items])
     own = np.arange(likelihoods.shape[1])[None, :] < counts[:, None]
-    floored = np.maximum(np.where(own, likelihoods, 0.0), _LOWEST) / divisors
-    return softmax(np.where(own, floored, -np.inf), axis=1)
+    each = np.maximum(np.where(own, likelihoods, 0.0), _LOWEST) / divisors
+    return softmax(np.where(own, each, -np.inf), axis=1)
 
 
 def _bare(item: Item) -> list[str]:
     """The choices without what they all begin with as a delimiter."""
     delimiter = item.attributes.get("delimiter")
     if delimiter is None:
-        shared = os.path.commonprefix(item.choices)
-        delimiter = shared[: len(shared) - len(shared.lstrip())]
+        first = item.choices[0]
+        delimiter = first[: len(first) - len(first.lstrip())]
+        while not all(choice.startswith(delimiter) for choice in item.choices):
+            delimiter = delimiter[:-1]
     bare = [choice.removeprefix(delimiter) for choice in item.choices]
     # Of a choice that is nothing else the delimiter counts.
     return [own or whole for own, whole in zip(bare, item.choices, strict=True)]

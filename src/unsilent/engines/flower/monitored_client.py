@@ -54,7 +54,8 @@ def monitor_client(
         app: The app. Its messages, results, random numbers and state are what they were.
         score: ``score(items, arrays, context)`` returns a row of probabilities for each item, one
             number a choice: under the adapter that ``arrays`` is, None being the base model.
-            ``PeftScore`` is one for transformers with peft.
+            ``PeftScore`` is one for transformers with peft. One that compares choices by a plan's
+            ``model.likelihood`` has a method ``under(likelihood)`` that returns the score to use.
         records: ``records(context)`` returns the client's held-out private items, each with an
             answer. Without it modes that need records cannot be planned, and no failure is called
             silent or loud.
@@ -122,15 +123,22 @@ class MonitoredClientApp(ClientApp):
         """Its part in monitoring, measured by the app's functions."""
         site = site_of(context)
         score, records, personalize = self._functions
+        under = getattr(score, "under", None)
         measure = Functions(
-            lambda items, arrays: score(items, cast("ArrayRecord | None", arrays), context),
+            _bound(score, context),
             None if records is None else partial(records, context),
             None
             if personalize is None
             else lambda arrays: personalize(cast("ArrayRecord", arrays), context),
             partial(_kept, site),
+            None if under is None else lambda word: _bound(under(word), context),
         )
         return reply(message, answer(kind, order_in(message), site, measure))
+
+
+def _bound(score: Score, context: Context) -> Callable[[ItemSet, Any], Rows]:
+    """The app's score for one client."""
+    return lambda items, arrays: score(items, cast("ArrayRecord | None", arrays), context)
 
 
 def _records_of(message: Message) -> dict[str, ArrayRecord]:
