@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    MptConfig,
+    MptForCausalLM,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForCausalLM,
+)
 
 from unsilent.errors import ItemError
 from unsilent.items import Item, ItemSet
@@ -299,3 +307,36 @@ def test_a_scored_set_names_the_item_that_it_cannot_ask(tiny: Callable[..., Any]
     asked = ItemSet("s", (Item("it", "say <q79>", (" a", " b")),))
     with pytest.raises(ItemError, match="item it: a token of it has no embedding"):
         lm.score(asked, None)
+
+
+def few_positions(family: str) -> tuple[Any, str]:
+    """Models with fewer positions than the harness, and we, take their config to say."""
+    torch.manual_seed(0)
+    if family == "mpt":
+        shape = {"d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 24}
+        return MptForCausalLM(MptConfig(vocab_size=300, **shape)).eval(), "Wqkv"
+    # Its first positions are those of padding.
+    config = RobertaConfig(
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=24,
+        is_decoder=True,
+    )
+    return RobertaForCausalLM(config).eval(), "query"
+
+
+@pytest.mark.parametrize("name", ["asked", "records"])
+@pytest.mark.parametrize("family", ["mpt", "roberta"])
+def test_an_item_that_the_model_stops_at_is_refused(family: str, name: str) -> None:
+    model, target = few_positions(family)
+    plan = AdapterPlan(rank=2, targets=(target,), layers=(1, 1))
+    lm = CausalLM(model, build(), weights="w", adapter=plan)
+    short = Item("short", "it is", (" good", " bad"))
+    assert np.isfinite(lm.log_likelihoods(ItemSet(name, (short,)), None)).all()
+    asked = ItemSet(name, (short, Item("long-1", "x" * 60 + " it is", (" good", " bad"))))
+    with pytest.raises(ItemError, match="no numbers for a text of this length") as caught:
+        lm.score(asked, None)
+    assert caught.value.where == ("record 2" if name == "records" else "item long-1")

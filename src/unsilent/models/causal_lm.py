@@ -21,7 +21,7 @@ from unsilent.items import ItemSet
 from unsilent.models.answers import greedy_answers
 from unsilent.models.base import Adapter, Training, TrainingReport
 from unsilent.models.causality import rows_of
-from unsilent.models.encode import Limits, token_paths, window_of
+from unsilent.models.encode import Limits, naming_the_longest, token_paths, window_of
 from unsilent.models.engine import choose_engine, pack
 from unsilent.models.frozen import Frozen, Group, Past
 from unsilent.models.likelihoods import lengths, over_choices
@@ -225,7 +225,8 @@ class CausalLM:
         prepared = self._prepare(items, share=self.engine.shares)
         widest = max(len(item.choices) for item in items)
         table = np.full((len(items), widest), -np.inf)
-        with torch.inference_mode(), self.merged(adapter):
+        named = naming_the_longest(items.items, prepared.rows, private=items.name == _PRIVATE)
+        with named, torch.inference_mode(), self.merged(adapter):
             for group, frozen in zip(prepared.groups, prepared.frozen.prefixes, strict=True):
                 past = self.engine.past(group.prefix, frozen)
                 for batch in prepared.batches(group, self.engine.budget, self.engine.overhead):
@@ -297,9 +298,10 @@ class CausalLM:
             together.setdefault(item.pair or f"\0{item.id}", []).extend(group)
         rows, groups = pack(list(together.values()), share=share)
         tokens = [[len(path.tokens) - path.start for path in group] for group in paths]
-        if share and items.digest in self._public and self.engine.cut:
-            return _Prepared(rows, groups, self._on_disk(items, rows, groups), tokens)
-        return _Prepared(rows, groups, self.engine.freeze(rows, groups), tokens)
+        with naming_the_longest(items.items, rows, private=private):
+            if share and items.digest in self._public and self.engine.cut:
+                return _Prepared(rows, groups, self._on_disk(items, rows, groups), tokens)
+            return _Prepared(rows, groups, self.engine.freeze(rows, groups), tokens)
 
     def _on_disk(self, items: ItemSet, rows: list[Row], groups: list[Group]) -> Frozen:
         """The rows' frozen output from disk, computed by whoever comes first."""

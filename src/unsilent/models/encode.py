@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from unsilent.errors import ItemError
 from unsilent.items import Item
+from unsilent.models.memory import out_of_memory
 from unsilent.models.texts import Texts
-from unsilent.models.tree import TokenPath
+from unsilent.models.tree import Row, TokenPath
 
 _UNSET = 10**29
 """A tokenizer that knows no length says something larger."""
@@ -81,8 +83,8 @@ def token_paths(
     """
     texts = Texts(tokenizer)
     asked = [
-        _asked(texts, item, f"record {place}" if private else f"item {item.id}")
-        for place, item in enumerate(items, 1)
+        _asked(texts, item, name_of(item, place, private=private))
+        for place, item in enumerate(items)
     ]
     encoded = iter(_encoded(texts, asked))
     out: list[list[TokenPath]] = []
@@ -93,6 +95,36 @@ def token_paths(
             [_path(item.name, index, choice, pair, limits) for choice, pair in enumerate(pairs)]
         )
     return out
+
+
+def name_of(item: Item, place: int, *, private: bool) -> str:
+    """What errors call an item that stands at a place from 0; a private id is not told."""
+    return f"record {place + 1}" if private else f"item {item.id}"
+
+
+@contextmanager
+def naming_the_longest(
+    items: Sequence[Item], rows: Sequence[Row], *, private: bool
+) -> Iterator[None]:
+    """Refuse by its name the item that a model stops at.
+
+    It gave numbers for a few tokens when it was loaded, and all tokens have embeddings: some
+    models have fewer positions than their config says.
+
+    Raises:
+        ItemError: The model stopped at something else than memory; names the longest item.
+    """
+    try:
+        yield
+    except (IndexError, RuntimeError) as error:
+        if out_of_memory(error):
+            raise
+        place = max(rows, key=lambda row: int(row.depths.max(initial=0))).items[0][0]
+        raise _wrong(
+            name_of(items[place], place, private=private),
+            f"the model gives no numbers for a text of this length ({type(error).__name__})",
+            "Shorten its prompt: the model has fewer positions than its config says.",
+        ) from None
 
 
 def _asked(texts: Texts, item: Item, name: str) -> _Asked:
