@@ -14,6 +14,8 @@ from transformers import (
     GPT2LMHeadModel,
     MptConfig,
     MptForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForCausalLM,
@@ -22,7 +24,7 @@ from transformers import (
 from unsilent.errors import ItemError
 from unsilent.items import Item, ItemSet
 from unsilent.models.causal_lm import CausalLM
-from unsilent.models.encode import Limits, token_paths, window_of
+from unsilent.models.encode import Limits, steady_of, token_paths, window_of
 from unsilent.models.texts import Texts, leading
 from unsilent.plan import AdapterPlan
 
@@ -313,8 +315,8 @@ def few_positions(family: str) -> tuple[Any, str]:
     """Models with fewer positions than the harness, and we, take their config to say."""
     torch.manual_seed(0)
     if family == "mpt":
-        shape = {"d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 24}
-        return MptForCausalLM(MptConfig(vocab_size=300, **shape)).eval(), "Wqkv"
+        config = MptConfig(vocab_size=300, d_model=32, n_layers=2, n_heads=4, max_seq_len=24)
+        return MptForCausalLM(config).eval(), "Wqkv"
     # Its first positions are those of padding.
     config = RobertaConfig(
         vocab_size=300,
@@ -340,3 +342,37 @@ def test_an_item_that_the_model_stops_at_is_refused(family: str, name: str) -> N
     with pytest.raises(ItemError, match="no numbers for a text of this length") as caught:
         lm.score(asked, None)
     assert caught.value.where == ("record 2" if name == "records" else "item long-1")
+
+
+def test_a_text_whose_numbers_depend_on_those_beside_it_is_refused() -> None:
+    """LongRoPE takes other frequencies for all of a batch that holds one long text."""
+    torch.manual_seed(0)
+    factors: dict[str, Any] = {
+        "rope_type": "longrope",
+        "rope_theta": 10000.0,
+        "short_factor": [1.0] * 4,
+    }
+    config = Phi3Config(
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=64,
+        original_max_position_embeddings=16,
+        pad_token_id=1,
+        initializer_range=0.3,
+        rope_parameters={**factors, "long_factor": [4.0] * 4},
+    )
+    model = Phi3ForCausalLM(config).eval()
+    plan = AdapterPlan(rank=2, targets=("qkv_proj",), layers=(1, 1))
+    lm = CausalLM(model, build(), weights="w", adapter=plan)
+    short = Item("short", "it is", (" good", " bad"))
+    longest = Item("16 seen", "x" * 12, (" good", " xxxx"))
+    asked = ItemSet("steady", (short, longest))
+    alone = lm.log_likelihoods(ItemSet("one", (short,)), None)
+    np.testing.assert_allclose(lm.log_likelihoods(asked, None)[0], alone[0], atol=1e-4)
+    beyond = Item("17 seen", "x" * 13, (" good", " xxxx"))
+    with pytest.raises(ItemError, match="item 17 seen: beyond 16 tokens"):
+        lm.log_likelihoods(ItemSet("beyond", (short, beyond)), None)
+    assert steady_of(GPT2Config()) is None

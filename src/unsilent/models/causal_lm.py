@@ -21,7 +21,13 @@ from unsilent.items import ItemSet
 from unsilent.models.answers import greedy_answers
 from unsilent.models.base import Adapter, Training, TrainingReport
 from unsilent.models.causality import rows_of
-from unsilent.models.encode import Limits, naming_the_longest, token_paths, window_of
+from unsilent.models.encode import (
+    Limits,
+    naming_the_longest,
+    steady_of,
+    token_paths,
+    window_of,
+)
 from unsilent.models.engine import choose_engine, pack
 from unsilent.models.frozen import Frozen, Group, Past
 from unsilent.models.likelihoods import lengths, over_choices
@@ -100,7 +106,9 @@ class CausalLM:
         self._slots = LoraSlots(model, adapter) if slots is None else slots
         self._tokenizer = tokenizer
         self.engine = choose_engine(model, self._slots.first, budget)
-        self._limits = Limits(rows_of(model), window_of(model.config, tokenizer))
+        self._limits = Limits(
+            rows_of(model), window_of(model.config, tokenizer), steady_of(model.config)
+        )
         self._dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
         self._prepared: Recent[_Prepared] = Recent(_CACHE_BYTES, _Prepared.size)
         self._shared = Path()

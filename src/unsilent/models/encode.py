@@ -26,10 +26,12 @@ class Limits:
     Attributes:
         rows: Tokens that it has embeddings and logits for.
         window: Most tokens that it sees at once.
+        steady: Most tokens for which it computes positions as for fewer; None if always.
     """
 
     rows: int
     window: int
+    steady: int | None = None
 
 
 def window_of(config: Any, tokenizer: Any) -> int:
@@ -41,6 +43,22 @@ def window_of(config: Any, tokenizer: Any) -> int:
             return found
     told = getattr(tokenizer, "model_max_length", None)
     return int(told) if told is not None and told < _UNSET else _WINDOW
+
+
+def steady_of(config: Any) -> int | None:
+    """Up to how many tokens a model's positions are the same whatever is asked with them.
+
+    LongRoPE (Ding et al. 2024; Phi-3, MiniCPM) has other frequencies beyond the length that it was
+    trained with first, and takes them for all of a batch in which one text is so long.
+    """
+    inner = config.get_text_config()
+    told = getattr(inner, "rope_parameters", None) or getattr(inner, "rope_scaling", None) or {}
+    found: list[int] = []
+    for rope in (told, *(part for part in told.values() if isinstance(part, dict))):
+        if "longrope" in (rope.get("rope_type"), rope.get("type")):
+            lengths = (rope, vars(inner))
+            found += [int(of.get("original_max_position_embeddings") or 0) for of in lengths]
+    return min((length for length in found if length), default=None)
 
 
 class _Asked(NamedTuple):
@@ -209,6 +227,13 @@ def _path(name: str, index: int, choice: int, pair: Pair, limits: Limits | None)
                 name,
                 f"a choice is longer than the {limits.window} tokens that the model sees",
                 "Shorten its choices.",
+            )
+        if limits.steady is not None and min(len(tokens) - 1, limits.window) > limits.steady:
+            raise _wrong(
+                name,
+                f"beyond {limits.steady} tokens this model's numbers for a text depend on the "
+                "lengths of those that are asked with it",
+                "Shorten its prompt.",
             )
         # The last token is asked for and not seen.
         cut = max(len(tokens) - limits.window - 1, 0)
