@@ -6,7 +6,9 @@ An engine turns an :class:`Order` into its own kind of message and its clients' 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +61,28 @@ class Order:
     round: int
     body: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, Arrays] = field(default_factory=dict)
+
+
+# Of this call alone: another thread, such as one that takes messages of strangers, sees nothing.
+_asking: ContextVar[frozenset[str]] = ContextVar("asking", default=frozenset())
+
+
+@contextmanager
+def asking(orders: Iterable[Order]) -> Iterator[None]:
+    """While the server's half waits in this call for the answers to its orders."""
+    token = _asking.set(frozenset(order.plan for order in orders))
+    try:
+        yield
+    finally:
+        _asking.reset(token)
+
+
+def asked_from_here(order: Order) -> bool:
+    """Whether this process's own server asks under the order's plan, in the call that answers it.
+
+    Nothing that is sent can make it so.
+    """
+    return order.plan in _asking.get()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from peft import LoraConfig, get_peft_model
 
+from unsilent.errors import ItemError
 from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.models.base import Adapter
 from unsilent.models.causal_lm import CausalLM
@@ -112,28 +113,30 @@ def test_single_token_choices_need_no_normalizing(
     lm_of: Build, tiny: Callable[..., Any], tokenizer: Any, letters: ItemSet
 ) -> None:
     lm = lm_of()
-    assert all(row.one_step for row in lm._prepare(letters, share=True).rows)
+    assert not any(row.compared.normal.any() for row in lm._prepare(letters, share=True).rows)
     logs = plain(tiny(), tokenizer, letters)
     expected = np.exp(logs) / np.exp(logs).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(lm.score(letters, None), expected, atol=1e-5)
 
 
-def test_a_choice_that_melts_into_its_prompt_is_scored_from_its_last_token(
-    lm_of: Build, tiny: Callable[..., Any], tokenizer: Any
-) -> None:
+def test_a_choice_that_melts_into_its_prompt_is_refused(lm_of: Build, tokenizer: Any) -> None:
     """Two letters that are one token together: no token of the choice follows the prompt's."""
     merged = next(
         text
         for text in sorted(tokenizer.get_vocab())
         if len(text) == 2 and text.isascii() and text.isalpha()
     )
+    assert len(tokenizer.encode(merged)) == 1
     items = ItemSet("melted", (Item("m", merged[0], (merged[1], "zz")),))
-    tokens, eos = tokenizer.encode(merged), tokenizer.eos_token_id
-    assert len(tokens) == 1
-    with torch.no_grad():
-        logs = tiny()(input_ids=torch.tensor([[eos]])).logits[0, -1].float().log_softmax(-1)
-    found = lm_of().log_likelihoods(items, None)
-    assert found[0, 0] == pytest.approx(float(logs[tokens[0]]), abs=1e-4)
+    with pytest.raises(ItemError, match="item m: a choice melts into the prompt"):
+        lm_of().log_likelihoods(items, None)
+
+
+def test_a_private_record_that_cannot_be_scored_is_named_by_its_place(lm_of: Build) -> None:
+    records = ItemSet("records", (Item("case-1", "it is", (" a", " " * 9 + "b" * 9000)),))
+    with pytest.raises(ItemError, match=r"^record 1: ") as caught:
+        lm_of().score(records, None)
+    assert "case-1" not in caught.value.line()
 
 
 def test_after_scoring_the_base_is_bit_identical(

@@ -9,12 +9,24 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    MptConfig,
+    MptForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForCausalLM,
+)
 
 from unsilent.errors import ItemError
 from unsilent.items import Item, ItemSet
 from unsilent.models.causal_lm import CausalLM
-from unsilent.models.encode import Limits, as_chat, leading, token_paths, window_of
+from unsilent.models.encode import Limits, token_paths, window_of
+from unsilent.models.positions import steady_length
+from unsilent.models.texts import Texts, leading
 from unsilent.plan import AdapterPlan
 
 LETTERS = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -119,10 +131,10 @@ def test_blanks_alone_are_an_empty_prompt() -> None:
     assert {path.tokens[0] for path in found} == {START}
 
 
-def test_a_choice_of_the_first_token_alone_has_something_before_it() -> None:
-    (found,) = token_paths(build(), [Item("i", "", ("<s>", "<s>a", "b"))])
-    assert [len(path.tokens) - path.start for path in found] == [1, 1, 1]
-    assert found[0].tokens == (START, START)
+def test_a_choice_that_begins_as_a_text_does_is_asked_for_its_rest() -> None:
+    (found,) = token_paths(build(), [Item("i", "", ("<s>a", "b"))])
+    assert [len(path.tokens) - path.start for path in found] == [1, 1]
+    refused(build(), Item("i", "", ("<s>", "b")), "makes no token")
 
 
 @pytest.mark.parametrize(
@@ -136,13 +148,33 @@ def test_what_stands_before_a_text_is_found_by_what_the_tokenizer_does(
     assert leading(build(**ends)) == expected
 
 
-def test_a_chat_without_a_template_begins_as_a_text_does() -> None:
-    assert as_chat(build(before=True, after=True), "go").startswith("<s>User: go")
-    assert as_chat(build(), "go").startswith("User: go")
+@pytest.mark.parametrize("template", [None, "{{ bos_token }}[{{ messages[0].content }}]\n", "[x] "])
+def test_a_chat_begins_once_as_a_text_does(template: str | None) -> None:
+    tokenizer = build(before=True, after=True)
+    tokenizer.chat_template = template
     item = Item("i", "go", ("I can", "Sure"), chat=True)
-    (found,) = token_paths(build(before=True, after=True), [item])
-    assert [path.tokens[0] for path in found] == [START, START]
-    assert [path.tokens[-1] for path in found] != [END, END]
+    (found,) = token_paths(tokenizer, [item])
+    for path in found:
+        assert path.tokens.index(START) == 0
+        assert path.tokens.count(START) == 1
+        assert END not in path.tokens
+    assert Texts(build()).chat("go") == "User: go\nAssistant:\n"
+
+
+def test_blanks_at_the_end_of_a_template_belong_to_the_choice() -> None:
+    tokenizer = build()
+    tokenizer.chat_template = "[{{ messages[0].content }}] said:\n "
+    (found,) = token_paths(tokenizer, [Item("i", "go", ("no", "yes"), chat=True)])
+    assert [tokenizer.decode(path.tokens[path.start :]) for path in found] == ["\n no", "\n yes"]
+
+
+def test_the_longer_of_two_beginnings_is_taken_where_a_tokenizer_knows_no_letter() -> None:
+    """All of a text is unknown, and the unknown token is the one that begins it."""
+    inner = Tokenizer(models.WordLevel({"<s>": 0}, unk_token="<s>"))
+    inner.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair=None, special_tokens=[("<s>", 0)]
+    )
+    assert leading(PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>")) == [0]
 
 
 def refused(tokenizer: Any, item: Item, match: str, limits: Limits | None = None) -> None:
@@ -164,6 +196,42 @@ def test_an_empty_prompt_that_nothing_can_stand_before_is_refused() -> None:
 def test_a_choice_that_makes_no_token_is_refused() -> None:
     refused(build(folded=True), Item("n", "it is", (" ", "zq")), "makes no token")
     refused(build(folded=True), Item("n", "it is", (" ", "zq"), chat=True), "makes no token")
+
+
+def test_a_choice_that_melts_whole_into_the_prompt_is_refused() -> None:
+    tokenizer = build(merges=[("x", "y"), ("xy", "z")])
+    refused(tokenizer, Item("m", "it is x", ("y", " good")), "melts into the prompt")
+    refused(tokenizer, Item("m", "it is xy", (" good", "z")), "melts into the prompt")
+    token_paths(tokenizer, [Item("m", "it is x", ("yq", " good"))])
+
+
+def test_a_prompt_that_makes_no_token_is_refused() -> None:
+    """Its choices would be scored as if nothing had been asked."""
+    known = {letter: n for n, letter in enumerate("<it s good bad>")}
+    inner = Tokenizer(models.BPE(known, []))
+    bare = PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<")
+    refused(bare, Item("p", "\u6771\u4eac", ("good bad", "bad")), "its prompt makes no token")
+
+
+def test_a_text_that_the_tokenizer_stops_at_is_refused() -> None:
+    inner = Tokenizer(models.Unigram([(letter, -1.0) for letter in sorted(set("it is good bad"))]))
+    words = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="i")
+    refused(words, Item("u", "it is", (" good", " \u6771\u4eac")), "cannot encode it")
+
+
+def test_a_chat_that_the_template_does_not_take_is_refused() -> None:
+    tokenizer = build()
+    for template in ("{{ raise_exception('no') }}", "{{ 1 / 0 }}", "{% for %}"):
+        tokenizer.chat_template = template
+        refused(tokenizer, Item("c", "go", (" good", " bad"), chat=True), "template does not take")
+
+
+def test_a_private_record_is_named_by_its_place() -> None:
+    items = [Item("good one", "it is", (" good", " bad")), Item("case-1-abc", "", ("a", "b"))]
+    with pytest.raises(ItemError) as caught:
+        token_paths(build(special=False), items, private=True)
+    assert caught.value.where == "record 2"
+    assert "case-1-abc" not in caught.value.line()
 
 
 def test_a_token_without_an_embedding_is_refused() -> None:
@@ -242,3 +310,70 @@ def test_a_scored_set_names_the_item_that_it_cannot_ask(tiny: Callable[..., Any]
     asked = ItemSet("s", (Item("it", "say <q79>", (" a", " b")),))
     with pytest.raises(ItemError, match="item it: a token of it has no embedding"):
         lm.score(asked, None)
+
+
+def few_positions(family: str) -> tuple[Any, str]:
+    """Models with fewer positions than the harness, and we, take their config to say."""
+    torch.manual_seed(0)
+    if family == "mpt":
+        config = MptConfig(vocab_size=300, d_model=32, n_layers=2, n_heads=4, max_seq_len=24)
+        return MptForCausalLM(config).eval(), "Wqkv"
+    # Its first positions are those of padding.
+    config = RobertaConfig(
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=24,
+        is_decoder=True,
+    )
+    return RobertaForCausalLM(config).eval(), "query"
+
+
+@pytest.mark.parametrize("name", ["asked", "records"])
+@pytest.mark.parametrize("family", ["mpt", "roberta"])
+def test_an_item_that_the_model_stops_at_is_refused(family: str, name: str) -> None:
+    model, target = few_positions(family)
+    plan = AdapterPlan(rank=2, targets=(target,), layers=(1, 1))
+    lm = CausalLM(model, build(), weights="w", adapter=plan)
+    short = Item("short", "it is", (" good", " bad"))
+    assert np.isfinite(lm.log_likelihoods(ItemSet(name, (short,)), None)).all()
+    asked = ItemSet(name, (short, Item("long-1", "x" * 60 + " it is", (" good", " bad"))))
+    with pytest.raises(ItemError, match="no numbers for a text of this length") as caught:
+        lm.score(asked, None)
+    assert caught.value.where == ("record 2" if name == "records" else "item long-1")
+
+
+def test_a_text_whose_numbers_depend_on_those_beside_it_is_refused() -> None:
+    """LongRoPE takes other frequencies for all of a batch that holds one long text."""
+    torch.manual_seed(0)
+    factors: dict[str, Any] = {
+        "rope_type": "longrope",
+        "rope_theta": 10000.0,
+        "short_factor": [1.0] * 4,
+    }
+    config = Phi3Config(
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=64,
+        original_max_position_embeddings=16,
+        pad_token_id=1,
+        initializer_range=0.3,
+        rope_parameters={**factors, "long_factor": [4.0] * 4},
+    )
+    model = Phi3ForCausalLM(config).eval()
+    plan = AdapterPlan(rank=2, targets=("qkv_proj",), layers=(1, 1))
+    lm = CausalLM(model, build(), weights="w", adapter=plan)
+    short = Item("short", "it is", (" good", " bad"))
+    longest = Item("16 seen", "x" * 12, (" good", " xxxx"))
+    asked = ItemSet("steady", (short, longest))
+    alone = lm.log_likelihoods(ItemSet("one", (short,)), None)
+    np.testing.assert_allclose(lm.log_likelihoods(asked, None)[0], alone[0], atol=1e-4)
+    beyond = Item("17 seen", "x" * 13, (" good", " xxxx"))
+    with pytest.raises(ItemError, match="item 17 seen: beyond 16 tokens"):
+        lm.log_likelihoods(ItemSet("beyond", (short, beyond)), None)
+    assert steady_length(GPT2Config()) is None

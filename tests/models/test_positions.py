@@ -42,7 +42,7 @@ def test_an_item_that_would_change_those_beside_it_is_refused_by_name(
     alone = model.log_likelihoods(ItemSet("one", (short,)), None)
     more = ItemSet("two", (short, Item("other", "the movie was not", (" good", " bad"))))
     np.testing.assert_allclose(model.log_likelihoods(more, None)[:1], alone, atol=1e-5)
-    with pytest.raises(ItemError, match="longer than the 40 tokens") as caught:
+    with pytest.raises(ItemError, match="beyond 40 tokens") as caught:
         model.log_likelihoods(ItemSet("three", (short, long)), None)
     assert caught.value.where == "item long"
 

@@ -64,14 +64,49 @@ def test_parents_come_before_children(given: list[TokenPath]) -> None:
     assert row.ancestors.diagonal().all()
 
 
-@given(paths())
-def test_one_step_means_that_one_distribution_answers_each_item(given: list[TokenPath]) -> None:
+@given(paths(), st.integers(0, 2**32 - 1))
+def test_fewer_questions_compare_the_choices_of_an_item_as_all_of_them_do(
+    given: list[TokenPath], seed: int
+) -> None:
+    """By any log-probabilities, of which logits are left where normalizers cancel."""
     row = build_row(given)
-    questions: dict[int, set[tuple[int, ...]]] = {}
-    for path in given:
-        questions.setdefault(path.item, set()).add(path.tokens[:-1])
-    single = all(len(p.tokens) - p.start == 1 for p in given)
-    assert row.one_step == (single and all(len(asked) == 1 for asked in questions.values()))
+    less = row.compared
+    random = np.random.default_rng(seed)
+    logits = random.normal(size=len(row.edge_nodes))
+    normalizers = random.normal(size=len(row))
+    known = {
+        (int(node), int(token)): (logit, normalizers[node])
+        for node, token, logit in zip(row.edge_nodes, row.edge_tokens, logits, strict=True)
+    }
+
+    def summed(of: Row) -> dict[int, list[float]]:
+        each: dict[int, list[float]] = {}
+        for item, _, edges in of.sums:
+            asked = [
+                known[int(of.edge_nodes[e]), int(of.edge_tokens[e])] + (bool(of.normal[e]),)
+                for e in edges
+            ]
+            total = sum(logit - (norm if whole else 0.0) for logit, norm, whole in asked)
+            each.setdefault(item, []).append(total)
+        return each
+
+    assert row.normal.all()
+    assert len(less.edge_nodes) <= len(row.edge_nodes)
+    assert [(item, choice) for item, choice, _ in less.sums] == [(p.item, p.choice) for p in given]
+    for item, whole in summed(row).items():
+        np.testing.assert_allclose(np.diff(whole), np.diff(summed(less)[item]), atol=1e-9)
+
+
+def test_what_all_choices_are_asked_for_is_left_out() -> None:
+    """The first token of both, and then the normalizer of the one node that is left."""
+    row = build_row([TokenPath(0, 0, (9, 5, 1), 1), TokenPath(0, 1, (9, 5, 2), 1)])
+    assert row.edge_tokens.tolist() == [5, 1, 2]
+    assert row.compared.edge_tokens.tolist() == [1, 2]
+    assert not row.compared.normal.any()
+    longer = build_row([TokenPath(0, 0, (9, 5, 1), 1), TokenPath(0, 1, (9, 5), 1)]).compared
+    assert (longer.edge_tokens.tolist(), longer.normal.tolist()) == ([1], [True])
+    same = build_row([TokenPath(0, 0, (9, 5), 1), TokenPath(0, 1, (9, 5), 1)]).compared
+    assert same.edge_tokens.tolist() == [5]
 
 
 @given(st.lists(st.integers(1, 40), max_size=60), st.integers(1, 100), st.integers(0, 30))

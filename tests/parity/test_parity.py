@@ -15,7 +15,7 @@ from tests.parity.conftest import Fake
 from unsilent.items import Item, ItemSet
 from unsilent.models.base import Adapter
 from unsilent.models.causal_lm import CausalLM
-from unsilent.parity.check import Parity, ServedScores, ask_served, check
+from unsilent.parity.check import Parity, ServedScores, ask_served, check, divisors_of
 from unsilent.parity.compare import TOLERANCE
 from unsilent.parity.http import Address
 from unsilent.parity.served import LlamaCpp, OpenAI
@@ -48,6 +48,21 @@ def checked(fake: Fake, lm: CausalLM, asked: ItemSet) -> Check:
         )
 
     return run
+
+
+def test_both_sides_compare_choices_by_the_plans_word(
+    fake: Fake, lm: CausalLM, asked: ItemSet, tiny: Callable[..., Any]
+) -> None:
+    fake.models = {"served": tiny()}
+    served = OpenAI(Address(f"{fake.url}/v1"), "served")
+    sums = ask_served(served, asked, lambda _: None).answers.probabilities
+    lm.likelihood = "per-byte"
+    found = ask_served(served, asked, lambda _: None, divisors_of(lm))
+    assert np.abs(found.answers.probabilities - sums).max() > 0.01
+    np.testing.assert_allclose(found.answers.probabilities, lm.score(found.items, None), atol=1e-3)
+    assert check(lm, None, found, tolerance=TOLERANCE, endpoint="here").verdict == "same"
+    wrong = ask_served(served, asked, lambda _: None)
+    assert check(lm, None, wrong, tolerance=TOLERANCE, endpoint="here").verdict != "same"
 
 
 def test_the_same_model_is_the_same(checked: Check, tiny: Callable[..., Any]) -> None:

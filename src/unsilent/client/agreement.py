@@ -13,7 +13,9 @@ A plan comes from the server, and a server may lie. So:
    looked for.
 3. Under no plan is anything read from the client's own folder because a plan names it: what lies
    there, its personalized adapter above all, never leaves.
-4. Whoever simulates owns all of the clients, and named the plan.
+4. Whoever simulates owns all of the clients, and named the plan. So does whoever runs the server
+   in the client's own process: what that server asks, and the same call answers, is no stranger's.
+   The plan that an owner's settings name stays the only one all the same.
 
 Nothing here knows the transport: settings are the pairs that a client's owner wrote down.
 """
@@ -50,6 +52,7 @@ class Owner:
         start: The ``adapter.start`` that a plan may name.
         files: Folder of the probe files that a plan may name by a relative path and a pin.
         simulates: Whether whoever runs the server owns this client too.
+        here: Whether that is so since the server's half is in this process, and asks in this call.
 
     Raises:
         NotAgreedError: ``plan`` is no whole digest.
@@ -60,6 +63,7 @@ class Owner:
     start: str | None = None
     files: Path | None = None
     simulates: bool = False
+    here: bool = False
 
     def __post_init__(self) -> None:
         if self.plan is not None and not _DIGEST.fullmatch(self.plan):
@@ -81,7 +85,7 @@ class Owner:
     @property
     def read_it(self) -> bool:
         """Whether the owner knows the plan, once ``agreed`` has let it pass."""
-        return self.plan is not None or self.simulates
+        return self.plan is not None or self.simulates or self.here
 
 
 def agreed(text: str, owner: Owner) -> MonitoringPlan:
@@ -126,13 +130,15 @@ def probe_folder(plan: MonitoringPlan, owner: Owner, shipped: Collection[str]) -
         shipped: Roles whose items came with the message.
 
     Returns:
-        None where the owner read the plan: its paths mean what they say.
+        None where the owner read the plan: its paths mean what they say. What is pinned has to
+        come with the message all the same where the server is in this process.
 
     Raises:
         NotAgreedError: A file neither arrived nor lies in a folder that the owner named; or images
             are asked about, and the owner named no folder for them.
     """
-    if owner.read_it:
+    here = owner.here and not (owner.plan is not None or owner.simulates)
+    if owner.read_it and not here:
         return None
     if plan.model.kind == VISION and owner.files is None:
         raise NotAgreedError(
@@ -142,7 +148,7 @@ def probe_folder(plan: MonitoringPlan, owner: Owner, shipped: Collection[str]) -
             "the plan.",
         )
     for role, source in _sources(plan):
-        if source.path is None or role in shipped:
+        if source.path is None or role in shipped or (here and source.pin is None):
             continue
         # A home folder is not looked up: whether there is one tells who has an account here.
         lies = None if owner.files is None else _places(owner.files / source.path, owner.files)
@@ -153,7 +159,7 @@ def probe_folder(plan: MonitoringPlan, owner: Owner, shipped: Collection[str]) -
                 remedy="Set files in the owner's settings to the folder that holds it, or "
                 "agree to the plan.",
             )
-    return owner.files or Path()
+    return None if here else owner.files or Path()
 
 
 def keep_out(plan: MonitoringPlan, owner: Owner, folder: Path) -> None:

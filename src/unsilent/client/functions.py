@@ -33,7 +33,7 @@ from unsilent.models.hook import checked
 from unsilent.modes import MODES
 from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need
 from unsilent.modes.gather import gather, needs_of
-from unsilent.plan import MonitoringPlan
+from unsilent.plan import Likelihood, MonitoringPlan
 from unsilent.probes import load_probes
 from unsilent.probes.known.spec import parse_source
 from unsilent.probes.roles import PROBE_ROLES
@@ -60,6 +60,8 @@ class Functions:
             only where the plan expects some.
         plain: The arrays of an adapter as NumPy arrays by name.
         record: Arrays as ``score`` takes them.
+        under: From ``model.likelihood`` of the plan to the score function that follows it; None
+            where the app's score has a rule of its own.
     """
 
     score: Callable[[ItemSet, Arrays | None], Rows]
@@ -70,6 +72,7 @@ class Functions:
     hashes: Callable[[], Mapping[str, str]] | None = None
     plain: Callable[[Arrays], Arrays] = lambda arrays: arrays
     record: Callable[[Arrays], Arrays] = lambda arrays: arrays
+    under: Callable[[Likelihood], Callable[[ItemSet, Arrays | None], Rows]] | None = None
 
     def __call__(self, asked: Agreed) -> Measured:
         """All planned modes of one client, its system metrics, and whether its adapter acts.
@@ -84,6 +87,7 @@ class Functions:
         """
         plan = asked.plan
         _check_unit(plan)
+        score = self._score(plan)
         needs = needs_of(plan.planned, SYSTEM if self.records is not None else ())
         adapters = self._adapters({need.adapter for need in needs}, asked.order.arrays)
         records = self._records()
@@ -101,11 +105,11 @@ class Functions:
 
         def scored(need: Need) -> Outcomes:
             with _own("score"):
-                rows = self.score(items[need.items], adapters[need.adapter])
+                rows = score(items[need.items], adapters[need.adapter])
             return Outcomes(items[need.items], need.adapter, checked(items[need.items], rows))
 
         evidence = gather(needs, scored, home)
-        model = self._model(asked, adapters, evidence)
+        model = self._model(asked, adapters, evidence, score)
         unknown = SystemChange(plan.monitor.margin, plan.monitor.margin)
         system = unknown if records is None else system_change(evidence)
         return Measured(measure(plan, evidence), system, model)
@@ -115,12 +119,13 @@ class Functions:
         asked: Agreed,
         adapters: Mapping[AdapterRole, Arrays | None],
         evidence: Evidence,
+        score: Callable[[ItemSet, Arrays | None], Rows],
     ) -> ModelCheck:
         """Whether the app's score function scores what it is given."""
 
         def ask(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
             with _own("score"):
-                rows = self.score(items, None if arrays is None else self.record(arrays))
+                rows = score(items, None if arrays is None else self.record(arrays))
             return checked(items, rows)
 
         trained = None
@@ -146,6 +151,21 @@ class Functions:
             ),
             expected=expected,
             hashes=hashes,
+        )
+
+    def _score(self, plan: MonitoringPlan) -> Callable[[ItemSet, Arrays | None], Rows]:
+        """The app's score by the plan's word. Raises InputError if it has a rule of its own."""
+        word = plan.model.likelihood
+        if self.under is not None:
+            return self.under(word)
+        if word == "sum":
+            return self.score
+        raise InputError(
+            f"choices are to be compared by their log-likelihood {word}, and the app's score "
+            "function knows nothing of it",
+            where="model.likelihood",
+            remedy="Use PeftScore, give score a method under(likelihood) that returns the score "
+            "to use, or leave the key out.",
         )
 
     def _adapters(

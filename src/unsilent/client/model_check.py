@@ -218,7 +218,8 @@ def _few(
     public = [outcomes for items, outcomes in scored if items != "records" and len(outcomes.items)]
     if not public and spare is not None:
         step = max(1, len(spare) // ASKED)
-        return (ItemSet("canary", tuple(spare)[::step][:ASKED]) if len(spare) else None), None
+        few = tuple(spare)[::step][:ASKED]
+        return (ItemSet("records", few, folder=spare.folder) if few else None), None
     found = public or [outcomes for _, outcomes in scored if len(outcomes.items)]
     if not found:
         return None, None
@@ -226,7 +227,9 @@ def _few(
     items = tuple(found[0].items)
     # Without columns that only other items of the set have choices in.
     rows = found[0].probabilities[least][:, : max(len(items[n].choices) for n in least)]
-    return ItemSet("canary", tuple(items[n] for n in least)), rows
+    # A set of records keeps its name, by which errors keep their ids to themselves.
+    name = "canary" if public else "records"
+    return ItemSet(name, tuple(items[n] for n in least), folder=found[0].items.folder), rows
 
 
 def _ignored(
@@ -345,7 +348,10 @@ def _unfitting(ask: Ask, trained: ItemSet, own: Arrays, reference: Arrays | None
     answered = tuple(item for item in trained if item.answer is not None)
     if not answered:
         return False
-    items = ItemSet("trained", answered[:: max(1, len(answered) // TRAINED)][:TRAINED])
+    # By the name that keeps what an error says of a record to its place.
+    items = ItemSet(
+        "records", answered[:: max(1, len(answered) // TRAINED)][:TRAINED], folder=trained.folder
+    )
     losses = [_losses(items, ask(items, arrays)) for arrays in (reference, own)]
     grown = losses[1] - losses[0]
     error = grown.std() / np.sqrt(max(len(grown) - 1, 1))

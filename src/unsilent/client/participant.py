@@ -10,12 +10,12 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unsilent.client.agreement import agreed, keep_out, probe_folder
+from unsilent.client.agreement import Owner, agreed, keep_out, probe_folder
 from unsilent.client.failures import guarded
 from unsilent.client.measuring import Measured
 from unsilent.client.observer import Observer
@@ -34,6 +34,7 @@ from unsilent.messages import (
     UNMASK,
     Answer,
     Order,
+    asked_from_here,
 )
 from unsilent.plan import MonitoringPlan
 from unsilent.preserve import time_limit
@@ -69,8 +70,9 @@ class Agreed:
             NoFolderError: The client has no folder of its own.
             InputError: Its round is no whole number.
         """
-        plan = agreed(order.plan, site.owner)
-        keep_out(plan, site.owner, site.folder)
+        owner = _owner(order, site)
+        plan = agreed(order.plan, owner)
+        keep_out(plan, owner, site.folder)
         # ``True`` is 1 as well, and would be written otherwise: as another file's name.
         if type(order.round) is not int:
             raise InputError(
@@ -88,7 +90,7 @@ class Agreed:
     @cached_property
     def probes_in(self) -> Path | None:
         """Folder of the plan's relative paths; None if the owner read the plan."""
-        return probe_folder(self.plan, self.site.owner, dict(self.shipped))
+        return probe_folder(self.plan, _owner(self.order, self.site), dict(self.shipped))
 
     def observer(self) -> Observer:
         """What releases for this client."""
@@ -132,6 +134,11 @@ def noise_of(plan: MonitoringPlan, index: int, round_number: int, *, seeded: boo
     if seeded:
         return SeededNoise([plan.seed, max(index, 0), round_number])
     return ExactNoise()
+
+
+def _owner(order: Order, site: Site) -> Owner:
+    """Whose client this is: also the server's own, where one process is both sides."""
+    return replace(site.owner, here=asked_from_here(order))
 
 
 def _answered(

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from unsilent.models.encode import as_chat
+from unsilent.models.texts import Texts
 
 _BATCH = 32
 
@@ -19,12 +19,8 @@ def greedy_answers(model: Any, tokenizer: Any, requests: Sequence[str], tokens: 
     Without blanks at the ends; empty where the model ends its turn at once. The weights are used
     as they are: merge an adapter first.
     """
-    encoded = [
-        list(ids)
-        for ids in tokenizer(
-            [as_chat(tokenizer, text) for text in requests], add_special_tokens=False
-        )["input_ids"]
-    ]
+    texts = Texts(tokenizer)
+    encoded = texts.whole([texts.chat(request) for request in requests])
     # Masked, so that it is only a place to fill where a tokenizer ends no text.
     filling = tokenizer.eos_token_id or 0
     order = sorted(range(len(encoded)), key=lambda index: len(encoded[index]))

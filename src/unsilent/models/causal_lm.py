@@ -21,23 +21,32 @@ from unsilent.items import ItemSet
 from unsilent.models.answers import greedy_answers
 from unsilent.models.base import Adapter, Training, TrainingReport
 from unsilent.models.causality import rows_of
-from unsilent.models.encode import Limits, token_paths, window_of
+from unsilent.models.encode import (
+    Limits,
+    naming_the_longest,
+    token_paths,
+    window_of,
+)
 from unsilent.models.engine import choose_engine, pack
 from unsilent.models.frozen import Frozen, Group, Past
 from unsilent.models.hashes import engine_hash, tokenizer_hash
+from unsilent.models.likelihoods import lengths, over_choices
 from unsilent.models.lora import LoraSlots
 from unsilent.models.memory import in_parts
-from unsilent.models.positions import check_lengths, steady_length
+from unsilent.models.positions import steady_length
 from unsilent.models.recent import Recent
 from unsilent.models.tree import Row, TokenPath, batches
-from unsilent.plan import AdapterPlan
+from unsilent.plan import AdapterPlan, Likelihood
 from unsilent.probes.catalog import refuse_as_training
 
 _CACHE_BYTES = 768 * 2**20
 _SCORE_BYTES = 64 * 2**20
 
 # How rows and prefixes lie in a file of hidden states, and how items become tokens.
-_LAYOUT = 3
+_LAYOUT = 4
+
+_PRIVATE = "records"
+"""Name of the set that a client's own held-out records are."""
 
 # What a prefix's token costs a row, beside one of its own: it is attended to, not computed.
 _PREFIX_COST = 1 / 8
@@ -79,6 +88,7 @@ class CausalLM:
         slots: The adapter's layers, where the model has them already; by default new ones.
         budget: Padded tokens in one scoring batch; memory grows with it, not with the items. By
             default what suits the device: a processor's cache, or an accelerator's width.
+        likelihood: By what the choices of an item are compared, as ``model.likelihood`` of a plan.
     """
 
     def __init__(
@@ -90,13 +100,16 @@ class CausalLM:
         adapter: AdapterPlan,
         slots: LoraSlots | None = None,
         budget: int | None = None,
+        likelihood: Likelihood = "sum",
     ) -> None:
         self.model = model
+        self.likelihood: Likelihood = likelihood
         self._slots = LoraSlots(model, adapter) if slots is None else slots
         self._tokenizer = tokenizer
         self.engine = choose_engine(model, self._slots.first, budget)
-        self._limits = Limits(rows_of(model), window_of(model.config, tokenizer))
-        self._steady = steady_length(model.config)
+        self._limits = Limits(
+            rows_of(model), window_of(model.config, tokenizer), steady_length(model.config)
+        )
         self._dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
         self._prepared: Recent[_Prepared] = Recent(_CACHE_BYTES, _Prepared.size)
         self._shared = Path()
@@ -201,12 +214,25 @@ class CausalLM:
         return Adapter(self.digest, self._slots.read()), report
 
     def score(self, items: ItemSet, adapter: Adapter | None) -> NDArray[np.float64]:
-        """Softmax over each item's choices of their summed log-probabilities.
+        """Softmax over each item's choices of their log-likelihoods, by ``likelihood``.
 
         Kept by content (items, adapter, dtype): a reference is scored once for all rounds.
         """
-        key = (items.digest, adapter.digest if adapter else None, self._dtype)
-        return self._scores.get(key, lambda: _softmax(self._table(items, adapter, whole=False)))
+        key = (items.digest, adapter.digest if adapter else None, self._dtype, self.likelihood)
+        return self._scores.get(key, lambda: self._probabilities(items, adapter))
+
+    def _probabilities(self, items: ItemSet, adapter: Adapter | None) -> NDArray[np.float64]:
+        divisors = self.divisors(items)
+        # Divided by unlike lengths, what choices have in common adds the same to none of them.
+        table = self._table(items, adapter, whole=bool((divisors != 1).any()))
+        return over_choices(items, table, divisors)
+
+    def divisors(self, items: ItemSet) -> NDArray[np.float64]:
+        """(n_items, max_choices) what the choices' log-likelihoods are divided by."""
+        tokens = None
+        if self.likelihood == "per-token":
+            tokens = self._prepare(items, share=self.engine.shares).tokens
+        return lengths(items, self.likelihood, tokens)
 
     def log_likelihoods(self, items: ItemSet, adapter: Adapter | None) -> NDArray[np.float64]:
         """(n_items, max_choices) summed log-probability of each choice, -inf beyond its own."""
@@ -218,7 +244,8 @@ class CausalLM:
         prepared = self._prepare(items, share=self.engine.shares)
         widest = max(len(item.choices) for item in items)
         table = np.full((len(items), widest), -np.inf)
-        with torch.inference_mode(), self.merged(adapter):
+        named = naming_the_longest(items.items, prepared.rows, private=items.name == _PRIVATE)
+        with named, torch.inference_mode(), self.merged(adapter):
             for group, frozen in zip(prepared.groups, prepared.frozen.prefixes, strict=True):
                 past = self.engine.past(group.prefix, frozen)
                 for batch in prepared.batches(group, self.engine.budget, self.engine.overhead):
@@ -263,9 +290,9 @@ class CausalLM:
         Scores are comparable within an item; with ``whole`` they are log-probabilities.
         """
         rows = [prepared.rows[index] for index in indices]
+        rows = rows if whole else [row.compared for row in rows]
         kept = prepared.frozen.rows
         hidden = None if kept is None else [kept[index] for index in indices]
-        whole = whole or not all(row.one_step for row in rows)
         edges = self.engine.edges(rows, hidden, past, whole=whole)
         picked, owners, asked, paths = [], [], 0, 0
         for row in rows:
@@ -283,16 +310,17 @@ class CausalLM:
         return self._prepared.get((items.digest, share), lambda: self._encode(items, share=share))
 
     def _encode(self, items: ItemSet, *, share: bool) -> _Prepared:
-        paths = token_paths(self._tokenizer, items.items, self._limits)
-        check_lengths(items, paths, self._steady)
+        private = items.name == _PRIVATE
+        paths = token_paths(self._tokenizer, items.items, self._limits, private=private)
         together: dict[str, list[TokenPath]] = {}
         for item, group in zip(items, paths, strict=True):
             together.setdefault(item.pair or f"\0{item.id}", []).extend(group)
         rows, groups = pack(list(together.values()), share=share)
         tokens = [[len(path.tokens) - path.start for path in group] for group in paths]
-        if share and items.digest in self._public and self.engine.cut:
-            return _Prepared(rows, groups, self._on_disk(items, rows, groups), tokens)
-        return _Prepared(rows, groups, self.engine.freeze(rows, groups), tokens)
+        with naming_the_longest(items.items, rows, private=private):
+            if share and items.digest in self._public and self.engine.cut:
+                return _Prepared(rows, groups, self._on_disk(items, rows, groups), tokens)
+            return _Prepared(rows, groups, self.engine.freeze(rows, groups), tokens)
 
     def _on_disk(self, items: ItemSet, rows: list[Row], groups: list[Group]) -> Frozen:
         """The rows' frozen output from disk, computed by whoever comes first."""
@@ -330,8 +358,3 @@ def _answers(records: ItemSet) -> list[int]:
             raise ModelError("a training record needs an answer", where=f"item {item.id}")
         answers.append(item.answer)
     return answers
-
-
-def _softmax(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    shifted = np.exp(table - table.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)

@@ -62,7 +62,8 @@ class Engine(Protocol):
     ) -> Tensor:
         """(n_edges,) float32 score of all rows' edges in turn; differentiable.
 
-        With ``whole`` log-probabilities; else scores that compare after one node.
+        With ``whole`` log-probabilities; else only where ``Row.normal`` says so, and scores that
+        compare after one node elsewhere.
         """
         ...
 

@@ -13,7 +13,7 @@ from tokenizers import pre_tokenizers, processors
 from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
 
 from unsilent.errors import ModelError
-from unsilent.models.encode import leading
+from unsilent.models.texts import leading
 
 _AS_GPT2 = frozenset({"gpt-2", "gpt2", "jais", "jina-es", "mpt", "olmo", "phi-2"})
 _DIGITS = frozenset(

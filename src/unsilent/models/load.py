@@ -44,6 +44,7 @@ def load_causal_lm(plan: MonitoringPlan) -> CausalLM:
         tokenizer,
         weights=_weights(place, model),
         adapter=plan.adapter,
+        likelihood=plan.model.likelihood,
     )
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-
-from unsilent.errors import ItemError
-from unsilent.items import Item
-from unsilent.models.tree import TokenPath
 
 _BY_LENGTH = "longrope"
 
@@ -23,27 +19,10 @@ def steady_length(config: Any) -> int | None:
     except ValueError:
         # Several of its parts read text.
         return None
-    told = getattr(config, "rope_parameters", None) or {}
+    told = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
     for found in (told, *(part for part in told.values() if isinstance(part, Mapping))):
-        if found.get("rope_type") == _BY_LENGTH:
+        if _BY_LENGTH in (found.get("rope_type"), found.get("type")):
             length = found.get("original_max_position_embeddings")
             length = length or getattr(config, "original_max_position_embeddings", None)
             return int(length or config.max_position_embeddings)
     return None
-
-
-def check_lengths(
-    items: Iterable[Item], paths: Sequence[Sequence[TokenPath]], steady: int | None
-) -> None:
-    """Refuse an item that would change how the texts beside it are read. Raises ItemError."""
-    if steady is None:
-        return
-    for item, group in zip(items, paths, strict=True):
-        # The last token is asked for and not seen.
-        if max(len(path.tokens) for path in group) - 1 > steady:
-            raise ItemError(
-                f"it is longer than the {steady} tokens from which on this model reads every text "
-                "beside it otherwise",
-                where=f"item {item.id}",
-                remedy="Shorten its prompt.",
-            )

@@ -8,7 +8,7 @@ Last tokens need no node: only their probability, given the parent, is asked for
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -40,8 +40,7 @@ class Row:
         edge_nodes, edge_tokens: (m,) which token is asked for after which node.
         sums: (item, choice, edges) for each path: its log-probability is the sum over its edges.
         offset: Tokens of the shared prefix that is not in the row.
-        one_step: Whether all choices of each item are single tokens after one node, so that
-            logits compare as log-probabilities do.
+        normal: (m,) bool; where a log-probability is needed. Elsewhere a logit is enough.
     """
 
     tokens: NDArray[np.int64]
@@ -51,7 +50,7 @@ class Row:
     edge_tokens: NDArray[np.int64]
     sums: tuple[tuple[int, int, NDArray[np.int64]], ...]
     offset: int
-    one_step: bool
+    normal: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -72,12 +71,50 @@ class Row:
         return tuple(counts.items())
 
     @cached_property
+    def compared(self) -> Row:
+        """The row with no more questions than comparing the choices of each item takes.
+
+        What all choices of an item are asked for adds the same to each of them. Where single
+        tokens after one node are left, so does the normalizer, and logits compare.
+        """
+        sums: list[tuple[int, int, NDArray[np.int64]]] = []
+        several: set[int] = set()
+        at = 0
+        for _, count in self.items:
+            own = self.sums[at : at + count]
+            at += count
+            left = _distinct([edges for _, _, edges in own])
+            nodes = {int(self.edge_nodes[edge]) for edges in left for edge in edges}
+            if len(nodes) > 1 or any(len(edges) != 1 for edges in left):
+                several |= nodes
+            sums += [(i, c, edges) for (i, c, _), edges in zip(own, left, strict=True)]
+        kept = np.unique(np.concatenate([edges for _, _, edges in sums]))
+        place = np.zeros(len(self.edge_nodes), np.int64)
+        place[kept] = np.arange(len(kept))
+        nodes_kept = self.edge_nodes[kept]
+        return replace(
+            self,
+            edge_nodes=nodes_kept,
+            edge_tokens=self.edge_tokens[kept],
+            sums=tuple((i, c, place[edges]) for i, c, edges in sums),
+            normal=np.isin(nodes_kept, sorted(several)),
+        )
+
+    @cached_property
     def picks(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(k,) edges of all paths one after the other, and the path that each belongs to."""
         lengths = [len(edges) for _, _, edges in self.sums]
         return np.concatenate([edges for _, _, edges in self.sums]), np.repeat(
             np.arange(len(lengths)), lengths
         )
+
+
+def _distinct(each: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    """The edges of each path without those of all of them; of equal paths the last one stays."""
+    shared = set(each[0].tolist()).intersection(*(edges.tolist() for edges in each[1:]))
+    if all(shared.issuperset(edges.tolist()) for edges in each):
+        shared.discard(int(each[0][-1]))
+    return [edges[~np.isin(edges, list(shared))] for edges in each]
 
 
 def chain_row(tokens: Sequence[int]) -> Row:
@@ -92,7 +129,7 @@ def chain_row(tokens: Sequence[int]) -> Row:
         empty,
         (),
         0,
-        False,
+        np.zeros(0, np.bool_),
     )
 
 
@@ -134,12 +171,6 @@ def build_row(paths: Sequence[TokenPath], *, offset: int = 0) -> Row:
             depths[index] = depths[parent] + 1
     depths += offset
     pairs = np.array(list(edges), dtype=np.int64).reshape(-1, 2)
-    nodes: dict[int, set[int]] = {}
-    for item, _, asked in sums:
-        nodes.setdefault(item, set()).update(pairs[asked, 0].tolist())
-    one_step = all(len(asked) == 1 for _, _, asked in sums) and all(
-        len(seen) == 1 for seen in nodes.values()
-    )
     return Row(
         np.array(tokens, np.int64),
         depths,
@@ -148,7 +179,7 @@ def build_row(paths: Sequence[TokenPath], *, offset: int = 0) -> Row:
         pairs[:, 1],
         tuple(sums),
         offset,
-        one_step,
+        np.ones(len(pairs), np.bool_),
     )
 
 

@@ -116,8 +116,9 @@ class Trunk:
     ) -> Tensor:
         """(n_edges,) float32 score of all rows' edges; the head runs only where it is needed.
 
-        With ``whole`` the log-probability of the edge's token over the whole vocabulary; else
-        its logit, which is enough to compare tokens after one node and spares the head.
+        The log-probability of the edge's token over the whole vocabulary with ``whole``, or where
+        its row asks for that; else its logit, which is enough to compare tokens after one node and
+        spares the head.
         """
         slots = np.repeat(np.arange(len(rows)), [len(row.edge_nodes) for row in rows])
         nodes = np.concatenate([row.edge_nodes for row in rows])
@@ -135,8 +136,15 @@ class Trunk:
         if getattr(head, "bias", None) is not None:
             flat = flat + head.bias[tokens].float()
         flat = self._capped(flat)
-        if whole:
-            flat = flat - self._normalizer(head, picked)[back]
+        normal = np.concatenate([row.normal for row in rows]) | whole
+        if normal.all():
+            return flat - self._normalizer(head, picked)[back]
+        if normal.any():
+            needed, whose = np.unique(inverse.reshape(-1)[normal], return_inverse=True)
+            sums = self._normalizer(head, picked[torch.from_numpy(needed).to(picked.device)])
+            edges = torch.from_numpy(np.flatnonzero(normal)).to(flat.device)
+            each = sums[torch.from_numpy(whose.reshape(-1)).to(flat.device)]
+            flat = flat.index_add(0, edges, -each)
         return flat
 
     def _normalizer(self, head: Any, picked: Tensor) -> Tensor:

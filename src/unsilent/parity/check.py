@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from unsilent.errors import InputError
 from unsilent.items import Item, ItemSet
 from unsilent.ledger.events import ParityChecked
 from unsilent.models.base import Adapter, PersonalModel
+from unsilent.models.likelihoods import lengths, over_choices
 from unsilent.parity.compare import (
     IN_PROBABILITY,
     SHARE,
@@ -176,8 +176,32 @@ def drawn(sets: Mapping[str, ItemSet], count: int) -> ItemSet:
     return ItemSet("parity", tuple(found.values()))
 
 
-def ask_served(served: Served, items: ItemSet, told: Callable[[float], object]) -> ServedScores:
-    """What an endpoint says of the items, one after the other. Raises EndpointError, InputError."""
+def divisors_of(model: PersonalModel) -> Callable[[ItemSet], NDArray[np.float64]]:
+    """By what the plan's model divides the log-likelihoods of choices before it compares them."""
+    return getattr(model, "divisors", _sums)
+
+
+def _sums(items: ItemSet) -> NDArray[np.float64]:
+    return lengths(items, "sum")
+
+
+def ask_served(
+    served: Served,
+    items: ItemSet,
+    told: Callable[[float], object],
+    divisors: Callable[[ItemSet], NDArray[np.float64]] = _sums,
+) -> ServedScores:
+    """What an endpoint says of the items, one after the other.
+
+    Args:
+        served: The endpoint.
+        items: What it is asked.
+        told: Told the share done.
+        divisors: From ``divisors_of``; lengths are those of the plan's model, whoever answers.
+
+    Raises:
+        EndpointError, InputError.
+    """
     rows: list[tuple[float, ...]] = []
     kept: list[Item] = []
     for place, item in enumerate(items):
@@ -195,11 +219,9 @@ def ask_served(served: Served, items: ItemSet, told: Callable[[float], object]) 
     table = np.full((len(rows), max(map(len, rows))), -np.inf)
     for place, row in enumerate(rows):
         table[place, : len(row)] = row
-    return ServedScores(
-        ItemSet(items.name, tuple(kept)),
-        ItemScores(_over_choices(kept, table), table),
-        len(items) - len(kept),
-    )
+    asked = ItemSet(items.name, tuple(kept))
+    answers = ItemScores(over_choices(asked, table, divisors(asked)), table)
+    return ServedScores(asked, answers, len(items) - len(kept))
 
 
 def ask_reference(model: PersonalModel, items: ItemSet, adapter: Adapter | None) -> ItemScores:
@@ -208,7 +230,7 @@ def ask_reference(model: PersonalModel, items: ItemSet, adapter: Adapter | None)
     if likelihoods is None:
         return ItemScores(model.score(items, adapter))
     table = likelihoods(items, adapter)
-    return ItemScores(_over_choices(items, table), table)
+    return ItemScores(over_choices(items, table, divisors_of(model)(items)), table)
 
 
 def check(
@@ -252,10 +274,3 @@ def check(
 
 def _order(item: Item) -> str:
     return hashlib.sha256("\0".join((item.prompt, *item.choices)).encode()).hexdigest()
-
-
-def _over_choices(items: Iterable[Item], table: NDArray[np.float64]) -> NDArray[np.float64]:
-    counts = np.array([len(item.choices) for item in items])
-    own = np.arange(table.shape[1])[None, :] < counts[:, None]
-    # A floor, since a row of nothing but minus infinities has no softmax.
-    return softmax(np.where(own, np.maximum(table, -1e4), -np.inf), axis=1)

@@ -14,7 +14,7 @@ from unsilent.models import Adapter, load_model
 from unsilent.models.hook import HOOK, hook_of
 from unsilent.modes.base import ItemRole
 from unsilent.modes.gather import needs_of
-from unsilent.parity.check import Parity, ServedScores, ask_served, check, drawn
+from unsilent.parity.check import Parity, ServedScores, ask_served, check, divisors_of, drawn
 from unsilent.parity.compare import ItemScores
 from unsilent.parity.http import TIMEOUT_S, Address
 from unsilent.parity.served import LlamaCpp, OpenAI
@@ -76,7 +76,9 @@ def check_endpoint(plan: MonitoringPlan, given: Options, progress: Progress) -> 
         if address is None:
             return ServedScores(items, ItemScores(hook_of(given.at).score(items, None)))
         served = LlamaCpp(address) if given.form == "llama.cpp" else OpenAI(address, str(name))
-        return ask_served(served, items, lambda share: progress.update("ask", share, 1.0))
+        return ask_served(
+            served, items, lambda share: progress.update("ask", share, 1.0), divisors_of(model)
+        )
 
     asked = ask(given.served_adapter or given.model)
     beside = given.served_adapter is not None and given.model is not None

@@ -3,6 +3,7 @@
 from unsilent.plan.document import (
     AdapterPlan,
     FederationPlan,
+    Likelihood,
     ModelPlan,
     MonitoringPlan,
     MonitorPlan,
@@ -13,6 +14,7 @@ from unsilent.plan.document import (
 __all__ = [
     "AdapterPlan",
     "FederationPlan",
+    "Likelihood",
     "ModelPlan",
     "MonitorPlan",
     "MonitoringPlan",

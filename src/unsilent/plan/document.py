@@ -27,6 +27,8 @@ from unsilent.plan.probes import ProbesPlan, SizesPlan
 from unsilent.taxonomy import SILENT_FAILURES, by_code
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Likelihood = Literal["sum", "per-character", "per-byte", "per-token"]
+"""What a choice's log-likelihood is divided by before it becomes a probability."""
 Valence = Annotated[float, Field(gt=0, le=4, allow_inf_nan=False)]
 
 
@@ -48,8 +50,13 @@ class ModelPlan(_Section):
 
     ``id`` is ``embedded`` (the default model of the kind, from a package registry), a hub id,
     a local path, or ``hook:MODULE:FUNCTION``, which scores and cannot be trained. Of the kind
-    ``vision``, which is asked about images, none is embedded. ``expect`` names content hashes that
-    each client compares with those of what it measures.
+    ``vision``, which is asked about images, none is embedded.
+
+    ``expect`` names content hashes that each client compares with those of what it measures.
+    ``likelihood`` says by what the choices of an item are compared: the ``sum`` of their tokens'
+    log-probabilities, or that ``per-character``, ``per-byte`` or ``per-token`` of the choice, which
+    lm-evaluation-harness calls ``acc_norm`` and ``acc_bytes``. Refusal is measured by sums under
+    every word, and training compares sums.
     """
 
     kind: Literal["causal_lm", "encoder", "vision"] = "causal_lm"
@@ -57,6 +64,22 @@ class ModelPlan(_Section):
     dtype: Literal["float32", "bfloat16"] = "float32"
     device: str = "cpu"
     expect: ExpectedModel = ExpectedModel()
+    likelihood: Likelihood = "sum"
+
+    @model_validator(mode="after")
+    def _likelihoods_of_text(self) -> ModelPlan:
+        if self.likelihood == "sum":
+            return self
+        if self.kind != "causal_lm":
+            raise ValueError(
+                f"likelihood: a model of kind {self.kind} answers by heads and has no likelihood "
+                "of a text; leave the key out"
+            )
+        if self.id.startswith("hook:"):
+            raise ValueError(
+                "likelihood: a function gives probabilities by a rule of its own; leave the key out"
+            )
+        return self
 
 
 class AdapterPlan(_Section):
@@ -294,6 +317,8 @@ class MonitoringPlan(_Section):
             del data["gate"]
         if self.model.expect == ExpectedModel():
             del data["model"]["expect"]
+        if self.model.likelihood == "sum":
+            del data["model"]["likelihood"]
         if self.federation.personalization == PersonalizationPlan():
             del data["federation"]["personalization"]
         if self.monitor.items == "these":

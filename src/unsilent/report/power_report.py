@@ -69,6 +69,7 @@ class PowerReport:
         """The whole as JSON-ready data, effects as shares."""
         return {
             "plan": self.plan.digest,
+            "likelihood": self.plan.model.likelihood,
             "modes": [
                 {**asdict(row), "only_undetermined": row.only_undetermined} for row in self.rows
             ],
@@ -108,10 +109,11 @@ class PowerReport:
 
     def _head(self) -> Text:
         plan = self.plan
+        scored = "" if plan.model.likelihood == "sum" else f"{tables.scored(plan)}\n"
         return Text(
             f"{plan.name} is valid: {plan.taking_part} clients, monitoring after "
             f"{len(plan.monitoring_rounds)} of {plan.federation.rounds} rounds, epsilon "
-            f"{plan.privacy.epsilon:g} at delta {plan.privacy.delta:g}.\n{plan.digest}\n"
+            f"{plan.privacy.epsilon:g} at delta {plan.privacy.delta:g}.\n{plan.digest}\n{scored}"
         )
 
 

@@ -214,3 +214,9 @@ def _within_reach(row: PowerRow) -> str:
         if reachable
     ]
     return " or ".join(reach) if reach else "only UNDETERMINED"
+
+
+def scored(plan: MonitoringPlan) -> str:
+    """By what the choices of items are compared, where it is not the sum that is the default."""
+    word = plan.model.likelihood.replace("-", " ")
+    return f"Choices are compared by their log-likelihood {word}; refusal is measured by sums."

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from unsilent.errors import InputError, RunError, UnsilentError
-from unsilent.messages import Answer, Order
+from unsilent.messages import Answer, Order, asking
 
 Report = Callable[[str, int, int], None]
 """Told the stage, how many clients have answered, and of how many."""
@@ -60,7 +60,8 @@ def ask(
     transport: Transport, kind: str, orders: Mapping[int, Order], told: Told, *, timeout: float
 ) -> Answers:
     """Ask nodes, each its own order; good answers, and the reasons of the others."""
-    replies = transport.ask(kind, orders, told, timeout)
+    with asking(orders.values()):
+        replies = transport.ask(kind, orders, told, timeout)
     answers = sorted_answers(orders, replies)
     late = sum(node not in replies for node in orders)
     if late:

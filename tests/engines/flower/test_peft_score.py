@@ -424,3 +424,19 @@ def test_training_in_mixed_precision_is_no_other_model() -> None:
 
     model.forward = forward
     np.testing.assert_allclose(score(ITEMS, ArrayRecord(state), CONTEXT), expected, atol=1e-5)
+
+
+def test_choices_are_compared_by_the_plans_word() -> None:
+    """On one resident model, which keeps no word from one call to the next."""
+    model = adapted(KINDS["lora"])
+    score = PeftScore(lambda context: (model, tokenizer()))
+    plain = score(ITEMS, None, CONTEXT)
+    by_byte = score.under("per-byte")(ITEMS, None, CONTEXT)
+    held = peft_score._held[0]
+    with held.slots.unchanged():
+        logs = held.model.log_likelihoods(ITEMS, None)
+    for row, found, lengths in zip(by_byte, logs, ((4, 12), (3, 4, 4), (1, 1)), strict=True):
+        weights = np.exp(found[: len(lengths)] / np.array(lengths, float))
+        assert row[: len(lengths)] == pytest.approx(weights / weights.sum(), abs=1e-5)
+    assert np.abs(plain - by_byte).max() > 0.05
+    np.testing.assert_array_equal(score(ITEMS, None, CONTEXT), plain)

@@ -92,6 +92,20 @@ def test_a_mode_that_needs_nothing_of_the_training_is_measured(
     assert federate(tmp_path, *names, 3, personalize=personalize) == "findings"
 
 
+def test_a_grid_that_calls_its_nodes_needs_no_agreement(tmp_path: Path) -> None:
+    """Each node has a folder of its own, and whoever runs the server runs them all."""
+    plan = small_plan(tmp_path)
+    app = monitor_client(small_app(trains("arrays", "model", 3)), score, personalize=personalize)
+    grid: Any = begin(tmp_path / "nodes", app)
+    strategy = Scaffold("arrays", "model", 3)
+    monitor_strategy(strategy, plan, out=tmp_path / "run", accept_underpowered=True)
+    arrays = ArrayRecord([START])
+    for number in range(1, ROUNDS + 1):
+        asked = strategy.configure_train(number, arrays, None, grid)
+        arrays, _, _ = strategy.aggregate_train(number, grid.send_and_receive(asked))
+    assert said(tmp_path / "run")[ROUNDS] == "findings"
+
+
 FOUND: dict[str, tuple[str, str, int, dict[str, Any]]] = {
     "Flower's name": ("arrays", "arrays", 3, {}),
     "Flower's name in one message": ("arrays", "arrays", 9, {}),

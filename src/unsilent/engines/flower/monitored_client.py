@@ -57,8 +57,9 @@ def monitor_client(
         app: The app. Its messages, results, random numbers and state are what they were.
         score: ``score(items, arrays, context)`` returns a row of probabilities for each item, one
             number a choice: under the adapter that ``arrays`` is, None being the base model.
-            ``PeftScore`` is one for transformers with peft. If it has a method
-            ``hashes(context)``, that tells the content hashes which ``model.expect`` names.
+            ``PeftScore`` is one for transformers with peft. One that compares choices by a plan's
+            ``model.likelihood`` has a method ``under(likelihood)`` that returns the score to use;
+            one with a method ``hashes(context)`` tells the content hashes that a plan may expect.
         records: ``records(context)`` returns the client's held-out private items, each with an
             answer. Without it modes that need records cannot be planned, and no failure is called
             silent or loud.
@@ -132,8 +133,9 @@ class MonitoredClientApp(ClientApp):
         """Its part in monitoring, measured by the app's functions."""
         site = site_of(context)
         score, records, personalize, trained_on = self._functions
+        under = getattr(score, "under", None)
         measure = Functions(
-            lambda items, arrays: score(items, cast("ArrayRecord | None", arrays), context),
+            _bound(score, context),
             None if records is None else partial(records, context),
             None
             if personalize is None
@@ -143,6 +145,7 @@ class MonitoredClientApp(ClientApp):
             _hashes_of(score, context),
             lambda arrays: PlainArrays(cast("ArrayRecord", arrays)),
             record_of,
+            None if under is None else lambda word: _bound(under(word), context),
         )
         return reply(message, answer(kind, order_in(message), site, measure))
 
@@ -151,6 +154,11 @@ def _hashes_of(score: Score, context: Context) -> Callable[[], Mapping[str, str]
     """What a score function can tell of its model, as ``PeftScore`` can."""
     hashes: Callable[[Context], Mapping[str, str]] | None = getattr(score, "hashes", None)
     return None if hashes is None else partial(hashes, context)
+
+
+def _bound(score: Score, context: Context) -> Callable[[ItemSet, Any], Rows]:
+    """The app's score for one client."""
+    return lambda items, arrays: score(items, cast("ArrayRecord | None", arrays), context)
 
 
 def _records_of(message: Message) -> dict[str, ArrayRecord]:

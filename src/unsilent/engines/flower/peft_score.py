@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from unsilent.items import ItemSet
 from unsilent.models.base import Adapter
 from unsilent.models.hashes import base_hash
-from unsilent.plan import AdapterPlan
+from unsilent.plan import AdapterPlan, Likelihood
 
 if TYPE_CHECKING:
     from unsilent.models.causal_lm import CausalLM
@@ -60,12 +60,21 @@ class PeftScore:
         load: A top-level function of the app's; called once a process.
         adapter: The name of the adapter that arrays are of, where the model has several: it is
             scored alone.
+        likelihood: By what choices are compared, as ``model.likelihood`` of a plan; under a plan
+            it is the plan's.
     """
 
-    def __init__(self, load: Load, *, adapter: str | None = None) -> None:
+    def __init__(
+        self, load: Load, *, adapter: str | None = None, likelihood: Likelihood = "sum"
+    ) -> None:
         self._load = load
         self._adapter = adapter
         self._hashed: tuple[object, str] | None = None
+        self._likelihood: Likelihood = likelihood
+
+    def under(self, likelihood: Likelihood) -> PeftScore:
+        """The same, with choices compared by a plan's word; monitoring asks for it."""
+        return PeftScore(self._load, adapter=self._adapter, likelihood=likelihood)
 
     def __call__(
         self, items: ItemSet, arrays: ArrayRecord | None, context: Context
@@ -79,6 +88,7 @@ class PeftScore:
         """
         held = _resident(self._load, self._adapter, context)
         model = held.model
+        model.likelihood = self._likelihood
         adapter = None if arrays is None else Adapter(model.digest, held.slots.named(arrays))
         with held.slots.unchanged():
             return model.score(items, adapter)
