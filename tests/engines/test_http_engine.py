@@ -44,7 +44,7 @@ plan = parse_plan({
 })
 
 def score(items, arrays):
-    lean = 0.5 if arrays is None else 0.5 + float(np.mean(arrays["lean"])) / 10
+    lean = 0.5 if arrays is None else 0.5 + float(np.mean(arrays["lean"])) / 12
     return [[1 - lean, lean] for _ in items]
 
 clients = []
@@ -83,10 +83,10 @@ def test_twelve_clients_get_masked_findings_without_flower(tmp_path: Path) -> No
     said, findings = run(tmp_path)
     found = findings[0]
     assert said == {"last": [4.0, 4.0, 4.0], "loaded": []}
-    # Two rounds add 2 each and the client's own step 1: its lead grows by all of 5 / 10, twice.
+    # Two rounds add 2 each and the client's own step 1: its lead grows by 5 / 12, twice.
     assert found["code"] == "SF-1"
     assert found["verdict"] == "failure"
-    assert found["effect"] == pytest.approx(1.0, abs=0.1)
+    assert found["effect"] == pytest.approx(5 / 6, abs=0.1)
     assert list((tmp_path / "run").glob("secure-sum-*.bin"))
 
 

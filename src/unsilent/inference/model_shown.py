@@ -48,7 +48,8 @@ class ModelShown:
                 (self.unshown, NOT_SHOWN, "each finds what to look at by unsilent local"),
                 (self.differing, DIFFERENT, "see model.expect in the plan"),
             )
-            if share > max(_SEEN * self.sd, _LEAST)
+            # Whatever the noise: such a share decides.
+            if share > min(max(_SEEN * self.sd, _LEAST), MOST)
         ]
         return "; ".join(said) or None
 

@@ -70,7 +70,7 @@ def small_app(
 
 def score(items: ItemSet, arrays: ArrayRecord | None, context: Context) -> list[list[float]]:
     """The surer, the larger the array."""
-    shift = 0.0 if arrays is None else float(np.tanh(arrays.to_numpy_ndarrays()[0]).mean())
+    shift = 0.0 if arrays is None else float(np.tanh(arrays.to_numpy_ndarrays()[0] / 4).mean())
     rows = [np.linspace(1.0 - 0.3 * shift, 1.0 + 0.3 * shift, len(item.choices)) for item in items]
     return [(row / row.sum()).tolist() for row in rows]
 

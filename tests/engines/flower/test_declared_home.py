@@ -81,5 +81,5 @@ def test_a_client_is_measured_away_from_the_home_that_it_declared(tmp_path, conf
     )
     order = Order(json.dumps(plan.to_json()), "", 1, arrays={"adapter": {}})
     site = site_of(context(store=str(tmp_path / "own"), plan=plan.digest, **config))
-    statistics, _ = functions(Agreed.to(order, site))
+    statistics = functions(Agreed.to(order, site)).statistics
     assert [round(each.value, 6) for each in statistics] == [lost]

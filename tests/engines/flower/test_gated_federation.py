@@ -12,6 +12,7 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from tests.engines.flower import wire as messages
 from tests.engines.flower.wire import NAME, OBSERVE, PROMOTE, START
+from unsilent.client.model_check import ModelCheck
 from unsilent.client.observer import Observer, SystemChange
 from unsilent.engines.flower.server import federate
 from unsilent.ledger import Ledger
@@ -96,7 +97,7 @@ class Nodes:
         if kind == OBSERVE:
             observer = Observer(self.plan, f"{node}", folder, noise=SeededNoise([node, number]))
             statistics = [Statistic("SF-1", self.effects[number - 1], -2.0, 2.0, 0.01, 400)]
-            release = observer.release(number, statistics, SystemChange(0.0, 0.0))
+            release = observer.release(number, statistics, SystemChange(0.0, 0.0), ModelCheck(0.0))
             return messages.answer(request, {"body": release.to_bytes()})
         given = messages.adapter_of(request.content, BASE)
         if kind == PROMOTE:

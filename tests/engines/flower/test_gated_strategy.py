@@ -61,7 +61,9 @@ def app() -> ClientApp:
 
     def score(items: ItemSet, arrays: ArrayRecord | None, context: Context) -> list[list[float]]:
         value = 0.0 if arrays is None else float(arrays.to_numpy_ndarrays()[0][0])
-        return [[0.01, 0.99] if value >= 2 else [0.5, 0.5] for _ in items]
+        # Every change of the arrays is seen, be it little.
+        sure = (0.99 if value >= 2 else 0.5) - value / 1000
+        return [[1 - sure, sure] for _ in items]
 
     return monitor_client(made, score)
 

@@ -14,6 +14,7 @@ from flwr.supercore.task_identity import TaskIdentity
 from tests.engines.flower import wire as messages
 from tests.engines.flower.wire import NAME, OBSERVE, START
 from unsilent.client.limit import Limit, LimitFile
+from unsilent.client.model_check import ModelCheck
 from unsilent.client.observer import Observer, SystemChange
 from unsilent.engines.flower.server import federate
 from unsilent.findings import validate
@@ -90,7 +91,7 @@ class Nodes:
         folder = self.folder / str(node)
         observer = Observer(self.plan, f"{node}", folder, noise=SeededNoise([node, number]))
         statistics = [Statistic("SF-1", 0.05, -2.0, 2.0, 0.02, 40)]
-        release = observer.release(number, statistics, SystemChange(0.0, 0.0))
+        release = observer.release(number, statistics, SystemChange(0.0, 0.0), ModelCheck(0.0))
         return messages.answer(request, {"body": release.to_bytes()})
 
 
