@@ -67,8 +67,8 @@ as well. Their squares add up to less than 1, which leaves room for any client."
 _BOX_WEIGHT = 0.35
 """Without a joint clip no client makes room for it, so that it costs noise."""
 _MODEL_WEIGHT = 0.4
-"""A client that could show its model has 0 there, so that the weight takes no room from it. One that
-could not has its numbers shrunk by it, which a failure is still to be seen in."""
+"""A client that could show its model has 0 there, so that the weight takes no room from it. One
+that could not has its numbers shrunk by it, and a failure is still to be seen in them."""
 
 
 @dataclass(frozen=True)
