@@ -16,7 +16,7 @@ from bench.tests.traces_maker import federation
 from bench.tests.traces_plan import PLAN
 from unsilent.inference.judge import judge_rounds
 from unsilent.release.accountant import noise_multiplier
-from unsilent.release.layout import Layout
+from unsilent.release.layout import DIFFERING, UNSHOWN, Layout
 
 VISIBILITIES = {"silent": 1, "loud": -1, "undetermined": 0}
 
@@ -32,9 +32,10 @@ def test_sums_are_those_of_the_product_s_own_layout() -> None:
     (each,) = here.federations
     # Of those who are asked a share is absent: they are a sample, and its squares are released.
     layout = Layout.from_plan(here.plan)
+    columns = {**each.numbers, UNSHOWN: each.unshown, DIFFERING: np.zeros_like(each.unshown)}
     for moment in range(2):
         total = sum(
-            layout.encode({name: float(each.numbers[name][moment, i]) for name in layout.inputs})
+            layout.encode({name: float(columns[name][moment, i]) for name in layout.inputs})
             for i in np.flatnonzero(each.present[moment])
         )
         assert (here.sums[0, moment] == total).all()

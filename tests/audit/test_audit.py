@@ -13,6 +13,7 @@ from unsilent.audit.audit_result import ERROR, P_VALUES
 from unsilent.audit.mutants import MUTANTS, Mutant
 from unsilent.audit.planted import Scaled
 from unsilent.cli import main
+from unsilent.client.model_check import ModelCheck
 from unsilent.client.observer import Observer, SystemChange
 from unsilent.modes.base import Statistic
 from unsilent.plan import parse_plan
@@ -164,10 +165,11 @@ def test_what_is_attacked_is_what_an_observer_releases(tmp_path):
     of = plan()
     statistics = [Statistic(code, 0.05, -1.0, 1.0, 0.02, 50) for code in ("SF-1", "SF-3")]
     made = Observer(of, "client", tmp_path, noise=SeededNoise(6)).release(
-        1, statistics, SystemChange(0.1, 0.2)
+        1, statistics, SystemChange(0.1, 0.2), ModelCheck(0.0)
     )
     values = {"SF-1": 0.05, "SF-3": 0.05, "SF-1.spread": 0.02, "SF-3.spread": 0.02}
     values |= {"system.loss": 0.1, "system.accuracy": 0.2}
+    values |= {"model.unshown": 0.0, "model.differing": 0.0}
     again = privatize(Layout.from_plan(of), values, share_variance(of), SeededNoise(6))
     assert made.vector.tolist() == again.tolist()
     mechanism = Mechanism.of(of)
@@ -186,6 +188,7 @@ def test_blocks_hold_every_coordinate_once():
         "SF-5",
         "SF-6",
         "system",
+        "model",
         "raised",
         "clipped",
     ]

@@ -51,12 +51,16 @@ def checked(fake: Fake, lm: CausalLM, asked: ItemSet) -> Check:
 
 
 def test_both_sides_compare_choices_by_the_plans_word(
-    fake: Fake, lm: CausalLM, asked: ItemSet, tiny: Callable[..., Any]
+    fake: Fake,
+    lm: CausalLM,
+    asked: ItemSet,
+    tiny: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fake.models = {"served": tiny()}
     served = OpenAI(Address(f"{fake.url}/v1"), "served")
     sums = ask_served(served, asked, lambda _: None).answers.probabilities
-    lm.likelihood = "per-byte"
+    monkeypatch.setattr(lm, "likelihood", "per-byte")
     found = ask_served(served, asked, lambda _: None, divisors_of(lm))
     assert np.abs(found.answers.probabilities - sums).max() > 0.01
     np.testing.assert_allclose(found.answers.probabilities, lm.score(found.items, None), atol=1e-3)

@@ -176,7 +176,7 @@ class Worlds:
 
 
 def blocks(layout: Layout) -> dict[str, list[int]]:
-    """Positions of the coordinates that belong together: each mode's, ``system``, ``clipped``."""
+    """Positions of the coordinates that belong together: those of a mode, ``system`` and others."""
     found: dict[str, list[int]] = {}
     for position, name in enumerate(layout.names):
         found.setdefault(re.split(r"[./]", name)[0], []).append(position)
