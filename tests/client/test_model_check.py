@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from unsilent.client.model_check import (
-    CANARY_FAILED,
+    ASKING_FAILED,
     OTHER_BASE,
     OTHERWISE,
     SAME,
@@ -21,7 +21,7 @@ from unsilent.client.model_check import (
     canary_draw,
     check_model,
 )
-from unsilent.errors import OutcomeError
+from unsilent.errors import OutcomeError, TimeLimitError
 from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.models.hashes import layout_hash
 from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need
@@ -119,7 +119,10 @@ def test_a_part_that_is_left_out_is_missed_as_often_as_it_matters(lost: str) -> 
     told = evidence(partly, adapters)
     draws = [canary_draw("plan", 1, client, "") for client in range(64)]
     found = [check_model(partly, adapters, told, draw=draw).unshown for draw in draws]
-    change = {name: float(np.square(OWN[name]).sum()) for name in NAMES}
+    sizes = {name: float(np.square(OWN[name]).sum()) for name in NAMES}
+    change = {
+        name: size * sizes[name[:-1] + "B"] for name, size in sizes.items() if name[-1] == "A"
+    }
     share = sum(size for name, size in change.items() if lost in name) / sum(change.values())
     # Spread evenly: chance would be off by .06 in one standard deviation.
     assert np.mean(found) == pytest.approx(share, abs=0.05)
@@ -197,6 +200,32 @@ def test_what_was_trained_on_has_to_become_more_likely() -> None:
     assert UNFITTING in checked(honest, trained=taught).notes or UNFITTING in worse.notes
 
 
+def test_few_records_say_nothing_of_the_fit_and_many_of_a_sound_model_seldom_anything() -> None:
+    made = np.random.default_rng(4)
+
+    def trained(count: int) -> ItemSet:
+        records = [Item(f"t{n}", "x" * n, (" a", " b"), answer=0) for n in range(count)]
+        return ItemSet("trained", tuple(records))
+
+    def learnt(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
+        if items.name != "records":
+            return honest(items, arrays)
+        # As good as the reference, better on some records and worse on others.
+        logits = made.normal(size=len(items))
+        high = 1 / (1 + np.exp(-logits))
+        return np.stack([high, 1 - high], axis=1)
+
+    doubted = {
+        count: np.mean(
+            [UNFITTING in checked(learnt, trained=trained(count)).notes for _ in range(400)]
+        )
+        for count in (1, 2, 7, 8, 32)
+    }
+    assert max(doubted[few] for few in (1, 2, 7)) == 0
+    assert doubted[8] < 0.03
+    assert doubted[32] < 0.015
+
+
 def test_a_score_function_that_fails_on_a_canary_costs_evidence_and_not_the_round() -> None:
     def strict(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
         if arrays is not None and not any(arrays is each for each in (OWN, SHARED)):
@@ -205,7 +234,36 @@ def test_a_score_function_that_fails_on_a_canary_costs_evidence_and_not_the_roun
 
     found = checked(strict)
     assert found.unshown == 1.0
-    assert found.notes[0].startswith(CANARY_FAILED.partition("(")[0])
+    assert found.notes[0].startswith(ASKING_FAILED.format(what="arrays with one disturbed part"))
+
+
+@pytest.mark.parametrize("place", ["first", "trained"])
+def test_whatever_fails_of_what_is_asked_costs_evidence_and_not_the_round(place: str) -> None:
+    told = evidence(honest)
+    taught = ItemSet("trained", tuple(Item(f"t{n}", "x", (" a", " b"), answer=0) for n in range(9)))
+
+    def failing(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
+        if place == "first" or items.name == "records":
+            raise OutcomeError("longer than the model's window")
+        return honest(items, arrays)
+
+    found = check_model(failing, ADAPTERS, told, trained=taught)
+    assert found.unshown == 1.0
+    assert found.notes[0].startswith("score failed on")
+
+
+def test_a_round_that_ran_out_of_time_asks_nothing_more() -> None:
+    told, asked = evidence(honest), list[int]()
+
+    def hanging(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
+        asked.append(len(items))
+        if len(asked) == 3:
+            raise TimeLimitError("the client took longer than 60 seconds")
+        return honest(items, arrays)
+
+    with pytest.raises(TimeLimitError):
+        check_model(hanging, ADAPTERS, told)
+    assert len(asked) == 3
 
 
 def test_where_a_record_is_the_unit_no_held_out_record_is_looked_at() -> None:
