@@ -155,6 +155,43 @@ def test_the_global_adapter_served_in_place_of_the_own_is_noticed() -> None:
     assert checked(shared).unshown == 1.0
 
 
+def settled(ask: Ask) -> Ask:
+    """The same with a first choice that nothing makes likely."""
+
+    def found(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
+        low = ask(items, arrays)[:, 0] * 1e-9
+        return np.stack([low, 1 - low], axis=1)
+
+    return found
+
+
+def test_answers_that_are_all_certain_tell_by_their_unlikely_choices() -> None:
+    def half(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
+        both = honest(items, arrays), honest(items, None)
+        return np.stack([both[place % 2][place] for place in range(len(items))])
+
+    assert checked(settled(honest)) == ModelCheck(0.0)
+    assert checked(settled(lambda items, arrays: honest(items, None))).unshown == 1
+    assert checked(settled(half)).unshown == 0.5
+
+
+def test_answers_that_are_nothing_but_certain_show_nothing() -> None:
+    def sure(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
+        return np.tile([0.0, 1.0], (len(items), 1))
+
+    assert checked(sure).unshown == 1
+
+
+def test_a_set_that_is_certain_beside_one_that_is_not_raises_no_doubt() -> None:
+    certain = settled(honest)
+    found = {
+        **evidence(certain, items="harmful").outcomes,
+        **evidence(honest, items="bias").outcomes,
+    }
+    # What is asked again is of the set that leaves room to move, though it comes second.
+    assert check_model(honest, ADAPTERS, Evidence(found)) == ModelCheck(0.0)
+
+
 def test_an_answer_that_was_another_one_before_is_noticed() -> None:
     asked: list[int] = []
 

@@ -40,6 +40,8 @@ TRAINED = 32
 """Records of the client's training that are scored."""
 _LEAST = 1e-7
 """Probabilities that differ by less may be the same number, rounded otherwise."""
+_LEAST_LOG = 1e-5
+"""Log probabilities that differ by less may be the same, in 32 bits."""
 _SURE = 1 - 1e-5
 """An item with a choice of this probability hardly moves, whatever is done to the model."""
 _STILL = 0.2
@@ -181,9 +183,10 @@ def _shown(
         return ModelCheck(1.0, notes=(SAME,))
     unshown, notes, doing = 0.0, list[str](), "items that it was asked before"
     try:
-        answers = ask(items, own)
-        floor = _TIMES * _apart(answers, ask(items, own)) + _LEAST
-        for names, still in _ignored(adapters, evidence, floor).items():
+        answers, again = ask(items, own), ask(items, own)
+        floor = _TIMES * _apart(answers, again) + _LEAST
+        settled = _TIMES * _apart(_logs(answers), _logs(again)) + _LEAST_LOG
+        for names, still in _ignored(adapters, evidence, floor, settled).items():
             unshown = max(unshown, still)
             share = _share_of_items(still)
             notes.append(IGNORED.format(share=share, one=names[0], other=names[1]))
@@ -191,7 +194,7 @@ def _shown(
             unshown, notes = 1.0, [*notes, OTHERWISE]
         part, disturbed = canary(own, adapters, draw)
         doing = f"arrays with one disturbed part ({part})"
-        if part and _apart(answers, ask(items, disturbed)) <= floor:
+        if part and not _moves(answers, ask(items, disturbed), floor, settled):
             unshown, notes = 1.0, [*notes, CANARY.format(part=part)]
         doing = "an adapter with what it adds set to zero, or on the base"
         if reference is None and _other_base(ask, items, own, floor):
@@ -228,17 +231,22 @@ def _few(
     found = public or [outcomes for _, outcomes in scored if len(outcomes.items)]
     if not found:
         return None, None
-    least = sorted(np.argsort(found[0].probabilities.max(axis=1))[:ASKED])
-    items = tuple(found[0].items)
+    # Of several sets the one that leaves most room to move.
+    chosen = min(found, key=lambda each: np.sort(each.probabilities.max(axis=1))[:ASKED].mean())
+    least = sorted(np.argsort(chosen.probabilities.max(axis=1))[:ASKED])
+    items = tuple(chosen.items)
     # Without columns that only other items of the set have choices in.
-    rows = found[0].probabilities[least][:, : max(len(items[n].choices) for n in least)]
+    rows = chosen.probabilities[least][:, : max(len(items[n].choices) for n in least)]
     # A set of records keeps its name, by which errors keep their ids to themselves.
     name = "canary" if public else "records"
-    return ItemSet(name, tuple(items[n] for n in least), folder=found[0].items.folder), rows
+    return ItemSet(name, tuple(items[n] for n in least), folder=chosen.items.folder), rows
 
 
 def _ignored(
-    adapters: Mapping[AdapterRole, Arrays | None], evidence: Evidence, floor: float
+    adapters: Mapping[AdapterRole, Arrays | None],
+    evidence: Evidence,
+    floor: float,
+    settled: float,
 ) -> dict[tuple[AdapterRole, AdapterRole], float]:
     """Pairs of adapters whose arrays differ, with the share of items answered alike, if large."""
     scored: dict[ItemRole, list[tuple[AdapterRole, Outcomes]]] = {}
@@ -250,17 +258,36 @@ def _ignored(
             # An adapter to start from may change nothing yet, whatever its arrays are.
             trained = one in _OWN_ROLES or other in _OWN_ROLES
             if trained and not alike(adapters.get(one), adapters.get(other)):
-                still = _still(first.probabilities, second.probabilities, floor)
+                still = _still(first.probabilities, second.probabilities, floor, settled)
                 if still > _STILL:
                     found[one, other] = max(found.get((one, other), 0.0), still)
     return found
 
 
-def _still(first: Rows, second: Rows, floor: float) -> float:
-    """Share of items whose answer did not move, of those that are not settled under both."""
+def _still(first: Rows, second: Rows, floor: float, settled: float) -> float:
+    """Share of items whose answer did not move, of those that are not settled under both.
+
+    Where all are settled, the unlikely choices tell: those that hold no number but 0 and 1 cannot.
+    """
     open_ = np.minimum(first.max(axis=1), second.max(axis=1)) < _SURE
     moved = np.sqrt(np.square(first - second).mean(axis=1)) > floor
+    if not open_.any():
+        open_ = ((first > 0) & (first < 1) | (second > 0) & (second < 1)).any(axis=1)
+        moved |= np.sqrt(np.square(_logs(first) - _logs(second)).mean(axis=1)) > settled
     return float((~moved & open_).sum() / open_.sum()) if open_.any() else float(not moved.any())
+
+
+def _moves(first: Rows, second: Rows, floor: float, settled: float) -> bool:
+    """Whether answers moved: by their unlikely choices where all are settled."""
+    if _apart(first, second) > floor:
+        return True
+    certain = np.minimum(first.max(axis=1), second.max(axis=1)).min() >= _SURE
+    return bool(certain) and _apart(_logs(first), _logs(second)) > settled
+
+
+def _logs(rows: Rows) -> Rows:
+    """Log probabilities, of no choice that is not there below the smallest number."""
+    return np.log(np.maximum(rows, np.finfo(np.float64).tiny))
 
 
 def _share_of_items(share: float) -> str:
