@@ -85,3 +85,10 @@ def test_numbers_that_are_none_are_passed_over() -> None:
     for n in range(20):
         part, _ = canary(own, {"reference": None}, n / 20)
         assert part in {"large", "odd"}
+
+
+@pytest.mark.parametrize("before", [np.array(["a", "b"]), np.ones(2, complex), np.ones((2, 2))])
+def test_what_was_before_may_be_anything(before: NDArray[np.generic]) -> None:
+    part, moved = canary({"w": np.ones(2)}, {"reference": {"w": before}}, 0.1)
+    assert part == "w"
+    assert np.abs(moved["w"] - 1).max() <= 0.5

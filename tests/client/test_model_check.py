@@ -303,6 +303,19 @@ def test_a_round_that_ran_out_of_time_asks_nothing_more() -> None:
     assert len(asked) == 3
 
 
+def test_a_servers_name_of_an_array_rules_no_terminal_and_fills_no_file() -> None:
+    name = "\x1b[2J" + "w" * 100_000
+    adapters: dict[AdapterRole, Arrays | None] = {
+        "reference": {name: np.zeros(3, np.float32)},
+        "personalized": {name: np.ones(3, np.float32)},
+    }
+    found = check_model(honest_base, adapters, evidence(honest_base, adapters))
+    said = "".join(found.notes)
+    assert "\\x1b[2Jwww" in said
+    assert said.isprintable()
+    assert len(said) < 1000
+
+
 def test_where_a_record_is_the_unit_no_held_out_record_is_looked_at() -> None:
     told = evidence(honest, items="records")
     asked: list[str] = []

@@ -15,6 +15,7 @@ from unsilent.modes.base import AdapterRole
 
 _DISTURBED = 0.5
 """Each number of a canary's part is raised or lowered by up to this share of itself."""
+_PIECE = 1 << 20
 _OF_LORA = re.compile(r"\.(lora_\w+|base_layer|weight|bias|default)(?=\.|$)")
 _FACTOR = re.compile(r"\blora_(A|B|embedding_A|embedding_B)\b")
 ADDED = re.compile(r"\blora_(B|embedding_B)\b")
@@ -100,11 +101,23 @@ def _changes(own: Arrays, other: Arrays | None) -> dict[str, float]:
         values = np.asarray(array)
         if not _real(values):
             continue
-        change = values.astype(np.float64)
-        if other is not None and np.shape(other[name]) == values.shape:
-            change -= np.asarray(other[name]).astype(np.float64)
-        found[_part(name)] = found.get(_part(name), 0.0) + float(np.square(change).sum())
+        before = None if other is None else np.asarray(other[name])
+        if before is not None and not (before.shape == values.shape and _real(before)):
+            before = None
+        found[_part(name)] = found.get(_part(name), 0.0) + _distance(values, before)
     return found
+
+
+def _distance(values: NDArray[Any], before: NDArray[Any] | None) -> float:
+    """Squared norm of a difference, piece by piece: arrays may be a whole model's."""
+    flat, total = values.reshape(-1), 0.0
+    other = None if before is None else before.reshape(-1)
+    for at in range(0, flat.size, _PIECE):
+        change = flat[at : at + _PIECE].astype(np.float64)
+        if other is not None:
+            change -= other[at : at + _PIECE].astype(np.float64)
+        total += float(change @ change)
+    return total
 
 
 def _added(own: Arrays) -> dict[str, float]:
@@ -151,11 +164,15 @@ def _disturbed(array: Any, before: Any, draws: np.random.Generator) -> NDArray[n
     exact = np.float64 if values.dtype == np.float64 else np.float32
     found = values.astype(exact)
     size = np.abs(found)
-    if before is not None and np.shape(before) == values.shape:
+    other = None if before is None else np.asarray(before)
+    if other is not None and other.shape == values.shape and _real(other):
         # A part that was set to zero is moved as well.
-        np.maximum(size, np.abs(found - np.asarray(before).astype(exact)), out=size)
+        np.maximum(size, np.abs(found - other.astype(exact)), out=size)
     # Of several sizes: what is summed up must not cancel.
-    size *= draws.random(values.shape, np.float32) * 0.5 + 0.5
+    shares = draws.random(values.shape, np.float32)
+    shares *= 0.5
+    shares += 0.5
+    size *= shares
     size *= draws.integers(0, 2, values.shape, np.int8) * np.int8(2) - np.int8(1)
     size *= _DISTURBED
     found += size

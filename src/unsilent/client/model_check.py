@@ -46,6 +46,8 @@ _SURE = 1 - 1e-5
 """An item with a choice of this probability hardly moves, whatever is done to the model."""
 _STILL = 0.2
 """A larger share of items that do not move, and their adapter was left out of them."""
+_LONGEST = 120
+"""Letters of an array's name in a note."""
 _TIMES = 4.0
 """In differences between asking twice, what has to be exceeded: chance seldom gives twice that."""
 _ERRORS = 3.0
@@ -192,7 +194,8 @@ def _shown(
             notes.append(IGNORED.format(share=share, one=names[0], other=names[1]))
         if before is not None and _apart(answers, before) > max(floor, _SAME_MODEL):
             unshown, notes = 1.0, [*notes, OTHERWISE]
-        part, disturbed = canary(own, adapters, draw)
+        name, disturbed = canary(own, adapters, draw)
+        part = _printable(name)
         doing = f"arrays with one disturbed part ({part})"
         if part and not _moves(answers, ask(items, disturbed), floor, settled):
             unshown, notes = 1.0, [*notes, CANARY.format(part=part)]
@@ -288,6 +291,12 @@ def _moves(first: Rows, second: Rows, floor: float, settled: float) -> bool:
 def _logs(rows: Rows) -> Rows:
     """Log probabilities, of no choice that is not there below the smallest number."""
     return np.log(np.maximum(rows, np.finfo(np.float64).tiny))
+
+
+def _printable(name: str) -> str:
+    """A name as a note may hold it: the server's arrays have any, and a terminal shows the note."""
+    short = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in short)
 
 
 def _share_of_items(share: float) -> str:
