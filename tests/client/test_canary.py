@@ -37,6 +37,23 @@ def test_what_all_clients_share_of_a_change_is_drawn_though_personalizing_leaves
     assert drawn(own, known, "head") == 1
 
 
+def test_a_lora_of_numbered_arrays_is_told_by_its_shapes() -> None:
+    shared = {**lora("shared", 1.0), **lora("head", 0.1)}
+    own = {**shared, **lora("head", 0.1, seed=3)}
+    numbered = {str(n): own[name] for n, name in enumerate(own)}
+    known: dict[AdapterRole, Arrays | None] = {
+        "reference": None,
+        "global": {str(n): shared[name] for n, name in enumerate(own)},
+    }
+    often = [drawn(numbered, known, str(n)) for n in range(4)]
+    assert often[0] == pytest.approx(often[1], abs=0.02)
+    assert sum(often[:2]) > 0.9
+    # Layers with biases are none: there the change is what is known of.
+    layers = {"0": np.ones((3, 5)), "1": np.ones(3), "2": np.ones((2, 3)), "3": np.ones(2)}
+    known["global"] = {**layers, "2": np.zeros((2, 3))}
+    assert drawn(layers, known, "2") == 1
+
+
 def _factors(arrays: Arrays, module: str) -> dict[str, NDArray[np.float32]]:
     return {half: arrays[f"{module}.{half}.weight"] for half in ("lora_A", "lora_B")}
 

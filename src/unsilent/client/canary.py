@@ -90,6 +90,9 @@ def _shares(own: Arrays, other: Arrays | None, *, based: bool) -> dict[str, floa
     since = _normed(_added(own)) if based else {}
     if since and only_lora(own):
         return since
+    counted = _normed(_counted(own)) if based else {}
+    if counted:
+        return counted
     parts = _normed(_changes(own, other))
     return {n: parts.get(n, 0.0) + since.get(n, 0.0) for n in {*parts, *since}}
 
@@ -128,6 +131,25 @@ def _added(own: Arrays) -> dict[str, float]:
         factors.setdefault(_part(name), []).append(name)
     pairs = {part: names for part, names in factors.items() if len(names) == 2}
     return {part: _product(*(own[name] for name in names)) for part, names in pairs.items()}
+
+
+def _counted(own: Arrays) -> dict[str, float]:
+    """The same of a LoRA whose arrays are numbered in peft's order; none if shapes say otherwise.
+
+    Each factor is a part of its own.
+    """
+    if not all(name.isdecimal() and len(name) < 9 for name in own) or len(own) % 2:
+        return {}
+    names = sorted(own, key=int)
+    found: dict[str, float] = {}
+    for down, up in zip(names[::2], names[1::2], strict=True):
+        first, second = np.shape(own[down]), np.shape(own[up])
+        if len(first) != 2 or len(second) != 2 or first[0] != second[1]:
+            return {}
+        if first[0] > min(first[1], second[0]):
+            return {}
+        found[down] = found[up] = _product(own[down], own[up]) / 2
+    return found
 
 
 def _product(down: Any, up: Any) -> float:
