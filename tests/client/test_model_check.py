@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from unsilent.client.model_check import (
-    CANARY_FAILED,
+    ASKING_FAILED,
     OTHER_BASE,
     OTHERWISE,
     SAME,
@@ -21,7 +21,7 @@ from unsilent.client.model_check import (
     canary_draw,
     check_model,
 )
-from unsilent.errors import OutcomeError
+from unsilent.errors import OutcomeError, TimeLimitError
 from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.models.hashes import layout_hash
 from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need
@@ -119,7 +119,10 @@ def test_a_part_that_is_left_out_is_missed_as_often_as_it_matters(lost: str) -> 
     told = evidence(partly, adapters)
     draws = [canary_draw("plan", 1, client, "") for client in range(64)]
     found = [check_model(partly, adapters, told, draw=draw).unshown for draw in draws]
-    change = {name: float(np.square(OWN[name]).sum()) for name in NAMES}
+    sizes = {name: float(np.square(OWN[name]).sum()) for name in NAMES}
+    change = {
+        name: size * sizes[name[:-1] + "B"] for name, size in sizes.items() if name[-1] == "A"
+    }
     share = sum(size for name, size in change.items() if lost in name) / sum(change.values())
     # Spread evenly: chance would be off by .06 in one standard deviation.
     assert np.mean(found) == pytest.approx(share, abs=0.05)
@@ -150,6 +153,43 @@ def test_the_global_adapter_served_in_place_of_the_own_is_noticed() -> None:
         return honest(items, None if arrays is None else SHARED)
 
     assert checked(shared).unshown == 1.0
+
+
+def settled(ask: Ask) -> Ask:
+    """The same with a first choice that nothing makes likely."""
+
+    def found(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
+        low = ask(items, arrays)[:, 0] * 1e-9
+        return np.stack([low, 1 - low], axis=1)
+
+    return found
+
+
+def test_answers_that_are_all_certain_tell_by_their_unlikely_choices() -> None:
+    def half(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
+        both = honest(items, arrays), honest(items, None)
+        return np.stack([both[place % 2][place] for place in range(len(items))])
+
+    assert checked(settled(honest)) == ModelCheck(0.0)
+    assert checked(settled(lambda items, arrays: honest(items, None))).unshown == 1
+    assert checked(settled(half)).unshown == 0.5
+
+
+def test_answers_that_are_nothing_but_certain_show_nothing() -> None:
+    def sure(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
+        return np.tile([0.0, 1.0], (len(items), 1))
+
+    assert checked(sure).unshown == 1
+
+
+def test_a_set_that_is_certain_beside_one_that_is_not_raises_no_doubt() -> None:
+    certain = settled(honest)
+    found = {
+        **evidence(certain, items="harmful").outcomes,
+        **evidence(honest, items="bias").outcomes,
+    }
+    # What is asked again is of the set that leaves room to move, though it comes second.
+    assert check_model(honest, ADAPTERS, Evidence(found)) == ModelCheck(0.0)
 
 
 def test_an_answer_that_was_another_one_before_is_noticed() -> None:
@@ -197,6 +237,32 @@ def test_what_was_trained_on_has_to_become_more_likely() -> None:
     assert UNFITTING in checked(honest, trained=taught).notes or UNFITTING in worse.notes
 
 
+def test_few_records_say_nothing_of_the_fit_and_many_of_a_sound_model_seldom_anything() -> None:
+    made = np.random.default_rng(4)
+
+    def trained(count: int) -> ItemSet:
+        records = [Item(f"t{n}", "x" * n, (" a", " b"), answer=0) for n in range(count)]
+        return ItemSet("trained", tuple(records))
+
+    def learnt(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
+        if items.name != "records":
+            return honest(items, arrays)
+        # As good as the reference, better on some records and worse on others.
+        logits = made.normal(size=len(items))
+        high = 1 / (1 + np.exp(-logits))
+        return np.stack([high, 1 - high], axis=1)
+
+    doubted = {
+        count: np.mean(
+            [UNFITTING in checked(learnt, trained=trained(count)).notes for _ in range(400)]
+        )
+        for count in (1, 2, 7, 8, 32)
+    }
+    assert max(doubted[few] for few in (1, 2, 7)) == 0
+    assert doubted[8] < 0.03
+    assert doubted[32] < 0.015
+
+
 def test_a_score_function_that_fails_on_a_canary_costs_evidence_and_not_the_round() -> None:
     def strict(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
         if arrays is not None and not any(arrays is each for each in (OWN, SHARED)):
@@ -205,7 +271,49 @@ def test_a_score_function_that_fails_on_a_canary_costs_evidence_and_not_the_roun
 
     found = checked(strict)
     assert found.unshown == 1.0
-    assert found.notes[0].startswith(CANARY_FAILED.partition("(")[0])
+    assert found.notes[0].startswith(ASKING_FAILED.format(what="arrays with one disturbed part"))
+
+
+@pytest.mark.parametrize("place", ["first", "trained"])
+def test_whatever_fails_of_what_is_asked_costs_evidence_and_not_the_round(place: str) -> None:
+    told = evidence(honest)
+    taught = ItemSet("trained", tuple(Item(f"t{n}", "x", (" a", " b"), answer=0) for n in range(9)))
+
+    def failing(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
+        if place == "first" or items.name == "records":
+            raise OutcomeError("longer than the model's window")
+        return honest(items, arrays)
+
+    found = check_model(failing, ADAPTERS, told, trained=taught)
+    assert found.unshown == 1.0
+    assert found.notes[0].startswith("score failed on")
+
+
+def test_a_round_that_ran_out_of_time_asks_nothing_more() -> None:
+    told, asked = evidence(honest), list[int]()
+
+    def hanging(items: ItemSet, arrays: Arrays | None) -> NDArray[np.float64]:
+        asked.append(len(items))
+        if len(asked) == 3:
+            raise TimeLimitError("the client took longer than 60 seconds")
+        return honest(items, arrays)
+
+    with pytest.raises(TimeLimitError):
+        check_model(hanging, ADAPTERS, told)
+    assert len(asked) == 3
+
+
+def test_a_servers_name_of_an_array_rules_no_terminal_and_fills_no_file() -> None:
+    name = "\x1b[2J" + "w" * 100_000
+    adapters: dict[AdapterRole, Arrays | None] = {
+        "reference": {name: np.zeros(3, np.float32)},
+        "personalized": {name: np.ones(3, np.float32)},
+    }
+    found = check_model(honest_base, adapters, evidence(honest_base, adapters))
+    said = "".join(found.notes)
+    assert "\\x1b[2Jwww" in said
+    assert said.isprintable()
+    assert len(said) < 1000
 
 
 def test_where_a_record_is_the_unit_no_held_out_record_is_looked_at() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -128,20 +128,27 @@ class Functions:
                 rows = score(items, None if arrays is None else self.record(arrays))
             return checked(items, rows)
 
-        trained = None
-        if self.trained_on is not None:
-            with _own("trained_on"):
-                trained = ItemSet("trained", tuple(self.trained_on()))
+        # Whoever cannot be asked has not shown it; a round that is missed would tell.
+        failed: list[str] = []
+        trained, hashes = None, dict[str, str]()
+        try:
+            trained = self._trained()
+        except AppFunctionError as error:
+            failed.append(_noted("trained_on", error))
+        asked_trained = not failed
         given: dict[AdapterRole, Arrays | None] = {
             role: None if arrays is None else self.plain(arrays)
             for role, arrays in adapters.items()
         }
         expected = asked.plan.model.expect.named
-        hashes: Mapping[str, str] = {}
-        if self.hashes is not None and expected:
-            with _own("hashes"):
-                hashes = self.hashes()
-        return check_model(
+        try:
+            if self.hashes is not None and expected:
+                with _own("hashes"):
+                    hashes = dict(self.hashes())
+        except AppFunctionError as error:
+            # Those that were not told are others.
+            failed.append(_noted("hashes", error))
+        found = check_model(
             ask,
             given,
             evidence,
@@ -152,6 +159,16 @@ class Functions:
             expected=expected,
             hashes=hashes,
         )
+        unshown = found.unshown if asked_trained else 1.0
+        return replace(found, unshown=unshown, notes=(*failed, *found.notes))
+
+    def _trained(self) -> ItemSet | None:
+        """The records that the client says it trained on; None where it has none."""
+        if self.trained_on is None:
+            return None
+        with _own("trained_on"):
+            items = tuple(self.trained_on())
+            return ItemSet("trained", items) if items else None
 
     def _score(self, plan: MonitoringPlan) -> Callable[[ItemSet, Arrays | None], Rows]:
         """The app's score by the plan's word. Raises InputError if it has a rule of its own."""
@@ -227,6 +244,11 @@ class Functions:
                 remedy="Give each record an answer.",
             )
         return found
+
+
+def _noted(name: str, error: AppFunctionError) -> str:
+    """What failed, for the client's own eyes."""
+    return f"the app's {name} function failed ({type(error.__cause__).__name__})"
 
 
 def _check_unit(plan: MonitoringPlan) -> None:

@@ -18,7 +18,6 @@ An answer has to move by more than asking the same thing twice does.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -27,7 +26,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from unsilent.errors import UnsilentError
+from unsilent.client.canary import ADDED, alike, canary, only_lora
+from unsilent.errors import TimeLimitError, UnsilentError
 from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.messages import Arrays
 from unsilent.models.hashes import layout_hash
@@ -40,21 +40,23 @@ TRAINED = 32
 """Records of the client's training that are scored."""
 _LEAST = 1e-7
 """Probabilities that differ by less may be the same number, rounded otherwise."""
+_LEAST_LOG = 1e-5
+"""Log probabilities that differ by less may be the same, in 32 bits."""
 _SURE = 1 - 1e-5
 """An item with a choice of this probability hardly moves, whatever is done to the model."""
 _STILL = 0.2
 """A larger share of items that do not move, and their adapter was left out of them."""
+_LONGEST = 120
+"""Letters of an array's name in a note."""
 _TIMES = 4.0
 """In differences between asking twice, what has to be exceeded: chance seldom gives twice that."""
+_ERRORS = 3.0
+"""In standard errors, how much worse is worse: chance exceeds it once in some hundred times."""
+_FEWEST = 8
+"""Of fewer records a standard error is itself chance."""
 _GOLDEN = (5**0.5 - 1) / 2
-_DISTURBED = 0.5
-"""Each number of a canary's part is raised or lowered by up to this share of itself."""
 _OWN_ROLES: tuple[AdapterRole, ...] = ("personalized", "local", "global")
 """The most personal adapter that a plan's modes measure is the one that has to be shown."""
-_OF_LORA = re.compile(r"\.(lora_\w+|base_layer|weight|bias|default)(?=\.|$)")
-
-_FACTOR = re.compile(r"\blora_(A|B|embedding_A|embedding_B)\b")
-_ADDED = re.compile(r"\blora_(B|embedding_B)\b")
 _SAME_MODEL = 0.02
 """Two ways to compute the same model in 16 bits may be so far apart, another model is further."""
 
@@ -68,7 +70,7 @@ CANARY = (
     "a disturbed part of the arrays ({part}) changed no answer: look at whether every array is "
     "loaded, under the name that the model expects"
 )
-CANARY_FAILED = "score failed on arrays with one disturbed part ({part})"
+ASKING_FAILED = "score failed on {what}"
 OTHERWISE = (
     "score answered the same items under the same arrays otherwise than before: look at what it "
     "keeps between calls, and at how adapters are loaded"
@@ -179,27 +181,36 @@ def _shown(
     if role is None or items is None:
         return NOT_SHOWN
     own, reference = adapters[role] or {}, adapters.get("reference")
-    if reference is not None and _alike(own, reference):
+    if reference is not None and alike(own, reference):
         return ModelCheck(1.0, notes=(SAME,))
-    answers = ask(items, own)
-    floor = _TIMES * _apart(answers, ask(items, own)) + _LEAST
-    unshown, notes = 0.0, list[str]()
-    for names, still in _ignored(adapters, evidence, floor).items():
-        unshown = max(unshown, still)
-        notes.append(IGNORED.format(share=_share_of_items(still), one=names[0], other=names[1]))
-    if before is not None and _apart(answers, before) > max(floor, _SAME_MODEL):
-        unshown, notes = 1.0, [*notes, OTHERWISE]
-    part, disturbed = _canary(own, adapters, draw)
+    unshown, notes, doing = 0.0, list[str](), "items that it was asked before"
     try:
-        if part and _apart(answers, ask(items, disturbed)) <= floor:
+        answers, again = ask(items, own), ask(items, own)
+        floor = _TIMES * _apart(answers, again) + _LEAST
+        settled = _TIMES * _apart(_logs(answers), _logs(again)) + _LEAST_LOG
+        for names, still in _ignored(adapters, evidence, floor, settled).items():
+            unshown = max(unshown, still)
+            share = _share_of_items(still)
+            notes.append(IGNORED.format(share=share, one=names[0], other=names[1]))
+        if before is not None and _apart(answers, before) > max(floor, _SAME_MODEL):
+            unshown, notes = 1.0, [*notes, OTHERWISE]
+        name, disturbed = canary(own, adapters, draw)
+        part = _printable(name)
+        doing = f"arrays with one disturbed part ({part})"
+        if part and not _moves(answers, ask(items, disturbed), floor, settled):
             unshown, notes = 1.0, [*notes, CANARY.format(part=part)]
+        doing = "an adapter with what it adds set to zero, or on the base"
         if reference is None and _other_base(ask, items, own, floor):
             unshown, notes = 1.0, [*notes, OTHER_BASE]
+        doing = "records that the client trained on"
+        if trained is not None and _unfitting(ask, trained, own, reference):
+            unshown, notes = 1.0, [*notes, UNFITTING]
+    except TimeLimitError:
+        # The round's own end: nothing is asked after it.
+        raise
     except UnsilentError:
         # Whoever cannot be asked has not shown it; the round goes on without the evidence.
-        unshown, notes = 1.0, [*notes, CANARY_FAILED.format(part=part)]
-    if trained is not None and _unfitting(ask, trained, own, reference):
-        unshown, notes = 1.0, [*notes, UNFITTING]
+        unshown, notes = 1.0, [*notes, ASKING_FAILED.format(what=doing)]
     return ModelCheck(unshown, notes=tuple(notes))
 
 
@@ -223,17 +234,22 @@ def _few(
     found = public or [outcomes for _, outcomes in scored if len(outcomes.items)]
     if not found:
         return None, None
-    least = sorted(np.argsort(found[0].probabilities.max(axis=1))[:ASKED])
-    items = tuple(found[0].items)
+    # Of several sets the one that leaves most room to move.
+    chosen = min(found, key=lambda each: np.sort(each.probabilities.max(axis=1))[:ASKED].mean())
+    least = sorted(np.argsort(chosen.probabilities.max(axis=1))[:ASKED])
+    items = tuple(chosen.items)
     # Without columns that only other items of the set have choices in.
-    rows = found[0].probabilities[least][:, : max(len(items[n].choices) for n in least)]
+    rows = chosen.probabilities[least][:, : max(len(items[n].choices) for n in least)]
     # A set of records keeps its name, by which errors keep their ids to themselves.
     name = "canary" if public else "records"
-    return ItemSet(name, tuple(items[n] for n in least), folder=found[0].items.folder), rows
+    return ItemSet(name, tuple(items[n] for n in least), folder=chosen.items.folder), rows
 
 
 def _ignored(
-    adapters: Mapping[AdapterRole, Arrays | None], evidence: Evidence, floor: float
+    adapters: Mapping[AdapterRole, Arrays | None],
+    evidence: Evidence,
+    floor: float,
+    settled: float,
 ) -> dict[tuple[AdapterRole, AdapterRole], float]:
     """Pairs of adapters whose arrays differ, with the share of items answered alike, if large."""
     scored: dict[ItemRole, list[tuple[AdapterRole, Outcomes]]] = {}
@@ -244,85 +260,47 @@ def _ignored(
         for (one, first), (other, second) in combinations(answered, 2):
             # An adapter to start from may change nothing yet, whatever its arrays are.
             trained = one in _OWN_ROLES or other in _OWN_ROLES
-            if trained and not _alike(adapters.get(one), adapters.get(other)):
-                still = _still(first.probabilities, second.probabilities, floor)
+            if trained and not alike(adapters.get(one), adapters.get(other)):
+                still = _still(first.probabilities, second.probabilities, floor, settled)
                 if still > _STILL:
                     found[one, other] = max(found.get((one, other), 0.0), still)
     return found
 
 
-def _still(first: Rows, second: Rows, floor: float) -> float:
-    """Share of items whose answer did not move, of those that are not settled under both."""
+def _still(first: Rows, second: Rows, floor: float, settled: float) -> float:
+    """Share of items whose answer did not move, of those that are not settled under both.
+
+    Where all are settled, the unlikely choices tell: those that hold no number but 0 and 1 cannot.
+    """
     open_ = np.minimum(first.max(axis=1), second.max(axis=1)) < _SURE
     moved = np.sqrt(np.square(first - second).mean(axis=1)) > floor
+    if not open_.any():
+        open_ = ((first > 0) & (first < 1) | (second > 0) & (second < 1)).any(axis=1)
+        moved |= np.sqrt(np.square(_logs(first) - _logs(second)).mean(axis=1)) > settled
     return float((~moved & open_).sum() / open_.sum()) if open_.any() else float(not moved.any())
+
+
+def _moves(first: Rows, second: Rows, floor: float, settled: float) -> bool:
+    """Whether answers moved: by their unlikely choices where all are settled."""
+    if _apart(first, second) > floor:
+        return True
+    certain = np.minimum(first.max(axis=1), second.max(axis=1)).min() >= _SURE
+    return bool(certain) and _apart(_logs(first), _logs(second)) > settled
+
+
+def _logs(rows: Rows) -> Rows:
+    """Log probabilities, of no choice that is not there below the smallest number."""
+    return np.log(np.maximum(rows, np.finfo(np.float64).tiny))
+
+
+def _printable(name: str) -> str:
+    """A name as a note may hold it: the server's arrays have any, and a terminal shows the note."""
+    short = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in short)
 
 
 def _share_of_items(share: float) -> str:
     return "all items" if share == 1 else f"{share:.0%} of the items"
-
-
-def _canary(
-    own: Arrays, adapters: Mapping[AdapterRole, Arrays | None], draw: float
-) -> tuple[str, Arrays]:
-    """One part of the arrays, and the arrays with that part disturbed.
-
-    Drawn by the square of what training changed in it: a part that the model leaves out is then
-    found as often as it matters, and one that cannot matter, such as a bias of attention's keys,
-    hardly ever. No part where the arrays are no real numbers, such as a packed tree.
-    """
-    draws = np.random.default_rng(int(draw * 2**32))
-    parts = _changes(own, adapters)
-    names = sorted(name for name, change in parts.items() if change > 0)
-    if not names:
-        return "", own
-    reached = np.cumsum([parts[name] for name in names])
-    part = names[min(int(np.searchsorted(reached, draw * reached[-1], "right")), len(names) - 1)]
-    return part, {
-        name: _disturbed(array, draws) if _part(name) == part else array
-        for name, array in own.items()
-    }
-
-
-def _changes(own: Arrays, adapters: Mapping[AdapterRole, Arrays | None]) -> dict[str, float]:
-    """By part of the adapter the squared norm of what training changed in it.
-
-    Against the first that is known and differs: the reference, the round's start, the global
-    adapter; else of the arrays themselves.
-    """
-    roles: tuple[AdapterRole, ...] = ("reference", "start", "global")
-    known = (adapters.get(role) for role in roles)
-    other = next((a for a in known if a and set(a) == set(own) and not _alike(own, a)), None)
-    found: dict[str, float] = {}
-    for name, array in own.items():
-        values = np.asarray(array)
-        if not _real(values):
-            continue
-        change = values.astype(np.float64)
-        if other is not None and np.shape(other[name]) == values.shape:
-            change = change - np.asarray(other[name]).astype(np.float64)
-        size = float(np.square(change).sum())
-        if np.isfinite(size):
-            found[_part(name)] = found.get(_part(name), 0.0) + size
-    return found
-
-
-def _part(name: str) -> str:
-    """The module that an array belongs to: both factors of a LoRA are one part."""
-    return _OF_LORA.sub("", name) or name
-
-
-def _disturbed(array: NDArray[np.floating], draws: np.random.Generator) -> NDArray[np.floating]:
-    if not _real(array):
-        return array
-    signs = draws.integers(0, 2, size=array.shape) * 2 - 1
-    # Of several sizes: what is summed up must not cancel.
-    sizes = draws.uniform(0.5, 1.0, size=array.shape) * signs
-    return (array.astype(np.float64) * (1 + _DISTURBED * sizes)).astype(array.dtype)
-
-
-def _real(array: NDArray[np.generic]) -> bool:
-    return array.dtype.kind == "f" or array.dtype.name == "bfloat16"
 
 
 def _other_base(ask: Ask, items: ItemSet, own: Arrays, floor: float) -> bool:
@@ -331,10 +309,10 @@ def _other_base(ask: Ask, items: ItemSet, own: Arrays, floor: float) -> bool:
     Only a LoRA's arrays tell by their names what adds nothing at zero. Where something else is
     trained as well, such as a head, nothing is known.
     """
-    if not own or not all(_FACTOR.search(name) for name in own):
+    if not only_lora(own):
         return False
     nothing = {
-        name: np.zeros_like(array) if _ADDED.search(name) else array for name, array in own.items()
+        name: np.zeros_like(array) if ADDED.search(name) else array for name, array in own.items()
     }
     return _apart(ask(items, nothing), ask(items, None)) > max(floor, _SAME_MODEL)
 
@@ -346,7 +324,7 @@ def _unfitting(ask: Ask, trained: ItemSet, own: Arrays, reference: Arrays | None
     few dozen records in one of twenty rounds.
     """
     answered = tuple(item for item in trained if item.answer is not None)
-    if not answered:
+    if len(answered) < _FEWEST:
         return False
     # By the name that keeps what an error says of a record to its place.
     items = ItemSet(
@@ -354,8 +332,8 @@ def _unfitting(ask: Ask, trained: ItemSet, own: Arrays, reference: Arrays | None
     )
     losses = [_losses(items, ask(items, arrays)) for arrays in (reference, own)]
     grown = losses[1] - losses[0]
-    error = grown.std() / np.sqrt(max(len(grown) - 1, 1))
-    return bool(grown.mean() > max(2 * error, _LEAST))
+    error = grown.std() / np.sqrt(len(grown) - 1)
+    return bool(grown.mean() > max(_ERRORS * error, _LEAST))
 
 
 def _losses(items: ItemSet, rows: Rows) -> Rows:
@@ -366,15 +344,6 @@ def _losses(items: ItemSet, rows: Rows) -> Rows:
 
 def _answer(item: Item) -> int:
     return 0 if item.answer is None else item.answer
-
-
-def _alike(first: Arrays | None, second: Arrays | None) -> bool:
-    """Whether two adapters are the same arrays. The base's, None, are not known."""
-    if first is None or second is None:
-        return first is second
-    return set(first) == set(second) and all(
-        np.array_equal(np.asarray(first[name]), np.asarray(second[name])) for name in first
-    )
 
 
 def _apart(first: Rows, second: Rows) -> float:
