@@ -6,13 +6,34 @@ import hashlib
 import json
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from unsilent.assets.download import sha256_of
 from unsilent.files import digest_json
+from unsilent.models.place import GGUF
 
+# What decides a folder's scores: weights, config, tokenizer, chat template and image processor.
+_DECIDING = {".safetensors", ".bin", ".json", ".jinja", ".model", ".txt"}
 _ENGINE = ("torch", "transformers", "peft")
+
+
+def place_hash(place: str, config: Any) -> str:
+    """``sha256:…`` of a base: of the files that decide its scores, or of a hub's commit.
+
+    Args:
+        place: As ``check_place`` gives it: a folder, a GGUF file or a hub id.
+        config: The model's, which knows the commit.
+    """
+    path = Path(place)
+    if path.suffix == GGUF:
+        return digest_json(["gguf", sha256_of(path)])
+    if path.is_dir():
+        files = [file for file in path.iterdir() if file.suffix in _DECIDING]
+        return digest_json([[file.name, sha256_of(file)] for file in sorted(files)])
+    return digest_json([place, getattr(config, "_commit_hash", None)])
 
 
 def layout_hash(arrays: Mapping[str, Any]) -> str:
