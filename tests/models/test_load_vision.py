@@ -197,6 +197,12 @@ def test_a_place_is_checked_before_workers_start(tmp_path: Path) -> None:
         prepare_model(plan_of(tmp_path), (), lambda stage, share: None)
 
 
+def test_a_folder_that_is_not_there_is_not_asked_of_the_hub(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no such model folder") as caught:
+        load(tmp_path / "gone")
+    assert "embedded" not in caught.value.remedy
+
+
 def test_without_pillow_one_line_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(AssetError, match="Pillow"):
