@@ -63,7 +63,9 @@ def tokenizer_hash(tokenizer: Any) -> str:
 def base_hash(model: Any) -> str:
     """``sha256:…`` of a peft model's base: its weights without those of any adapter.
 
-    The same for the base before it was adapted, and whatever the adapters are.
+    The same for the base before it was adapted, and whatever the adapters are; the model is left
+    as it is. A 4-bit base of bitsandbytes that its app has evaluated on a processor which packs its
+    weights anew has other weights from then on, and another hash.
     """
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     left_out: tuple[str, ...] = tuple(
@@ -76,10 +78,24 @@ def base_hash(model: Any) -> str:
     )
     kept = {
         name.replace(".base_layer.", ".").replace(".original_module.", "."): tensor
-        for name, tensor in base.state_dict().items()
+        for name, tensor in _stored(base).items()
         if not f"{name}.".startswith(left_out) and ".modules_to_save." not in name
     }
     return weights_hash(kept)
+
+
+def _stored(model: Any) -> dict[str, Any]:
+    """What ``state_dict`` gives, but of packed layers as it lies: asked for it, they unpack."""
+    found: dict[str, Any] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        prefix = f"{path}." if path else ""
+        state = getattr(getattr(module, "weight", None), "quant_state", None)
+        if getattr(state, "packing_format_for_cpu", False):
+            found[f"{prefix}weight"] = module.weight
+            found[f"{prefix}weight.absmax"] = state.absmax
+        else:
+            module._save_to_state_dict(found, prefix, False)
+    return {name: tensor for name, tensor in found.items() if hasattr(tensor, "detach")}
 
 
 def weights_hash(tensors: Mapping[str, Any]) -> str:
