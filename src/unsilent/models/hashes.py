@@ -89,7 +89,7 @@ def _stored(model: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path, module in model.named_modules(remove_duplicate=False):
         prefix = f"{path}." if path else ""
-        state = getattr(getattr(module, "weight", None), "quant_state", None)
+        state: Any = getattr(getattr(module, "weight", None), "quant_state", None)
         if getattr(state, "packing_format_for_cpu", False):
             found[f"{prefix}weight"] = module.weight
             found[f"{prefix}weight.absmax"] = state.absmax
