@@ -97,14 +97,18 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=[], help="names of rows")
     parser.add_argument("--table", choices=TABLES, help="one of the tables")
     given = parser.parse_args()
+    tables = [given.table] if given.table else list(TABLES)
+    known = {table: list(TABLES[table][0]()) for table in tables}
+    gone = set(given.only).difference(*known.values())
+    if gone:
+        parser.error(f"no rows of the names {', '.join(sorted(gone))}")
     # What transformers and peft remark about small random models is of no account.
     warnings.simplefilter("ignore")
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     torch.set_num_threads(1)
     rows: Rows = []
-    for table in [given.table] if given.table else TABLES:
-        names = TABLES[table][0]()
+    for table, names in known.items():
         rows += [row_of(table, name) for name in names if not given.only or name in given.only]
     unbuilt = {row["name"]: row["said"] for row in rows if row["status"] == "not built"}
     rows = [row for row in rows if row["status"] != "not built"]

@@ -71,6 +71,16 @@ def test_a_plan_never_fetches_it(cache: Path) -> None:
     assert not cache.exists()
 
 
+@pytest.mark.parametrize("kind", ["encoder", "vision"])
+def test_it_is_of_one_kind_and_no_hub_is_asked_for_another(kind: str, cache: Path) -> None:
+    modes = {"confidence_miscalibration": {"tolerance": 0.1}}
+    plan = parse_plan({"model": {"id": "gemma3-270m", "kind": kind}, "modes": modes,
+                       "probes": {"task": "own.jsonl"}})  # fmt: skip
+    for ask in (load_model, lambda plan: prepare_model(plan, [], lambda *_: None)):
+        with pytest.raises(ModelError, match=f"a causal language model, and no {kind}"):
+            ask(plan)
+
+
 def test_its_parts_are_put_together_with_terms_and_notice(
     small: OptInModel, tmp_path: Path
 ) -> None:

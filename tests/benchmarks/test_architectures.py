@@ -94,3 +94,12 @@ def test_any_other_error_is_called_a_traceback(
     rows, code = rows_of("causal", "llama")
     assert code == 1
     assert rows["llama"]["status"] == "traceback"
+
+
+def test_names_that_no_row_has_are_refused(
+    rows_of: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that tried nothing would else say that nothing is wrong."""
+    with pytest.raises(SystemExit):
+        rows_of("causal", "gemma2,granite")
+    assert "no rows of the names gemma2,granite" in capsys.readouterr().err

@@ -130,8 +130,11 @@ def test_findings_of_another_plan(federation: Monitor, folder: Path, tmp_path: P
 
 
 def test_before_the_first_round(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="measured nothing yet"):
-        local_view(tmp_path)
+    file = tmp_path / "file"
+    file.touch()
+    for place in (tmp_path, tmp_path / "gone", file):
+        with pytest.raises(InputError, match="measured nothing yet"):
+            local_view(place)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"schema": "unsilent/own/1", "rounds": [{}]}'])

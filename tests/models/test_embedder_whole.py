@@ -100,14 +100,18 @@ def test_a_tokenizer_that_cannot_be_read_is_refused(text: str, save: Callable[[A
         Embedder(folder).embed(TEXTS)
 
 
-def test_quantized_weights_that_nothing_here_reads_are_refused(save: Callable[[Any], Path]) -> None:
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"quant_method": "bitsandbytes", "load_in_4bit": True},
+        {"quant_method": "fp8", "weight_block_size": [16, 16]},
+    ],
+)
+def test_quantized_weights_are_refused(told: dict[str, Any], save: Callable[[Any], Path]) -> None:
     folder = save(BertModel(BertConfig(**SIZES)))
     config = folder / "config.json"
-    quantized = {"quant_method": "bitsandbytes", "load_in_4bit": True}
-    config.write_text(
-        json.dumps({**json.loads(config.read_text()), "quantization_config": quantized})
-    )
-    with pytest.raises(ModelError, match=r"cannot load it \(ImportError\)"):
+    config.write_text(json.dumps({**json.loads(config.read_text()), "quantization_config": told}))
+    with pytest.raises(ModelError, match=r"are quantized \((bitsandbytes|fp8)\).*plain weights"):
         Embedder(folder).embed(TEXTS)
 
 
@@ -212,3 +216,8 @@ def test_a_sentencepiece_tokenizer_without_the_library_says_what_to_install(
     monkeypatch.setattr("unsilent.models.embedder.find_spec", lambda _: None)
     with pytest.raises(ModelError, match=r"install unsilent\[sentencepiece\]"):
         Embedder(folder).embed(TEXTS)
+
+
+def test_a_device_that_is_not_there_is_named(save: Callable[[Any], Path]) -> None:
+    with pytest.raises(ModelError, match="device 'nowhere' is not available"):
+        Embedder(save(BertModel(BertConfig(**SIZES))), device="nowhere").embed(TEXTS)

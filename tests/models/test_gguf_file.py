@@ -37,6 +37,7 @@ from unsilent.items import ItemSet
 from unsilent.models import load_model, prepare_model
 from unsilent.models.causal_lm import CausalLM
 from unsilent.models.gguf_file import load_gguf
+from unsilent.models.load import depth_of
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 320,
@@ -234,3 +235,29 @@ def test_files_that_are_no_model(file: Path, tmp_path: Path) -> None:
     refused(other, "GGUF files of rwkv7 models have not been checked")
     refused(tmp_path, "holds 6 GGUF files")
     refused("gone.gguf", "no such model file")
+
+
+def test_a_weight_that_is_no_finite_number_is_refused(
+    tiny: Callable[..., Any], tokenizer: Any, tmp_path: Path
+) -> None:
+    """A row of a token that no trial asks for: what is scored later would be no number."""
+    model = tiny("qwen2")
+    with torch.no_grad():
+        model.model.embed_tokens.weight[200] = torch.inf
+    refused(write_gguf(tmp_path / "a.gguf", model, tokenizer), "no finite number")
+
+
+def test_the_depth_of_a_file_is_known_without_its_weights(file: Path) -> None:
+    model, _ = load_gguf(file, torch.float32)
+    assert depth_of(str(file)) == depth_of(str(file.parent)) == model.config.num_hidden_layers
+
+
+def test_the_hash_of_a_file_is_of_its_content_alone(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "away").mkdir()
+    away = tmp_path / "away" / "renamed.gguf"
+    away.write_bytes(file.read_bytes())
+    found = [load_model(plan(place, dtype=d)).hashes for place, d in
+             ((file, "float32"), (away, "bfloat16"))]  # fmt: skip
+    assert found[0]["base"] == found[1]["base"]
+    assert found[0]["tokenizer"] == found[1]["tokenizer"]
+    assert found[0]["engine"] != found[1]["engine"]

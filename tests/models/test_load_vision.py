@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
     BertConfig,
@@ -187,7 +188,7 @@ def test_a_classifier_of_several_labels_is_refused(folder: Path) -> None:
 
 def test_damaged_files_are_refused(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"nothing")
-    refused(folder, "not a vision model that can be loaded")
+    refused(folder, "not a vision model that can be loaded|safetensors cannot be read")
 
 
 def test_a_place_is_checked_before_workers_start(tmp_path: Path) -> None:
@@ -196,7 +197,25 @@ def test_a_place_is_checked_before_workers_start(tmp_path: Path) -> None:
         prepare_model(plan_of(tmp_path), (), lambda stage, share: None)
 
 
+def test_a_folder_that_is_not_there_is_not_asked_of_the_hub(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no such model folder") as caught:
+        load(tmp_path / "gone")
+    assert "embedded" not in caught.value.remedy
+
+
 def test_without_pillow_one_line_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(AssetError, match="Pillow"):
         load(folder)
+
+
+def test_a_folder_of_two_models_is_refused(folder: Path) -> None:
+    other = {k: v + 0.5 for k, v in load_file(folder / "model.safetensors").items()}
+    torch.save(other, folder / "pytorch_model.bin")
+    refused(folder, "hold two models, which differ in")
+
+
+@pytest.mark.parametrize("method", ["fp8", "bitsandbytes", "no-such"])
+def test_a_quantized_folder_is_refused(method: str, folder: Path) -> None:
+    rewrite(folder, "config.json", quantization_config={"quant_method": method})
+    refused(folder, rf"quantized \({method}\).*plain weights")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from peft import LoraConfig, get_peft_model
 from torch import nn
 
 from unsilent.models.causality import few_tokens
+from unsilent.models.hashes import base_hash, weights_hash
 from unsilent.models.peft_proof import moved, prove
 from unsilent.models.peft_slots import PeftSlots
 
@@ -55,6 +57,20 @@ def test_a_layer_that_packs_its_weights_where_it_is_evaluated_keeps_them(
     # What the app sends next is still what it was.
     assert torch.equal(adapted.state_dict()["base_model.model.model.layers.0.mlp.up_proj.weight"],
                        before)  # fmt: skip
+
+
+def test_a_hash_of_the_base_leaves_packed_weights_as_they_lie(tiny: Callable[..., Any]) -> None:
+    model = tiny()
+    layer: Any = Packing(model.model.layers[0].mlp.up_proj)
+    model.model.layers[0].mlp.up_proj = layer
+    fresh = base_hash(model)
+    assert fresh == weights_hash(model.state_dict())
+    model.eval()(input_ids=few_tokens(model))
+    layer.weight.quant_state = SimpleNamespace(packing_format_for_cpu=True, absmax=torch.ones(3))
+    before = layer.weight.clone()
+    assert layer.packed
+    assert base_hash(model) == base_hash(model)
+    assert torch.equal(layer.weight, before)
 
 
 def test_names_and_order_of_arrays_are_those_of_peft(tiny: Callable[..., Any]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from tests.models import packing_maker as maker
@@ -107,6 +108,22 @@ def test_zero_biases_that_packers_add_are_passed_over(
     assert np.array_equal(
         load_model(plan(bare)).score(mixed, None), load_model(plan(full)).score(mixed, None)
     )
+
+
+def test_files_beside_the_model_take_no_part(wide: Path, tmp_path: Path, mixed: ItemSet) -> None:
+    """Another model's file would else have the last word, as the last one that is read."""
+    pack, told = FORMS["gptq 4 bits"]
+    folder, _ = maker.quantized_folder(wide, tmp_path / "q", pack, told)
+    expected = load_model(plan(folder)).score(mixed, None)
+    weights = load_file(folder / "model.safetensors")
+    other = {name: 3 * w if name.endswith("scales") else w for name, w in weights.items()}
+    save_file(other, folder / "other.safetensors", metadata={"format": "pt"})
+    assert np.array_equal(load_model(plan(folder)).score(mixed, None), expected)
+    # As its library once named it.
+    (folder / "model.safetensors").rename(folder / "gptq_model-4bit.safetensors")
+    refused(folder, "there are 2 safetensors files")
+    (folder / "other.safetensors").unlink()
+    assert np.array_equal(load_model(plan(folder)).score(mixed, None), expected)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

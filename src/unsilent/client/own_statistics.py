@@ -118,7 +118,7 @@ def read_own(folder: Path) -> tuple[OwnRound, ...]:
 def _raw(folder: Path) -> list[dict[str, Any]]:
     try:
         data: Any = json.loads((folder / OWN_FILE).read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             "this client has measured nothing yet",
             where=str(folder),

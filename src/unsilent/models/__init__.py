@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from unsilent.assets import cache_root
 from unsilent.assets.opt_in import OPT_IN
+from unsilent.errors import ModelError
 from unsilent.items import ItemSet
 from unsilent.models.base import Adapter, PersonalModel, Training, TrainingReport, average
 from unsilent.models.hook import HOOK, hook_of
@@ -41,6 +42,7 @@ def load_model(plan: MonitoringPlan, probes: Iterable[ItemSet] = ()) -> Personal
     """
     if plan.model.id.startswith(HOOK):
         return hook_of(plan.model.id)
+    _check_opt_in(plan)
     if plan.model.kind == "encoder":
         from unsilent.models.load_encoder import load_encoder
 
@@ -63,7 +65,11 @@ def prepare_model(plan: MonitoringPlan, sets: Iterable[ItemSet], progress: Progr
         plan: Says which model.
         sets: All items that will be trained on or scored, for an encoder; consumed only then.
         progress: Told the stage and the share done.
+
+    Raises:
+        ModelError, AssetError: As ``load_model``, as far as that shows before weights are loaded.
     """
+    _check_opt_in(plan)
     if plan.model.id.startswith(HOOK):
         hook_of(plan.model.id)
     elif plan.model.kind == "encoder":
@@ -86,6 +92,16 @@ def prepare_model(plan: MonitoringPlan, sets: Iterable[ItemSet], progress: Progr
             opt_in_folder(plan.model.id)
         else:
             check_place(plan.model.id, images=plan.model.kind == "vision")
+
+
+def _check_opt_in(plan: MonitoringPlan) -> None:
+    """Refuse an opt-in model as another kind, before its name is asked of the hub."""
+    if plan.model.id in OPT_IN and plan.model.kind != "causal_lm":
+        raise ModelError(
+            f"a causal language model, and no {plan.model.kind}",
+            where=f"model.id {plan.model.id}",
+            remedy=f'Leave model.kind out, or write "./{plan.model.id}" for a folder of that name.',
+        )
 
 
 def model_openings(plan: MonitoringPlan) -> tuple[str, ...]:

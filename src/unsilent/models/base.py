@@ -20,7 +20,7 @@ from safetensors.numpy import save
 
 from unsilent.errors import ModelError
 from unsilent.files import write_whole
-from unsilent.items import ItemSet
+from unsilent.items import Item, ItemSet
 from unsilent.models.arrays import Arrays, weighted_mean
 
 
@@ -142,3 +142,20 @@ class PersonalModel(Protocol):
     def score(self, items: ItemSet, adapter: Adapter | None) -> NDArray[np.float64]:
         """(n_items, max_choices) probabilities; None is the base alone."""
         ...
+
+
+def of_another_base() -> ModelError:
+    """An adapter that is not this model's."""
+    return ModelError(
+        "this adapter was trained on another base",
+        remedy="Use the base model and the [adapter] section that it was trained with.",
+    )
+
+
+def without_answer(item: Item) -> ModelError:
+    """A record that nothing can be learnt from."""
+    return ModelError(
+        "a training record needs an answer",
+        where=f"item {item.id}",
+        remedy="Say which of its choices is correct, or leave it out.",
+    )

@@ -15,11 +15,16 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from unsilent.errors import ModelError
 from unsilent.files import digest_json, write_whole
 from unsilent.items import ItemSet
 from unsilent.models.answers import greedy_answers
-from unsilent.models.base import Adapter, Training, TrainingReport
+from unsilent.models.base import (
+    Adapter,
+    Training,
+    TrainingReport,
+    of_another_base,
+    without_answer,
+)
 from unsilent.models.causality import rows_of
 from unsilent.models.encode import (
     Limits,
@@ -345,16 +350,13 @@ class CausalLM:
 
     def _check(self, adapter: Adapter) -> None:
         if adapter.base != self.digest or not self._slots.fits(adapter):
-            raise ModelError(
-                "this adapter was trained on another base",
-                remedy="Use the base model and the [adapter] section that it was trained with.",
-            )
+            raise of_another_base()
 
 
 def _answers(records: ItemSet) -> list[int]:
     answers = []
     for item in records:
         if item.answer is None:
-            raise ModelError("a training record needs an answer", where=f"item {item.id}")
+            raise without_answer(item)
         answers.append(item.answer)
     return answers

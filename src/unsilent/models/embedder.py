@@ -160,44 +160,53 @@ class Embedder:
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
         import torch
-        from transformers import AutoModel, AutoTokenizer
+        from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+        from unsilent.models.device import device_of
         from unsilent.models.folder import check_files, check_weights
         from unsilent.models.pooling import hides_padding
+        from unsilent.models.quantized import refuse_quantized
 
-        check_files(self.folder, where=str(self.folder))
+        where = str(self.folder)
+        check_files(self.folder, where=where)
+        device = device_of(self._device)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
+            config = AutoConfig.from_pretrained(where, local_files_only=True)
+            refuse_quantized(config, where=where)
+            tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True)
             model, info = AutoModel.from_pretrained(
-                str(self.folder),
+                where,
+                config=config,
                 local_files_only=True,
                 dtype=getattr(torch, self._dtype),
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
             )
+        except ModelError:
+            raise
         except Exception as error:
             # The tokenizers library raises nothing more special for a damaged file.
             raise ModelError(
                 f"transformers cannot load it ({type(error).__name__})",
-                where=str(self.folder),
+                where=where,
                 remedy=_remedy(self.folder),
             ) from None
         if getattr(model.config, "is_encoder_decoder", False):
             raise ModelError(
                 "an encoder-decoder, whose last states are not those of a text it reads",
-                where=str(self.folder),
+                where=where,
                 remedy="Use an encoder of the BERT family.",
             )
         # The mean over tokens asks neither for a pooler nor for a head.
         check_whole(
             info,
-            where=str(self.folder),
+            where=where,
             missing=lambda name: bool(_POOLER.search(name)),
             left=lambda name: not _IN_LAYERS.search(name),
         )
-        check_weights(model, self.folder, where=str(self.folder))
-        model = model.eval().requires_grad_(False).to(self._device)
-        self._pads = hides_padding(model, self.width, where=str(self.folder))
+        check_weights(model, self.folder, where=where)
+        model = model.eval().requires_grad_(False).to(device)
+        self._pads = hides_padding(model, self.width, where=where)
         return tokenizer, model
 
 

@@ -17,7 +17,13 @@ from scipy.special import softmax
 from unsilent.errors import ModelError
 from unsilent.files import digest_json
 from unsilent.items import Item, ItemSet
-from unsilent.models.base import Adapter, Training, TrainingReport
+from unsilent.models.base import (
+    Adapter,
+    Training,
+    TrainingReport,
+    of_another_base,
+    without_answer,
+)
 from unsilent.models.hashes import engine_hash
 from unsilent.models.heads import RIDGE, Examples, Head, Provided, provide
 from unsilent.models.recent import Recent
@@ -269,7 +275,7 @@ class Encoder:
         answers = np.empty(len(records), dtype=np.int64)
         for row, item in enumerate(records):
             if item.answer is None:
-                raise ModelError("a training record needs an answer", where=f"item {item.id}")
+                raise without_answer(item)
             if self._task(item) != TRAINED:
                 raise ModelError(
                     f"a training record of task {item.task!r}",
@@ -300,10 +306,7 @@ class Encoder:
 
     def _check(self, adapter: Adapter) -> None:
         if adapter.base != self.digest:
-            raise ModelError(
-                "this adapter was trained on another base",
-                remedy="Use the base model and the [adapter] section that it was trained with.",
-            )
+            raise of_another_base()
 
 
 def provided_heads(

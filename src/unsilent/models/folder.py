@@ -59,6 +59,23 @@ def check_files(folder: Path, *, where: str) -> None:
         _check_same(folder, list(safe), list(pickled), where)
 
 
+def safe_files(folder: Path, *, where: str) -> list[Path]:
+    """The safetensors files that are the model: those of the usual names, or the only one.
+
+    Raises:
+        ModelError: There are several, and nothing says which of them are the model.
+    """
+    named = [folder / file for file in _files(folder, _SAFE, where)]
+    found = named or sorted(folder.glob("*.safetensors"))
+    if not named and len(found) > 1:
+        raise ModelError(
+            f"there are {len(found)} safetensors files, no {_SAFE} and no index",
+            where=where,
+            remedy=_ONE,
+        )
+    return found
+
+
 def check_weights(model: Any, folder: Path | None, *, where: str) -> None:
     """Refuse a loaded model whose weights are not what its folder holds.
 
@@ -72,7 +89,7 @@ def check_weights(model: Any, folder: Path | None, *, where: str) -> None:
             finite number, or is a head of its own where config.json says that it is none.
     """
     places = dict(model.named_parameters())
-    for file, kinds in ({} if folder is None else _kinds(folder)).items():
+    for file, kinds in ({} if folder is None else _kinds(folder, where)).items():
         for name, kind in kinds.items():
             if kind not in _NUMBERS and name in places and places[name].is_floating_point():
                 raise ModelError(
@@ -150,10 +167,10 @@ def _names(files: Iterable[str], folder: Path, where: str) -> dict[str, list[str
     return held
 
 
-def _kinds(folder: Path) -> dict[str, dict[str, str]]:
-    """File to weight to how its numbers are stored, of what safetensors files there are."""
+def _kinds(folder: Path, where: str) -> dict[str, dict[str, str]]:
+    """File to weight to how its numbers are stored, of the model's safetensors files."""
     found: dict[str, dict[str, str]] = {}
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in safe_files(folder, where=where):
         with safe_open(path, framework="np") as file:  # type: ignore[no-untyped-call]
             names = list(file.keys())
             found[path.name] = {name: file.get_slice(name).get_dtype() for name in names}

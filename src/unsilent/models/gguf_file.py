@@ -19,6 +19,7 @@ from gguf import GGUFReader, dequantize
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from unsilent.errors import ModelError
+from unsilent.models.folder import check_weights
 from unsilent.models.gguf_settings import check_settings, mend
 from unsilent.models.gguf_tokens import mend_tokenizer
 from unsilent.models.whole import check_whole
@@ -78,8 +79,19 @@ def load_gguf(path: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     check_whole(info, where=where)
     check_settings(model, settings, where=where)
     _fill(model, reader, where)
+    check_weights(model, None, where=where)
     mend_tokenizer(tokenizer, settings, where=where)
     return model, tokenizer
+
+
+def depth_of_gguf(path: Path) -> int:
+    """How many layers the model of a file has; its weights are not read. Raises ModelError."""
+    where = f"model.id {path}"
+    settings, _ = _read(path, where)
+    key = f"{settings['general.architecture']}.block_count"
+    if key not in settings:
+        raise ModelError(f"the file lacks its setting {key!r}", where=where, remedy=_PLAIN)
+    return int(settings[key])
 
 
 def _read(path: Path, where: str) -> tuple[dict[str, Any], Any]:

@@ -6,13 +6,34 @@ import hashlib
 import json
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from unsilent.assets.download import sha256_of
 from unsilent.files import digest_json
+from unsilent.models.place import GGUF
 
+# What decides a folder's scores: weights, config, tokenizer, chat template and image processor.
+_DECIDING = {".safetensors", ".bin", ".json", ".jinja", ".model", ".txt"}
 _ENGINE = ("torch", "transformers", "peft")
+
+
+def place_hash(place: str, config: Any) -> str:
+    """``sha256:…`` of a base: of the files that decide its scores, or of a hub's commit.
+
+    Args:
+        place: As ``check_place`` gives it: a folder, a GGUF file or a hub id.
+        config: The model's, which knows the commit.
+    """
+    path = Path(place)
+    if path.suffix == GGUF:
+        return digest_json(["gguf", sha256_of(path)])
+    if path.is_dir():
+        files = [file for file in path.iterdir() if file.suffix in _DECIDING]
+        return digest_json([[file.name, sha256_of(file)] for file in sorted(files)])
+    return digest_json([place, getattr(config, "_commit_hash", None)])
 
 
 def layout_hash(arrays: Mapping[str, Any]) -> str:
@@ -42,7 +63,9 @@ def tokenizer_hash(tokenizer: Any) -> str:
 def base_hash(model: Any) -> str:
     """``sha256:…`` of a peft model's base: its weights without those of any adapter.
 
-    The same for the base before it was adapted, and whatever the adapters are.
+    The same for the base before it was adapted, and whatever the adapters are; the model is left
+    as it is. A 4-bit base of bitsandbytes that its app has evaluated on a processor which packs its
+    weights anew has other weights from then on, and another hash.
     """
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     left_out: tuple[str, ...] = tuple(
@@ -55,10 +78,24 @@ def base_hash(model: Any) -> str:
     )
     kept = {
         name.replace(".base_layer.", ".").replace(".original_module.", "."): tensor
-        for name, tensor in base.state_dict().items()
+        for name, tensor in _stored(base).items()
         if not f"{name}.".startswith(left_out) and ".modules_to_save." not in name
     }
     return weights_hash(kept)
+
+
+def _stored(model: Any) -> dict[str, Any]:
+    """What ``state_dict`` gives, but of packed layers as it lies: asked for it, they unpack."""
+    found: dict[str, Any] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        prefix = f"{path}." if path else ""
+        state: Any = getattr(getattr(module, "weight", None), "quant_state", None)
+        if getattr(state, "packing_format_for_cpu", False):
+            found[f"{prefix}weight"] = module.weight
+            found[f"{prefix}weight.absmax"] = state.absmax
+        else:
+            module._save_to_state_dict(found, prefix, False)
+    return {name: tensor for name, tensor in found.items() if hasattr(tensor, "detach")}
 
 
 def weights_hash(tensors: Mapping[str, Any]) -> str:

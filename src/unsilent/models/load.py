@@ -5,28 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from unsilent.assets.download import sha256_of
 from unsilent.assets.opt_in import OPT_IN
 from unsilent.errors import ModelError
-from unsilent.files import digest_json
 from unsilent.models.causal_lm import CausalLM
+from unsilent.models.device import DTYPES, device_of
 from unsilent.models.embedded import embedded_causal_lm, quieten
 from unsilent.models.folder import check_files, check_weights
-from unsilent.models.gguf_file import load_gguf
+from unsilent.models.gguf_file import depth_of_gguf, load_gguf
+from unsilent.models.hashes import place_hash
 from unsilent.models.opt_in import opt_in_folder
 from unsilent.models.place import GGUF, check_place
 from unsilent.models.quantized import load_dequantized, quantized_by
 from unsilent.models.whole import check_whole
 from unsilent.plan import MonitoringPlan
 
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
-# What decides a folder's scores: weights, config, tokenizer and chat template.
-_BASE_FILES = {".safetensors", ".bin", ".json", ".jinja", ".model", ".txt"}
 
 
 def load_causal_lm(plan: MonitoringPlan) -> CausalLM:
@@ -37,12 +33,12 @@ def load_causal_lm(plan: MonitoringPlan) -> CausalLM:
         AssetError: The embedded model could not be had.
     """
     quieten()
-    place = _place(plan.model.id)
+    place = check_place(_place(plan.model.id))
     model, tokenizer = _from_pretrained(place, plan)
     return CausalLM(
-        model.to(_device(plan.model.device)),
+        model.to(device_of(plan.model.device)),
         tokenizer,
-        weights=_weights(place, model),
+        weights=place_hash(place, model.config),
         adapter=plan.adapter,
         likelihood=plan.model.likelihood,
     )
@@ -51,6 +47,8 @@ def load_causal_lm(plan: MonitoringPlan) -> CausalLM:
 def depth_of(name: str) -> int:
     """How many layers a model has; its weights are not read. Raises as ``load_causal_lm``."""
     place = check_place(_place(name))
+    if place.endswith(GGUF):
+        return depth_of_gguf(Path(place))
     try:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False)
     except _UNREADABLE:
@@ -66,10 +64,9 @@ def _place(name: str) -> str:
 
 
 def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
-    place = check_place(place)
     where = f"model.id {place}"
     if place.endswith(GGUF):
-        return load_gguf(Path(place), _DTYPES[plan.model.dtype])
+        return load_gguf(Path(place), DTYPES[plan.model.dtype])
     try:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False)
     except _UNREADABLE:
@@ -83,13 +80,13 @@ def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
     try:
         if packed:
             model, info, spare = load_dequantized(
-                place, config, _DTYPES[plan.model.dtype], where=where
+                place, config, DTYPES[plan.model.dtype], where=where
             )
         else:
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 place,
                 config=config,
-                dtype=_DTYPES[plan.model.dtype],
+                dtype=DTYPES[plan.model.dtype],
                 trust_remote_code=False,
                 output_loading_info=True,
                 # They are named below.
@@ -136,25 +133,3 @@ def _not_loaded(where: str) -> ModelError:
         where=where,
         remedy='Check the id or path and the network, or use "embedded".',
     )
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise ModelError(
-            f"device {name!r} is not available here", where="model.device", remedy='Use "cpu".'
-        ) from None
-    return device
-
-
-def _weights(place: str, model: Any) -> str:
-    """Digest of the base: of weights, config and tokenizer where local, else the hub's commit."""
-    folder = Path(check_place(place))
-    if folder.suffix == GGUF:
-        return digest_json(["gguf", sha256_of(folder)])
-    if folder.is_dir():
-        files = [file for file in folder.iterdir() if file.suffix in _BASE_FILES]
-        return digest_json([[file.name, sha256_of(file)] for file in sorted(files)])
-    return digest_json([place, getattr(model.config, "_commit_hash", None)])

@@ -19,13 +19,15 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES,
 )
 
-from unsilent.assets.download import sha256_of
 from unsilent.errors import ModelError
-from unsilent.files import digest_json
 from unsilent.images.decode import pillow
+from unsilent.models.device import DTYPES, device_of
 from unsilent.models.embedded import quieten
+from unsilent.models.folder import check_files, check_weights
+from unsilent.models.hashes import place_hash
 from unsilent.models.lora import LoraSlots
 from unsilent.models.place import check_place
+from unsilent.models.quantized import refuse_quantized
 from unsilent.models.vision import Vision
 from unsilent.models.vision_answers import Answers, Classes, Prompts
 from unsilent.models.vision_inputs import Inputs
@@ -34,11 +36,8 @@ from unsilent.models.vision_proof import prove
 from unsilent.models.whole import check_whole
 from unsilent.plan import MonitoringPlan
 
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 _NOT_HERE = (*_UNREADABLE, ImportError, AttributeError, TypeError, AssertionError)
-# What decides a folder's scores: weights, config, image processor, and a text tower's tokenizer.
-_BASE_FILES = {".safetensors", ".bin", ".json", ".model", ".txt"}
 _TOWERS = {"clip": False, "metaclip_2": False, "siglip": True, "siglip2": True}
 """Models of two towers, and whether their texts are padded to the longest."""
 _VOCABULARY = ("tokenizer.json", "vocab.json", "spiece.model", "tokenizer.model")
@@ -68,7 +67,7 @@ def load_vision(plan: MonitoringPlan) -> Vision:
     towers = _has_towers(config, where)
     processor = _processor(place, where)
     model = _model(place, config, plan, where, towers=towers)
-    device = _device(plan.model.device)
+    device = device_of(plan.model.device)
     model = model.to(device).eval().requires_grad_(False)
     if towers:
         answers: Answers = Prompts(
@@ -92,14 +91,14 @@ def load_vision(plan: MonitoringPlan) -> Vision:
     inputs = Inputs(
         lambda pixels: _prepared(processor, image.fromarray(pixels)),
         device,
-        _DTYPES[plan.model.dtype],
+        DTYPES[plan.model.dtype],
     )
     made = Vision(
         answers,
         inputs,
         slots=slots,
         head=head,
-        weights=_weights(place, model),
+        weights=place_hash(place, model.config),
         adapter=plan.adapter,
     )
     prove(made, inputs, where=where)
@@ -126,13 +125,17 @@ def _has_towers(config: Any, where: str) -> bool:
 
 
 def _model(place: str, config: Any, plan: MonitoringPlan, where: str, *, towers: bool) -> Any:
-    """The model, all of whose weights came from its files."""
+    """The model, all of whose weights came from its files, which say one thing."""
+    refuse_quantized(config, where=where)
+    folder = Path(place) if Path(place).is_dir() else None
+    if folder is not None:
+        check_files(folder, where=where)
     kind = AutoModel if towers else AutoModelForImageClassification
     try:
         model, info = kind.from_pretrained(
             place,
             config=config,
-            dtype=_DTYPES[plan.model.dtype],
+            dtype=DTYPES[plan.model.dtype],
             trust_remote_code=False,
             output_loading_info=True,
             # They are named below.
@@ -150,6 +153,7 @@ def _model(place: str, config: Any, plan: MonitoringPlan, where: str, *, towers:
         check_whole(info, where=where)
     except ModelError as error:
         raise ModelError(error.what, where=where, remedy=_WHOLE) from None
+    check_weights(model, folder, where=where)
     return model
 
 
@@ -227,24 +231,8 @@ def _in_full(linear: torch.nn.Linear) -> None:
 
 
 def _not_loaded(where: str) -> ModelError:
-    return ModelError("not a vision model that can be loaded from here", where=where, remedy=_KINDS)
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise ModelError(
-            f"device {name!r} is not available here", where="model.device", remedy='Use "cpu".'
-        ) from None
-    return device
-
-
-def _weights(place: str, model: Any) -> str:
-    """Digest of the base: of weights, config and processor where local, else the hub's commit."""
-    folder = Path(place).expanduser()
-    if folder.is_dir():
-        files = [file for file in folder.iterdir() if file.suffix in _BASE_FILES]
-        return digest_json([[file.name, sha256_of(file)] for file in sorted(files)])
-    return digest_json([place, getattr(model.config, "_commit_hash", None)])
+    return ModelError(
+        "not a vision model that can be loaded from here",
+        where=where,
+        remedy=f"Check the id or path and the network. {_KINDS}",
+    )

@@ -38,7 +38,9 @@ def check_place(place: str, *, images: bool = False) -> str:
             raise ModelError(
                 f"no such model {'file' if local.suffix == GGUF else 'folder'}",
                 where=f"model.id {place}",
-                remedy='Give an existing folder, a hub id, or "embedded".',
+                remedy="Give an existing folder or a hub id."
+                if images
+                else 'Give an existing folder, a hub id, or "embedded".',
             )
         return place
     if not (local / "config.json").is_file():

@@ -23,6 +23,7 @@ from transformers import (
 from transformers.utils.quantization_config import Mxfp4Config
 
 from unsilent.errors import ModelError
+from unsilent.models.folder import safe_files
 from unsilent.models.packed import plain_weights
 
 _LOG = logging.getLogger("unsilent")
@@ -63,6 +64,13 @@ def quantized_by(config: Any) -> str | None:
     return method
 
 
+def refuse_quantized(config: Any, *, where: str) -> None:
+    """Raise ModelError if a folder's weights are quantized, for kinds that only plain ones have."""
+    method = quantized_by(config)
+    if method is not None:
+        raise _refused(method, where, "only causal language models are")
+
+
 def load_dequantized(
     place: str, config: Any, dtype: torch.dtype, *, where: str
 ) -> tuple[Any, dict[str, Any], set[str]]:
@@ -87,7 +95,7 @@ def load_dequantized(
     plain.__dict__.pop("quantization_config", None)
     try:
         if form is not None:
-            tensors, spare = plain_weights(_tensors(place), form, told)
+            tensors, spare = plain_weights(_tensors(place, where), form, told)
             kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(plain)]
             loaded: Any = kind.from_pretrained(
                 None,
@@ -149,15 +157,17 @@ def _packed(told: Mapping[str, Any], method: str) -> str | None:
     return None
 
 
-def _tensors(place: str) -> dict[str, torch.Tensor]:
-    """All tensors of a folder of safetensors, or of a hub's."""
+def _tensors(place: str, where: str) -> dict[str, torch.Tensor]:
+    """All tensors of the model of a folder of safetensors, or of a hub's."""
     folder = Path(place)
     if not folder.is_dir():
         from huggingface_hub import snapshot_download
 
-        folder = Path(snapshot_download(place, allow_patterns=["*.safetensors"]))
+        folder = Path(
+            snapshot_download(place, allow_patterns=["*.safetensors", "*.safetensors.index.json"])
+        )
     found: dict[str, torch.Tensor] = {}
-    for file in sorted(folder.glob("*.safetensors")):
+    for file in safe_files(folder, where=where):
         found.update(load_file(file))
     return found
 

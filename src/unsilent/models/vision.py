@@ -12,10 +12,15 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from torch import Tensor
 
-from unsilent.errors import ModelError
 from unsilent.files import digest_json
 from unsilent.items import Item, ItemSet
-from unsilent.models.base import Adapter, Training, TrainingReport
+from unsilent.models.base import (
+    Adapter,
+    Training,
+    TrainingReport,
+    of_another_base,
+    without_answer,
+)
 from unsilent.models.hashes import engine_hash
 from unsilent.models.lora import LoraSlots
 from unsilent.models.memory import in_parts
@@ -272,10 +277,7 @@ class Vision:
     def _check(self, adapter: Adapter) -> None:
         shapes = {name: tensor.shape for name, tensor in adapter.tensors.items()}
         if adapter.base != self.digest or shapes != self._shapes:
-            raise ModelError(
-                "this adapter was trained on another base",
-                remedy="Use the base model and the [adapter] section that it was trained with.",
-            )
+            raise of_another_base()
 
 
 def _columns(items: Sequence[Item], labels: tuple[str, ...]) -> NDArray[np.int64]:
@@ -292,7 +294,7 @@ def _answers_of(records: ItemSet) -> NDArray[np.int64]:
     answers = np.empty(len(records), np.int64)
     for row, item in enumerate(records):
         if item.answer is None:
-            raise ModelError("a training record needs an answer", where=f"item {item.id}")
+            raise without_answer(item)
         answers[row] = item.answer
     return answers
 
