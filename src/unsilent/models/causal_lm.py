@@ -140,7 +140,7 @@ class CausalLM:
         return {
             "base": self._weights,
             "tokenizer": tokenizer_hash(self._tokenizer),
-            "engine": engine_hash(self._dtype),
+            "engine": engine_hash(self._dtype, self._slots.scales),
         }
 
     def new_adapter(self, seed: int) -> Adapter:

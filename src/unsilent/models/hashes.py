@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,17 @@ def layout_hash(arrays: Mapping[str, Any]) -> str:
     return digest_json(rows)
 
 
-def engine_hash(dtype: str) -> str:
-    """``sha256:…`` of the libraries that score, with their versions, and the number type."""
-    return digest_json([[name, _version(name)] for name in _ENGINE] + [["dtype", dtype]])
+def engine_hash(dtype: str, scales: Sequence[float] = ()) -> str:
+    """``sha256:…`` of the libraries that score, with their versions, and how they compute.
+
+    Args:
+        dtype: The number type.
+        scales: What the layers multiply an adapter by, each once; the same arrays at another scale
+            are another model, and nothing in the arrays tells.
+    """
+    rows: list[list[Any]] = [[name, _version(name)] for name in _ENGINE]
+    rows.append(["dtype", dtype])
+    return digest_json([*rows, *(["scale", scale] for scale in scales)])
 
 
 def tokenizer_hash(tokenizer: Any) -> str:

@@ -95,6 +95,11 @@ class LoraSlots:
         # A model of images is tried where it is loaded.
         self._beside = among is None and self._prove(model, plan.targets)
 
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """What the layers multiply the adapter by, each value once, rising."""
+        return tuple(sorted({float(layer.scaling[_NAME]) for layer in self._layers.values()}))
+
     def initial(self, seed: int) -> dict[str, NDArray[np.float32]]:
         """LoRA's start: A uniform as in Hu et al. 2021, B zero, so that nothing changes yet."""
         random = np.random.default_rng(seed)

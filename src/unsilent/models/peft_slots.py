@@ -84,6 +84,13 @@ class PeftSlots:
             )
         self.first, self.last = min(numbers), max(numbers)
 
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """What the layers multiply the adapter by, each value once, rising; none of some kinds."""
+        told = (getattr(layer, "scaling", None) for layer in self._layers)
+        found = {float(each[self.name]) for each in told if each and self.name in each}
+        return tuple(sorted(found))
+
     def check(self) -> None:
         """Refuse a state in which the model computes something else than base and arrays say.
 

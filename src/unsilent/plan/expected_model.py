@@ -22,7 +22,8 @@ class ExpectedModel(BaseModel):
         base: Of the base weights and what else decides their scores.
         tokenizer: Of the tokenizer and its chat template.
         layout: Of the adapter: names, shapes and types of its arrays.
-        engine: Of the libraries that score, with their versions, and the number type.
+        engine: Of the libraries that score, with their versions, the number type and the scale of
+            the adapter's layers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
