@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.client.canary import ADDED, alike, canary, only_lora
+from unsilent.client.movement import LEAST, Chance, apart
 from unsilent.errors import TimeLimitError, UnsilentError
 from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.messages import Arrays
@@ -38,18 +39,10 @@ ASKED = 12
 """Items of a canary: enough for one of them to move, few enough to cost nothing."""
 TRAINED = 32
 """Records of the client's training that are scored."""
-_LEAST = 1e-7
-"""Probabilities that differ by less may be the same number, rounded otherwise."""
-_LEAST_LOG = 1e-5
-"""Log probabilities that differ by less may be the same, in 32 bits."""
-_SURE = 1 - 1e-5
-"""An item with a choice of this probability hardly moves, whatever is done to the model."""
 _STILL = 0.2
 """A larger share of items that do not move, and their adapter was left out of them."""
 _LONGEST = 120
 """Letters of an array's name in a note."""
-_TIMES = 4.0
-"""In differences between asking twice, what has to be exceeded: chance seldom gives twice that."""
 _ERRORS = 3.0
 """In standard errors, how much worse is worse: chance exceeds it once in some hundred times."""
 _FEWEST = 8
@@ -186,21 +179,20 @@ def _shown(
     unshown, notes, doing = 0.0, list[str](), "items that it was asked before"
     try:
         answers, again = ask(items, own), ask(items, own)
-        floor = _TIMES * _apart(answers, again) + _LEAST
-        settled = _TIMES * _apart(_logs(answers), _logs(again)) + _LEAST_LOG
-        for names, still in _ignored(adapters, evidence, floor, settled).items():
+        chance = Chance.of(answers, again)
+        for names, still in _ignored(adapters, evidence, chance).items():
             unshown = max(unshown, still)
             share = _share_of_items(still)
             notes.append(IGNORED.format(share=share, one=names[0], other=names[1]))
-        if before is not None and _apart(answers, before) > max(floor, _SAME_MODEL):
+        if before is not None and apart(answers, before) > max(chance.most, _SAME_MODEL):
             unshown, notes = 1.0, [*notes, OTHERWISE]
         name, disturbed = canary(own, adapters, draw)
         part = _printable(name)
         doing = f"arrays with one disturbed part ({part})"
-        if part and not _moves(answers, ask(items, disturbed), floor, settled):
+        if part and not chance.moved(answers, ask(items, disturbed)):
             unshown, notes = 1.0, [*notes, CANARY.format(part=part)]
         doing = "an adapter with what it adds set to zero, or on the base"
-        if reference is None and _other_base(ask, items, own, floor):
+        if reference is None and _other_base(ask, items, own, chance):
             unshown, notes = 1.0, [*notes, OTHER_BASE]
         doing = "records that the client trained on"
         if trained is not None and _unfitting(ask, trained, own, reference):
@@ -248,8 +240,7 @@ def _few(
 def _ignored(
     adapters: Mapping[AdapterRole, Arrays | None],
     evidence: Evidence,
-    floor: float,
-    settled: float,
+    chance: Chance,
 ) -> dict[tuple[AdapterRole, AdapterRole], float]:
     """Pairs of adapters whose arrays differ, with the share of items answered alike, if large."""
     scored: dict[ItemRole, list[tuple[AdapterRole, Outcomes]]] = {}
@@ -261,36 +252,10 @@ def _ignored(
             # An adapter to start from may change nothing yet, whatever its arrays are.
             trained = one in _OWN_ROLES or other in _OWN_ROLES
             if trained and not alike(adapters.get(one), adapters.get(other)):
-                still = _still(first.probabilities, second.probabilities, floor, settled)
+                still = chance.still(first.probabilities, second.probabilities)
                 if still > _STILL:
                     found[one, other] = max(found.get((one, other), 0.0), still)
     return found
-
-
-def _still(first: Rows, second: Rows, floor: float, settled: float) -> float:
-    """Share of items whose answer did not move, of those that are not settled under both.
-
-    Where all are settled, the unlikely choices tell: those that hold no number but 0 and 1 cannot.
-    """
-    open_ = np.minimum(first.max(axis=1), second.max(axis=1)) < _SURE
-    moved = np.sqrt(np.square(first - second).mean(axis=1)) > floor
-    if not open_.any():
-        open_ = ((first > 0) & (first < 1) | (second > 0) & (second < 1)).any(axis=1)
-        moved |= np.sqrt(np.square(_logs(first) - _logs(second)).mean(axis=1)) > settled
-    return float((~moved & open_).sum() / open_.sum()) if open_.any() else float(not moved.any())
-
-
-def _moves(first: Rows, second: Rows, floor: float, settled: float) -> bool:
-    """Whether answers moved: by their unlikely choices where all are settled."""
-    if _apart(first, second) > floor:
-        return True
-    certain = np.minimum(first.max(axis=1), second.max(axis=1)).min() >= _SURE
-    return bool(certain) and _apart(_logs(first), _logs(second)) > settled
-
-
-def _logs(rows: Rows) -> Rows:
-    """Log probabilities, of no choice that is not there below the smallest number."""
-    return np.log(np.maximum(rows, np.finfo(np.float64).tiny))
 
 
 def _printable(name: str) -> str:
@@ -303,7 +268,7 @@ def _share_of_items(share: float) -> str:
     return "all items" if share == 1 else f"{share:.0%} of the items"
 
 
-def _other_base(ask: Ask, items: ItemSet, own: Arrays, floor: float) -> bool:
+def _other_base(ask: Ask, items: ItemSet, own: Arrays, chance: Chance) -> bool:
     """Whether an adapter that changes nothing is another model than the base.
 
     Only a LoRA's arrays tell by their names what adds nothing at zero. Where something else is
@@ -314,7 +279,7 @@ def _other_base(ask: Ask, items: ItemSet, own: Arrays, floor: float) -> bool:
     nothing = {
         name: np.zeros_like(array) if ADDED.search(name) else array for name, array in own.items()
     }
-    return _apart(ask(items, nothing), ask(items, None)) > max(floor, _SAME_MODEL)
+    return apart(ask(items, nothing), ask(items, None)) > max(chance.most, _SAME_MODEL)
 
 
 def _unfitting(ask: Ask, trained: ItemSet, own: Arrays, reference: Arrays | None) -> bool:
@@ -333,7 +298,7 @@ def _unfitting(ask: Ask, trained: ItemSet, own: Arrays, reference: Arrays | None
     losses = [_losses(items, ask(items, arrays)) for arrays in (reference, own)]
     grown = losses[1] - losses[0]
     error = grown.std() / np.sqrt(len(grown) - 1)
-    return bool(grown.mean() > max(_ERRORS * error, _LEAST))
+    return bool(grown.mean() > max(_ERRORS * error, LEAST))
 
 
 def _losses(items: ItemSet, rows: Rows) -> Rows:
@@ -344,8 +309,3 @@ def _losses(items: ItemSet, rows: Rows) -> Rows:
 
 def _answer(item: Item) -> int:
     return 0 if item.answer is None else item.answer
-
-
-def _apart(first: Rows, second: Rows) -> float:
-    """Root of the mean square of what two answers differ by."""
-    return float(np.sqrt(np.square(np.asarray(first) - np.asarray(second)).mean()))
