@@ -156,3 +156,21 @@ def test_a_few_clients_are_named_beside_health_and_do_not_end_it() -> None:
     assert found.verdict == "healthy"
     assert found.reason is not None
     assert "about 10% of the clients" in found.reason
+
+
+@pytest.mark.parametrize("name", ["unshown", "differing"])
+@pytest.mark.parametrize("share", [25, 40, 60, 80])
+def test_from_a_fifth_on_no_interval_makes_it_healthy(share: int, name: str) -> None:
+    data = plan_with(epsilon=400.0).to_json()
+    # So wide a tolerance that the interval lies below it, whatever those clients' models do.
+    data["modes"]["amplified_bias"] = {"tolerance": 0.299, "clip": CLIP}
+    plan = parse_plan(data)
+    counts = {"unshown": 0, "differing": 0, name: share}
+    totals = sums(plan, effect=-0.05, unshown=counts["unshown"], differing=counts["differing"])
+    found = judged(plan, totals)
+    assert found.interval is not None
+    assert found.tolerance is not None
+    assert found.interval[1] < found.tolerance or share > 60
+    assert found.verdict == "undetermined"
+    # What is published has to follow the schema.
+    assert Finding.from_json(found.to_json()).reason == found.reason

@@ -187,8 +187,10 @@ def _judge_mode(
     verdict, shown = VERDICTS[int(sign)], found[int(position)]
     estimate = series.window(shown.first, shown.last)
     model = model_shown(layout, totals, shown.first, shown.last)
+    to_flip = clients_to_flip_in(series, found, planned.tolerance, verdict)
     if verdict == "healthy" and model is not None and not model.trusted:
-        verdict = "undetermined"
+        # One client alone may have been what was too much.
+        verdict, to_flip = "undetermined", 1
     failed = verdict == "failure"
     gate = gate_of(plan, layout, totals, code)
     reasons: list[str | None] = [None if gate is None or failed else gate.reason]
@@ -217,7 +219,7 @@ def _judge_mode(
         clients=estimate.clients,
         minimal_detectable_effect=min(detectable(band) for band in found),
         worst_case=worst_case_of(plan, series, shown),
-        liars=clients_to_flip_in(series, found, planned.tolerance, verdict),
+        liars=to_flip,
         verdict=verdict,
         visibility=visibility,
         first_alarm_round=last.round if failed and first_alarm is None else first_alarm,

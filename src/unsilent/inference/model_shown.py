@@ -2,8 +2,8 @@
 
 What a client could not show it counts as cut off, so intervals speak for it already: their upper
 ends rise by its whole clip. Read here is how many there are, for the reason that a finding gives,
-and for the one rule that does not wait for an interval: where most clients could not show it,
-nothing is healthy.
+and for the one rule that does not wait for an interval: where a fifth of it was not shown, by more
+than the noise, or half of it whatever the noise, nothing is healthy.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import numpy as np
 from unsilent.release.layout import DIFFERING, UNSHOWN, Layout
 from unsilent.release.release import Release
 
-MOST = 0.5
-"""A larger share of what training changed, not shown to act, and no mode is healthy."""
+MANY, MOST = 0.2, 0.5
+"""Larger shares of what training changed, not shown to act, and no mode is healthy: the first where
+the noise allows to tell, the second in any case."""
 _SEEN = 2.33
 """Standard normal quantile: chance alone names such clients once in a hundred times."""
 _LEAST = 0.02
@@ -56,7 +57,8 @@ class ModelShown:
     @property
     def trusted(self) -> bool:
         """Whether a mode may be called healthy at all."""
-        return self.unshown <= MOST and self.differing <= MOST
+        most = min(max(MANY, _SEEN * self.sd), MOST)
+        return self.unshown <= most and self.differing <= most
 
 
 NOT_SHOWN = "the measured model could not be shown to be the personalized one"
