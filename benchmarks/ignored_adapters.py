@@ -14,20 +14,17 @@ traces, and with ``--demos`` in both demos, run anew.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import copy
 import json
-import subprocess
 import sys
-import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from doubted import demos, traced
 from flwr.app import ArrayRecord, Context, RecordDict
 from ignored_scores import federations
 from numpy.typing import NDArray
@@ -40,7 +37,6 @@ from tiny_adapters import base as kinds_base
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from unsilent.client.own_statistics import OWN_FILE, read_own
 from unsilent.errors import UnsilentError
 from unsilent.flower import PeftScore, peft_score
 from unsilent.items import Item, ItemSet
@@ -62,8 +58,8 @@ WITHIN = 1e-3
 class Case:
     """A fault, or a sound way to hand a model over.
 
-    ``later`` is done to the model after it was scored once. ``clean`` is the model without the
-    fault, ``start`` the one without an adapter.
+    ``later`` is done to the model after it was scored once, and says False if it could not be.
+    ``clean`` is the model without the fault, ``start`` the one without an adapter.
     """
 
     name: str
@@ -201,27 +197,35 @@ def anyone(kind: Kind) -> list[Case]:
     ]
 
 
-def merged(model: Any) -> None:
-    """Merged as the kind does it; what cannot be merged stays as it is."""
-    with contextlib.suppress(AttributeError, NotImplementedError, TypeError, ValueError):
+def merged(model: Any) -> bool:
+    """Merged as the kind does it; False of one that cannot be merged."""
+    try:
         model.merge_adapter()
+    except (AttributeError, NotImplementedError, TypeError, ValueError):
+        # The ways in which peft says that a kind has no such thing.
+        return False
+    return True
 
 
-def left_out(model: Any) -> None:
-    """The first adapted layer computes its base alone."""
+def left_out(model: Any) -> bool:
+    """The first adapted layer computes its base alone; False of a kind without such layers."""
     found: Any = next((m for m in model.modules() if isinstance(m, BaseTunerLayer)), None)
-    if found is not None and hasattr(found, "base_layer"):
-        found.forward = lambda given, *_, **__: found.base_layer(given)
+    if found is None or not hasattr(found, "base_layer"):
+        return False
+    found.forward = lambda given, *_, **__: found.base_layer(given)
+    return True
 
 
-def replaced(model: Any) -> None:
-    """Another adapter of the kind is put beside it and set; some kinds have one only."""
+def replaced(model: Any) -> bool:
+    """Another adapter of the kind is put beside it and set; False of one that has one only."""
     (known,) = model.peft_config.values()
-    with contextlib.suppress(
-        AttributeError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError
-    ):
+    try:
         model.add_adapter("other", copy.deepcopy(known))
         model.set_adapter("other")
+    except (AttributeError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError):
+        # The ways in which peft says that a kind has no such thing.
+        return False
+    return True
 
 
 PLANTED = (
@@ -333,9 +337,12 @@ def asked(case: Case) -> dict[str, Any]:
     apart, said = 0.0, ""
     try:
         if case.later is not None:
+            # Who is refused as it is has no fault to be found in it.
+            row["kind"] = "not planted"
             for state in states[:2]:
                 score(ITEMS, None if state is None else ArrayRecord(state), CONTEXT)
-            case.later(model)
+            if case.later(model) is not False:
+                row["kind"] = "planted"
         for state in states:
             found = score(ITEMS, None if state is None else ArrayRecord(state), CONTEXT)
             whole = case.clean or (case.make if case.sound else adapted)
@@ -346,45 +353,6 @@ def asked(case: Case) -> dict[str, Any]:
     answer = "refused" if said else "right" if apart <= WITHIN else "wrong"
     good = answer == "right" if case.sound else answer != "wrong"
     return {**row, "answer": answer, "good": good, "apart": apart, "said": said}
-
-
-def traced() -> Iterator[dict[str, Any]]:
-    """Clients of the benchmark's traces in whom nothing changed at all, by tier."""
-    from unsilent_bench.traces import read
-
-    for tier in ("fleet", "lm"):
-        held = [each for each in read().federations if each.tier == tier]
-        asked = sum(int(each.present.sum()) for each in held)
-        yield _alarms(f"traces of the {tier} tier", asked, sum(int(e.unshown.sum()) for e in held))
-
-
-def demos(seed: int) -> Iterator[dict[str, Any]]:
-    """Clients of both demos who could not show that their adapter acts, as their files say."""
-    for tier in ("fleet", "lm"):
-        for scenario in ("healthy", "skewed"):
-            with tempfile.TemporaryDirectory() as folder:
-                words = ["demo", "--tier", tier, "--scenario", scenario, "--seed", str(seed)]
-                command = "from unsilent.cli import main; main()"
-                subprocess.run(
-                    [sys.executable, "-c", command, *words, "--out", folder, "--json"],
-                    check=True,
-                    capture_output=True,
-                )
-                told = [read_own(path.parent) for path in Path(folder).rglob(OWN_FILE)]
-                unsure = [r.model for rounds in told for r in rounds if r.model]
-                asked = sum(len(rounds) for rounds in told)
-                yield _alarms(f"{tier} demo, {scenario}", asked, len(unsure))
-
-
-def _alarms(name: str, asked: int, unsure: int) -> dict[str, Any]:
-    return {
-        "case": name,
-        "kind": "sound",
-        "answer": f"{unsure} of {asked} client rounds doubted",
-        "asked": asked,
-        "doubted": unsure,
-        "good": asked > 0 and unsure == 0,
-    }
 
 
 def main() -> int:

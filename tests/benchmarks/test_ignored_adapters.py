@@ -58,7 +58,11 @@ def test_what_nobody_looks_for_is_found_wrong(
     assert {"pissa rewrites the base", "merged after a round"} <= missed
 
 
-@pytest.mark.parametrize("kind", ["BOFT", "IA3", "OSF", "LORA, init pissa", "PREFIX_TUNING"])
+PLANTED = {"BOFT": 5, "IA3": 5, "OSF": 5, "LORA, init pissa": 0, "PREFIX_TUNING": 0}
+"""Of five faults; a kind that is refused as it is has none planted."""
+
+
+@pytest.mark.parametrize("kind", PLANTED)
 def test_a_fault_in_another_kind_of_adapter_is_found_too(
     kind: str,
     benchmark: ModuleType,
@@ -69,8 +73,9 @@ def test_a_fault_in_another_kind_of_adapter_is_found_too(
     monkeypatch.setattr(benchmark, "SOUND", ())
     assert benchmark.main() == 0
     found = json.loads(capsys.readouterr().out)["rows"]
-    rows = [row for row in found if row["kind"] == "planted"]
+    rows = [row for row in found if row["kind"] != "sound"]
     assert len(rows) == 5
+    assert [row["kind"] for row in rows].count("planted") == PLANTED[kind]
     assert {row["answer"] for row in rows} <= {"refused", "right"}
 
 

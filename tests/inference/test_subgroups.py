@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from unsilent.findings import Finding
 from unsilent.inference import judge_rounds
@@ -58,9 +59,18 @@ def test_a_failure_in_one_domain_is_found_there():
     assert verdicts["films"] == "healthy"
     assert found.fires
     assert found.reason == "beyond the tolerance within news"
-    news = found.subgroups[2]
-    assert news.interval[0] < 0.22 < news.interval[1]
-    assert news.effect == pytest.approx(0.22, abs=0.05)
+    assert found.subgroups[2].effect == pytest.approx(0.22, abs=0.05)
+
+
+def test_its_interval_holds_the_effect_as_often_as_is_promised():
+    plan, drawn = plan_with(), 40
+    found = [
+        gate(plan, sums(plan, {"news": 0.22, "films": 0.0}, SeededNoise(seed))).subgroups[2]
+        for seed in range(drawn)
+    ]
+    held = sum(news.interval[0] < 0.22 < news.interval[1] for news in found)
+    assert binom.cdf(held, drawn, 1 - plan.monitor.alpha) > 0.01
+    assert all(news.verdict == "failure" for news in found)
 
 
 def test_a_mode_that_is_healthy_over_all_domains_says_where_it_is_not():

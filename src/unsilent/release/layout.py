@@ -259,7 +259,9 @@ class Layout:
         they do as they are, and always 1 without a joint clip.
 
         Args:
-            values: One finite number in natural units for each name of ``inputs``.
+            values: One finite number in natural units for each name of ``inputs``. The model's two
+                may be left out, for numbers that are nobody's measurement: 0 then. An ``Observer``
+                always gives them.
 
         Returns:
             (n_coordinates,) int64.
@@ -268,6 +270,7 @@ class Layout:
             OutcomeError: A name is missing or unknown, or a value is not finite; the error names
                 the coordinate, never the value.
         """
+        values = {**{name: 0.0 for name in MODEL_NAMES if name in self.names}, **values}
         missing = [name for name in self.inputs if name not in values]
         unknown = sorted(set(values) - set(self.inputs))
         if missing or unknown:
