@@ -152,8 +152,9 @@ def _even(text: str) -> float:
 
 
 def _hash_note(part: str, own: str | None) -> str:
-    said = "was not told" if own is None else f"is {own}"
-    return f"{part} {said}, which is not what the plan's model.expect names"
+    if own is None:
+        return f"the plan's model.expect names a hash of the {part}, and nothing here tells one"
+    return f"{part} is {own}, which is not what the plan's model.expect names"
 
 
 def _shown(
