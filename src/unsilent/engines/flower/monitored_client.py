@@ -136,16 +136,16 @@ class MonitoredClientApp(ClientApp):
         under = getattr(score, "under", None)
         measure = Functions(
             _bound(score, context),
-            None if records is None else partial(records, context),
-            None
+            records=None if records is None else partial(records, context),
+            personalize=None
             if personalize is None
             else lambda arrays: personalize(cast("ArrayRecord", arrays), context),
-            partial(_kept, site),
-            None if trained_on is None else partial(trained_on, context),
-            _hashes_of(score, context),
-            lambda arrays: PlainArrays(cast("ArrayRecord", arrays)),
-            record_of,
-            None if under is None else lambda word: _bound(under(word), context),
+            kept=partial(_kept, site),
+            trained_on=None if trained_on is None else partial(trained_on, context),
+            hashes=_hashes_of(score, context),
+            plain=lambda arrays: PlainArrays(cast("ArrayRecord", arrays)),
+            record=record_of,
+            under=None if under is None else lambda word: _bound(under(word), context),
         )
         return reply(message, answer(kind, order_in(message), site, measure))
 
