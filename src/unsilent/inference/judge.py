@@ -2,10 +2,10 @@
 
 A mode is FAILURE if the interval of any window of rounds lies above the tolerance, HEALTHY if both
 guard windows, all rounds and the recent ones, lie below it, else UNDETERMINED. Nothing else turns
-an absence of alarm into health, and nothing at all does where most clients could not show that the
-model they measured is the personalized one (``model_shown``). The intervals of all windows, rounds
-and modes hold at once with probability ``1 - alpha`` (``bands``), so that neither the choice of the
-window that is shown nor that of the round at which one looks costs anything.
+an absence of alarm into health, and nothing at all does where too many clients could not show that
+the model they measured is the personalized one (``model_shown``). The intervals of all windows,
+rounds and modes hold at once with probability ``1 - alpha`` (``bands``), so that neither the choice
+of the window that is shown nor that of the round at which one looks costs anything.
 """
 
 from __future__ import annotations

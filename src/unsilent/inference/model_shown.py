@@ -22,6 +22,7 @@ the noise allows to tell, the second in any case."""
 _SEEN = 2.33
 """Standard normal quantile: chance alone names such clients once in a hundred times."""
 _LEAST = 0.02
+"""A share that is named however exactly it is known."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,11 @@ class ModelShown:
         unshown: Mean share of what training changed that was not shown to act.
         differing: Share of clients whose model is not what the plan expects.
         sd: Of the privacy noise in each.
-        clients: Mean number of clients a round.
     """
 
     unshown: float
     differing: float
     sd: float
-    clients: float
 
     @property
     def reason(self) -> str | None:
@@ -81,5 +80,4 @@ def model_shown(
         unshown=whole[UNSHOWN],
         differing=whole[DIFFERING],
         sd=layout.noise_sd(UNSHOWN, variance, clients),
-        clients=clients / len(used),
     )
