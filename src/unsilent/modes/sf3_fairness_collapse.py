@@ -1,35 +1,37 @@
-"""SF-3, fairness collapse: is this client left behind by the aggregated adapter?"""
+"""SF-3, fairness collapse: what the aggregated adapter costs the clients that it fails."""
 
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammaln, ndtr
 
-from unsilent.modes.base import Evidence, FailureMode, Layer, Need, Statistic, View
+from unsilent.modes.base import Evidence, FailureMode, ItemRole, Layer, Need, Statistic, View
 from unsilent.modes.scores import correct
 
-LEFT_BEHIND = 0.12
-"""Loss of accuracy beyond which the aggregated adapter has left a client behind."""
 CHANGED = 0.1
 """Share of the answers that another adapter changes, assumed while nothing has been measured."""
+REACH = 4.0
+"""Over the number of records: the most that one of them can move the value."""
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 
 
 class FairnessCollapse(FailureMode):
-    """Whether the aggregated adapter costs this client more than 12 points of accuracy.
+    """How much accuracy the aggregated adapter costs this client, if it costs any.
 
-    The value is the tail indicator ``1[a_global - a_reference < -0.12]`` on the client's own
-    held-out records, so the effect of a federation is the share of its clients that aggregation
-    leaves behind. A mean of accuracies cannot show it: many small gains hide few large losses.
+    The effect of a federation is the mean of that over its clients: what those lose whom
+    aggregation fails, spread over all. A mean of accuracies cannot show it, since many small gains
+    hide few large losses; here a gain counts nothing.
 
-    The indicator's spread is ``sqrt(q (1 - q))``, the sd of a Bernoulli variable, where q is the
-    probability that the tail is entered when the records are drawn anew: normal approximation
-    around the observed paired difference, with the standard error of Agresti and Min (half an
-    observation added to each cell of the 2 x 2 table), which stays positive when no answer
-    changed.
+    Few records alone make some clients look worse off. So one half of a client's records decides
+    whether it lost and the other half how much, averaged over all ways to halve them: a client
+    whose true loss is L counts in expectation with L times the chance that half of its records
+    show a loss. That is never more than ``max(L, 0)`` and no threshold is in it; where clients are
+    as well off as before it is 0, however few records they have.
     """
 
     code: ClassVar[str] = "SF-3"
@@ -41,51 +43,114 @@ class FairnessCollapse(FailureMode):
     layer: ClassVar[Layer] = "model"
     leads_to: ClassVar[tuple[str, ...]] = ("SF-6",)
     feeds_back_into: ClassVar[tuple[str, ...]] = ("SF-4",)
-    tolerance: ClassVar[float] = 0.25
-    clip: ClassVar[float] = 1.0
+    tolerance: ClassVar[float] = 0.05
+    clip: ClassVar[float] = 0.3
     view: ClassVar[View] = "client_private"
     needs: ClassVar[tuple[Need, ...]] = (Need("reference", "records"), Need("global", "records"))
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     statistic: ClassVar[str] = (
-        "share of clients whose own records lose more than 12 points of accuracy, "
-        "global minus reference"
+        "accuracy on their own records lost by the clients that lose, global minus reference, "
+        "mean over all clients"
     )
     source: ClassVar[str] = (
-        "Tail of the client accuracy distribution, after Li et al. 2020 (q-FFL, fairness as "
-        "performance uniformity); standard error: Agresti and Min 2005, matched proportions"
+        "Uniformity of the clients' accuracies after Li et al. 2020 (q-FFL), as the mean positive "
+        "part of the loss, by sample splitting (Cox 1975); standard error: Agresti and Min 2005"
     )
 
     def measure(self, evidence: Evidence) -> Statistic:
-        """0.0 or 1.0, with the sd of that indicator over the choice of records.
+        """The loss in [-1, 1], and its standard error over the choice of records.
 
         Raises ItemError for a record without an answer; OutcomeError if the two adapters were
         not scored on the same records.
         """
         reference, aggregated = evidence.pair("reference", "global", "records")
         before, after = correct(reference), correct(aggregated)
+        lost, gained = int(np.sum(before > after)), int(np.sum(after > before))
         n = len(before)
-        # Counting keeps 3 lost of 25 exactly at the edge; a difference of means may not.
-        net_loss = float(np.sum(before) - np.sum(after))
-        value = 1.0 if net_loss > LEFT_BEHIND * n * (1.0 + 1e-12) else 0.0
-        distance = (net_loss / n - LEFT_BEHIND) / matched_error(before, after)
-        entered = NormalDist().cdf(distance)
-        return self._statistic(value, math.sqrt(entered * (1.0 - entered)), n)
+        if n == 1:
+            return self._statistic(0.0, 1.0, 1)
+        value = confirmed_loss(lost, gained, n)
+        return self._statistic(value, float(loss_spread(lost, gained, n)), n)
 
     def expected_spread(self, items: int) -> float:
         """That of a client without a loss, of whose answers ``CHANGED`` turn, as many each way."""
-        turned = CHANGED * items / 2 + 0.5
-        entered = NormalDist().cdf(-LEFT_BEHIND / (math.sqrt(2 * turned) / (items + 2)))
-        return math.sqrt(entered * (1.0 - entered))
+        return float(loss_spread(CHANGED * items / 2, CHANGED * items / 2, items))
+
+    def largest_spread(self, items: Mapping[ItemRole, int]) -> float:
+        """Where each answer changes, as many each way."""
+        records = items["records"]
+        return 1.2 * _few(records) / math.sqrt(records)
+
+    def record_reach(self, records: int) -> tuple[float, float]:
+        """One record replaced moves the value by at most 4 / n; the spread by as much at most."""
+        return REACH / records, REACH / records
 
 
-def matched_error(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
+def confirmed_loss(lost: int, gained: int, records: int) -> float:
+    """Loss on one half of the records where the other half shows one, over all ways to halve them.
+
+    With ``S = lost - gained`` and S2 that of the deciding half of ``h = records // 2``, the mean of
+    ``(S - S2) 1[S2 > 0] / (records - h)`` under the multivariate hypergeometric law of what the
+    deciding half holds. A function of the three counts alone, so no order of records decides.
+
+    Args:
+        lost, gained: Answers that were right before and are wrong now, and the other way.
+        records: All of them, at least 2.
+
+    Returns:
+        In [-1, 1]; slightly below 0 where a few answers turned either way.
+    """
+    half = records // 2
+    x, y = np.arange(lost + 1)[:, None], np.arange(gained + 1)[None]
+    rest, same = half - x - y, records - lost - gained
+    possible = (rest >= 0) & (rest <= same)
+    rest = np.clip(rest, 0, same)
+    chance = np.exp(
+        _log_choose(lost, x)
+        + _log_choose(gained, y)
+        + _log_choose(same, rest)
+        - _log_choose(records, np.asarray(half))
+    )
+    net = x - y
+    counted = np.where(possible & (net > 0), chance * ((lost - gained) - net), 0.0)
+    return float(counted.sum()) / (records - half)
+
+
+def loss_spread(lost: ArrayLike, gained: ArrayLike, records: int) -> NDArray[np.float64]:
+    """Standard error of ``confirmed_loss`` over the choice of records. Arguments broadcast.
+
+    In large samples the value is ``l Phi(l / e) - e phi(l / e)`` of the mean loss l with standard
+    error e. Its own is e times the sd of that function of a normal variable: e itself for a clear
+    loss, nothing for a clear gain. e is Agresti and Min's, which stays positive when no answer
+    changed.
+    """
+    b, c = np.asarray(lost, dtype=np.float64), np.asarray(gained, dtype=np.float64)
+    error = matched_error(b, c, records)
+    distance = ((b - c) / records / error)[..., None] + _NODES
+    values = distance * ndtr(distance) - np.exp(-(distance**2) / 2) / math.sqrt(2 * math.pi)
+    weights = _WEIGHTS / _WEIGHTS.sum()
+    mean = (values * weights).sum(axis=-1, keepdims=True)
+    found = error * np.sqrt(((values - mean) ** 2 * weights).sum(axis=-1))
+    return _few(records) * found
+
+
+def _few(records: int) -> float:
+    """What large samples leave out: simulated with 16 to 96 records the error is up to 13% more."""
+    return 1 + 1 / math.sqrt(records)
+
+
+def matched_error(lost: ArrayLike, gained: ArrayLike, records: int) -> NDArray[np.float64]:
     """Standard error of the difference of matched proportions, always positive.
 
     Agresti and Min 2005, "Simple improved confidence intervals for comparing matched
     proportions": add 1/2 to each of the four cells, then Wald,
     ``sqrt((b + c) - (b - c)^2 / n) / n`` with b, c the discordant counts.
     """
-    gained = float(np.sum((after > before).astype(np.float64))) + 0.5
-    lost = float(np.sum((after < before).astype(np.float64))) + 0.5
-    n = len(before) + 2.0
-    return float(np.sqrt(gained + lost - (gained - lost) ** 2 / n) / n)
+    b, c = np.asarray(lost, dtype=np.float64) + 0.5, np.asarray(gained, dtype=np.float64) + 0.5
+    n = records + 2.0
+    return np.sqrt(b + c - (b - c) ** 2 / n) / n
+
+
+def _log_choose(n: int, k: NDArray[np.int64]) -> NDArray[np.float64]:
+    found = gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(n - k + 1.0)
+    return np.asarray(found, dtype=np.float64)

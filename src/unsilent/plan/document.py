@@ -17,15 +17,18 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from unsilent.errors import PlanError
 from unsilent.modes import FIRST, MODES, faults
+from unsilent.modes.base import ItemRole
 from unsilent.plan.expected_model import ExpectedModel
 from unsilent.plan.faults import plan_error
 from unsilent.plan.gate import GatePlan
 from unsilent.plan.modes import ModePlan, ModesPlan, RecordedModes
 from unsilent.plan.personalization import PersonalizationPlan
 from unsilent.plan.privacy import Positive, PrivacyPlan
-from unsilent.plan.probes import ProbesPlan, SizesPlan
+from unsilent.plan.probes import EMBEDDED_BANKS, ProbesPlan, SizesPlan
 from unsilent.taxonomy import SILENT_FAILURES, by_code
 
+EARLIER = "unsilent/plan/1"
+"""The first schema. Its plans are read as they were meant."""
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Likelihood = Literal["sum", "per-character", "per-byte", "per-token"]
 """What a choice's log-likelihood is divided by before it becomes a probability."""
@@ -163,7 +166,7 @@ class MonitorPlan(_Section):
     ] = "enrolled"
     items: Annotated[
         Literal["these", "like-these"], _words(fixed="these", superpopulation="like-these")
-    ] = "these"
+    ] = "like-these"
     min_cohort: Annotated[int, Field(ge=2)] = 10
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     margin: Positive = 0.05
@@ -174,7 +177,9 @@ class MonitorPlan(_Section):
 class MonitoringPlan(_Section):
     """The whole plan. Equal plans have equal hashes, whatever file they came from."""
 
-    schema_id: Literal["unsilent/plan/1"] = Field("unsilent/plan/1", alias="schema")
+    schema_id: Literal["unsilent/plan/1", "unsilent/plan/2"] = Field(
+        "unsilent/plan/2", alias="schema"
+    )
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "plan"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     model: ModelPlan = ModelPlan()
@@ -185,6 +190,24 @@ class MonitoringPlan(_Section):
     modes: ModesPlan
     probes: ProbesPlan = ProbesPlan()
     gate: GatePlan = GatePlan()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_it_was(cls, data: Any) -> Any:
+        """What a plan of the first schema does not say is what it meant then."""
+        if not isinstance(data, dict):
+            return data
+        given = cast("dict[str, Any]", data)
+        if given.get("schema") != EARLIER:
+            return given
+        sections = {name: given.get(name, {}) for name in ("monitor", "probes")}
+        if not all(isinstance(section, dict) for section in sections.values()):
+            return given
+        return {
+            **given,
+            "monitor": {"items": "these", **sections["monitor"]},
+            "probes": {"sampling": "same", **sections["probes"]},
+        }
 
     @model_validator(mode="after")
     def _consistent(self) -> MonitoringPlan:
@@ -241,11 +264,6 @@ class MonitoringPlan(_Section):
             raise ValueError(
                 f"modes.{name}.subgroups: this mode is measured on private records, which have no "
                 "domains known to all clients; leave the list out"
-            )
-        if self.monitor.items == "like-these":
-            raise ValueError(
-                f"modes.{name}.subgroups: how a domain's items vary is not released, so nothing is "
-                'known of items like these; leave the list out, or set monitor.items = "these"'
             )
 
     @property
@@ -305,6 +323,34 @@ class MonitoringPlan(_Section):
                 "this mode is not installed here", where=f"modes.{name}", remedy=_remedy(name)
             )
 
+    def bank(self, role: ItemRole) -> int:
+        """Units of a role's bank that intervals count on; ``probes.size(role)`` of them a client.
+
+        All clients answer the same ones where that is all there is.
+        """
+        asked = self.probes.size(role)
+        if self.probes.sampling == "same":
+            return asked
+        own: int | None = getattr(self.probes.banks, role)
+        if own is None and getattr(self.probes, role) == "embedded":
+            own = EMBEDDED_BANKS[self.model.kind].get(role)
+        return max(asked, own or 0)
+
+    @property
+    def earlier(self) -> bool:
+        """Whether it is of the first schema: to be shown and verified, no longer to be run."""
+        return self.schema_id == EARLIER
+
+    def refuse_earlier(self) -> None:
+        """Raise PlanError if this plan is of the first schema."""
+        if self.earlier:
+            raise PlanError(
+                "a plan of the first schema is read and shown, and no longer run or judged: modes "
+                "and intervals have changed",
+                where="schema",
+                remedy="Leave the key out, and look at `unsilent plan check`.",
+            )
+
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON-ready data, defaults filled in.
 
@@ -313,6 +359,9 @@ class MonitoringPlan(_Section):
         """
         data = self.model_dump(mode="json", by_alias=True)
         data["modes"] = self.modes.written()
+        if self.earlier:
+            for name in ("sampling", "banks", "answers"):
+                del data["probes"][name]
         if self.gate == GatePlan():
             del data["gate"]
         if self.model.expect == ExpectedModel():
@@ -321,7 +370,7 @@ class MonitoringPlan(_Section):
             del data["model"]["likelihood"]
         if self.federation.personalization == PersonalizationPlan():
             del data["federation"]["personalization"]
-        if self.monitor.items == "these":
+        if self.earlier and self.monitor.items == "these":
             del data["monitor"]["items"]
         if self.probes.sizes == SizesPlan():
             del data["probes"]["sizes"]

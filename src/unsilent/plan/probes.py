@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -12,7 +13,18 @@ from unsilent.modes.base import ItemRole
 LARGEST_SET = 2000
 """Items that a plan can ask of one set, at most."""
 
+LARGEST_BANK = 100_000
+"""Units that a plan can count on in one bank, at most."""
+
+EMBEDDED_BANKS: Mapping[str, Mapping[ItemRole, int]] = {
+    "causal_lm": {"bias": 600, "task": 1000, "general": 900, "harmful": 240, "benign": 180},
+    "encoder": {"bias": 600, "task": 1000, "general": 1000, "harmful": 240, "benign": 180},
+    "vision": {},
+}
+"""Units that the embedded banks hold at least, by the kind of model."""
+
 Size = Annotated[int, Field(ge=8, le=LARGEST_SET)]
+Bank = Annotated[int, Field(ge=8, le=LARGEST_BANK)]
 
 
 class SizesPlan(BaseModel):
@@ -27,6 +39,18 @@ class SizesPlan(BaseModel):
     benign: Size | None = None
 
 
+class BanksPlan(BaseModel):
+    """Units of the banks that clients draw from; ``None`` for what is known of the source."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bias: Bank | None = None
+    task: Bank | None = None
+    general: Bank | None = None
+    harmful: Bank | None = None
+    benign: Bank | None = None
+
+
 class ProbesPlan(BaseModel):
     """Where items come from: ``embedded`` (own templates and packaged sets), a path, or a set.
 
@@ -35,6 +59,13 @@ class ProbesPlan(BaseModel):
     ``unsilent probes list``. ``lm-eval:TASK`` is a task of lm-evaluation-harness,
     ``counterfactuals`` (bias) the own pairs in several wordings. Each may end in ``#sha256=…``,
     which pins the items.
+
+    With ``sampling = "matrix"`` each client answers ``items`` of its own in each round, drawn from
+    the whole set, its bank, by a public hash of plan, client and round; with ``"same"`` all clients
+    answer the same. ``banks`` says how many units a bank holds at least: intervals count on it, so
+    that a smaller one is refused. It need be said of files and known sets alone; of one that is not
+    listed nothing is counted on beyond ``items``. ``answers`` is a file of the base model's answers
+    to the banks, made by ``unsilent probes answers``, with its pin.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +79,9 @@ class ProbesPlan(BaseModel):
     """Items of each embedded or known probe set (pairs for bias)."""
     sizes: SizesPlan = SizesPlan()
     """Items of single sets, where they differ from ``items``."""
+    sampling: Literal["matrix", "same"] = "matrix"
+    banks: BanksPlan = BanksPlan()
+    answers: str | None = None
 
     def size(self, role: ItemRole) -> int:
         """Items of one embedded or known probe set."""
