@@ -244,13 +244,16 @@ def planned_information(plan: MonitoringPlan, series: Series, rounds: int) -> fl
     # A frozen model has a hash, which its type does not say.
     share = _share(plan)  # pyright: ignore[reportArgumentType]
     noise = float(series.sampling.privacy_sd(math.sqrt(share / clients))) ** 2
+    if not series.noise_variance.any():
+        noise = 0.0
     variance = 0.0
     if series.sampling.source != "none":
         mode = plan.mode(by_code(series.code).mode)
         variance = ASSUMED_SD**2
         if series.lower == 0 and mode is not None:
             variance = mode.tolerance / 2 * (1 - mode.tolerance / 2)
-    return 1 / (variance / clients + noise / rounds)
+    # Any will do where the plan foresees no error but that of the items: it tunes, and no more.
+    return 1 / (variance / clients + noise / rounds or ASSUMED_SD**2 / clients)
 
 
 @lru_cache(maxsize=64)

@@ -19,7 +19,7 @@ from unsilent.inference.tails import Numbers, Z, largest_variance, unseen
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import CLIPPED, RAISED, SPREAD, SQUARE, Layout, sampled_clients
+from unsilent.release.layout import RAISED, SPREAD, SQUARE, Layout, sampled_clients
 from unsilent.taxonomy import by_code
 
 
@@ -44,7 +44,7 @@ def released_range(plan: MonitoringPlan, code: str) -> tuple[float, float]:
 
 def step(layout: Layout, name: str) -> float:
     """One integer step of one client in natural units: the largest error of truncation."""
-    return layout.noise_sd(name, 1.0, 1)
+    return layout.step(name)
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ class Sampling:
             items="none" if not alike else "records" if private else "probes",
             # A share is at least 0, and what is at least 0 is never raised by shrinking it.
             added_step=clip / layout.unit(RAISED) if lower < 0 and layout.joint else 0.0,
-            taken_step=clip / layout.unit(CLIPPED),
-            spread_taken_step=spread_limit / layout.unit(CLIPPED),
+            taken_step=clip / layout.unit(layout.report_of(code)),
+            spread_taken_step=spread_limit / layout.unit(layout.report_of(code)),
             population=math.inf
             if plan.monitor.population == "like-these"
             else float(plan.federation.clients),
