@@ -158,7 +158,8 @@ class Outlook:
             )
         self._layout = Layout.from_plan(plan)
         self._sampling = Sampling.of(plan, self._layout, code)
-        self._variance = float(share_variance(plan)) * self.clients
+        noise = float(share_variance(plan)) * self.clients
+        self._variance = self._layout.variance_of(code, noise)
         self._rounds = np.array(plan.monitoring_rounds, dtype=np.int64)
 
     @property

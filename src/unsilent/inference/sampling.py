@@ -18,14 +18,7 @@ from unsilent.inference.tails import Numbers, Z, largest_variance, unseen
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import (
-    CLIPPED,
-    RAISED,
-    SQUARE,
-    Layout,
-    sampled_clients,
-    spread_name,
-)
+from unsilent.release.layout import RAISED, SQUARE, Layout, sampled_clients, spread_name
 from unsilent.taxonomy import by_code
 
 
@@ -50,7 +43,7 @@ def released_range(plan: MonitoringPlan, code: str) -> tuple[float, float]:
 
 def step(layout: Layout, name: str) -> float:
     """One integer step of one client in natural units: the largest error of truncation."""
-    return layout.noise_sd(name, 1.0, 1)
+    return layout.step(name)
 
 
 @dataclass(frozen=True)
@@ -123,7 +116,7 @@ class Sampling:
             items="probes" if sets and (alike or drawn) else "none",
             # A share is at least 0, and what is at least 0 is never raised by shrinking it.
             added_step=clip / layout.unit(RAISED) if lower < 0 and layout.joint else 0.0,
-            taken_step=clip / layout.unit(CLIPPED),
+            taken_step=clip / layout.unit(layout.report_of(code)),
             population=math.inf
             if plan.monitor.population == "like-these"
             else float(plan.federation.clients),

@@ -21,7 +21,6 @@ from unsilent.inference.pooled import Pooled, Side
 from unsilent.inference.sampling import Numbers, Sampling, step
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import (
-    CLIPPED,
     RAISED,
     SQUARE,
     SYSTEM_CLIPS,
@@ -295,8 +294,8 @@ def system_series(layout: Layout, totals: Sequence[Release], name: str) -> Serie
         1.0,
         0.0,
         0.0,
-        added_step=clip / layout.unit(CLIPPED),
-        taken_step=SYSTEM_CLIPS * clip / layout.unit(CLIPPED),
+        added_step=clip / layout.unit(layout.report_of(name)),
+        taken_step=SYSTEM_CLIPS * clip / layout.unit(layout.report_of(name)),
         taken_clips=SYSTEM_CLIPS,
     )
     return _series(name, layout, totals, sampling, 0)
@@ -310,8 +309,8 @@ def _series(
     rounds = [total.round for total in totals]
     if any(later <= earlier for earlier, later in pairwise(rounds)):
         raise FindingsError("the rounds of the sums do not rise", where=name)
-    spread = spread_name(name)
-    asked_for = (name, spread, name + SQUARE, RAISED, CLIPPED)
+    clipped, spread = layout.report_of(name), spread_name(name)
+    asked_for = (name, spread, name + SQUARE, RAISED, clipped)
     parts = [part for part in asked_for if part in layout.names]
     decoded = means(layout, totals, parts)
     absent = np.zeros(len(totals))
@@ -322,12 +321,12 @@ def _series(
         clients=clients,
         # A simulation or a damaged plan may count more than were asked.
         asked=np.maximum(clients, asked),
-        noise_variance=np.array([total.noise_variance for total in totals]),
+        noise_variance=np.array([layout.variance_of(name, t.noise_variance) for t in totals]),
         effects=decoded[name],
         spreads=decoded.get(spread, absent),
         squares=decoded.get(name + SQUARE, absent),
-        cut=decoded[CLIPPED],
-        raised=decoded[CLIPPED] if name in SYSTEM_NAMES else decoded.get(RAISED, absent),
+        cut=decoded[clipped],
+        raised=decoded[clipped] if name in SYSTEM_NAMES else decoded.get(RAISED, absent),
         sampling=sampling,
     )
 

@@ -14,14 +14,16 @@ Two more say whether the numbers are those of the model that serves, ``model.uns
 and an effect below zero as raised by as much: it may have been as large as its clip, and no
 interval's upper end lies below that.
 
-Where the unit is a record, no client's norm is promised and there is no joint clip.
+Where the unit is a record, no client's norm is promised and there is no joint clip. Only what an
+evaluation record reaches is noised then, a block with a report of its own, ``clipped.records``;
+what is asked on public items stays exact. Where nothing is private, everything does.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -37,6 +39,10 @@ from unsilent.taxonomy import by_code
 
 SCALE = 1024
 """Integer steps per unit of the joint clip C = 1."""
+_EXACT_BITS = 16
+"""Without noise a number is written down in up to 2^16 steps of its clip."""
+_SUM_BITS = 30
+"""And a sum of as many as take part within 2^30: a secure sum counts modulo 2^32."""
 
 SPREAD = ".spread"
 VARIANCE = ".variance"
@@ -51,6 +57,8 @@ DIFFERING = "model.differing"
 """1 for a client whose base, tokenizer, adapter layout or engine is not what the plan expects."""
 MODEL_NAMES = (UNSHOWN, DIFFERING)
 CLIPPED = "clipped"
+CLIPPED_RECORDS = "clipped.records"
+"""As ``clipped``, of the numbers that an evaluation record reaches; where the unit is a record."""
 RAISED = "raised"
 SYSTEM_CLIPS = 2.0
 """In clips of a system metric, what a client that reports 1 as ``clipped`` may hide of it."""
@@ -82,7 +90,8 @@ class Coordinate:
 
     Attributes:
         name: ``SF-n``, ``SF-n.spread`` or ``SF-n.variance``, ``SF-n.square``, ``SF-n/DOMAIN``,
-            ``system.loss``, ``system.accuracy``, ``model.unshown``, ``model.differing``, ``raised`` or ``clipped``.
+            ``system.loss``, ``system.accuracy``, ``model.unshown``, ``model.differing``,
+            ``raised``, ``clipped`` or ``clipped.records``.
         clip: Largest absolute value that is released, in natural units.
         weight: Share of the joint clip that a value at ``clip`` takes, in (0, 1].
     """
@@ -97,16 +106,19 @@ class Layout:
     """The coordinates of a release, in order, and the joint clip that bounds them.
 
     Attributes:
-        coordinates: In order; the last are ``raised``, with a joint clip, and ``clipped``.
+        coordinates: In order; the last are ``raised``, with a joint clip, and ``clipped``; then
+            ``clipped.records``, where some are noised and some exact.
         clip: Joint L2 norm C.
         scale: Integer steps per unit of C.
         joint: Whether vectors are clipped to that norm, and not number by number alone.
+        exact: Names of the coordinates without noise.
     """
 
     coordinates: tuple[Coordinate, ...]
     clip: float = 1.0
     scale: int = SCALE
     joint: bool = True
+    exact: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         names = [coordinate.name for coordinate in self.coordinates]
@@ -175,12 +187,19 @@ class Layout:
         coordinates.append(Coordinate(ACCURACY, 0.5, 0.4))
         if model:
             coordinates += [Coordinate(name, 1.0, _MODEL_WEIGHT) for name in MODEL_NAMES]
-        joint = plan.privacy.unit == "client"
-        if joint:
+        unit = plan.privacy.unit
+        if unit == "client":
             coordinates += [Coordinate(name, 1.0, _REPORT_WEIGHT) for name in _REPORTS]
-        else:
-            coordinates.append(Coordinate(CLIPPED, 1.0, _BOX_WEIGHT))
-        return cls(tuple(coordinates), plan.privacy.clip, joint=joint)
+            return cls(tuple(coordinates), plan.privacy.clip)
+        coordinates.append(Coordinate(CLIPPED, 1.0, _BOX_WEIGHT))
+        if unit == "record":
+            coordinates.append(Coordinate(CLIPPED_RECORDS, 1.0, _BOX_WEIGHT))
+        exact = frozenset(c.name for c in coordinates if not _noised(plan, c.name))
+        # What carries no noise takes nothing from the others: it has all the steps there are.
+        whole = tuple(replace(c, weight=1.0) if c.name in exact else c for c in coordinates)
+        if unit == "record":
+            return cls(whole, plan.privacy.clip, joint=False, exact=exact)
+        return cls(whole, 1.0, _exact_scale(plan.taking_part), joint=False, exact=exact)
 
     @classmethod
     def of_release(cls, plan: MonitoringPlan, digest: str) -> Layout:
@@ -195,17 +214,35 @@ class Layout:
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
-        """The names that ``encode`` expects: what is squared, and the two reports, it derives."""
+        """The names that ``encode`` expects: what is squared, and the reports, it derives."""
+        reports = self.reports
         return tuple(
             n.removesuffix(VARIANCE) + SPREAD if _is_variance(n) else n
             for n in self.names
-            if n not in _REPORTS and not _is_square(n)
+            if n not in reports and not _is_square(n)
         )
 
     @property
     def reports(self) -> tuple[str, ...]:
         """What a vector says of its own clipping, its last coordinates."""
-        return _REPORTS if self.joint else (CLIPPED,)
+        if self.joint:
+            return _REPORTS
+        held = {coordinate.name for coordinate in self.coordinates}
+        return tuple(name for name in (CLIPPED, CLIPPED_RECORDS) if name in held)
+
+    def report_of(self, name: str) -> str:
+        """The coordinate that says what clipping took off another one.
+
+        Exact numbers have one of their own, so that none of them pays for another one's noise.
+        """
+        apart = CLIPPED_RECORDS in self._positions and name not in self.exact
+        return CLIPPED_RECORDS if apart else CLIPPED
+
+    @cached_property
+    def noised(self) -> NDArray[np.int64]:
+        """Positions of the coordinates that carry noise, rising."""
+        found = [at for at, name in enumerate(self.names) if name not in self.exact]
+        return np.array(found, dtype=np.int64)
 
     @property
     def bound(self) -> float:
@@ -223,6 +260,7 @@ class Layout:
                 "clip": self.clip,
                 "scale": self.scale,
                 **({} if self.joint else {"joint": False}),
+                **({"exact": sorted(self.exact)} if self.exact else {}),
             }
         )
 
@@ -268,7 +306,8 @@ class Layout:
         in both: what is released is then no less sure than the released spread says.
 
         s is the largest factor with which the vector and its reports fit within the norm, 1 where
-        they do as they are, and always 1 without a joint clip.
+        they do as they are, and always 1 without a joint clip. There ``clipped`` is about the
+        numbers without noise, and ``clipped.records`` about the others.
 
         Args:
             values: One finite number in natural units for each name of ``inputs``. The model's two
@@ -309,7 +348,8 @@ class Layout:
         """
         shape = np.shape(values[self.inputs[0]])
         body = np.empty((*shape, len(self.names) - len(self.reports)))
-        boxed, lowest = np.ones(shape), np.zeros(shape)
+        boxed = {report: np.ones(shape) for report in self.reports if report != RAISED}
+        lowest = np.zeros(shape)
         shown = _shown(values, shape)
         kept = shown
         for position, name in enumerate(self.names[: -len(self.reports)]):
@@ -322,7 +362,9 @@ class Layout:
                 part = (np.clip(value, -limit, limit) / limit) ** 2
             else:
                 part = np.clip(value, 0.0 if name in MODEL_NAMES else -clip, clip) / clip
-                boxed = np.minimum(boxed, _kept(name, value, clip))
+                # A model that was not shown casts doubt on every number.
+                for report in boxed if name in MODEL_NAMES else (self.report_of(name),):
+                    boxed[report] = np.minimum(boxed[report], _kept(name, value, clip))
                 if name not in (*SYSTEM_NAMES, *MODEL_NAMES) and not _is_spread(name):
                     sure = self._sure(name, values)
                     margin = _MARGIN * values[name + SPREAD] / clip if name in MODES else 0.0
@@ -331,16 +373,17 @@ class Layout:
                     # Better than before by a model that may be another one is not known.
                     part = np.where(part < 0, shown * part, part) * sure
             body[..., position] = part * self.unit(name)
-        cut = self.unit(CLIPPED)
         if not self.joint:
-            clipped = np.ceil(cut * (1 - boxed))[..., None]
-            return np.concatenate([np.trunc(body), clipped], axis=-1).astype(np.int64)
+            clipped = [np.ceil(self.unit(name) * (1 - part)) for name, part in boxed.items()]
+            parts = [np.trunc(body), np.stack(clipped, axis=-1)]
+            return np.concatenate(parts, axis=-1).astype(np.int64)
+        cut, left = self.unit(CLIPPED), boxed[CLIPPED]
         up = self.unit(RAISED) * lowest
 
         def fitted(room: float) -> NDArray[np.int64]:
-            shrink = largest_factor(body, boxed, cut, up, kept, room)
+            shrink = largest_factor(body, left, cut, up, kept, room)
             raised = np.ceil(up * (1 - kept * shrink))
-            clipped = np.ceil(cut * (1 - boxed * shrink))
+            clipped = np.ceil(cut * (1 - left * shrink))
             reports = np.stack([raised, clipped], axis=-1)
             fits = np.trunc(body * shrink[..., None])
             return np.concatenate([fits, reports], axis=-1).astype(np.int64)
@@ -384,6 +427,8 @@ class Layout:
     def noise_sd(self, name: str, sum_variance: float, clients: int) -> float:
         """Standard deviation, in natural units, that privacy noise adds to a decoded mean.
 
+        0 for a coordinate that carries none, whatever the others do.
+
         Args:
             name: The coordinate.
             sum_variance: Variance of the noise in the integer sum, in integer units squared.
@@ -391,8 +436,16 @@ class Layout:
         """
         if clients < 1 or not sum_variance >= 0:
             raise ReleaseError("a mean needs at least one client and a variance of at least 0")
-        clip = self.coordinates[self.index(name)].clip
-        return math.sqrt(sum_variance) / (clients * self.unit(name)) * clip
+        return math.sqrt(self.variance_of(name, sum_variance)) / clients * self.step(name)
+
+    def variance_of(self, name: str, sum_variance: float) -> float:
+        """Of the noise in a coordinate of a sum, in integer units squared; 0 of an exact one."""
+        self.index(name)
+        return 0.0 if name in self.exact else sum_variance
+
+    def step(self, name: str) -> float:
+        """One integer step of one client in natural units: the largest error of truncation."""
+        return self.coordinates[self.index(name)].clip / self.unit(name)
 
     def _check(self, total: NDArray[np.int64], clients: int) -> None:
         if clients < 1:
@@ -412,6 +465,33 @@ def sampled_clients(plan: MonitoringPlan) -> bool:
 def subgroup_name(code: str, domain: str) -> str:
     """The coordinate of a mode's effect within one domain: ``SF-n/DOMAIN``."""
     return f"{code}{SUBGROUP}{domain}"
+
+
+def _noised(plan: MonitoringPlan, name: str) -> bool:
+    """Whether a coordinate carries noise where there is no joint clip."""
+    if plan.privacy.unit == "none":
+        return False
+    if name in (*SYSTEM_NAMES, CLIPPED_RECORDS):
+        return True
+    if name in MODEL_NAMES or name == CLIPPED:
+        # Asked on public items and training records, and about what no record reaches.
+        return False
+    code = name.split(SUBGROUP)[0]
+    for part in (SPREAD, VARIANCE, SQUARE):
+        code = code.removesuffix(part)
+    return any(MODES[code].record_reach(plan.federation.held_out))
+
+
+def _exact_scale(clients: int) -> int:
+    """Steps of a clip where nothing is noised: as fine as the sum over so many clients allows."""
+    room = _SUM_BITS - (clients - 1).bit_length()
+    if room < 1:
+        raise PlanError(
+            f"a secure sum of {clients} exact numbers could wrap",
+            where="federation.clients",
+            remedy="Let fewer take part in a round.",
+        )
+    return 1 << min(_EXACT_BITS, room)
 
 
 def spread_name(code: str) -> str:
