@@ -279,9 +279,7 @@ class Outlook:
         return mode.expected_spread(sum(plan.probes.size(role) for role in self._roles))
 
     def _released_spread(self) -> float:
-        """As it is released: squared of a mode on private records."""
-        private = MODES[self.code].view == "client_private"
-        return self._spread() ** 2 if private else self._spread()
+        return self._spread() ** 2 if self._sampling.squared else self._spread()
 
     def _item_sd(self) -> float | None:
         if MODES[self.code].view == "client_private":
@@ -290,7 +288,7 @@ class Outlook:
             return None
         if self._sampling.items != "probes":
             return self._spread()
-        return float(self._sampling.shared_sd(self._spread(), 0.0, self.clients))
+        return float(self._sampling.shared_sd(self._released_spread(), 0.0, self.clients))
 
     @property
     def _drawn(self) -> bool:

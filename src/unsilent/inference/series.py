@@ -26,7 +26,6 @@ from unsilent.release.layout import (
     SYSTEM_CLIPS,
     SYSTEM_NAMES,
     Layout,
-    spread_name,
 )
 from unsilent.release.release import Release
 
@@ -243,7 +242,7 @@ class Series:
             effect=float(pooled.effect),
             sampling_sd=float(pooled.sampling_sd),
             privacy_sd=float(pooled.privacy_sd),
-            item_sd=0.0 if self.sampling.records else max(float(pooled.spread), 0.0),
+            item_sd=0.0 if self.sampling.records else self.sampling.as_spread(float(pooled.spread)),
             truncation=float(pooled.slack),
             clients=math.floor(pooled.clients + 1e-9),
             clipped=float(pooled.clipped),
@@ -309,7 +308,7 @@ def _series(
     rounds = [total.round for total in totals]
     if any(later <= earlier for earlier, later in pairwise(rounds)):
         raise FindingsError("the rounds of the sums do not rise", where=name)
-    clipped, spread = layout.report_of(name), spread_name(name)
+    clipped, spread = layout.report_of(name), layout.spread_of(name)
     asked_for = (name, spread, name + SQUARE, RAISED, clipped)
     parts = [part for part in asked_for if part in layout.names]
     decoded = means(layout, totals, parts)

@@ -268,6 +268,10 @@ class Layout:
     def _positions(self) -> dict[str, int]:
         return {name: position for position, name in enumerate(self.names)}
 
+    def spread_of(self, code: str) -> str:
+        """The coordinate that says how far a mode's numbers may be off: spreads, or squares."""
+        return code + (VARIANCE if code + VARIANCE in self._positions else SPREAD)
+
     def index(self, name: str) -> int:
         """Position of a coordinate in the vector. Raises ReleaseError for an unknown name."""
         try:
@@ -357,6 +361,8 @@ class Layout:
             value = values[_source(name)]
             if _is_variance(name):
                 part = np.minimum(value**2 / clip, 1.0)
+                report = self.report_of(name)
+                boxed[report] = np.minimum(boxed[report], _within(value, math.sqrt(clip)))
             elif _is_square(name):
                 limit = self.coordinates[self.index(name.removesuffix(SQUARE))].clip
                 part = (np.clip(value, -limit, limit) / limit) ** 2
@@ -403,11 +409,11 @@ class Layout:
         Of what is released the released spread is then the whole of its error; the rest is cut
         off, and counts as that. Only a joint clip has the report that this needs.
         """
-        spread = name + SPREAD
+        spread = self.spread_of(name)
         if not self.joint or spread not in self.names:
             return 1.0
         clip = self.coordinates[self.index(spread)].clip
-        return clip / np.maximum(values[spread], clip)
+        return _within(values[name + SPREAD], math.sqrt(clip) if _is_variance(spread) else clip)
 
     def decode(self, total: NDArray[np.int64], clients: int) -> dict[str, float]:
         """Means over clients, in natural units, from a sum of encoded vectors.
@@ -494,35 +500,32 @@ def _exact_scale(clients: int) -> int:
     return 1 << min(_EXACT_BITS, room)
 
 
-def spread_name(code: str) -> str:
-    """The coordinate that says how far a mode's numbers may be off: spreads, or variances.
-
-    Public items are the same for all or drawn from one bank, and errors that all clients share add
-    up as spreads do. Each client has records of its own, and their errors add up as variances.
-    """
-    mode = MODES.get(code)
-    private = mode is not None and mode.view == "client_private"
-    return code + (VARIANCE if private else SPREAD)
-
-
 def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
-    """The coordinate of a mode's spreads, or of their squares on private records.
+    """The coordinate of a mode's spreads, or of their squares.
+
+    Errors that all clients share add up as spreads do, errors of their own as squares. Each client
+    has records of its own. Of public items that each draws from a bank both are there, and squares
+    are released where most of the error is the clients' own: with few of them, or a large bank.
 
     Of records its clip is the most that it can be with so many; whoever has fewer is refused. Of
     items it is a little more than what is to be expected, see ``Layout.encode``.
     """
-    name, mode = spread_name(code), MODES[code]
+    name, mode = code + SPREAD, MODES[code]
     if mode.view == "client_private":
         largest = mode.largest_spread({"records": plan.federation.held_out})
-        return Coordinate(name, largest**2, 0.5)
+        return Coordinate(code + VARIANCE, largest**2, 0.5)
     sizes: dict[ItemRole, int] = {need.items: plan.probes.size(need.items) for need in mode.needs}
     drawn = any(plan.bank(role) > size for role, size in sizes.items())
     if plan.monitor.items == "these" and not drawn:
         return Coordinate(name, mode.largest_spread(sizes), 0.2)
     largest = mode.largest_spread(sizes)
     if plan.privacy.unit != "client":
-        return Coordinate(name, largest, 0.8)
-    return Coordinate(name, min(_SPREADS * mode.expected_spread(sum(sizes.values())), largest), 0.6)
+        return Coordinate(code + VARIANCE, largest**2, 0.8)
+    clip = min(_SPREADS * mode.expected_spread(sum(sizes.values())), largest)
+    shared = max(size / plan.bank(role) for role, size in sizes.items())
+    if _SPREADS**2 * (1 - shared) / plan.taking_part > shared:
+        return Coordinate(code + VARIANCE, clip**2, 0.6)
+    return Coordinate(name, clip, 0.6)
 
 
 def _shown(
@@ -564,4 +567,9 @@ def _kept(name: str, value: NDArray[np.float64], clip: float) -> NDArray[np.floa
         return 1 - np.clip(value, 0.0, 1.0)
     if SUBGROUP in name:
         return np.ones_like(value)
-    return clip / np.maximum(np.abs(value), clip)
+    return _within(np.abs(value), clip)
+
+
+def _within(value: NDArray[np.float64], clip: float) -> NDArray[np.float64]:
+    """The factor that brings a number of at least 0 within its clip."""
+    return clip / np.maximum(value, clip)
