@@ -205,7 +205,7 @@ def set_limit(
                 )
             if old is not None and not old.private:
                 raise BudgetError(
-                    "this client has released exact numbers (privacy.unit \"none\"), and no limit "
+                    'this client has released exact numbers (privacy.unit "none"), and no limit '
                     "takes them back",
                     where=str(file.path),
                     remedy="Give a plan with an epsilon a client folder of its own: what it "

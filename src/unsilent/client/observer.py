@@ -289,7 +289,7 @@ class Observer:
         for bound, what in ((plan, "the budget"), (limit, "this client's own limit")):
             if bound.private and any(made.kind == EXACT for made in events):
                 raise BudgetSpentError(
-                    "this client has released exact numbers (privacy.unit \"none\"), which no "
+                    'this client has released exact numbers (privacy.unit "none"), which no '
                     f"epsilon covers: {what} of {bound.epsilon:g} cannot be kept",
                     where=str(self._budget.path),
                     remedy="Nothing was sent. Earlier plans of the same client count.",

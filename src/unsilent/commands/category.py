@@ -62,7 +62,7 @@ def schema(
     name: Annotated[
         Schema,
         typer.Argument(
-            help="findings, findings-1 (six modes only), findings-2 (with an epsilon only), or item."
+            help="findings, findings-1 (six modes), findings-2 (any, with an epsilon), or item."
         ),
     ] = "findings",
 ) -> None:

@@ -29,7 +29,7 @@ NOT_PROTECTED = (
 SYBILS = (
     "Clients that a server makes up: it can fill the federation with its own, whose vectors it "
     "knows, and subtract them. What is left is then the sum over the real ones, with their noise "
-    "only."
+    "only, if there is any."
 )
 
 
@@ -137,9 +137,11 @@ def seen_in_sums(found: Unmasking, spent: float, *, private: bool = True) -> tup
     """Sentences for the secure sum, with the epsilon of all planned rounds, if there is one."""
     among = "the other clients" if found.complete else f"its {found.neighbours} neighbours"
     if not private:
-        with_server = f"The server, with {_clients(found.colluders)} on its side," if (
-            found.colluders
-        ) else "The server by itself"
+        with_server = (
+            f"The server, with {_clients(found.colluders)} on its side,"
+            if (found.colluders)
+            else "The server by itself"
+        )
         against = (
             f"{with_server} sees exact sums over {found.smallest} honest clients or more, and no "
             f"epsilon bounds what these tell. If {found.least - 1} of the {found.least} clients of "

@@ -138,7 +138,8 @@ def _published_faults(
     # The truth of a simulation is beside the record, not in it.
     bare = replace(findings, findings=tuple(replace(f, oracle=None) for f in findings.findings))
     told, made = bare.privacy.statement, again.privacy
-    if told == in_earlier_words(plan, made.epsilon_spent, made.releases, made.statement):
+    spent = made.epsilon_spent
+    if spent is not None and told == in_earlier_words(plan, spent, made.releases, made.statement):
         again = replace(again, privacy=replace(made, statement=told))
     at = difference(bare.to_json(), again.to_json())
     if at is not None:

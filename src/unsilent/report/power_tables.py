@@ -197,11 +197,15 @@ def masking(found: dict[str, Any]) -> str:
     signed = ", since clients sign who is in it" if found["consistency"] else ""
     return (
         f"\nSecure sum: {found['clients']} clients with {found['degree']} neighbours each, "
-        f"{found['threshold']} shares give a secret, no sum of fewer than {found['least']}. Once "
+        f"{_shares(found['threshold'])} a secret, no sum of fewer than {found['least']}. Once "
         f"the vectors are there, {found['stay']} must stay until the sum is open. A server that "
         f"tells clients different things {lies}, of {found['smallest']} honest clients or "
         f"more{signed}. {_late(found)}"
     )
+
+
+def _shares(count: int) -> str:
+    return "one share gives" if count == 1 else f"{count} shares give"
 
 
 def _late(found: dict[str, Any]) -> str:

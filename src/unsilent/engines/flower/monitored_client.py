@@ -81,9 +81,7 @@ def monitor_client(
     ``score`` is asked three times more on a dozen items: whether it answers by the arrays that it
     is given. A mode is HEALTHY only where it does; see ``unsilent local`` at the client if not.
     """
-    return MonitoredClientApp(
-        app, score, records, personalize, arrays, trained_on, training_record
-    )
+    return MonitoredClientApp(app, score, records, personalize, arrays, trained_on, training_record)
 
 
 class MonitoredClientApp(ClientApp):
