@@ -10,7 +10,7 @@ from unsilent.inference.sampling import Sampling
 from unsilent.inference.series import Series, system_series
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Release
-from unsilent.release.layout import ACCURACY, CLIPPED, LOSS, RAISED, SPREAD, SQUARE
+from unsilent.release.layout import ACCURACY, CLIPPED, LOSS, RAISED, SQUARE, spread_name
 from unsilent_bench.verdicts.baselines import Flags, Judged, tolerances
 from unsilent_bench.verdicts.people import Array
 from unsilent_bench.verdicts.rows import EDGE
@@ -113,7 +113,7 @@ def series_of(simulation: Simulation, code: str) -> Series:
         asked=np.maximum(clients, asked),
         noise_variance=simulation.noise_variance[use],
         effects=column(code),
-        spreads=column(code + SPREAD),
+        spreads=column(spread_name(code)),
         squares=column(code + SQUARE),
         cut=column(CLIPPED),
         raised=column(RAISED if code in simulation.plan.planned else CLIPPED),
