@@ -1,9 +1,10 @@
 """Advice: the cheapest change of a plan that brings a verdict within its reach.
 
-Five settings are tried, each alone, and of each the smallest change that works: more clients, more
-budget, fewer monitoring rounds, more held-out records, more probes. Where none does alone, clients
-and budget together. Every candidate is a whole plan and goes through the same power analysis as the
-plan itself, so its critical values are the judge's.
+Seven settings are tried, each alone, and of each the smallest change that works: more clients,
+more budget, fewer monitoring rounds, more held-out records, more probes, a larger bank that they
+are drawn from, a smaller clip. Where none does alone, clients and budget together. Every candidate
+is a whole plan and goes through the same power analysis as the plan itself, so its critical values
+are the judge's.
 
 A change costs its relative increase: twice the clients cost 1, half as much epsilon again 0.5, a
 third of the monitoring rounds 2, as each stands for three times as many training rounds. What is
@@ -23,9 +24,12 @@ from unsilent.inference.remedy import LARGEST_EPSILON, MOST
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.probes import LARGEST_BANK
 from unsilent.taxonomy import by_code
 
 Reached = Literal["failure", "healthy"]
+
+Works = Callable[["Change"], "bool | None"]
 
 _BUDGETS = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0)
 _PARTS = 8
@@ -43,7 +47,10 @@ class Change:
         rounds: How many monitoring rounds, evenly spread over the planned ones, the last kept.
         records: Held-out records a client.
         probes: Items of each probe set of ``roles``; one that has more keeps them.
+        bank: Units of the bank of each of them, the same.
         roles: The probe sets that a mode asks.
+        clip: Of the mode ``mode``.
+        mode: A plan key; None without ``clip``.
     """
 
     clients: int | None = None
@@ -52,6 +59,9 @@ class Change:
     records: int | None = None
     probes: int | None = None
     roles: tuple[ItemRole, ...] = ()
+    bank: int | None = None
+    clip: float | None = None
+    mode: str | None = None
 
     def of(self, plan: MonitoringPlan) -> MonitoringPlan:
         """The plan with these settings."""
@@ -70,7 +80,17 @@ class Change:
         if self.probes is not None:
             sizes = {role: max(self.probes, probes.size(role)) for role in self.roles}
             probes = probes.model_copy(update={"sizes": probes.sizes.model_copy(update=sizes)})
+        if self.bank is not None:
+            held = {role: max(self.bank, plan.bank(role)) for role in self.roles}
+            probes = probes.model_copy(update={"banks": probes.banks.model_copy(update=held)})
+        modes = plan.modes
+        if self.clip is not None and self.mode is not None:
+            own = plan.mode(self.mode)
+            if own is not None:
+                clipped = own.model_copy(update={"clip": self.clip})
+                modes = modes.model_copy(update={self.mode: clipped})
         sections = {
+            "modes": modes,
             "federation": federation,
             "monitor": monitor,
             "privacy": privacy,
@@ -85,6 +105,7 @@ class Change:
             (self.epsilon, plan.privacy.epsilon),
             (self.records, plan.federation.held_out),
             (self.probes, _asked(plan, self.roles)),
+            (self.bank, _held(plan, self.roles)),
         )
         total = sum(now / before - 1 for now, before in ratios if now is not None)
         if self.rounds is not None:
@@ -105,6 +126,11 @@ class Change:
         if self.probes is not None:
             sets = "set" if len(self.roles) == 1 else "sets"
             parts.append(f"{self.probes} items of the probe {sets} {' and '.join(self.roles)}")
+        if self.bank is not None:
+            banks = "a bank" if len(self.roles) == 1 else "banks"
+            parts.append(f"{banks} of {self.bank:,} for {' and '.join(self.roles)}")
+        if self.clip is not None:
+            parts.append(f"{self.mode}.clip {self.clip:g}")
         return " and ".join(parts)
 
 
@@ -215,6 +241,15 @@ def _advice(plan: MonitoringPlan, code: str, verdict: Reached) -> Advice:
             )
             if roles
             else None,
+            _more(
+                _held(plan, roles),
+                works,
+                lambda number: Change(bank=number, roles=roles),
+                LARGEST_BANK,
+            )
+            if roles and plan.probes.sampling == "matrix"
+            else None,
+            _smaller_clip(plan, code, works),
         )
         if change is not None
     ]
@@ -234,12 +269,83 @@ def _advice(plan: MonitoringPlan, code: str, verdict: Reached) -> Advice:
     )
 
 
+CLIPS = 2.5
+"""Tolerances that a clip should have: what is beyond them finds nothing sooner, and every unit of a
+clip costs noise."""
+
+
+@dataclass(frozen=True)
+class ClipAdvice:
+    """What a smaller clip would do for a mode.
+
+    Attributes:
+        code, mode: Which.
+        clip, advised: The plan's, and ``CLIPS`` tolerances.
+        minimal_detectable_effect, half_width: As in ``PowerRow``, with that clip.
+    """
+
+    code: str
+    mode: str
+    clip: float
+    advised: float
+    minimal_detectable_effect: float
+    half_width: float
+
+
+def clip_advice(plan: MonitoringPlan, rows: Sequence[PowerRow]) -> tuple[ClipAdvice, ...]:
+    """The modes whose clip costs more noise than it has to, and what a smaller one would do.
+
+    Left out is a mode that would gain less than a tenth of its half-width. A client's effect
+    beyond its clip does not count: where few clients carry a failure, a clip has to leave room.
+    """
+    found: list[ClipAdvice] = []
+    for row in rows:
+        change = _clip_of(plan, row.code)
+        if change is None or change.clip is None:
+            continue
+        try:
+            outlook = Outlook(change.of(plan), row.code)
+        except PlanError:
+            continue
+        reach = outlook.reach(len(plan.monitoring_rounds))
+        if reach.half_width > 0.9 * row.half_width:
+            continue
+        found.append(
+            ClipAdvice(
+                row.code,
+                row.mode,
+                row.clip,
+                change.clip,
+                reach.minimal_detectable_effect,
+                reach.half_width,
+            )
+        )
+    return tuple(found)
+
+
+def _clip_of(plan: MonitoringPlan, code: str) -> Change | None:
+    """The advised clip, where it is smaller than the plan's and the mode is no share."""
+    name = by_code(code).mode
+    mode = plan.mode(name)
+    if mode is None or MODES[code].range[0] == 0:
+        return None
+    advised = round(CLIPS * mode.tolerance, 4)
+    return Change(clip=advised, mode=name) if advised < mode.clip else None
+
+
+def _smaller_clip(plan: MonitoringPlan, code: str, works: Works) -> Change | None:
+    change = _clip_of(plan, code)
+    return change if change is not None and works(change) else None
+
+
+def _held(plan: MonitoringPlan, roles: Sequence[ItemRole]) -> int:
+    """Units of the smallest bank of some probe sets."""
+    return min((plan.bank(role) for role in roles), default=plan.probes.items)
+
+
 def _asked(plan: MonitoringPlan, roles: Sequence[ItemRole]) -> int:
     """Items of the smallest of some probe sets."""
     return min((plan.probes.size(role) for role in roles), default=plan.probes.items)
-
-
-Works = Callable[[Change], "bool | None"]
 
 
 def _more(

@@ -2,12 +2,17 @@
 
 The plan's ``alpha`` is over all planned modes and all rounds. Mode j has ``alpha * w_j / sum(w)``
 of it, with w its ``alpha_weight`` (Bonferroni, valid under any dependence of the modes); a mode
-with subgroups leaves half of its part to these (``subgroups``). Of what it has
-the lower ends of its intervals, which find failures, have ``FAILURE_SHARE`` and the upper ends,
-which show health, the rest: an undue HEALTHY is the worse error, so it gets the smaller one.
-Either side is shared out over windows and rounds by ``boundary`` for a plan with a last round
-(``horizon``), by ``eprocess`` for one without (``open-ended``). So with probability at least
-``1 - alpha`` the intervals of all windows, at all rounds, of all modes hold together.
+with subgroups leaves half of its part to these (``subgroups``). What it has bounds the chance of
+any false verdict: of a window that is beyond the tolerance only a HEALTHY can be false, of one
+within it only a FAILURE, so that the lower end of a window's interval and its upper one need not
+share (partitioning principle, Finner and Strassburger 2002). Over rounds a truth may change sides,
+and what that can cost is paid for (``boundary.VERDICT_SHARES``). The error is shared out over
+windows and rounds by ``boundary`` for a plan with a last round (``horizon``), by ``eprocess`` for one
+without (``open-ended``), where each side has half.
+
+So no verdict of any mode, at any round, is false with probability at least ``1 - alpha``; each side
+of the intervals holds in all windows with at least that probability, both sides together with
+``1 - 2 alpha`` at the least.
 
 Everything broadcasts over leading axes of a series, so that a simulation judges by this same code.
 """
@@ -25,8 +30,7 @@ from scipy.special import ndtr
 from unsilent.errors import FindingsError, PlanError
 from unsilent.findings import Interval
 from unsilent.inference.boundary import (
-    LOWER_SHARES,
-    UPPER_SHARES,
+    VERDICT_SHARES,
     ErrorShares,
     as_student,
     horizon_values,
@@ -40,7 +44,8 @@ from unsilent.plan import MonitoringPlan
 from unsilent.release.noise import share_variance
 from unsilent.taxonomy import by_code
 
-FAILURE_SHARE = 0.8
+OPEN_SHARE = 0.5
+"""What either side of intervals without a last round has of a mode's error."""
 ASSUMED_SD = 0.05
 """Sd over clients or records that the tuning of open-ended boundaries reckons with. It decides
 where they are tightest, never whether they hold."""
@@ -93,10 +98,9 @@ def errors_of(plan: MonitoringPlan, code: str) -> tuple[Error, Error]:
     A mode with subgroups leaves them half of it.
     """
     level = mode_level(plan, code) / (2 if plan.subgroups(code) else 1)
-    return (
-        Error(FAILURE_SHARE * level, LOWER_SHARES),
-        Error((1 - FAILURE_SHARE) * level, UPPER_SHARES),
-    )
+    if plan.monitor.control == "open-ended":
+        level *= OPEN_SHARE
+    return Error(level, VERDICT_SHARES), Error(level, VERDICT_SHARES)
 
 
 def interval_of(band: Band) -> Interval:
@@ -202,15 +206,15 @@ def reach_of(series: Series, pooled: Pooled, value: Numbers, *, above: bool) -> 
         return student
     share, shared, tail = pooled.share, pooled.shared_sd, ndtr(-value)
     own = np.maximum(side.sampling_sd**2 - (share * shared) ** 2, 0.0)
-    rare = share * sampling.rare_items(pooled.effect, shared, tail, above=above)
+    rare = share * sampling.rare_items(pooled.effect, shared, tail, pooled.clients, above=above)
     if sampling.items == "probes":
         # A spread over few probes is an estimate, too.
-        rare = np.maximum(rare, share * as_student(value, sampling.items_freedom) * shared)
+        freedom = sampling.items_freedom(pooled.clients)
+        rare = np.maximum(rare, share * as_student(value, freedom) * shared)
     if sampling.source == "records":
         # The records of the clients in the sums.
-        count = pooled.clients
-        variance, noise = own / share**2 * count, pooled.privacy_sd
-        among = sampling.rare(pooled.effect, variance, noise, tail, count, above=above)
+        variance = own / share**2 * pooled.clients
+        among = sampling.rare_records(pooled.effect, variance, tail, pooled.clients, above=above)
         rare = np.hypot(rare, share * among)
     elif sampling.source == "clients":
         # All who were asked: who is missing counts with the end of the range.

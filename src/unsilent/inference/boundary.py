@@ -66,13 +66,16 @@ class ErrorShares:
     rest: float
 
 
-LOWER_SHARES = ErrorShares(0.95, 0.0, 0.05)
-"""Lower ends find failures: nearly all for the window that knows most, and a twentieth to find what
-began late."""
-UPPER_SHARES = ErrorShares(0.5, 0.45, 0.05)
-"""Upper ends show health, which needs both guards at once: all rounds so far and the recent ones,
-half of which nothing else would cover. A flat value for the recent guard would leave health out of
-reach in small federations."""
+VERDICT_SHARES = ErrorShares(0.3, 0.35, 0.05)
+"""Of a mode's error, for either end of its intervals.
+
+A window that is beyond the tolerance can only be called healthy falsely, one within it only failed
+falsely. Of the recent guard, and of the shorter windows, each look has an error of its own, so that
+both ends may have it: at each look only one of them can err. The windows of all rounds so far share
+one error over the looks, and their truth may be within the tolerance at one look and beyond it at
+the next: there the ends have half each. So ``2 * 0.3 + 0.35 + 0.05 = 1``. With a single look both
+have all of it. The recent guard's part finds what grows late, and lets health be shown in small
+federations."""
 
 
 def suffixes(look: int) -> tuple[int, ...]:

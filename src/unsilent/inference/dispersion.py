@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from unsilent.errors import FindingsError
 from unsilent.inference.estimate import decode
 from unsilent.modes import MODES
-from unsilent.release.layout import SPREAD, SQUARE, Layout
+from unsilent.release.layout import SQUARE, Layout, spread_name
 from unsilent.release.release import Release
 
 
@@ -66,8 +66,7 @@ def dispersion_of(layout: Layout, total: Release, code: str) -> Dispersion:
 
     Within-client sampling is taken out only where each client has items of its own, on private
     records; public probes are the same for all, and the dispersion is conditional on them. What
-    is released of it is the mean spread, and its square, noise taken out, is at most the mean
-    of squares (Jensen): too little may be taken out, never too much.
+    is released of it is the mean of the clients' variances.
 
     Raises:
         FindingsError: The release is of another layout or holds fewer than two clients.
@@ -79,8 +78,7 @@ def dispersion_of(layout: Layout, total: Release, code: str) -> Dispersion:
     square_sd = layout.noise_sd(code + SQUARE, variance, clients)
     within = 0.0
     if MODES[code].view == "client_private":
-        spread_sd = layout.noise_sd(code + SPREAD, variance, clients)
-        within = decoded[code + SPREAD] ** 2 - spread_sd**2
+        within = decoded[spread_name(code)]
     return dispersion(
         decoded[code],
         clip**2 * decoded[code + SQUARE],

@@ -198,7 +198,8 @@ def _crossing(series: Series, tolerance: float, level: float) -> NDArray[np.bool
         margin += float(as_student(quantile(level / 4), freedom)) * lasting
         level /= 2
     (least, low_sd), (most, high_sd) = series.below, series.above
-    count, aside = len(least), margin + series.mistaken
+    count, aside = len(least), margin
+    low_sd, high_sd = (np.hypot(sd, series.redrawn_sd) for sd in (low_sd, high_sd))
     # Row a and column b stand for the rounds from a to b - 1.
     first, end = np.triu_indices(count + 1, 1)
 

@@ -62,9 +62,10 @@ class PowerRow:
         sampling_sd, privacy_sd: Expected parts of the sd of what a lower end is reckoned from, for
             an effect at the tolerance, over all monitoring rounds; the first stays over rounds,
             and rests on ``assumption``.
-        item_sd: Expected sd over the choice of public probes, shared by all clients; part of
-            ``sampling_sd`` for items like these, else not of the interval. 0 for private records,
-            and None where the number of probes is not known beforehand.
+        item_sd: Expected sd over the choice of public probes of the mean over the clients; part of
+            ``sampling_sd`` for items like these and where each client draws its own, else not of
+            the interval. 0 for private records, and None where the number of probes is not known
+            beforehand.
         half_width, lower_half_width, minimal_detectable_effect, failure_reachable,
         healthy_reachable: As in ``Reach``, after the last monitoring round.
         first: The same after the first.
@@ -182,7 +183,7 @@ class Outlook:
             asked=clients,
             noise_variance=np.array([self._variance] * looks),
             effects=true,
-            spreads=np.array([min(self._spread(), self._sampling.spread_limit)] * looks),
+            spreads=np.array([min(self._released_spread(), self._sampling.spread_limit)] * looks),
             squares=self._squares(true),
             # No healthy client is clipped.
             cut=nothing,
@@ -276,12 +277,23 @@ class Outlook:
             return mode.expected_spread(plan.federation.held_out)
         return mode.expected_spread(sum(plan.probes.size(role) for role in self._roles))
 
+    def _released_spread(self) -> float:
+        """As it is released: squared of a mode on private records."""
+        private = MODES[self.code].view == "client_private"
+        return self._spread() ** 2 if private else self._spread()
+
     def _item_sd(self) -> float | None:
         if MODES[self.code].view == "client_private":
             return 0.0
         if any(getattr(self.plan.probes, role) != "embedded" for role in self._roles):
             return None
-        return self._spread()
+        if self._sampling.items != "probes":
+            return self._spread()
+        return float(self._sampling.shared_sd(self._spread(), 0.0, self.clients))
+
+    @property
+    def _drawn(self) -> bool:
+        return any(asked < held for _, asked, held in self._sampling.probes)
 
     @property
     def _roles(self) -> set[ItemRole]:
@@ -290,7 +302,8 @@ class Outlook:
     def _assumption(self) -> str:
         if self._sampling.items == "probes":
             clients = "enrolled" if self._sampling.source == "none" else "sampled"
-            return f"{clients} clients, probes sampled, spread {self._spread():.2g} of each assumed"
+            how = "probes of one bank drawn by each" if self._drawn else "probes sampled"
+            return f"{clients} clients, {how}, spread {self._spread():.2g} of each assumed"
         if self._sampling.source == "none":
             return "enrolled clients on a fixed probe bank"
         if self._sampling.source == "records":

@@ -13,8 +13,9 @@ from dataclasses import replace
 from unsilent.findings import Interval
 from unsilent.inference.estimate import Estimate
 from unsilent.modes import MODES
+from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
-from unsilent.plan.probes import LARGEST_SET
+from unsilent.plan.probes import LARGEST_BANK, LARGEST_SET
 from unsilent.release.accountant import gaussian_delta, total_mu
 from unsilent.release.noise import planned_event
 
@@ -71,7 +72,8 @@ def what_would_settle(
         ways.append(f"{more} more of the {len(later)} planned monitoring rounds still to come")
     probes = decisive_probes(estimate, needed)
     if probes is not None and probes <= _most_probes(plan, estimate.code):
-        ways.append(f"{probes:.2g} times as many probes")
+        larger = f"a bank of probes {probes:.2g} times as large"
+        ways.append(larger if _drawn(plan, estimate.code) else f"{probes:.2g} times as many probes")
     sampling, estimate = estimate.sampling_sd, _without_probes(estimate)
     clients = decisive_clients(estimate, sd)
     if clients is not None:
@@ -139,8 +141,15 @@ def decisive_probes(estimate: Estimate, sd: float) -> float | None:
 
 def _most_probes(plan: MonitoringPlan, code: str) -> float:
     """How many times as many probes a plan could ask of each of a mode's sets."""
-    largest = max(plan.probes.size(need.items) for need in MODES[code].needs)
-    return LARGEST_SET / largest
+    largest = max(plan.bank(need.items) for need in MODES[code].needs)
+    return (LARGEST_BANK if _drawn(plan, code) else LARGEST_SET) / largest
+
+
+def _drawn(plan: MonitoringPlan, code: str) -> bool:
+    """Whether clients draw a mode's items from a larger bank."""
+    roles: set[ItemRole] = {need.items for need in MODES[code].needs}
+    roles.discard("records")
+    return any(plan.bank(role) > plan.probes.size(role) for role in roles)
 
 
 def _without_probes(estimate: Estimate) -> Estimate:
@@ -169,9 +178,7 @@ def decisive_records(plan: MonitoringPlan, estimate: Estimate, sd: float) -> int
     """Held-out records a client at which the effect's sd would be ``sd``, or None.
 
     Only where records are sampled: private records on enrolled clients, and only where their
-    part is the larger one. The variance of a mean falls with 1 / n. That of a share of clients
-    beyond a threshold falls with 1 / sqrt(n), as does the share of clients whose own sampling
-    error reaches the threshold, if the clients lie smoothly around it. None beyond ``MOST`` times
+    part is the larger one. The variance of a mean falls with 1 / n. None beyond ``MOST`` times
     as many.
     """
     mode = MODES[estimate.code]
@@ -180,8 +187,6 @@ def decisive_records(plan: MonitoringPlan, estimate: Estimate, sd: float) -> int
     if not sampled or not sd > 0 or not left > 0 or estimate.sampling_sd <= estimate.privacy_sd:
         return None
     times = estimate.sampling_sd**2 / left
-    if mode.range[0] == 0:
-        times **= 2
     if times > MOST:
         return None
     return math.ceil(plan.federation.held_out * max(times, 1.0) - 1e-9)
@@ -224,7 +229,7 @@ def _most_of(estimate: Estimate) -> str:
         "privacy noise": estimate.privacy_sd,
         "the choice of probes": estimate.shared_sd,
         "the sampling of clients or records": own,
-        "truncation, and records too few to tell a client's side": estimate.truncation,
+        "truncation": estimate.truncation,
     }
     return f"most of its width is {max(parts, key=parts.__getitem__)}"
 

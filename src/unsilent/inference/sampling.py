@@ -14,12 +14,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unsilent.errors import PlanError
-from unsilent.inference.mistaken import mistaken_ratio
 from unsilent.inference.tails import Numbers, Z, largest_variance, unseen
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import CLIPPED, RAISED, SPREAD, SQUARE, Layout, sampled_clients
+from unsilent.release.layout import (
+    CLIPPED,
+    RAISED,
+    SQUARE,
+    Layout,
+    sampled_clients,
+    spread_name,
+)
 from unsilent.taxonomy import by_code
 
 
@@ -57,23 +63,20 @@ class Sampling:
         lower, upper: What one client's number can be in the release.
         clip: Of the effect's coordinate.
         step: One integer step of one client, in the effect's units.
-        spread_limit, spread_step: The same two of the coordinate ``.spread``.
+        spread_limit, spread_step: The same two of the coordinate ``.spread``, or ``.variance``.
         square_step: One integer step of ``.square``; 0 where it is not released.
-        worst_spread: Half the mode's own range, the largest sd of any number in it.
-        items: What is said of the choice of items: nothing beyond ``source``, ``probes`` where all
-            clients were asked items that stand for items like these, ``records`` where each has
-            such records of its own.
+        items: What the choice of public probes is to the mean: nothing (``none``), or an error
+            (``probes``), of items like these or of a bank of which clients answer a part.
         added_step, taken_step: What one integer step of ``raised`` and of ``clipped`` stands for,
             in the effect's units; 0 where clipping can add nothing.
-        spread_taken_step: The second, in the units of ``.spread``.
         taken_clips: What a report of 1 as ``clipped`` may hide, in clips.
         population: Clients that the sample is drawn from; infinite where it stands for others.
-        probes: The probe sets that the mode is a mean over: the weight of each and how many
-            independent items it has.
+        probes: The probe sets that the mode is a mean over: the weight of each, how many
+            independent items of it a client answers, and how many its bank has.
         item_range: Smallest and largest change of one item.
-        most_mistaken: Clients on the wrong side of a threshold to the mean of their spreads, at
-            most; follows from how many records each holds out.
+        records: Private records of a client that the number rests on, at least; 0 for none.
         redrawn: Whether each round asks other clients, so that their sampling does not come back.
+        bank: Whether the bank itself is what is spoken of, and not items like these.
     """
 
     source: Literal["none", "records", "clients"]
@@ -84,17 +87,16 @@ class Sampling:
     spread_limit: float
     spread_step: float
     square_step: float
-    worst_spread: float
-    items: Literal["none", "probes", "records"] = "none"
+    items: Literal["none", "probes"] = "none"
     added_step: float = 0.0
     taken_step: float = 0.0
-    spread_taken_step: float = 0.0
     taken_clips: float = 1.0
     population: float = math.inf
-    probes: tuple[tuple[float, int], ...] = ()
+    probes: tuple[tuple[float, int, int], ...] = ()
     item_range: tuple[float, float] = (-1.0, 1.0)
-    most_mistaken: float = mistaken_ratio(4)
+    records: int = 0
     redrawn: bool = False
+    bank: bool = False
 
     @classmethod
     def of(cls, plan: MonitoringPlan, layout: Layout, code: str) -> Sampling:
@@ -103,8 +105,10 @@ class Sampling:
         lower, upper = released_range(plan, code)
         sampled = sampled_clients(plan)
         private = mode.view == "client_private"
-        spread = code + SPREAD
+        spread = spread_name(code)
         alike = plan.monitor.items == "like-these"
+        sets = () if private else _probe_sets(plan, code)
+        drawn = any(asked < held for _, asked, held in sets)
         clip = layout.coordinates[layout.index(code)].clip
         spread_limit = layout.coordinates[layout.index(spread)].clip
         return cls(
@@ -116,26 +120,31 @@ class Sampling:
             spread_limit=spread_limit,
             spread_step=step(layout, spread),
             square_step=step(layout, code + SQUARE) if sampled else 0.0,
-            worst_spread=(mode.range[1] - mode.range[0]) / 2,
-            items="none" if not alike else "records" if private else "probes",
+            items="probes" if sets and (alike or drawn) else "none",
             # A share is at least 0, and what is at least 0 is never raised by shrinking it.
             added_step=clip / layout.unit(RAISED) if lower < 0 and layout.joint else 0.0,
             taken_step=clip / layout.unit(CLIPPED),
-            spread_taken_step=spread_limit / layout.unit(CLIPPED),
             population=math.inf
             if plan.monitor.population == "like-these"
             else float(plan.federation.clients),
-            probes=() if private else _probe_sets(plan, code),
+            probes=sets,
             item_range=mode.item_range,
-            most_mistaken=mistaken_ratio(plan.federation.held_out),
+            records=plan.federation.held_out if private else 0,
             redrawn=plan.taking_part < plan.federation.clients,
+            bank=not alike,
         )
 
     def degrees_of_freedom(self, clients: ArrayLike) -> Numbers:
-        """Of the sampling variance: N - 1, at least 1; infinite where nothing is sampled."""
+        """Of the sampling variance; infinite where nothing is sampled.
+
+        N - 1 of N clients. Of N clients' records N (n - 1): each client's variance is estimated
+        from its own n of them.
+        """
         count = np.asarray(clients, dtype=np.float64)
         if self.source == "none":
             return np.full_like(count, np.inf)
+        if self.source == "records":
+            return np.maximum(count * (self.records - 1), 1.0)
         return np.maximum(count - 1, 1.0)
 
     def variance(
@@ -145,7 +154,6 @@ class Sampling:
         square: ArrayLike,
         noise: ArrayLike,
         clients: ArrayLike,
-        cut: ArrayLike = 0.0,
     ) -> Numbers:
         """Upper bound on one client's variance V; the mean over N clients has V / N.
 
@@ -156,12 +164,11 @@ class Sampling:
 
         Args:
             effect: Decoded mean of the statistic.
-            spread: Decoded mean of ``.spread``.
+            spread: Decoded mean of ``.spread``, or of ``.variance`` on private records.
             square: Decoded mean of ``.square``; any number where it is not released.
             noise: Sd of the privacy noise in these means, in integer steps of one client: the
                 sum's sd divided by the number of vectors in it.
             clients: How many different clients, N; at least 1, need not be whole.
-            cut: Decoded mean of ``clipped``, which the spreads of shrunk clients fall short by.
         """
         mean, noise_sd = np.asarray(effect, dtype=np.float64), np.asarray(noise, dtype=np.float64)
         count = np.asarray(clients, dtype=np.float64)
@@ -169,7 +176,8 @@ class Sampling:
             return np.zeros(np.broadcast_shapes(mean.shape, noise_sd.shape, count.shape))
         ceiling = largest_variance(mean, self.step * noise_sd, self.lower, self.upper, count)
         if self.source == "records":
-            return np.minimum(ceiling, self._records(np.asarray(spread), noise_sd, cut))
+            # What is released of private records is the mean of the clients' variances itself.
+            return np.minimum(ceiling, self._spread_bound(np.asarray(spread), noise_sd))
         found = self._moments(mean, np.asarray(square), noise_sd)
         found = np.where(
             count > 1, np.minimum(ceiling, found * count / np.maximum(count - 1, 1e-300)), ceiling
@@ -177,9 +185,42 @@ class Sampling:
         return found * np.maximum(1 - count / self.population, 0.0)
 
     @property
-    def items_freedom(self) -> float:
-        """Degrees of freedom of the spreads over probes: of the smallest set that is asked."""
-        return float(min((items for _, items in self.probes), default=2) - 1)
+    def shared_part(self) -> float:
+        """Part of the variance over items that all clients share: n / B of items like these.
+
+        1 where all clients answer the same items, 0 where the bank itself is what is spoken of. Of
+        several sets the largest: how the variance lies between them is not known.
+        """
+        if self.bank:
+            return 0.0
+        return max((asked / held for _, asked, held in self.probes), default=1.0)
+
+    @property
+    def own_part(self) -> float:
+        """Part of it that is each client's own, as far as it is not among the clients' variance.
+
+        ``1 - n / B`` (Cochran 1977, eq. 2.8); none where clients are sampled, whose numbers differ
+        by it already.
+        """
+        if self.source == "clients":
+            return 0.0
+        return max((1 - asked / held for _, asked, held in self.probes), default=0.0)
+
+    def distinct(self, clients: ArrayLike, asked: int, held: int) -> Numbers:
+        """How many independent items of a set the mean over N clients rests on.
+
+        ``1 / (1 / B + (1 - n / B) / (n N))``, the second part alone where the bank is what is
+        spoken of and the first alone where clients are sampled.
+        """
+        count = np.asarray(clients, dtype=np.float64)
+        shared = 0.0 if self.bank else 1 / held
+        own = 0.0 if self.source == "clients" else (1 - asked / held) / asked
+        return 1 / np.maximum(shared + own / count, 1e-12)
+
+    def items_freedom(self, clients: ArrayLike) -> Numbers:
+        """Degrees of freedom of the spreads over probes: of the set with the fewest items."""
+        found = [self.distinct(clients, asked, held) for _, asked, held in self.probes]
+        return np.maximum(np.min(found, axis=0) - 1, 1.0) if found else np.asarray(1.0)
 
     def absent_sd(
         self,
@@ -246,8 +287,40 @@ class Sampling:
         span = np.clip(span, self.step, self.upper - self.lower)
         return unseen(span, np.asarray(variance), tail, count)
 
+    def rare_records(
+        self,
+        effect: ArrayLike,
+        variance: ArrayLike,
+        tail: ArrayLike,
+        clients: ArrayLike,
+        *,
+        above: bool = True,
+    ) -> Numbers:
+        """How far the mean over all records like these may lie to one side, if few carry it.
+
+        As ``rare`` with the N n records of the clients for members.
+
+        Args:
+            effect: Mean of the statistic.
+            variance: Of one client's number over its records, an upper bound.
+            tail: Error of the end.
+            clients: N.
+            above: As ``rare``.
+        """
+        mean, count = np.asarray(effect, dtype=np.float64), np.asarray(clients, dtype=np.float64)
+        span = self.item_range[1] - mean if above else mean - self.item_range[0]
+        span = np.clip(span, self.step, self.item_range[1] - self.item_range[0])
+        one = np.asarray(variance, dtype=np.float64) * self.records
+        return unseen(span, one, tail, count * self.records)
+
     def rare_items(
-        self, effect: ArrayLike, shared_sd: ArrayLike, tail: ArrayLike, *, above: bool = True
+        self,
+        effect: ArrayLike,
+        shared_sd: ArrayLike,
+        tail: ArrayLike,
+        clients: ArrayLike,
+        *,
+        above: bool = True,
     ) -> Numbers:
         """How far the mean over items like these may lie to one side, if few carry the effect.
 
@@ -263,6 +336,7 @@ class Sampling:
             effect: Mean of the statistic.
             shared_sd: Upper bound on the sd that the choice of probes gives it.
             tail: Error of the end.
+            clients: N, whose draws are their own where the bank has more.
             above: As ``rare``.
         """
         mean, sd = np.asarray(effect, dtype=np.float64), np.asarray(shared_sd, dtype=np.float64)
@@ -270,77 +344,55 @@ class Sampling:
             return np.zeros_like(sd * mean)
         lower, upper = max(self.item_range[0], -self.clip), self.item_range[1]
         span = np.clip(upper - mean if above else mean - lower, self.step, upper - lower)
-        least = [(weight * unseen(span, 0.0, tail, items)) ** 2 for weight, items in self.probes]
+        sets = [
+            (weight, self.distinct(clients, asked, held)) for weight, asked, held in self.probes
+        ]
+        least = [(weight * unseen(span, 0.0, tail, items)) ** 2 for weight, items in sets]
         most: Numbers = np.zeros_like(sd * mean)
-        for (weight, items), without in zip(self.probes, least, strict=True):
+        for (weight, items), without in zip(sets, least, strict=True):
             own = (weight * unseen(span, (sd / weight) ** 2 * items, tail, items)) ** 2
             most = np.maximum(most, own + sum(least) - without)
         return np.sqrt(most)
 
-    def shared_sd(self, spread: ArrayLike, noise: ArrayLike, cut: ArrayLike = 0.0) -> Numbers:
+    def shared_sd(self, spread: ArrayLike, noise: ArrayLike, clients: ArrayLike) -> Numbers:
         """Upper bound on the sd that the choice of probes gives to the mean over the clients.
 
-        All are asked the same, so no number of clients averages it out: the sd of a mean is at
-        most the mean of the sds (Minkowski), reached where all clients err alike. 0 where the
-        items are taken as they are, and for private records. Arguments as ``variance``.
+        Where all are asked the same, no number of clients averages it out: the sd of a mean is at
+        most the mean of the sds (Minkowski), reached where all clients err alike. Where each
+        draws n of a bank of B, that is so of the bank, with ``n / B`` of the variance; the rest is
+        each client's own, and its part of a mean over N clients is ``(1 - n / B)`` times the mean
+        of the squared spreads, over N (Lord 1962). The squares are at most the largest spread
+        times the spreads. 0 where the items are taken as they are and all are asked, and for
+        private records. Arguments as ``variance``.
         """
-        bound = self._spread_bound(np.asarray(spread), np.asarray(noise), cut)
-        return bound if self.items == "probes" else np.zeros_like(bound)
+        bound = self._spread_bound(np.asarray(spread), np.asarray(noise))
+        if self.items != "probes":
+            return np.zeros_like(bound)
+        return np.sqrt(self.shared_part * bound**2 + self._own_items(bound, clients))
 
-    def mistaken(self, spread: ArrayLike) -> Numbers:
-        """How far finite records may move the expected share of clients in a tail, as estimated.
+    def redrawn_items_sd(self, spread: ArrayLike, noise: ArrayLike, clients: ArrayLike) -> Numbers:
+        """The part of ``shared_sd`` that each round draws anew. Arguments as there."""
+        bound = self._spread_bound(np.asarray(spread), np.asarray(noise))
+        if self.items != "probes":
+            return np.zeros_like(bound)
+        return np.sqrt(self._own_items(bound, clients))
 
-        A client whose own loss lies d standard errors from the threshold is counted on the wrong
-        side with probability Phi(-d), and its spread sqrt(q (1 - q)) with q = Phi(Z - d), Z
-        standard normal, is on average at least pi / 4 times that, which is reached at d = 0, and
-        less for few records (``mistaken_ratio``). Such errors need not cancel between clients: a
-        camp may lie just on one side. 0 where the records are taken as they are, and for
-        statistics that are no share.
-
-        The estimate has no bias, so that noise may take it below 0; ``privacy_sd`` counts it. The
-        joint clip cuts a client's number and its spread alike: what is left of the one still
-        covers the mistakes in what is left of the other.
-
-        Args:
-            spread: Decoded mean of ``.spread``.
-        """
-        most = np.asarray(spread, dtype=np.float64) + self.spread_step
-        return self.most_mistaken * most if self._mistakes else np.zeros_like(most)
+    def _own_items(self, bound: Numbers, clients: ArrayLike) -> Numbers:
+        count = np.asarray(clients, dtype=np.float64)
+        return self.own_part * np.maximum(bound, self.spread_limit) * bound / count
 
     def privacy_sd(self, noise: ArrayLike) -> Numbers:
-        """Sd of the privacy noise in the mean of the statistic, and in ``mistaken`` beside it.
+        """Sd of the privacy noise in the mean of the statistic. ``noise`` as in ``variance``."""
+        return self.step * np.asarray(noise, dtype=np.float64)
 
-        An interval's end is the mean less, or plus, what is mistaken: a sum of two numbers of the
-        release, whose noise is independent. ``noise`` as in ``variance``.
-        """
-        most = self.most_mistaken * self.spread_step if self._mistakes else 0.0
-        step = math.hypot(self.step, most)
-        return step * np.asarray(noise, dtype=np.float64)
-
-    @property
-    def _mistakes(self) -> bool:
-        return self.items == "records" and self.lower == 0
-
-    def _spread_bound(self, spread: Numbers, noise: Numbers, cut: ArrayLike) -> Numbers:
+    def _spread_bound(self, spread: Numbers, noise: Numbers) -> Numbers:
         """The noisy mean of the spreads, replaced by its upper bound, within what it can be.
 
-        A client whose vector was shrunk shows so much less of its spread: the share ``cut`` of
-        what a spread can be is added, a second number of the release with noise of its own.
+        It is that of the numbers as they are released: one that was shrunk shows as much less of
+        its spread as it counts less, and what is missing of it is in the two reports.
         """
-        sd = math.hypot(self.spread_step, self.spread_taken_step) * noise
-        missing = self.spread_limit * np.asarray(cut, dtype=np.float64)
-        return np.clip(spread + missing + Z * sd + self.spread_step, 0.0, self.spread_limit)
-
-    def _records(self, spread: Numbers, noise: Numbers, cut: ArrayLike) -> Numbers:
-        """Upper bound on the mean over clients of a statistic's variance over its records.
-
-        Released is only the mean of the clients' spreads, each limited to c. A spread s enters as
-        min(s, c) and is at most M, half the mode's range (Popoviciu 1935), so
-        ``s^2 <= max(c, M^2 / c) * min(s, c)``. The noisy mean is replaced by its upper bound,
-        never set to 0 for being negative.
-        """
-        limit = self.spread_limit
-        return max(limit, self.worst_spread**2 / limit) * self._spread_bound(spread, noise, cut)
+        sd = self.spread_step * noise
+        return np.clip(spread + Z * sd + self.spread_step, 0.0, self.spread_limit)
 
     def _moments(self, effect: Numbers, square: Numbers, noise: Numbers) -> Numbers:
         """Upper bound on the second central moment from the noisy first two, at least 0.
@@ -357,9 +409,11 @@ class Sampling:
         return np.maximum(found + Z * sd + scale * self.square_step, 0.0)
 
 
-def _probe_sets(plan: MonitoringPlan, code: str) -> tuple[tuple[float, int], ...]:
-    """The probe sets that a mode is a mean over: the weight of each, and its independent items."""
+def _probe_sets(plan: MonitoringPlan, code: str) -> tuple[tuple[float, int, int], ...]:
+    """The probe sets that a mode is a mean over: weight, independent items a client, and of all."""
     roles: set[ItemRole] = {need.items for need in MODES[code].needs}
     embedded = all(getattr(plan.probes, role) == "embedded" for role in roles)
-    sizes: dict[ItemRole, int] = {role: plan.probes.size(role) for role in roles}
-    return MODES[code].independent_items(sizes, embedded=embedded)
+    asked: dict[ItemRole, int] = {role: plan.probes.size(role) for role in roles}
+    held: dict[ItemRole, int] = {role: plan.bank(role) for role in roles}
+    parts = (MODES[code].independent_items(sizes, embedded=embedded) for sizes in (asked, held))
+    return tuple((weight, n, max(n, bank)) for (weight, n), (_, bank) in zip(*parts, strict=True))

@@ -23,11 +23,11 @@ from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import (
     CLIPPED,
     RAISED,
-    SPREAD,
     SQUARE,
     SYSTEM_CLIPS,
     SYSTEM_NAMES,
     Layout,
+    spread_name,
 )
 from unsilent.release.release import Release
 
@@ -46,7 +46,8 @@ class Series:
         asked: (m,) int64, clients whose numbers were asked for; at least ``clients``.
         noise_variance: (m,) of each sum, in integer units squared.
         effects: (m,) decoded means; positive is worse.
-        spreads, squares: (m,) decoded ``.spread`` and ``.square``; zeros where not released.
+        spreads, squares: (m,) decoded ``.spread`` (``.variance`` of a mode on private records) and
+            ``.square``; zeros where not released.
         cut: (m,) decoded ``clipped``.
         raised: (m,) decoded ``raised``; of a system metric ``clipped``, which covers it too.
         sampling: How the sampling variance follows from these.
@@ -81,24 +82,20 @@ class Series:
 
     @property
     def privacy_sd(self) -> Numbers:
-        """(m,) sd of the privacy noise in each round's mean and in what is mistaken; exact."""
+        """(m,) sd of the privacy noise in each round's mean; exact."""
         return self.sampling.privacy_sd(self._noise)
 
     @property
     def sampling_sd(self) -> Numbers:
         """(m,) upper bound on the sd of the part of each mean that comes back in every round."""
-        shared = self.sampling.shared_sd(self.spreads, self._noise, self.cut)
+        shared = self.sampling.shared_sd(self.spreads, self._noise, self.clients)
         return np.sqrt(self._own_variance + shared**2)
 
     @property
     def redrawn_sd(self) -> Numbers:
-        """(m,) upper bound on the sd of the part that is drawn anew: 0 for clients who stay."""
-        return np.sqrt(self._own_variance * self.sampling.redrawn)
-
-    @property
-    def mistaken(self) -> Numbers:
-        """(m,) how far finite records may have moved each mean, as estimated."""
-        return self.sampling.mistaken(self.spreads)
+        """(m,) upper bound on the sd of the part that is drawn anew: other clients, other items."""
+        items = self.sampling.redrawn_items_sd(self.spreads, self._noise, self.clients)
+        return np.sqrt(self._own_variance * self.sampling.redrawn + items**2)
 
     @property
     def below(self) -> tuple[Numbers, Numbers]:
@@ -125,7 +122,7 @@ class Series:
         """(m,) upper bound on the variance that sampling of clients or records adds."""
         return (
             self.sampling.variance(
-                self.effects, self.spreads, self.squares, self._noise, self.clients, self.cut
+                self.effects, self.spreads, self.squares, self._noise, self.clients
             )
             / self.clients
         )
@@ -193,13 +190,12 @@ class Series:
         noise = np.asarray(math.sqrt(float(self.noise_variance[where].sum())) / total)
         cohort = total / count
         sampling = self.sampling
-        variance = (
-            sampling.variance(effect, spread, mean(self.squares), noise, cohort, cut) / cohort
-        )
+        variance = sampling.variance(effect, spread, mean(self.squares), noise, cohort) / cohort
         privacy = sampling.privacy_sd(noise)
-        shared = sampling.shared_sd(spread, noise, cut)
+        # Drawn anew in each round, a client's own items count as if they came back: a bound.
+        shared = sampling.shared_sd(spread, noise, cohort)
         share = total / float(self.asked[where].sum())
-        slack = self.truncation + np.maximum(sampling.mistaken(spread), 0.0)
+        slack = np.asarray(self.truncation)
 
         def side(moved: Numbers, step: float, extreme: float, report: Numbers) -> Side:
             # What one client's report adds to its number varies over a sample of clients too. It
@@ -248,7 +244,7 @@ class Series:
             effect=float(pooled.effect),
             sampling_sd=float(pooled.sampling_sd),
             privacy_sd=float(pooled.privacy_sd),
-            item_sd=max(float(pooled.spread), 0.0),
+            item_sd=0.0 if self.sampling.records else max(float(pooled.spread), 0.0),
             truncation=float(pooled.slack),
             clients=math.floor(pooled.clients + 1e-9),
             clipped=float(pooled.clipped),
@@ -299,7 +295,6 @@ def system_series(layout: Layout, totals: Sequence[Release], name: str) -> Serie
         1.0,
         0.0,
         0.0,
-        clip,
         added_step=clip / layout.unit(CLIPPED),
         taken_step=SYSTEM_CLIPS * clip / layout.unit(CLIPPED),
         taken_clips=SYSTEM_CLIPS,
@@ -315,7 +310,8 @@ def _series(
     rounds = [total.round for total in totals]
     if any(later <= earlier for earlier, later in pairwise(rounds)):
         raise FindingsError("the rounds of the sums do not rise", where=name)
-    asked_for = (name, name + SPREAD, name + SQUARE, RAISED, CLIPPED)
+    spread = spread_name(name)
+    asked_for = (name, spread, name + SQUARE, RAISED, CLIPPED)
     parts = [part for part in asked_for if part in layout.names]
     decoded = means(layout, totals, parts)
     absent = np.zeros(len(totals))
@@ -328,7 +324,7 @@ def _series(
         asked=np.maximum(clients, asked),
         noise_variance=np.array([total.noise_variance for total in totals]),
         effects=decoded[name],
-        spreads=decoded.get(name + SPREAD, absent),
+        spreads=decoded.get(spread, absent),
         squares=decoded.get(name + SQUARE, absent),
         cut=decoded[CLIPPED],
         raised=decoded[CLIPPED] if name in SYSTEM_NAMES else decoded.get(RAISED, absent),

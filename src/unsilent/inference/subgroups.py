@@ -39,6 +39,7 @@ from unsilent.inference.estimate import means
 from unsilent.inference.sampling import Numbers, step
 from unsilent.inference.series import Series, series_of
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.modes import SMALLEST_SUBGROUP
 from unsilent.release.layout import Layout, subgroup_name
 from unsilent.release.release import Release
 from unsilent.taxonomy import by_code
@@ -98,7 +99,8 @@ def gate_of(
     if mode is None or not names:
         return None
     lower, upper = errors_of(plan, code)
-    level = GATE_SHARE * (lower.level + upper.level)
+    # Both ends have the same error: only one of them can be wrong.
+    level = GATE_SHARE * lower.level
     part = (1 - GATE_SHARE) / len(names)
     below, above = (Error(part * error.level, error.shares) for error in (lower, upper))
     every = [_series(plan, layout, totals, code, name) for name in names]
@@ -145,14 +147,26 @@ def _series(
     """The series of one subgroup, under its mode's code.
 
     Squares of subgroups are not released. They are at most 1, and this bound leaves of the
-    sampling variance what the mean alone says of it.
+    sampling variance what the mean alone says of it. Nor are their spreads: a mode's number is the
+    mean over all its items, of which a domain has at least the share ``SMALLEST_SUBGROUP``, so that
+    the spread within it is at most that much larger.
     """
     whole, name = series_of(plan, layout, totals, code), subgroup_name(code, domain)
-    sampling = replace(whole.sampling, step=step(layout, name), square_step=0.0)
+    sampling = replace(
+        whole.sampling,
+        step=step(layout, name),
+        square_step=0.0,
+        spread_limit=whole.sampling.spread_limit / SMALLEST_SUBGROUP,
+        spread_step=whole.sampling.spread_step / SMALLEST_SUBGROUP,
+        probes=tuple(
+            (weight, max(round(n * SMALLEST_SUBGROUP), 2), max(round(held * SMALLEST_SUBGROUP), 2))
+            for weight, n, held in whole.sampling.probes
+        ),
+    )
     return replace(
         whole,
         effects=means(layout, totals, [name])[name],
-        spreads=np.zeros(len(totals)),
+        spreads=whole.spreads / SMALLEST_SUBGROUP,
         squares=np.ones(len(totals)),
         sampling=sampling,
     )

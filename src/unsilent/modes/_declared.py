@@ -66,6 +66,13 @@ def declared(kind: type[FailureMode]) -> FailureMode:
     if kind.range[0] == 0 and kind.clip < 1:
         raise ModeError("its 'clip' cuts a share short", where=where, remedy="Set it to 1.")
     private = any(need.items == "records" for need in kind.needs)
+    if private and kind.range[0] == 0:
+        raise ModeError(
+            "a share of clients is told on private records, of which each has few: many clients "
+            "would be on the wrong side of its threshold",
+            where=where,
+            remedy="Measure how much, as SF-3 does, and let the range start below 0.",
+        )
     if private != (kind.view == "client_private"):
         raise ModeError(
             "its 'view' is client_private if, and only if, its 'needs' name records", where=where

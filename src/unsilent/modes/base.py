@@ -160,7 +160,7 @@ class FailureMode(ABC):
     feeds_back_into: ClassVar[tuple[str, ...]] = ()
     tolerance: ClassVar[float]
     """The largest effect that a first plan accepts, until its owner knows better."""
-    clip: ClassVar[float] = 0.3
+    clip: ClassVar[float] = 0.25
     """The largest effect of one client that a first plan releases."""
     view: ClassVar[View]
     needs: ClassVar[tuple[Need, ...]]

@@ -42,7 +42,7 @@ class ConfidenceMiscalibration(FailureMode):
     needs: ClassVar[tuple[Need, ...]] = (Need("reference", "task"), Need("personalized", "task"))
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     item_range: ClassVar[tuple[float, float]] = (-2.0, 2.0)
-    item_sd: ClassVar[float] = 0.1
+    item_sd: ClassVar[float] = 0.2
     statistic: ClassVar[str] = (
         "squared gap of confidence and accuracy on task probes, personalized minus reference"
     )

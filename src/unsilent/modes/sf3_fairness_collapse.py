@@ -94,7 +94,8 @@ def confirmed_loss(lost: int, gained: int, records: int) -> float:
     deciding half holds. A function of the three counts alone, so no order of records decides.
 
     Args:
-        lost, gained: Answers that were right before and are wrong now, and the other way.
+        lost: Answers that were right before and are wrong now.
+        gained: The other way round.
         records: All of them, at least 2.
 
     Returns:

@@ -8,6 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from unsilent.modes import FIRST, MODES, NAME
 
+SMALLEST_SUBGROUP = 0.125
+"""Share of a mode's items that a listed domain has at least, where its interval covers the choice
+of items."""
+
 
 class ModePlan(BaseModel):
     """One mode: the largest effect that the plan accepts, and how its statistic is clipped.

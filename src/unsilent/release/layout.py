@@ -39,6 +39,7 @@ SCALE = 1024
 """Integer steps per unit of the joint clip C = 1."""
 
 SPREAD = ".spread"
+VARIANCE = ".variance"
 SQUARE = ".square"
 SUBGROUP = "/"
 LOSS = "system.loss"
@@ -56,6 +57,10 @@ SYSTEM_CLIPS = 2.0
 _REPORTS = (RAISED, CLIPPED)
 """What a jointly clipped vector says of its own clipping, derived by ``encode``."""
 
+_SPREADS = 2.0
+"""Clip of a released spread, in spreads of an unaffected client: each unit of it costs noise."""
+_MARGIN = 2.5
+"""Spreads by which a number that was shrunk may have been lower than it was measured."""
 _ROUNDED_UP = 1.5
 """Integer units that a vector is shrunk by where rounding its reports up made it too long."""
 _LARGEST_NORM = 2.0**31
@@ -76,8 +81,8 @@ class Coordinate:
     """One number of a release: a value v enters as ``clip(v, ±clip) / clip * weight``.
 
     Attributes:
-        name: ``SF-n``, ``SF-n.spread``, ``SF-n.square``, ``SF-n/DOMAIN``, ``system.loss``,
-            ``system.accuracy``, ``model.unshown``, ``model.differing``, ``raised`` or ``clipped``.
+        name: ``SF-n``, ``SF-n.spread`` or ``SF-n.variance``, ``SF-n.square``, ``SF-n/DOMAIN``,
+            ``system.loss``, ``system.accuracy``, ``model.unshown``, ``model.differing``, ``raised`` or ``clipped``.
         clip: Largest absolute value that is released, in natural units.
         weight: Share of the joint clip that a value at ``clip`` takes, in (0, 1].
     """
@@ -190,8 +195,12 @@ class Layout:
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
-        """The names that ``encode`` expects: squares and the two reports are derived by it."""
-        return tuple(n for n in self.names if n not in _REPORTS and not _is_square(n))
+        """The names that ``encode`` expects: what is squared, and the two reports, it derives."""
+        return tuple(
+            n.removesuffix(VARIANCE) + SPREAD if _is_variance(n) else n
+            for n in self.names
+            if n not in _REPORTS and not _is_square(n)
+        )
 
     @property
     def reports(self) -> tuple[str, ...]:
@@ -252,8 +261,11 @@ class Layout:
           over public probes by its own; a metric that is better and a subgroup say nothing that a
           verdict rests on. What was not shown of the model is cut off whatever the numbers are.
         - ``raised``: the most that an effect, or a subgroup's, was brought toward zero from below,
-          in parts of its clip: (1 - s) times the lowest of them, by the joint clip, and all of it
-          where nothing was shown of the model.
+          in parts of its clip: (1 - s) times the lowest that one of them may be, its error counted
+          with ``_MARGIN`` spreads, and all of it where nothing was shown of the model.
+
+        An effect whose spread is beyond the clip of spreads is shrunk until it is not, and says so
+        in both: what is released is then no less sure than the released spread says.
 
         s is the largest factor with which the vector and its reports fit within the norm, 1 where
         they do as they are, and always 1 without a joint clip.
@@ -299,19 +311,25 @@ class Layout:
         body = np.empty((*shape, len(self.names) - len(self.reports)))
         boxed, lowest = np.ones(shape), np.zeros(shape)
         shown = _shown(values, shape)
+        kept = shown
         for position, name in enumerate(self.names[: -len(self.reports)]):
             clip = self.coordinates[position].clip
-            value = values[name.removesuffix(SQUARE) if _is_square(name) else name]
-            if _is_square(name):
+            value = values[_source(name)]
+            if _is_variance(name):
+                part = np.minimum(value**2 / clip, 1.0)
+            elif _is_square(name):
                 limit = self.coordinates[self.index(name.removesuffix(SQUARE))].clip
                 part = (np.clip(value, -limit, limit) / limit) ** 2
             else:
                 part = np.clip(value, 0.0 if name in MODEL_NAMES else -clip, clip) / clip
                 boxed = np.minimum(boxed, _kept(name, value, clip))
                 if name not in (*SYSTEM_NAMES, *MODEL_NAMES) and not _is_spread(name):
-                    lowest = np.maximum(lowest, -part)
+                    sure = self._sure(name, values)
+                    margin = _MARGIN * values[name + SPREAD] / clip if name in MODES else 0.0
+                    lowest = np.maximum(lowest, np.minimum(margin - part, 1.0))
+                    kept = np.minimum(kept, shown * sure)
                     # Better than before by a model that may be another one is not known.
-                    part = np.where(part < 0, shown * part, part)
+                    part = np.where(part < 0, shown * part, part) * sure
             body[..., position] = part * self.unit(name)
         cut = self.unit(CLIPPED)
         if not self.joint:
@@ -320,8 +338,8 @@ class Layout:
         up = self.unit(RAISED) * lowest
 
         def fitted(room: float) -> NDArray[np.int64]:
-            shrink = largest_factor(body, boxed, cut, up, shown, room)
-            raised = np.ceil(up * (1 - shown * shrink))
+            shrink = largest_factor(body, boxed, cut, up, kept, room)
+            raised = np.ceil(up * (1 - kept * shrink))
             clipped = np.ceil(cut * (1 - boxed * shrink))
             reports = np.stack([raised, clipped], axis=-1)
             fits = np.trunc(body * shrink[..., None])
@@ -333,6 +351,20 @@ class Layout:
         if np.any(long):
             vectors = np.where(long[..., None], fitted(self.bound - _ROUNDED_UP), vectors)
         return vectors
+
+    def _sure(
+        self, name: str, values: Mapping[str, NDArray[np.float64]]
+    ) -> NDArray[np.float64] | float:
+        """The factor that brings an effect's own spread within the clip of its spreads, at most 1.
+
+        Of what is released the released spread is then the whole of its error; the rest is cut
+        off, and counts as that. Only a joint clip has the report that this needs.
+        """
+        spread = name + SPREAD
+        if not self.joint or spread not in self.names:
+            return 1.0
+        clip = self.coordinates[self.index(spread)].clip
+        return clip / np.maximum(values[spread], clip)
 
     def decode(self, total: NDArray[np.int64], clients: int) -> dict[str, float]:
         """Means over clients, in natural units, from a sum of encoded vectors.
@@ -382,22 +414,35 @@ def subgroup_name(code: str, domain: str) -> str:
     return f"{code}{SUBGROUP}{domain}"
 
 
-def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
-    """The coordinate of a mode's spreads.
+def spread_name(code: str) -> str:
+    """The coordinate that says how far a mode's numbers may be off: spreads, or variances.
 
-    An interval of private records rests on it, so its clip is the most that a spread of a number
-    in the mode's range can be: a smaller one would have to be paid for (``Sampling``). Where
-    intervals cover the choice of items it is released more exactly, within what a spread of so
-    many items can be; a set that has fewer is refused when it is read.
+    Public items are the same for all or drawn from one bank, and errors that all clients share add
+    up as spreads do. Each client has records of its own, and their errors add up as variances.
     """
-    name, mode = code + SPREAD, MODES[code]
-    alike = plan.monitor.items == "like-these"
+    mode = MODES.get(code)
+    private = mode is not None and mode.view == "client_private"
+    return code + (VARIANCE if private else SPREAD)
+
+
+def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
+    """The coordinate of a mode's spreads, or of their squares on private records.
+
+    Of records its clip is the most that it can be with so many; whoever has fewer is refused. Of
+    items it is a little more than what is to be expected, see ``Layout.encode``.
+    """
+    name, mode = spread_name(code), MODES[code]
     if mode.view == "client_private":
-        return Coordinate(name, (mode.range[1] - mode.range[0]) / 2, 0.93 if alike else 0.5)
-    if not alike:
-        return Coordinate(name, 0.25, 0.2)
+        largest = mode.largest_spread({"records": plan.federation.held_out})
+        return Coordinate(name, largest**2, 0.5)
     sizes: dict[ItemRole, int] = {need.items: plan.probes.size(need.items) for need in mode.needs}
-    return Coordinate(name, mode.largest_spread(sizes), 0.8)
+    drawn = any(plan.bank(role) > size for role, size in sizes.items())
+    if plan.monitor.items == "these" and not drawn:
+        return Coordinate(name, mode.largest_spread(sizes), 0.2)
+    largest = mode.largest_spread(sizes)
+    if plan.privacy.unit != "client":
+        return Coordinate(name, largest, 0.8)
+    return Coordinate(name, min(_SPREADS * mode.expected_spread(sum(sizes.values())), largest), 0.6)
 
 
 def _shown(
@@ -418,9 +463,16 @@ def _is_spread(name: str) -> bool:
     return name.endswith(SPREAD) and SUBGROUP not in name
 
 
-def _held(name: str) -> bool:
-    """Whether a coordinate is a spread whose clip is the most that it can be."""
-    return _is_spread(name) and MODES[name.removesuffix(SPREAD)].view == "client_private"
+def _is_variance(name: str) -> bool:
+    """Whether a coordinate is the square of a private mode's spread."""
+    return name.endswith(VARIANCE) and SUBGROUP not in name
+
+
+def _source(name: str) -> str:
+    """The input that a coordinate is made of."""
+    if _is_variance(name):
+        return name.removesuffix(VARIANCE) + SPREAD
+    return name.removesuffix(SQUARE) if _is_square(name) else name
 
 
 def _kept(name: str, value: NDArray[np.float64], clip: float) -> NDArray[np.float64]:
@@ -430,6 +482,6 @@ def _kept(name: str, value: NDArray[np.float64], clip: float) -> NDArray[np.floa
         return np.clip(1.5 - value / clip / 2, 0.5, 1.0)
     if name in MODEL_NAMES:
         return 1 - np.clip(value, 0.0, 1.0)
-    if SUBGROUP in name or _held(name):
+    if SUBGROUP in name:
         return np.ones_like(value)
     return clip / np.maximum(np.abs(value), clip)

@@ -9,8 +9,13 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from unsilent.inference.advice import Advice, advise, refuse_underpowered
-from unsilent.inference.bands import FAILURE_SHARE
+from unsilent.inference.advice import (
+    Advice,
+    ClipAdvice,
+    advise,
+    clip_advice,
+    refuse_underpowered,
+)
 from unsilent.inference.delay import Delay, delays
 from unsilent.inference.population import foreseen
 from unsilent.inference.power import PowerRow, power_table
@@ -34,6 +39,7 @@ class PowerReport:
         probes: By mode on public probes, how many of each set keep their choice a small part of
             the error; see ``inference.probe_sizes``.
         held: By role, how many items the files that the plan names hold, where that is known.
+        clips: ``clip_advice``.
         secure_sum: Clients, degree, threshold and least number of the secure sum; None if
             aggregation is plain.
     """
@@ -45,6 +51,7 @@ class PowerReport:
     probes: dict[str, int]
     secure_sum: dict[str, Any] | None
     held: Mapping[ItemRole, int] = field(default_factory=dict[ItemRole, int])
+    clips: tuple[ClipAdvice, ...] = ()
 
     @property
     def never_promotes_for(self) -> tuple[str, ...]:
@@ -77,8 +84,11 @@ class PowerReport:
             "population": foreseen(self.plan),
             "delays": [asdict(delay) for delay in self.delays],
             "advice": [asdict(each) for each in self.advice],
+            "clips": [asdict(each) for each in self.clips],
             "probes": {
                 "items": self.plan.probes.items,
+                "sampling": self.plan.probes.sampling,
+                "banks": tables.banks_of(self.plan),
                 "enough": self.probes,
                 "held": dict(self.held),
             },
@@ -94,9 +104,11 @@ class PowerReport:
         parts += [tables.delay_lines(self.plan, self.delays), Text("\n" + tables.alarms(self.plan))]
         parts.append(Text("\n" + foreseen(self.plan)))
         if self.probes:
-            parts.append(Text(tables.probes(self.plan.probes, self.probes, self.held)))
+            parts.append(Text(tables.probes(self.plan, self.probes, self.held)))
         if self.secure_sum is not None:
             parts.append(Text(tables.masking(self.secure_sum)))
+        if self.clips:
+            parts.append(Text(tables.clips(self.clips)))
         if self.advice:
             parts.append(tables.advice_lines(self.advice))
         hopeless = [row.code for row in self.rows if row.only_undetermined]
@@ -137,6 +149,7 @@ def foresee(plan: MonitoringPlan, held: Mapping[ItemRole, int] | None = None) ->
         probes={row.code: items_for(plan, row.code) for row in rows if row.view in _ON_PROBES},
         secure_sum=_secure_sum(plan),
         held=held or {},
+        clips=clip_advice(plan, rows),
     )
 
 
@@ -144,13 +157,14 @@ def false_alarms(plan: MonitoringPlan) -> dict[str, Any]:
     """How often the plan errs, as designed: the most, over all modes and rounds together.
 
     ``failure`` and ``healthy`` are the probabilities that a run holds an undue verdict of that
-    kind, at any monitoring round and in any mode; ``rounds`` over how many, None without a last.
+    kind, at any monitoring round and in any mode, and so is ``alpha`` of one of any kind;
+    ``rounds`` over how many, None without a last.
     """
     alpha, horizon = plan.monitor.alpha, plan.monitor.control == "horizon"
     return {
         "alpha": alpha,
-        "failure": FAILURE_SHARE * alpha,
-        "healthy": (1 - FAILURE_SHARE) * alpha,
+        "failure": alpha,
+        "healthy": alpha,
         "control": plan.monitor.control,
         "rounds": len(plan.monitoring_rounds) if horizon else None,
         "meaning": tables.alarms(plan),

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from unsilent.inference.advice import Advice
-from unsilent.inference.bands import FAILURE_SHARE
+from unsilent.inference.advice import CLIPS, Advice, ClipAdvice
 from unsilent.inference.delay import Course, Delay, default_courses
 from unsilent.inference.power import PowerRow
 from unsilent.inference.probe_sizes import SHARE
+from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
-from unsilent.plan.probes import ProbesPlan
 from unsilent.report.view import points
 from unsilent.taxonomy import by_code
 
@@ -42,24 +41,22 @@ def shut_gate(codes: tuple[str, ...]) -> str:
 
 def alarms(plan: MonitoringPlan) -> str:
     """The error as designed and what it means in a year, in words."""
-    failure = FAILURE_SHARE * plan.monitor.alpha
-    healthy = (1 - FAILURE_SHARE) * plan.monitor.alpha
+    alpha = plan.monitor.alpha
     over = f"all {len(plan.planned)} modes" if len(plan.planned) > 1 else "its one mode"
     if plan.monitor.control == "open-ended":
         return (
-            f"False alarms: with a probability of at most {failure:.2g} this plan ever calls a "
-            f"FAILURE that is none, over {over} and all rounds there will ever be, and with at "
-            f"most {healthy:.2g} a HEALTHY. A year of rounds, or ten, costs no more than that."
+            f"False verdicts: with a probability of at most {alpha:.2g} this plan ever calls a "
+            f"FAILURE or a HEALTHY that is none, over {over} and all rounds there will ever be. A "
+            "year of rounds, or ten, costs no more than that."
         )
     number = len(plan.monitoring_rounds)
     rounds = f"all {number} monitoring rounds" if number > 1 else "its monitoring round"
-    monthly = 1 - (1 - failure) ** 12
+    monthly = 1 - (1 - alpha) ** 12
     return (
-        f"False alarms: a run of this plan calls a FAILURE that is none with a probability of at "
-        f"most {failure:.2g}, over {over} and {rounds} together, and a HEALTHY that is none with "
-        f"at most {healthy:.2g}. Run once a year, that is one false FAILURE in {1 / failure:.0f} "
-        f"years at most; run every month, a year with one has a probability of at most "
-        f"{monthly:.0%}."
+        f"False verdicts: a run of this plan calls a FAILURE or a HEALTHY that is none with a "
+        f"probability of at most {alpha:.2g}, over {over} and {rounds} together. Run once a year, "
+        f"that is one in {1 / alpha:.0f} years at most; run every month, a year with one has a "
+        f"probability of at most {monthly:.0%}."
     )
 
 
@@ -98,7 +95,7 @@ def notes(plan: MonitoringPlan, rows: Sequence[PowerRow]) -> Text:
         f"{VIEWS[view]} ({', '.join(row.code for row in rows if row.view == view)})"
         for view in dict.fromkeys(row.view for row in rows)
     )
-    covered = plan.monitor.items == "like-these"
+    covered = plan.monitor.items == "like-these" or plan.probes.sampling == "matrix"
     probes = "counted in sampling" if covered else "not in the interval"
     return Text(
         "\nIn points (hundredths), after the last monitoring round; MDE r.: after the first. MDE: "
@@ -146,12 +143,15 @@ def advice_lines(advice: Sequence[Advice]) -> Group:
     """What would bring each verdict that is out of reach within it."""
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("never within reach", min_width=15, max_width=40)
-    for name in ("clients", "epsilon", "rounds", "records", "probes"):
+    for name in ("clients", "epsilon", "rounds", "records", "probes", "bank", "clip"):
         table.add_column(f"  {name}", justify="right", no_wrap=True)
     table.add_column("  cheapest change")
     for each in advice:
         alone = each.alone
-        values = (alone.clients, alone.epsilon, alone.rounds, alone.records, alone.probes)
+        values = (
+            *(alone.clients, alone.epsilon, alone.rounds, alone.records),
+            *(alone.probes, alone.bank, alone.clip),
+        )
         table.add_row(
             f"{each.verdict.upper()} {each.code} {by_code(each.code).title}",
             *("–" if value is None else f"{value:g}" for value in values),
@@ -162,28 +162,65 @@ def advice_lines(advice: Sequence[Advice]) -> Group:
         table,
         Text(
             "\nClients enrolled, epsilon for all rounds, monitoring rounds, held-out records a "
-            "client, items of each probe set that the mode asks: the smallest change of each. The "
+            "client, items that a client answers of each probe set that the mode asks, units of "
+            "the bank that they are drawn from, the mode's clip: the smallest change of each. The "
             "cheapest has the smallest relative increase."
         ),
     )
 
 
-def probes(plan: ProbesPlan, enough: dict[str, int], held: Mapping[ItemRole, int]) -> str:
-    """How many probes are asked and how many would be enough, in words."""
-    sizes = {role: size for role, size in plan.sizes.model_dump().items() if size is not None}
+def banks_of(plan: MonitoringPlan) -> dict[str, int]:
+    """Units of the banks of the planned modes' roles, on which intervals count."""
+    needed: set[ItemRole] = {need.items for code in plan.planned for need in MODES[code].needs}
+    needed.discard("records")
+    return {role: plan.bank(role) for role in sorted(needed)}
+
+
+def clips(found: Sequence[ClipAdvice]) -> str:
+    """What smaller clips would do, in words."""
+    each = "; ".join(
+        f"{one.mode} {one.advised:g} instead of {one.clip:g}: MDE "
+        f"{points(one.minimal_detectable_effect)}, half-width {points(one.half_width)}"
+        for one in found
+    )
+    return (
+        f"\nClips: {CLIPS:g} tolerances are enough, and each unit more costs noise. {each}. What a "
+        "client has beyond its clip does not count: leave room where few clients carry a failure."
+    )
+
+
+def probes(plan: MonitoringPlan, enough: dict[str, int], held: Mapping[ItemRole, int]) -> str:
+    """How many probes are asked, of how large a bank, and how large one would be enough."""
+    asked = plan.probes
+    sizes = {role: size for role, size in asked.sizes.model_dump().items() if size is not None}
+    each = ", ".join(f"{code} {count:,}" for code, count in enough.items())
+    few = "".join(
+        f" {role} holds fewer than {_FEW}: a verdict on it is about these questions alone."
+        for role, count in held.items()
+        if count < _FEW
+    )
+    small = f"Their choice is less than {SHARE:.0%} of the tolerance, by the assumed spread,"
+    if asked.sampling == "matrix":
+        banks = ", ".join(
+            f"{asked.size(cast('ItemRole', role)):,} of {count:,} {role}"
+            for role, count in banks_of(plan).items()
+        )
+        more = "".join(
+            f" The file for {role} holds {count:,}: probes.banks.{role} may say so."
+            for role, count in held.items()
+            if count > plan.bank(role)
+        )
+        return (
+            f"\nProbes: each client answers its own, drawn anew in each round: {banks}. {small} "
+            f"from banks of so many on: {each}.{more}{few}"
+        )
     others = "".join(f", {size:,} of {role}" for role, size in sizes.items() if role not in held)
     files = "".join(f"{count:,} of {role}, " for role, count in held.items())
     files = files and f"{files}as the files hold, and "
     sets = "each other set" if held else "each set"
-    each = ", ".join(f"{code} {count:,}" for code, count in enough.items())
     return (
-        f"\nProbes: {files}{plan.items} of {sets} are asked{others}. Their choice is less than "
-        f"{SHARE:.0%} of the tolerance, by the assumed spread, from so many on: {each}."
-        + "".join(
-            f" {role} holds fewer than {_FEW}: a verdict on it is about these questions alone."
-            for role, count in held.items()
-            if count < _FEW
-        )
+        f"\nProbes: {files}{asked.items} of {sets} are asked{others}, the same of all clients. "
+        f"{small} from so many on: {each}.{few}"
     )
 
 

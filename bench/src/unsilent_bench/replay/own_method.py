@@ -111,9 +111,7 @@ class NoiseOnMeans:
                 noise_variance=sds**2,
                 cut=np.zeros_like(effects),
                 raised=np.zeros_like(effects),
-                sampling=replace(
-                    series.sampling, added_step=0.0, taken_step=0.0, spread_taken_step=0.0
-                ),
+                sampling=replace(series.sampling, added_step=0.0, taken_step=0.0),
             )
 
         return replace(said(batch, simulation, draws, noised), visibility=None)
