@@ -3,7 +3,7 @@
 What is true of a mode in a round:
 
 - enrolled clients, items as they are: the mean over the enrolled clients of their numbers, each
-  limited to what the release can hold;
+  limited to what the release can hold; where each is asked a part of a bank, of its numbers on all;
 - items like these: the same of what each number is in expectation over the items;
 - clients like these: the mean over the types that clients are drawn from, in place of the enrolled.
 
@@ -28,7 +28,7 @@ from unsilent.taxonomy import by_code
 from unsilent_bench.verdicts.adversary.asked import DOMAINS, Asked, Drawn, asked
 from unsilent_bench.verdicts.adversary.cast import LAW, Cast, laws
 from unsilent_bench.verdicts.adversary.course import anchored, bisected, course_of
-from unsilent_bench.verdicts.adversary.genes import SHAPES, TYPES, Genome, signed
+from unsilent_bench.verdicts.adversary.genes import MODE_SIDES, SHAPES, TYPES, Genome, signed
 from unsilent_bench.verdicts.adversary.present import attendance, cohorts, draw
 from unsilent_bench.verdicts.people import Array
 from unsilent_bench.verdicts.world import Simulation
@@ -90,7 +90,7 @@ class Stage:
         )
         self._metrics = 2 * signed(genome.raw("system")) / 1.5 * limits
         self._least, self._most = -limits, 2 * limits
-        self._of_system = genome.side in ("silent", "loud")
+        self._of_system = genome.side not in MODE_SIDES
         self.target = genome.one("target", len(METRICS) if self._of_system else len(self._codes))
         self._course = course_of(plan, genome)
         self._cast = self._draw(1, np.random.default_rng(genome.seed)) if self._fixed else None
@@ -122,7 +122,7 @@ class Stage:
         cast = self._draw(1, np.random.default_rng(self.genome.seed)).repeated(repetitions)
         items = self._asked[place].draw(cast.types, self._homes[cast.types], generator)
         level = self._level(cast, place, 0)
-        return items.at(level)[0], self._asked[place].expected(level)
+        return items.at(level, 0)[0], self._asked[place].expected(level)
 
     def play(self, repetitions: int, generator: np.random.Generator) -> Played:
         """Sums of all rounds in many repetitions."""
@@ -172,11 +172,15 @@ class Stage:
         truth = np.empty((repetitions, rounds, len(self._codes)))
         system = np.empty((repetitions, rounds, 2))
         for moment in range(rounds):
-            if moment and self._course[moment] != self._course[moment - 1]:
-                if not self._of_system:
-                    code = self._codes[self.target]
-                    levels[self.target] = self._level(cast, self.target, moment)
-                    values[code], values[code + SPREAD] = items[self.target].at(levels[self.target])
+            moved = bool(moment) and self._course[moment] != self._course[moment - 1]
+            if moment and not self._of_system and (moved or items[self.target].redrawn):
+                # Of the other modes the first round's items stay, to save time.
+                code = self._codes[self.target]
+                levels[self.target] = self._level(cast, self.target, moment)
+                found = items[self.target].at(levels[self.target], moment)
+                values[code], values[code + SPREAD] = found
+                moved = True
+            if moved:
                 now = self._seen(cast, levels, values, moment)
             among, inside = joined[:, moment], here[:, moment]
             totals[:, moment] = (inside[:, None] @ now.vectors)[:, 0]
@@ -212,7 +216,7 @@ class Stage:
     def _values(self, cast: Cast, levels: list[Array], items: list[Drawn]) -> dict[str, Array]:
         values: dict[str, Array] = {}
         for place, code in enumerate(self._codes):
-            values[code], values[code + SPREAD] = items[place].at(levels[place])
+            values[code], values[code + SPREAD] = items[place].at(levels[place], 0)
         for name in self.layout.inputs:
             if name in MODEL_NAMES:
                 # Everybody measures the model that serves.
@@ -253,7 +257,7 @@ class Stage:
         """(R, N) in [0, 1], who is missing first: by type, or those who would speak against."""
         if self._of_system or not self.attendance.informed:
             return self.genome.raw("absent")[cast.types]
-        sign = 1 if self.genome.side == "healthy" else -1
+        sign = self._sign
         part = np.clip(levels[self.target] / self._clips[self.target], -1, 1)
         return 0.5 + 0.5 * sign * part
 
@@ -270,7 +274,7 @@ class Stage:
     def _set_mode(self) -> None:
         mode = self.plan.mode(by_code(self._codes[self.target]).mode)
         tolerance = math.inf if mode is None else mode.tolerance
-        sign = 1 if self.genome.side == "healthy" else -1
+        sign = self._sign
         goal = tolerance * (1 + sign * self._margin())
         span = 4 * float(self._clips[self.target]) + 1
         rounds = anchored(self._course, self.genome)
@@ -302,9 +306,20 @@ class Stage:
             if column == self.target or mean(0.0) > goal:
                 self._metrics[:, column] += bisected(mean, goal, 8.0, sign)
 
+    @property
+    def _sign(self) -> int:
+        """On which side of the tolerance the truth is put; of either word, that of a gene."""
+        if self.genome.side == "either":
+            return 1 if self.genome.raw("lasting")[0] > 0.5 else -1
+        return 1 if self.genome.side == "healthy" else -1
+
     def _margin(self) -> float:
-        """Distance from the tolerance in tolerances; often next to nothing."""
-        return max(_NEAR * (2 * float(self.genome.raw("margin")[0]) - 1), 1e-9)
+        """Distance from the tolerance in tolerances; often next to nothing.
+
+        Where either word may be false, no truth lies on the tolerance itself: both would be.
+        """
+        least = 1e-6 if self.genome.side == "either" else 1e-9
+        return max(_NEAR * (2 * float(self.genome.raw("margin")[0]) - 1), least)
 
 
 @dataclass(frozen=True, eq=False)
