@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,17 +40,23 @@ class Bank:
         """Whether clients answer a part of the bank, another one in each round."""
         return self.asked < self.held
 
+    def whole(self, chances: Sequence[float]) -> Array:
+        """(kinds,) chances of the kinds; of a bank that is spoken of as it is whole units of it."""
+        given = np.array(chances)
+        if not self.fixed:
+            return given
+        return np.diff(np.rint(np.cumsum(given) * self.held), prepend=0.0) / self.held
+
     def units(
         self, chances: Array, shape: tuple[int, ...], generator: np.random.Generator
     ) -> Array:
         """(kinds, R, 1 or N) units of each kind in the banks of (R, N) clients.
 
-        A bank that is spoken of as it is has the expected whole numbers.
+        A bank that is spoken of as it is has the expected numbers, see ``whole``.
         """
         wide = (*shape[:-1], shape[-1] if self.own else 1)
         if self.fixed:
-            ends = np.rint(np.cumsum(chances) * self.held)
-            counts = np.diff(ends, prepend=0.0).reshape(-1, *(1 for _ in wide))
+            counts = np.rint(chances * self.held).reshape(-1, *(1 for _ in wide))
             return np.broadcast_to(counts, (len(chances), *wide))
         found: list[Array] = []
         left, rest = np.full(wide, self.held, dtype=np.int64), 1.0

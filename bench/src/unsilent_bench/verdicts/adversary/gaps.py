@@ -34,12 +34,13 @@ class Gaps:
         # Both right, lost, gained, both wrong.
         lost = min(right, turn * right * (1 - right) + loss)
         gained = turn * right * (1 - right)
-        self._chances = np.array([right - lost, lost, gained, 1 - right - gained])
-        self._before, self._after = right, right - lost + gained
+        self._bank = Bank.of(plan, "task", own=bool(genome.raw("own")[place] > 0.7))
+        self._chances = self._bank.whole([right - lost, lost, gained, 1 - right - gained])
+        self._before = right = float(self._chances[0] + self._chances[1])
+        self._after = float(self._chances[0] + self._chances[2])
         flip = genome.raw("focus")[place] > 0.5
         self._signs = np.where((genome.raw("spreads")[:, place] > 0.7) ^ flip, -1.0, 1.0)
         self._signs *= 1.0 if self._gap >= 0 else -1.0
-        self._bank = Bank.of(plan, "task", own=bool(genome.raw("own")[place] > 0.7))
         used = self._signs[genome.shares > 1e-6]
         room = min(1 - self._after if s > 0 else max(self._after - _LEAST, 0.0) for s in used)
         lower, self._upper = released_range(plan, "SF-2")

@@ -136,6 +136,7 @@ def layout(modes: int) -> dict[str, tuple[int, ...]]:
         "swing": (1,),
         "fine": (1,),
         "waves": (1,),
+        "all": (1,),
         "onset": (1,),
         "anchor": (1,),
         "attendance": (1,),

@@ -60,7 +60,7 @@ def _prepared(plan: MonitoringPlan) -> tuple[Layout, float]:
 
 
 class Stage:
-    """A world under a plan, its target set to the tolerance.
+    """A world under a plan, its target set to the tolerance, or now and then all modes.
 
     Args:
         plan: The plan; its control is the world's to choose.
@@ -94,11 +94,15 @@ class Stage:
         self.target = genome.one("target", len(METRICS) if self._of_system else len(self._codes))
         self._course = course_of(plan, genome)
         self._cast = self._draw(1, np.random.default_rng(genome.seed)) if self._fixed else None
-        self._shift = 0.0
+        self._shifts = np.zeros(len(self._codes))
+        self.aimed: tuple[int, ...] = ()
         if self._of_system:
             self._set_metrics()
         else:
-            self._set_mode()
+            every = genome.side == "either" and genome.raw("all")[0] > 0.6
+            self.aimed = tuple(range(len(self._codes))) if every else (self.target,)
+            for place in self.aimed:
+                self._set_mode(place)
 
     @property
     def control(self) -> str:
@@ -130,7 +134,8 @@ class Stage:
         clients = cohorts(self.plan, self.attendance)
         variance: Array = clients.astype(np.float64) * self._variance
         totals = np.concatenate([part[0] for part in parts])
-        noise = generator.standard_normal(totals.shape) * np.sqrt(variance)[:, None]
+        noised = [name not in self.layout.exact for name in self.layout.names]
+        noise = generator.standard_normal(totals.shape) * np.sqrt(np.outer(variance, noised))
         truth = np.concatenate([part[1] for part in parts])
         simulation = Simulation(
             plan=self.plan,
@@ -209,8 +214,9 @@ class Stage:
         column = min(place, cast.places.shape[-1] - 1)
         around = self._law[cast.places[..., column]] * self._loose[cast.types]
         level = self._levels[cast.types, place] + around * self._clips[place]
+        level = level + self._shifts[place]
         if place == self.target and not self._of_system:
-            level = level + self._shift + self._course[moment] * self._clips[place]
+            level = level + self._course[moment] * self._clips[place]
         return level
 
     def _values(self, cast: Cast, levels: list[Array], items: list[Drawn]) -> dict[str, Array]:
@@ -271,19 +277,20 @@ class Stage:
         found = self._asked[place].expected(self._level(every, place, moment))
         return float(found.reshape(TYPES, LAW).mean(axis=1) @ self.genome.shares)
 
-    def _set_mode(self) -> None:
-        mode = self.plan.mode(by_code(self._codes[self.target]).mode)
+    def _set_mode(self, place: int) -> None:
+        """A mode's truth just on the wrong side of the tolerance."""
+        mode = self.plan.mode(by_code(self._codes[place]).mode)
         tolerance = math.inf if mode is None else mode.tolerance
         sign = self._sign
         goal = tolerance * (1 + sign * self._margin())
-        span = 4 * float(self._clips[self.target]) + 1
+        span = 4 * float(self._clips[place]) + 1
         rounds = anchored(self._course, self.genome)
 
         def mean(shift: float) -> float:
-            self._shift = shift
-            return float(np.mean([self._mean(self.target, moment) for moment in rounds]))
+            self._shifts[place] = shift
+            return float(np.mean([self._mean(place, moment) for moment in rounds]))
 
-        self._shift = bisected(mean, goal, span, sign)
+        self._shifts[place] = bisected(mean, goal, span, sign)
 
     def _set_metrics(self) -> None:
         """The target's truth at the margin; for loud the other one stays below it."""

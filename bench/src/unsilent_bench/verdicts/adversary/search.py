@@ -185,9 +185,8 @@ def _said(
 ) -> FalseVerdicts:
     """Of what the world aims at alone, to save time."""
     system = stage.genome.side not in MODE_SIDES
-    places = [] if system else [stage.target]
     played = stage.play(repetitions, generator)
-    return judge(played, stage.control, places=places, system=system, strip=strip)
+    return judge(played, stage.control, places=stage.aimed, system=system, strip=strip)
 
 
 def _score(said: FalseVerdicts, side: Side) -> float:
