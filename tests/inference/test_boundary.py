@@ -89,7 +89,9 @@ def test_windows_are_the_powers_of_two_below_the_look():
 
 
 def test_a_single_round_has_all_of_the_error():
-    assert horizon_values([7], [3.0], [7], 0.01, VERDICT_SHARES) == {1: pytest.approx(norm.isf(0.01))}
+    assert horizon_values([7], [3.0], [7], 0.01, VERDICT_SHARES) == {
+        1: pytest.approx(norm.isf(0.01))
+    }
 
 
 def test_a_missed_rounds_error_goes_to_the_next_look():
