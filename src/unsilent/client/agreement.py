@@ -11,6 +11,7 @@ A plan comes from the server, and a server may lie. So:
    text. A probe file is used only if the plan pins its content and that arrives with the message,
    or lies in the owner's folder ``files``. Anything else that a plan names is refused before it is
    looked for.
+   So is a plan without differential privacy: exact numbers leave only by an owner's own word.
 3. Under no plan is anything read from the client's own folder because a plan names it: what lies
    there, its personalized adapter above all, never leaves.
 4. Whoever simulates owns all of the clients, and named the plan. So does whoever runs the server
@@ -111,6 +112,14 @@ def agreed(text: str, owner: Owner) -> MonitoringPlan:
             remedy="Ask the server's operator which plan is meant, and read it before agreeing.",
         )
     if not owner.read_it:
+        if not plan.privacy.private:
+            raise NotAgreedError(
+                "the server's plan asks for exact numbers without differential privacy, and this "
+                "client's owner agreed to no plan",
+                where="privacy.unit",
+                remedy="Read `unsilent contract` of the plan and set plan to its digest in the "
+                "owner's settings, or ask for a plan with an epsilon.",
+            )
         for key, value in _foreign(plan, owner):
             raise NotAgreedError(
                 f"the server's plan names {value!r}, and this client's owner agreed to no plan",

@@ -8,6 +8,7 @@ budget into it; from then on no plan raises it, only whoever owns the folder doe
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,7 +32,7 @@ class Limit:
         unit, adjacency: What the figure is about; costs in other terms cannot be added to it.
         aggregation: The weakest that the client takes part in: where it is secure-sum, no plan
             makes the client send a vector that the server could read by itself.
-        epsilon, delta: The largest cost.
+        epsilon, delta: The largest cost; infinite and 1 for unit ``none``, which has none.
     """
 
     unit: str
@@ -44,6 +45,8 @@ class Limit:
     def of(cls, plan: MonitoringPlan) -> Limit:
         """The budget of a plan as a limit."""
         privacy = plan.privacy
+        if not privacy.private:
+            return cls(privacy.unit, privacy.adjacency, privacy.aggregation, math.inf, 1.0)
         return cls(
             privacy.unit, privacy.adjacency, privacy.aggregation, privacy.epsilon, privacy.delta
         )
@@ -51,6 +54,20 @@ class Limit:
     def refuses(self, plan: MonitoringPlan) -> str | None:
         """Why a plan's terms do not fit this limit, as a clause; None if they do."""
         other = Limit.of(plan)
+        if not plan.privacy.private and self.private:
+            return (
+                'the plan asks for exact numbers without differential privacy (privacy.unit "none"'
+                f"), and this client's limit is epsilon {self.epsilon:g} at delta {self.delta:g} "
+                f"for unit {self.unit}"
+            )
+        if plan.privacy.private and not self.private:
+            return (
+                "this client has released exact numbers, under a plan without differential "
+                'privacy (privacy.unit "none"): no epsilon covers those, so that none can be '
+                "promised for what is released beside them"
+            )
+        if not plan.privacy.private:
+            return None
         if (other.unit, other.adjacency) != (self.unit, self.adjacency):
             return (
                 f"the plan counts its cost for unit {other.unit} and adjacency {other.adjacency}, "
@@ -60,12 +77,24 @@ class Limit:
             return "the plan sends this client's vector in plain, its limit asks for a secure sum"
         return None
 
+    @property
+    def private(self) -> bool:
+        """Whether there is a limit at all; without one the client's releases were exact."""
+        return self.unit != "none"
+
     def to_json(self) -> dict[str, Any]:
-        """JSON-ready data, as in the file."""
-        return {"schema": LIMIT_SCHEMA, **asdict(self)}
+        """JSON-ready data, as in the file; without a limit epsilon and delta are null."""
+        data = {"schema": LIMIT_SCHEMA, **asdict(self)}
+        return data if self.private else {**data, "epsilon": None, "delta": None}
 
     def text(self) -> str:
         """The limit in words."""
+        if not self.private:
+            return (
+                "No limit: this client releases exact numbers, under a plan without differential "
+                'privacy (privacy.unit "none"), in secure sums alone. No plan with an epsilon is '
+                "answered from this folder."
+            )
         return (
             f"All releases of this client together may cost epsilon {self.epsilon:g} at delta "
             f"{self.delta:g} (unit {self.unit}, adjacency {self.adjacency}, "
@@ -74,6 +103,8 @@ class Limit:
 
     def passed_by(self, events: Sequence[PrivacyEvent]) -> bool:
         """Whether these events cost more. The same as epsilon(events) > limit, without a root."""
+        if not self.private:
+            return False
         return gaussian_delta(self.epsilon, total_mu(events)) > self.delta
 
 
@@ -103,6 +134,8 @@ class LimitFile:
         if fields.pop("schema") != LIMIT_SCHEMA:
             raise self._fault("has an unknown schema")
         numbers = (fields["epsilon"], fields["delta"])
+        if fields["unit"] == "none" and numbers == (None, None):
+            return self._checked(Limit(**{**fields, "epsilon": math.inf, "delta": 1.0}))
         if any(isinstance(n, bool) or not isinstance(n, (int, float)) for n in numbers):
             raise self._fault("needs numbers for epsilon and delta")
         return self._checked(Limit(**fields))
@@ -116,7 +149,10 @@ class LimitFile:
         known = limit.unit in ("client", "record")
         known = known and limit.adjacency in ("zero-out", "replace-one")
         known = known and limit.aggregation in ("secure-sum", "plain")
-        if not known or not 0 < limit.epsilon < float("inf") or not 0 < limit.delta < 1:
+        bound = 0 < limit.epsilon < math.inf and 0 < limit.delta < 1
+        if not limit.private:
+            known, bound = limit.aggregation == "secure-sum", math.isinf(limit.epsilon)
+        if not known or not bound:
             raise self._fault(
                 "needs a unit, an adjacency, an aggregation, an epsilon above 0 and a delta "
                 "between 0 and 1"
@@ -166,6 +202,14 @@ def set_limit(
                     "the client's own limit is gone, and with it what its releases counted",
                     where=str(file.path),
                     remedy="Restore the client's folder from a backup.",
+                )
+            if old is not None and not old.private:
+                raise BudgetError(
+                    'this client has released exact numbers (privacy.unit "none"), and no limit '
+                    "takes them back",
+                    where=str(file.path),
+                    remedy="Give a plan with an epsilon a client folder of its own: what it "
+                    "promises then says nothing of what was released from this one.",
                 )
             old = old or Limit("client", "zero-out", "secure-sum", epsilon, 1e-5)
             limit = replace(

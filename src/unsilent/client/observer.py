@@ -24,7 +24,7 @@ from unsilent.errors import BudgetError, BudgetSpentError, OutcomeError, PlanErr
 from unsilent.files import locked, sync_folder
 from unsilent.modes.base import Statistic
 from unsilent.plan import MonitoringPlan
-from unsilent.release.accountant import PrivacyEvent, epsilon
+from unsilent.release.accountant import EXACT, PrivacyEvent, epsilon
 from unsilent.release.layout import (
     ACCURACY,
     DIFFERING,
@@ -270,7 +270,8 @@ class Observer:
             raise BudgetError(
                 refusal,
                 where=str(self._limit.path),
-                remedy="Nothing was sent. Give such a plan a client folder of its own.",
+                remedy="Nothing was sent. Give such a plan a client folder of its own; what either "
+                "promises says nothing of the other.",
             )
         return limit
 
@@ -278,6 +279,13 @@ class Observer:
         events = [*(s.event for s in spent), event]
         plan = Limit.of(self.plan)
         for bound, what in ((plan, "the budget"), (limit, "this client's own limit")):
+            if bound.private and any(made.kind == EXACT for made in events):
+                raise BudgetSpentError(
+                    'this client has released exact numbers (privacy.unit "none"), which no '
+                    f"epsilon covers: {what} of {bound.epsilon:g} cannot be kept",
+                    where=str(self._budget.path),
+                    remedy="Nothing was sent. Earlier plans of the same client count.",
+                )
             if bound.passed_by(events):
                 raise BudgetSpentError(
                     f"a release in round {event.round} would bring this client to epsilon "

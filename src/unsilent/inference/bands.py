@@ -7,8 +7,8 @@ any false verdict: of a window that is beyond the tolerance only a HEALTHY can b
 within it only a FAILURE, so that the lower end of a window's interval and its upper one need not
 share (partitioning principle, Finner and Strassburger 2002). Over rounds a truth may change sides,
 and what that can cost is paid for (``boundary.VERDICT_SHARES``). The error is shared out over
-windows and rounds by ``boundary`` for a plan with a last round (``horizon``), by ``eprocess`` for one
-without (``open-ended``), where each side has half.
+windows and rounds by ``boundary`` for a plan with a last round (``horizon``), by ``eprocess`` for
+one without (``open-ended``), where each side has half.
 
 So no verdict of any mode, at any round, is false with probability at least ``1 - alpha``; each side
 of the intervals holds in all windows with at least that probability, both sides together with
@@ -248,13 +248,16 @@ def planned_information(plan: MonitoringPlan, series: Series, rounds: int) -> fl
     # A frozen model has a hash, which its type does not say.
     share = _share(plan)  # pyright: ignore[reportArgumentType]
     noise = float(series.sampling.privacy_sd(math.sqrt(share / clients))) ** 2
+    if not series.noise_variance.any():
+        noise = 0.0
     variance = 0.0
     if series.sampling.source != "none":
         mode = plan.mode(by_code(series.code).mode)
         variance = ASSUMED_SD**2
         if series.lower == 0 and mode is not None:
             variance = mode.tolerance / 2 * (1 - mode.tolerance / 2)
-    return 1 / (variance / clients + noise / rounds)
+    # Any will do where the plan foresees no error but that of the items: it tunes, and no more.
+    return 1 / (variance / clients + noise / rounds or ASSUMED_SD**2 / clients)
 
 
 @lru_cache(maxsize=64)

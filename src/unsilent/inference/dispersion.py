@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from unsilent.errors import FindingsError
 from unsilent.inference.estimate import decode
 from unsilent.modes import MODES
-from unsilent.release.layout import SQUARE, Layout, spread_name
+from unsilent.release.layout import SQUARE, Layout
 from unsilent.release.release import Release
 
 
@@ -78,7 +78,7 @@ def dispersion_of(layout: Layout, total: Release, code: str) -> Dispersion:
     square_sd = layout.noise_sd(code + SQUARE, variance, clients)
     within = 0.0
     if MODES[code].view == "client_private":
-        within = decoded[spread_name(code)]
+        within = decoded[layout.spread_of(code)]
     return dispersion(
         decoded[code],
         clip**2 * decoded[code + SQUARE],

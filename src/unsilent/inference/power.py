@@ -158,7 +158,8 @@ class Outlook:
             )
         self._layout = Layout.from_plan(plan)
         self._sampling = Sampling.of(plan, self._layout, code)
-        self._variance = float(share_variance(plan)) * self.clients
+        noise = float(share_variance(plan)) * self.clients
+        self._variance = self._layout.variance_of(code, noise)
         self._rounds = np.array(plan.monitoring_rounds, dtype=np.int64)
 
     @property
@@ -278,9 +279,7 @@ class Outlook:
         return mode.expected_spread(sum(plan.probes.size(role) for role in self._roles))
 
     def _released_spread(self) -> float:
-        """As it is released: squared of a mode on private records."""
-        private = MODES[self.code].view == "client_private"
-        return self._spread() ** 2 if private else self._spread()
+        return self._spread() ** 2 if self._sampling.squared else self._spread()
 
     def _item_sd(self) -> float | None:
         if MODES[self.code].view == "client_private":
@@ -289,7 +288,7 @@ class Outlook:
             return None
         if self._sampling.items != "probes":
             return self._spread()
-        return float(self._sampling.shared_sd(self._spread(), 0.0, self.clients))
+        return float(self._sampling.shared_sd(self._released_spread(), 0.0, self.clients))
 
     @property
     def _drawn(self) -> bool:

@@ -18,14 +18,7 @@ from unsilent.inference.tails import Numbers, Z, largest_variance, unseen
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import (
-    CLIPPED,
-    RAISED,
-    SQUARE,
-    Layout,
-    sampled_clients,
-    spread_name,
-)
+from unsilent.release.layout import RAISED, SQUARE, VARIANCE, Layout, sampled_clients
 from unsilent.taxonomy import by_code
 
 
@@ -50,7 +43,7 @@ def released_range(plan: MonitoringPlan, code: str) -> tuple[float, float]:
 
 def step(layout: Layout, name: str) -> float:
     """One integer step of one client in natural units: the largest error of truncation."""
-    return layout.noise_sd(name, 1.0, 1)
+    return layout.step(name)
 
 
 @dataclass(frozen=True)
@@ -77,6 +70,7 @@ class Sampling:
         records: Private records of a client that the number rests on, at least; 0 for none.
         redrawn: Whether each round asks other clients, so that their sampling does not come back.
         bank: Whether the bank itself is what is spoken of, and not items like these.
+        squared: Whether what is released is the mean of the spreads' squares.
     """
 
     source: Literal["none", "records", "clients"]
@@ -97,6 +91,7 @@ class Sampling:
     records: int = 0
     redrawn: bool = False
     bank: bool = False
+    squared: bool = False
 
     @classmethod
     def of(cls, plan: MonitoringPlan, layout: Layout, code: str) -> Sampling:
@@ -105,7 +100,7 @@ class Sampling:
         lower, upper = released_range(plan, code)
         sampled = sampled_clients(plan)
         private = mode.view == "client_private"
-        spread = spread_name(code)
+        spread = layout.spread_of(code)
         alike = plan.monitor.items == "like-these"
         sets = () if private else _probe_sets(plan, code)
         drawn = any(asked < held for _, asked, held in sets)
@@ -123,7 +118,7 @@ class Sampling:
             items="probes" if sets and (alike or drawn) else "none",
             # A share is at least 0, and what is at least 0 is never raised by shrinking it.
             added_step=clip / layout.unit(RAISED) if lower < 0 and layout.joint else 0.0,
-            taken_step=clip / layout.unit(CLIPPED),
+            taken_step=clip / layout.unit(layout.report_of(code)),
             population=math.inf
             if plan.monitor.population == "like-these"
             else float(plan.federation.clients),
@@ -132,6 +127,7 @@ class Sampling:
             records=plan.federation.held_out if private else 0,
             redrawn=plan.taking_part < plan.federation.clients,
             bank=not alike,
+            squared=spread.endswith(VARIANCE),
         )
 
     def degrees_of_freedom(self, clients: ArrayLike) -> Numbers:
@@ -164,7 +160,7 @@ class Sampling:
 
         Args:
             effect: Decoded mean of the statistic.
-            spread: Decoded mean of ``.spread``, or of ``.variance`` on private records.
+            spread: Decoded mean of ``.spread``, or of ``.variance``.
             square: Decoded mean of ``.square``; any number where it is not released.
             noise: Sd of the privacy noise in these means, in integer steps of one client: the
                 sum's sd divided by the number of vectors in it.
@@ -362,13 +358,14 @@ class Sampling:
         draws n of a bank of B, that is so of the bank, with ``n / B`` of the variance; the rest is
         each client's own, and its part of a mean over N clients is ``(1 - n / B)`` times the mean
         of the squared spreads, over N (Lord 1962). The squares are at most the largest spread
-        times the spreads. 0 where the items are taken as they are and all are asked, and for
+        times the spreads; where they are released themselves, the mean of the spreads is at most
+        the root of theirs. 0 where the items are taken as they are and all are asked, and for
         private records. Arguments as ``variance``.
         """
         bound = self._spread_bound(np.asarray(spread), np.asarray(noise))
         if self.items != "probes":
             return np.zeros_like(bound)
-        return np.sqrt(self.shared_part * bound**2 + self._own_items(bound, clients))
+        return np.sqrt(self.shared_part * self._square(bound) + self._own_items(bound, clients))
 
     def redrawn_items_sd(self, spread: ArrayLike, noise: ArrayLike, clients: ArrayLike) -> Numbers:
         """The part of ``shared_sd`` that each round draws anew. Arguments as there."""
@@ -379,7 +376,17 @@ class Sampling:
 
     def _own_items(self, bound: Numbers, clients: ArrayLike) -> Numbers:
         count = np.asarray(clients, dtype=np.float64)
-        return self.own_part * np.maximum(bound, self.spread_limit) * bound / count
+        squares = bound if self.squared else np.maximum(bound, self.spread_limit) * bound
+        return self.own_part * squares / count
+
+    def _square(self, bound: Numbers) -> Numbers:
+        """Upper bound on the square of the mean spread."""
+        return bound if self.squared else bound**2
+
+    def as_spread(self, released: float) -> float:
+        """The mean spread that a decoded mean stands for, at least 0; of squares their root."""
+        found = max(released, 0.0)
+        return math.sqrt(found) if self.squared else found
 
     def privacy_sd(self, noise: ArrayLike) -> Numbers:
         """Sd of the privacy noise in the mean of the statistic. ``noise`` as in ``variance``."""

@@ -21,13 +21,11 @@ from unsilent.inference.pooled import Pooled, Side
 from unsilent.inference.sampling import Numbers, Sampling, step
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import (
-    CLIPPED,
     RAISED,
     SQUARE,
     SYSTEM_CLIPS,
     SYSTEM_NAMES,
     Layout,
-    spread_name,
 )
 from unsilent.release.release import Release
 
@@ -244,7 +242,7 @@ class Series:
             effect=float(pooled.effect),
             sampling_sd=float(pooled.sampling_sd),
             privacy_sd=float(pooled.privacy_sd),
-            item_sd=0.0 if self.sampling.records else max(float(pooled.spread), 0.0),
+            item_sd=0.0 if self.sampling.records else self.sampling.as_spread(float(pooled.spread)),
             truncation=float(pooled.slack),
             clients=math.floor(pooled.clients + 1e-9),
             clipped=float(pooled.clipped),
@@ -295,8 +293,8 @@ def system_series(layout: Layout, totals: Sequence[Release], name: str) -> Serie
         1.0,
         0.0,
         0.0,
-        added_step=clip / layout.unit(CLIPPED),
-        taken_step=SYSTEM_CLIPS * clip / layout.unit(CLIPPED),
+        added_step=clip / layout.unit(layout.report_of(name)),
+        taken_step=SYSTEM_CLIPS * clip / layout.unit(layout.report_of(name)),
         taken_clips=SYSTEM_CLIPS,
     )
     return _series(name, layout, totals, sampling, 0)
@@ -310,8 +308,8 @@ def _series(
     rounds = [total.round for total in totals]
     if any(later <= earlier for earlier, later in pairwise(rounds)):
         raise FindingsError("the rounds of the sums do not rise", where=name)
-    spread = spread_name(name)
-    asked_for = (name, spread, name + SQUARE, RAISED, CLIPPED)
+    clipped, spread = layout.report_of(name), layout.spread_of(name)
+    asked_for = (name, spread, name + SQUARE, RAISED, clipped)
     parts = [part for part in asked_for if part in layout.names]
     decoded = means(layout, totals, parts)
     absent = np.zeros(len(totals))
@@ -322,12 +320,12 @@ def _series(
         clients=clients,
         # A simulation or a damaged plan may count more than were asked.
         asked=np.maximum(clients, asked),
-        noise_variance=np.array([total.noise_variance for total in totals]),
+        noise_variance=np.array([layout.variance_of(name, t.noise_variance) for t in totals]),
         effects=decoded[name],
         spreads=decoded.get(spread, absent),
         squares=decoded.get(name + SQUARE, absent),
-        cut=decoded[CLIPPED],
-        raised=decoded[CLIPPED] if name in SYSTEM_NAMES else decoded.get(RAISED, absent),
+        cut=decoded[clipped],
+        raised=decoded[clipped] if name in SYSTEM_NAMES else decoded.get(RAISED, absent),
         sampling=sampling,
     )
 

@@ -152,12 +152,13 @@ def _series(
     the spread within it is at most that much larger.
     """
     whole, name = series_of(plan, layout, totals, code), subgroup_name(code, domain)
+    larger = SMALLEST_SUBGROUP ** (-2 if whole.sampling.squared else -1)
     sampling = replace(
         whole.sampling,
         step=step(layout, name),
         square_step=0.0,
-        spread_limit=whole.sampling.spread_limit / SMALLEST_SUBGROUP,
-        spread_step=whole.sampling.spread_step / SMALLEST_SUBGROUP,
+        spread_limit=whole.sampling.spread_limit * larger,
+        spread_step=whole.sampling.spread_step * larger,
         probes=tuple(
             (weight, max(round(n * SMALLEST_SUBGROUP), 2), max(round(held * SMALLEST_SUBGROUP), 2))
             for weight, n, held in whole.sampling.probes
@@ -166,7 +167,7 @@ def _series(
     return replace(
         whole,
         effects=means(layout, totals, [name])[name],
-        spreads=whole.spreads / SMALLEST_SUBGROUP,
+        spreads=whole.spreads * larger,
         squares=np.ones(len(totals)),
         sampling=sampling,
     )

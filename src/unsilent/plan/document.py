@@ -23,7 +23,7 @@ from unsilent.plan.faults import plan_error
 from unsilent.plan.gate import GatePlan
 from unsilent.plan.modes import ModePlan, ModesPlan, RecordedModes
 from unsilent.plan.personalization import PersonalizationPlan
-from unsilent.plan.privacy import Positive, PrivacyPlan
+from unsilent.plan.privacy import NO_BUDGET, Positive, PrivacyPlan
 from unsilent.plan.probes import EMBEDDED_BANKS, ProbesPlan, SizesPlan
 from unsilent.taxonomy import SILENT_FAILURES, by_code
 
@@ -362,6 +362,11 @@ class MonitoringPlan(_Section):
         if self.earlier:
             for name in ("sampling", "banks", "answers"):
                 del data["probes"][name]
+        if not self.privacy.private:
+            for name in NO_BUDGET:
+                del data["privacy"][name]
+        if self.privacy.training is None:
+            del data["privacy"]["training"]
         if self.gate == GatePlan():
             del data["gate"]
         if self.model.expect == ExpectedModel():

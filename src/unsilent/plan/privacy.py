@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -32,6 +33,26 @@ class SecureSumPlan(BaseModel):
         return self
 
 
+class TrainingPlan(BaseModel):
+    """What training itself promises about the records that it used: ``[privacy.training]``.
+
+    Whatever was measured of adapters that were trained so, on items that no record decides, is
+    post-processing and costs these records nothing. Each client's app hands over the record of its
+    training, and the client releases nothing where that says more than ``epsilon`` at ``delta``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    unit: Literal["record"] = "record"
+    mechanism: Literal["dp-sgd"] = "dp-sgd"
+    epsilon: Positive
+    delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
+
+
+NO_BUDGET = ("epsilon", "delta", "clip", "adjacency")
+"""Keys that mean something only where there is noise."""
+
+
 class PrivacyPlan(BaseModel):
     """What a release may cost. Default unit: the client; adjacency: zero-out (sensitivity clip).
 
@@ -40,17 +61,60 @@ class PrivacyPlan(BaseModel):
     learns their sum only. ``dropout`` and ``collusion`` are the largest shares of the clients that
     may be lost in each stage of a round, and that may side with the server. ``unit = "record"``
     protects single held-out records instead, given the adapters: it says nothing about records
-    that an adapter was trained on, and clients refuse a held-out record that was trained on.
+    that an adapter was trained on, unless ``training`` does, and clients refuse a held-out record
+    that was trained on. ``unit = "none"`` is a secure sum without differential privacy: no noise,
+    no budget, so that ``epsilon`` and its like are refused (``epsilon`` is then infinite here).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    unit: Literal["client", "record"] = "client"
+    unit: Literal["client", "record", "none"] = "client"
     adjacency: Literal["zero-out", "replace-one"] = "zero-out"
-    epsilon: Positive = 8.0
+    epsilon: Annotated[float, Field(gt=0)] = 8.0
     delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
     clip: Positive = 1.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     collusion: Annotated[float, Field(ge=0, lt=1)] = 0.0
     aggregation: Literal["secure-sum", "plain"] = "secure-sum"
     secure_sum: SecureSumPlan = SecureSumPlan()
+    training: TrainingPlan | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_budget_without_noise(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        given = cast("dict[str, Any]", data)
+        if given.get("unit") != "none":
+            return given
+        for key in NO_BUDGET:
+            if key in given:
+                raise ValueError(
+                    f'{key}: unit "none" adds no noise, so that there is no {key}; leave the key '
+                    "out, or name another unit"
+                )
+        return {**given, "epsilon": math.inf}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PrivacyPlan:
+        if self.private and math.isinf(self.epsilon):
+            raise ValueError(
+                "epsilon: no bound is no differential privacy; give a number, or ask for a sum "
+                'without noise by its name, unit = "none"'
+            )
+        if not self.private and self.aggregation == "plain":
+            raise ValueError(
+                'aggregation: with unit "none" the server would see each client\'s exact numbers; '
+                'leave it at "secure-sum"'
+            )
+        if self.training is not None and self.unit != "record":
+            raise ValueError(
+                f'training: what training promises is about records, and the unit is "{self.unit}"'
+                '; leave the table out, or set unit to "record"'
+            )
+        return self
+
+    @property
+    def private(self) -> bool:
+        """Whether releases are differentially private at all."""
+        return self.unit != "none"

@@ -29,34 +29,41 @@ from unsilent.errors import PlanError, ReleaseError
 _SAFETY = 1e-9
 _LARGEST_MU = 1e6
 
+EXACT: Literal["exact"] = "exact"
+"""The kind of a sum without noise."""
+
 
 @dataclass(frozen=True)
 class PrivacyEvent:
     """One release, as data.
 
     Attributes:
-        kind: ``discrete_gaussian``.
+        kind: ``discrete_gaussian``; ``exact`` of a sum without noise, which no epsilon covers.
         round: The monitoring round, counted from 1.
         sensitivity: L2 sensitivity of the sum to one client, in integer units, adjacency counted.
-        sigma: Standard deviation of the noise that is guaranteed in the sum, in integer units.
+        sigma: Standard deviation of the noise that is guaranteed in the sum, in integer units; 0
+            of an exact one.
     """
 
-    kind: Literal["discrete_gaussian"]
+    kind: Literal["discrete_gaussian", "exact"]
     round: int
     sensitivity: float
     sigma: float
 
     def __post_init__(self) -> None:
-        if self.kind != "discrete_gaussian":
+        if self.kind not in ("discrete_gaussian", EXACT):
             raise ReleaseError("a privacy event of an unknown kind", remedy="Update unsilent.")
-        good = all(math.isfinite(n) and n > 0 for n in (self.sensitivity, self.sigma))
-        if not good or self.round < 1:
-            raise ReleaseError("a privacy event needs a round, a sensitivity and a sigma above 0")
+        good = math.isfinite(self.sensitivity) and self.sensitivity > 0 and self.round >= 1
+        noised = math.isfinite(self.sigma) and self.sigma > 0
+        if not good or (self.sigma != 0 if self.kind == EXACT else not noised):
+            raise ReleaseError(
+                "a privacy event needs a round, a sensitivity and a sigma above 0, or none if exact"
+            )
 
     @property
     def mu(self) -> float:
-        """The Gaussian-DP parameter, sensitivity / sigma."""
-        return self.sensitivity / self.sigma
+        """The Gaussian-DP parameter, sensitivity / sigma; infinite of an exact sum."""
+        return math.inf if self.kind == EXACT else self.sensitivity / self.sigma
 
     def to_json(self) -> dict[str, Any]:
         """The event as JSON-ready data."""
@@ -96,7 +103,7 @@ def epsilon(events: Sequence[PrivacyEvent], delta: float) -> float:
         delta: In (0, 1).
 
     Returns:
-        Epsilon, at least 0; it never falls when an event is added.
+        Epsilon, at least 0; it never falls when an event is added. Infinite if one is exact.
     """
     _check_delta(delta)
     mu = total_mu(events)

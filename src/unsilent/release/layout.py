@@ -14,14 +14,16 @@ Two more say whether the numbers are those of the model that serves, ``model.uns
 and an effect below zero as raised by as much: it may have been as large as its clip, and no
 interval's upper end lies below that.
 
-Where the unit is a record, no client's norm is promised and there is no joint clip.
+Where the unit is a record, no client's norm is promised and there is no joint clip. Only what an
+evaluation record reaches is noised then, a block with a report of its own, ``clipped.records``;
+what is asked on public items stays exact. Where nothing is private, everything does.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -37,6 +39,10 @@ from unsilent.taxonomy import by_code
 
 SCALE = 1024
 """Integer steps per unit of the joint clip C = 1."""
+_EXACT_BITS = 16
+"""Without noise a number is written down in up to 2^16 steps of its clip."""
+_SUM_BITS = 30
+"""And a sum of as many as take part within 2^30: a secure sum counts modulo 2^32."""
 
 SPREAD = ".spread"
 VARIANCE = ".variance"
@@ -51,6 +57,8 @@ DIFFERING = "model.differing"
 """1 for a client whose base, tokenizer, adapter layout or engine is not what the plan expects."""
 MODEL_NAMES = (UNSHOWN, DIFFERING)
 CLIPPED = "clipped"
+CLIPPED_RECORDS = "clipped.records"
+"""As ``clipped``, of the numbers that an evaluation record reaches; where the unit is a record."""
 RAISED = "raised"
 SYSTEM_CLIPS = 2.0
 """In clips of a system metric, what a client that reports 1 as ``clipped`` may hide of it."""
@@ -82,7 +90,8 @@ class Coordinate:
 
     Attributes:
         name: ``SF-n``, ``SF-n.spread`` or ``SF-n.variance``, ``SF-n.square``, ``SF-n/DOMAIN``,
-            ``system.loss``, ``system.accuracy``, ``model.unshown``, ``model.differing``, ``raised`` or ``clipped``.
+            ``system.loss``, ``system.accuracy``, ``model.unshown``, ``model.differing``,
+            ``raised``, ``clipped`` or ``clipped.records``.
         clip: Largest absolute value that is released, in natural units.
         weight: Share of the joint clip that a value at ``clip`` takes, in (0, 1].
     """
@@ -97,16 +106,19 @@ class Layout:
     """The coordinates of a release, in order, and the joint clip that bounds them.
 
     Attributes:
-        coordinates: In order; the last are ``raised``, with a joint clip, and ``clipped``.
+        coordinates: In order; the last are ``raised``, with a joint clip, and ``clipped``; then
+            ``clipped.records``, where some are noised and some exact.
         clip: Joint L2 norm C.
         scale: Integer steps per unit of C.
         joint: Whether vectors are clipped to that norm, and not number by number alone.
+        exact: Names of the coordinates without noise.
     """
 
     coordinates: tuple[Coordinate, ...]
     clip: float = 1.0
     scale: int = SCALE
     joint: bool = True
+    exact: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         names = [coordinate.name for coordinate in self.coordinates]
@@ -175,12 +187,19 @@ class Layout:
         coordinates.append(Coordinate(ACCURACY, 0.5, 0.4))
         if model:
             coordinates += [Coordinate(name, 1.0, _MODEL_WEIGHT) for name in MODEL_NAMES]
-        joint = plan.privacy.unit == "client"
-        if joint:
+        unit = plan.privacy.unit
+        if unit == "client":
             coordinates += [Coordinate(name, 1.0, _REPORT_WEIGHT) for name in _REPORTS]
-        else:
-            coordinates.append(Coordinate(CLIPPED, 1.0, _BOX_WEIGHT))
-        return cls(tuple(coordinates), plan.privacy.clip, joint=joint)
+            return cls(tuple(coordinates), plan.privacy.clip)
+        coordinates.append(Coordinate(CLIPPED, 1.0, _BOX_WEIGHT))
+        if unit == "record":
+            coordinates.append(Coordinate(CLIPPED_RECORDS, 1.0, _BOX_WEIGHT))
+        exact = frozenset(c.name for c in coordinates if not _noised(plan, c.name))
+        # What carries no noise takes nothing from the others: it has all the steps there are.
+        whole = tuple(replace(c, weight=1.0) if c.name in exact else c for c in coordinates)
+        if unit == "record":
+            return cls(whole, plan.privacy.clip, joint=False, exact=exact)
+        return cls(whole, 1.0, _exact_scale(plan.taking_part), joint=False, exact=exact)
 
     @classmethod
     def of_release(cls, plan: MonitoringPlan, digest: str) -> Layout:
@@ -195,17 +214,35 @@ class Layout:
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
-        """The names that ``encode`` expects: what is squared, and the two reports, it derives."""
+        """The names that ``encode`` expects: what is squared, and the reports, it derives."""
+        reports = self.reports
         return tuple(
             n.removesuffix(VARIANCE) + SPREAD if _is_variance(n) else n
             for n in self.names
-            if n not in _REPORTS and not _is_square(n)
+            if n not in reports and not _is_square(n)
         )
 
     @property
     def reports(self) -> tuple[str, ...]:
         """What a vector says of its own clipping, its last coordinates."""
-        return _REPORTS if self.joint else (CLIPPED,)
+        if self.joint:
+            return _REPORTS
+        held = {coordinate.name for coordinate in self.coordinates}
+        return tuple(name for name in (CLIPPED, CLIPPED_RECORDS) if name in held)
+
+    def report_of(self, name: str) -> str:
+        """The coordinate that says what clipping took off another one.
+
+        Exact numbers have one of their own, so that none of them pays for another one's noise.
+        """
+        apart = CLIPPED_RECORDS in self._positions and name not in self.exact
+        return CLIPPED_RECORDS if apart else CLIPPED
+
+    @cached_property
+    def noised(self) -> NDArray[np.int64]:
+        """Positions of the coordinates that carry noise, rising."""
+        found = [at for at, name in enumerate(self.names) if name not in self.exact]
+        return np.array(found, dtype=np.int64)
 
     @property
     def bound(self) -> float:
@@ -223,12 +260,17 @@ class Layout:
                 "clip": self.clip,
                 "scale": self.scale,
                 **({} if self.joint else {"joint": False}),
+                **({"exact": sorted(self.exact)} if self.exact else {}),
             }
         )
 
     @cached_property
     def _positions(self) -> dict[str, int]:
         return {name: position for position, name in enumerate(self.names)}
+
+    def spread_of(self, code: str) -> str:
+        """The coordinate that says how far a mode's numbers may be off: spreads, or squares."""
+        return code + (VARIANCE if code + VARIANCE in self._positions else SPREAD)
 
     def index(self, name: str) -> int:
         """Position of a coordinate in the vector. Raises ReleaseError for an unknown name."""
@@ -268,7 +310,8 @@ class Layout:
         in both: what is released is then no less sure than the released spread says.
 
         s is the largest factor with which the vector and its reports fit within the norm, 1 where
-        they do as they are, and always 1 without a joint clip.
+        they do as they are, and always 1 without a joint clip. There ``clipped`` is about the
+        numbers without noise, and ``clipped.records`` about the others.
 
         Args:
             values: One finite number in natural units for each name of ``inputs``. The model's two
@@ -309,7 +352,8 @@ class Layout:
         """
         shape = np.shape(values[self.inputs[0]])
         body = np.empty((*shape, len(self.names) - len(self.reports)))
-        boxed, lowest = np.ones(shape), np.zeros(shape)
+        boxed = {report: np.ones(shape) for report in self.reports if report != RAISED}
+        lowest = np.zeros(shape)
         shown = _shown(values, shape)
         kept = shown
         for position, name in enumerate(self.names[: -len(self.reports)]):
@@ -317,12 +361,16 @@ class Layout:
             value = values[_source(name)]
             if _is_variance(name):
                 part = np.minimum(value**2 / clip, 1.0)
+                report = self.report_of(name)
+                boxed[report] = np.minimum(boxed[report], _within(value, math.sqrt(clip)))
             elif _is_square(name):
                 limit = self.coordinates[self.index(name.removesuffix(SQUARE))].clip
                 part = (np.clip(value, -limit, limit) / limit) ** 2
             else:
                 part = np.clip(value, 0.0 if name in MODEL_NAMES else -clip, clip) / clip
-                boxed = np.minimum(boxed, _kept(name, value, clip))
+                # A model that was not shown casts doubt on every number.
+                for report in boxed if name in MODEL_NAMES else (self.report_of(name),):
+                    boxed[report] = np.minimum(boxed[report], _kept(name, value, clip))
                 if name not in (*SYSTEM_NAMES, *MODEL_NAMES) and not _is_spread(name):
                     sure = self._sure(name, values)
                     margin = _MARGIN * values[name + SPREAD] / clip if name in MODES else 0.0
@@ -331,16 +379,17 @@ class Layout:
                     # Better than before by a model that may be another one is not known.
                     part = np.where(part < 0, shown * part, part) * sure
             body[..., position] = part * self.unit(name)
-        cut = self.unit(CLIPPED)
         if not self.joint:
-            clipped = np.ceil(cut * (1 - boxed))[..., None]
-            return np.concatenate([np.trunc(body), clipped], axis=-1).astype(np.int64)
+            clipped = [np.ceil(self.unit(name) * (1 - part)) for name, part in boxed.items()]
+            parts = [np.trunc(body), np.stack(clipped, axis=-1)]
+            return np.concatenate(parts, axis=-1).astype(np.int64)
+        cut, left = self.unit(CLIPPED), boxed[CLIPPED]
         up = self.unit(RAISED) * lowest
 
         def fitted(room: float) -> NDArray[np.int64]:
-            shrink = largest_factor(body, boxed, cut, up, kept, room)
+            shrink = largest_factor(body, left, cut, up, kept, room)
             raised = np.ceil(up * (1 - kept * shrink))
-            clipped = np.ceil(cut * (1 - boxed * shrink))
+            clipped = np.ceil(cut * (1 - left * shrink))
             reports = np.stack([raised, clipped], axis=-1)
             fits = np.trunc(body * shrink[..., None])
             return np.concatenate([fits, reports], axis=-1).astype(np.int64)
@@ -360,11 +409,11 @@ class Layout:
         Of what is released the released spread is then the whole of its error; the rest is cut
         off, and counts as that. Only a joint clip has the report that this needs.
         """
-        spread = name + SPREAD
+        spread = self.spread_of(name)
         if not self.joint or spread not in self.names:
             return 1.0
         clip = self.coordinates[self.index(spread)].clip
-        return clip / np.maximum(values[spread], clip)
+        return _within(values[name + SPREAD], math.sqrt(clip) if _is_variance(spread) else clip)
 
     def decode(self, total: NDArray[np.int64], clients: int) -> dict[str, float]:
         """Means over clients, in natural units, from a sum of encoded vectors.
@@ -384,6 +433,8 @@ class Layout:
     def noise_sd(self, name: str, sum_variance: float, clients: int) -> float:
         """Standard deviation, in natural units, that privacy noise adds to a decoded mean.
 
+        0 for a coordinate that carries none, whatever the others do.
+
         Args:
             name: The coordinate.
             sum_variance: Variance of the noise in the integer sum, in integer units squared.
@@ -391,8 +442,16 @@ class Layout:
         """
         if clients < 1 or not sum_variance >= 0:
             raise ReleaseError("a mean needs at least one client and a variance of at least 0")
-        clip = self.coordinates[self.index(name)].clip
-        return math.sqrt(sum_variance) / (clients * self.unit(name)) * clip
+        return math.sqrt(self.variance_of(name, sum_variance)) / clients * self.step(name)
+
+    def variance_of(self, name: str, sum_variance: float) -> float:
+        """Of the noise in a coordinate of a sum, in integer units squared; 0 of an exact one."""
+        self.index(name)
+        return 0.0 if name in self.exact else sum_variance
+
+    def step(self, name: str) -> float:
+        """One integer step of one client in natural units: the largest error of truncation."""
+        return self.coordinates[self.index(name)].clip / self.unit(name)
 
     def _check(self, total: NDArray[np.int64], clients: int) -> None:
         if clients < 1:
@@ -414,35 +473,59 @@ def subgroup_name(code: str, domain: str) -> str:
     return f"{code}{SUBGROUP}{domain}"
 
 
-def spread_name(code: str) -> str:
-    """The coordinate that says how far a mode's numbers may be off: spreads, or variances.
+def _noised(plan: MonitoringPlan, name: str) -> bool:
+    """Whether a coordinate carries noise where there is no joint clip."""
+    if plan.privacy.unit == "none":
+        return False
+    if name in (*SYSTEM_NAMES, CLIPPED_RECORDS):
+        return True
+    if name in MODEL_NAMES or name == CLIPPED:
+        # Asked on public items and training records, and about what no record reaches.
+        return False
+    code = name.split(SUBGROUP)[0]
+    for part in (SPREAD, VARIANCE, SQUARE):
+        code = code.removesuffix(part)
+    return any(MODES[code].record_reach(plan.federation.held_out))
 
-    Public items are the same for all or drawn from one bank, and errors that all clients share add
-    up as spreads do. Each client has records of its own, and their errors add up as variances.
-    """
-    mode = MODES.get(code)
-    private = mode is not None and mode.view == "client_private"
-    return code + (VARIANCE if private else SPREAD)
+
+def _exact_scale(clients: int) -> int:
+    """Steps of a clip where nothing is noised: as fine as the sum over so many clients allows."""
+    room = _SUM_BITS - (clients - 1).bit_length()
+    if room < 1:
+        raise PlanError(
+            f"a secure sum of {clients} exact numbers could wrap",
+            where="federation.clients",
+            remedy="Let fewer take part in a round.",
+        )
+    return 1 << min(_EXACT_BITS, room)
 
 
 def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
-    """The coordinate of a mode's spreads, or of their squares on private records.
+    """The coordinate of a mode's spreads, or of their squares.
+
+    Errors that all clients share add up as spreads do, errors of their own as squares. Each client
+    has records of its own. Of public items that each draws from a bank both are there, and squares
+    are released where most of the error is the clients' own: with few of them, or a large bank.
 
     Of records its clip is the most that it can be with so many; whoever has fewer is refused. Of
     items it is a little more than what is to be expected, see ``Layout.encode``.
     """
-    name, mode = spread_name(code), MODES[code]
+    name, mode = code + SPREAD, MODES[code]
     if mode.view == "client_private":
         largest = mode.largest_spread({"records": plan.federation.held_out})
-        return Coordinate(name, largest**2, 0.5)
+        return Coordinate(code + VARIANCE, largest**2, 0.5)
     sizes: dict[ItemRole, int] = {need.items: plan.probes.size(need.items) for need in mode.needs}
     drawn = any(plan.bank(role) > size for role, size in sizes.items())
     if plan.monitor.items == "these" and not drawn:
         return Coordinate(name, mode.largest_spread(sizes), 0.2)
     largest = mode.largest_spread(sizes)
     if plan.privacy.unit != "client":
-        return Coordinate(name, largest, 0.8)
-    return Coordinate(name, min(_SPREADS * mode.expected_spread(sum(sizes.values())), largest), 0.6)
+        return Coordinate(code + VARIANCE, largest**2, 0.8)
+    clip = min(_SPREADS * mode.expected_spread(sum(sizes.values())), largest)
+    shared = max(size / plan.bank(role) for role, size in sizes.items())
+    if _SPREADS**2 * (1 - shared) / plan.taking_part > shared:
+        return Coordinate(code + VARIANCE, clip**2, 0.6)
+    return Coordinate(name, clip, 0.6)
 
 
 def _shown(
@@ -484,4 +567,9 @@ def _kept(name: str, value: NDArray[np.float64], clip: float) -> NDArray[np.floa
         return 1 - np.clip(value, 0.0, 1.0)
     if SUBGROUP in name:
         return np.ones_like(value)
-    return clip / np.maximum(np.abs(value), clip)
+    return _within(np.abs(value), clip)
+
+
+def _within(value: NDArray[np.float64], clip: float) -> NDArray[np.float64]:
+    """The factor that brings a number of at least 0 within its clip."""
+    return clip / np.maximum(value, clip)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unsilent.errors import ReleaseError
 from unsilent.plan import MonitoringPlan
-from unsilent.release.accountant import PrivacyEvent
+from unsilent.release.accountant import EXACT, PrivacyEvent
 from unsilent.release.calibration import (
     LARGEST_SCALE,
     cost_of_release,
@@ -26,7 +26,7 @@ from unsilent.release.calibration import (
     sigma_of_sum,
     variance_of_share,
 )
-from unsilent.release.layout import SCALE
+from unsilent.release.layout import SCALE, Layout
 from unsilent.release.record_unit import record_sensitivity
 
 
@@ -146,7 +146,10 @@ def sensitivity(plan: MonitoringPlan) -> float:
     """L2 sensitivity of the sum to one unit, in integer units.
 
     A client: C * scale, twice if it is replaced and not left out. A record: see ``record_unit``.
+    Without noise nothing rests on it; it is the longest vector that a client can have.
     """
+    if not plan.privacy.private:
+        return Layout.from_plan(plan).bound
     if plan.privacy.unit == "record":
         return record_sensitivity(plan)
     replaced = plan.privacy.adjacency == "replace-one"
@@ -154,13 +157,23 @@ def sensitivity(plan: MonitoringPlan) -> float:
 
 
 def sum_sigma(plan: MonitoringPlan) -> float:
-    """Standard deviation that the noise of the sum needs in each round, in integer units."""
+    """Standard deviation that the noise of the sum needs in each round, in integer units.
+
+    0 for unit ``none``.
+    """
+    if not plan.privacy.private:
+        return 0.0
     privacy, releases = plan.privacy, len(plan.monitoring_rounds)
     return sigma_of_sum(sensitivity(plan), privacy.epsilon, privacy.delta, releases)
 
 
 def share_variance(plan: MonitoringPlan) -> int:
-    """Variance of one client's share, in integer units squared. Raises PlanError."""
+    """Variance of one client's share, in integer units squared; 0 for unit ``none``.
+
+    Raises PlanError.
+    """
+    if not plan.privacy.private:
+        return 0
     return variance_of_share(sum_sigma(plan), smallest_cohort(plan))
 
 
@@ -171,6 +184,8 @@ def share_scale(plan: MonitoringPlan) -> float:
 
 def planned_event(plan: MonitoringPlan, round_number: int) -> PrivacyEvent:
     """What one release of this plan costs: the noise of N_min shares, and not more, counts."""
+    if not plan.privacy.private:
+        return PrivacyEvent(EXACT, round_number, sensitivity(plan), 0.0)
     return cost_of_release(
         round_number, sensitivity(plan), share_variance(plan), smallest_cohort(plan)
     )

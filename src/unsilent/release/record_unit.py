@@ -16,12 +16,13 @@ from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import (
     ACCURACY,
-    CLIPPED,
+    CLIPPED_RECORDS,
     LOSS,
     MODEL_NAMES,
     SPREAD,
     SQUARE,
     SUBGROUP,
+    VARIANCE,
     Coordinate,
     Layout,
 )
@@ -78,7 +79,8 @@ def record_sensitivity(plan: MonitoringPlan) -> float:
     One of ``federation.held_out`` records replaced, the adapters as they are. Each coordinate moves
     by what its mode declares (``record_reach``) within its clip, rounded up: of integers, truncated
     numbers differ by no more. One that no record reaches does not move, since each number is
-    clipped by itself. ``clipped`` moves no more than the clips' factors do.
+    clipped by itself, and carries no noise. ``clipped.records`` moves no more than the factors of
+    the clips that it is about.
 
     Returns:
         In integer units, above 0.
@@ -88,7 +90,8 @@ def record_sensitivity(plan: MonitoringPlan) -> float:
     parts = [(_moved(plan, layout, each), layout.unit(each.name)) for each in body]
     boxed = max((_box_factor(plan, c) for c in body if _may_be_cut(c.name)), default=0.0)
     # Floats may put what is a whole number just below it.
-    steps = [math.ceil(p * unit + 1e-6) for p, unit in (*parts, (boxed, layout.unit(CLIPPED))) if p]
+    parts.append((boxed, layout.unit(CLIPPED_RECORDS)))
+    steps = [math.ceil(part * unit + 1e-6) for part, unit in parts if part]
     return math.hypot(*steps)
 
 
@@ -100,6 +103,9 @@ def _moved(plan: MonitoringPlan, layout: Layout, coordinate: Coordinate) -> floa
         code = coordinate.name.removesuffix(SQUARE)
         clip = layout.coordinates[layout.index(code)].clip
         return min(1.0, 2 * _reach(plan, code) / clip)
+    if coordinate.name.endswith(VARIANCE) and SUBGROUP not in coordinate.name:
+        # The same of a spread within [0, L], whose square enters as a part of its clip L^2.
+        return min(1.0, 2 * _reach(plan, coordinate.name) / math.sqrt(coordinate.clip))
     return min(_reach(plan, coordinate.name), upper - lower) / coordinate.clip
 
 
@@ -133,8 +139,8 @@ def _reach(plan: MonitoringPlan, name: str) -> float:
         # A domain may hold a single record.
         mode = MODES[name.split(SUBGROUP)[0]]
         return math.inf if mode.record_reach(records)[0] > 0 else 0.0
-    value, spread = MODES[name.removesuffix(SPREAD)].record_reach(records)
-    return spread if name.endswith(SPREAD) else value
+    value, spread = MODES[name.removesuffix(SPREAD).removesuffix(VARIANCE)].record_reach(records)
+    return spread if name.endswith((SPREAD, VARIANCE)) else value
 
 
 def _box(coordinate: Coordinate) -> tuple[float, float]:
@@ -144,7 +150,7 @@ def _box(coordinate: Coordinate) -> tuple[float, float]:
         return -clip, clip
     if name in MODEL_NAMES:
         return 0.0, clip
-    if SUBGROUP not in name and name.endswith(SPREAD):
+    if SUBGROUP not in name and name.endswith((SPREAD, VARIANCE)):
         lower, upper = 0.0, math.inf
     else:
         lower, upper = MODES[name.split(SUBGROUP)[0].removesuffix(SQUARE)].range

@@ -24,7 +24,7 @@ def privatize(
         layout: How the vector is laid out.
         values: One finite number in natural units for each name of ``layout.inputs``.
         variance: Variance of the share, in integer units squared.
-        noise: Where it is drawn: one independent draw a coordinate.
+        noise: Where it is drawn: one independent draw for each coordinate that has noise.
 
     Returns:
         (n_coordinates,) int64.
@@ -33,5 +33,13 @@ def privatize(
         OutcomeError: See ``Layout.encode``.
         ReleaseError: The noise cannot be drawn.
     """
-    clean = layout.encode(values)
-    return clean + noise.sample(math.sqrt(variance), len(clean))
+    vector = layout.encode(values)
+    noised = layout.noised
+    if len(noised) < vector.shape[-1]:
+        if len(noised):
+            drawn = noise.sample(math.sqrt(variance), len(noised))
+            # A source may give many vectors at once.
+            vector = np.broadcast_to(vector, (*drawn.shape[:-1], vector.shape[-1])).copy()
+            vector[..., noised] += drawn
+        return vector
+    return vector + noise.sample(math.sqrt(variance), len(noised))

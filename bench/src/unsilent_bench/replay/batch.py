@@ -128,7 +128,7 @@ class Batch:
             for each, total in zip(self.federations, totals, strict=True):
                 generator = noise_generator(each, seed, epsilon, plan.federation.clients)
                 noise = generator.standard_normal(total.shape) * np.sqrt(variance)[:, None]
-                total += np.rint(noise)
+                total[..., self.layout.noised] += np.rint(noise)[..., self.layout.noised]
         flat = totals.reshape(-1, *totals.shape[2:]).astype(np.int64)
         truth, clean = (np.repeat(each, draws, axis=0) for each in (self.truth, self.means))
         return Simulation(

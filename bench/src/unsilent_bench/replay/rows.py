@@ -29,6 +29,7 @@ class ReplayRow:
         dose: ``none`` is the look-alike.
         clients: Enrolled.
         epsilon: For all rounds together; None without noise, and for methods that have none.
+        unit: Whom the noise protects: ``client``, ``record``, or ``none``.
         detection: Share of runs with a FAILURE in the mode that is true over its own window.
         interval: Of detection: exact binomial over federations.
         false_alarms: Share of runs of the scenario's look-alikes with a FAILURE in any mode that
@@ -60,6 +61,7 @@ class ReplayRow:
     dose: str
     clients: int
     epsilon: float | None
+    unit: str
     detection: float | None
     interval: Interval | None
     false_alarms: float | None
@@ -121,6 +123,7 @@ def row_of(
     *,
     threshold: Threshold | None = None,
     truth: Mapping[str, np.ndarray] | None = None,
+    unit: str = "client",
 ) -> ReplayRow:
     """One method's row of a cell.
 
@@ -131,6 +134,7 @@ def row_of(
         scores: Of at least the cell's federations, by id.
         threshold: If it was chosen in hindsight.
         truth: Id to (rounds, modes) effects.
+        unit: Of privacy.
     """
     own = [scores[each.federation] for each in cell.dosed]
     others = [scores[each.federation] for each in cell.healthy]
@@ -164,6 +168,7 @@ def row_of(
         dose=cell.dose,
         clients=cell.clients,
         epsilon=epsilon,
+        unit=unit,
         detection=detection[0],
         interval=detection[1],
         false_alarms=false_alarms[0],

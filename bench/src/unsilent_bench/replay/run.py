@@ -24,6 +24,7 @@ from unsilent_bench.replay.power import ENOUGH, SIZES, Enlarged, Point
 from unsilent_bench.replay.rounds import DPCusum, PerRound
 from unsilent_bench.replay.rows import ALL, ReplayCell, ReplayRow, row_of
 from unsilent_bench.replay.score import Score, in_hindsight, scores, statistics, truths
+from unsilent_bench.replay.units import Unit, with_unit
 from unsilent_bench.traces import Federation, Traces
 
 SCHEMA = "unsilent/replay/1"
@@ -126,13 +127,20 @@ def replay(
     table = cells(groups)
     truth = _truth(groups)
     rows: list[ReplayRow] = []
-    steps = [(m, e) for m in methods for e in (epsilons if m.private else (None,))]
+    steps: list[tuple[Method, float | None, Unit]] = [
+        (m, e, "client") for m in methods for e in (epsilons if m.private else (None,))
+    ]
+    for method in (m for m in methods if m.name == Unsilent.name):
+        # Beside the client: what records and nobody at all would be protected by.
+        steps += [(method, e, "record") for e in epsilons if e is not None]
+        steps.append((method, None, "none"))
     judged: dict[float | None, dict[str, Score]] = {}
-    for done, (method, epsilon) in enumerate(steps):
+    for done, (method, epsilon, unit) in enumerate(steps):
         shown.update("Judging", done, len(steps))
-        found, own = _rows(method, epsilon, seed, groups, table, truth)
+        chosen_groups = [with_unit(batch, unit) for batch in groups]
+        found, own = _rows(method, epsilon, seed, chosen_groups, table, truth, unit)
         rows += found
-        if method.name == Unsilent.name:
+        if method.name == Unsilent.name and unit == "client":
             judged[epsilon] = own
     rows = list(_with_needed(rows, table, plans, seed, shown))
     return Replay(
@@ -166,6 +174,7 @@ def _rows(
     groups: Sequence[Batch],
     table: Sequence[ReplayCell],
     truth: Mapping[str, np.ndarray],
+    unit: Unit,
 ) -> tuple[list[ReplayRow], dict[str, Score]]:
     """A method's rows, and its scores by federation where it needs no threshold."""
     own: dict[str, Score] = {}
@@ -181,12 +190,20 @@ def _rows(
     rows: list[ReplayRow] = []
     for cell in table:
         if not shown:
-            rows.append(row_of(cell, method.name, epsilon, own, truth=truth))
+            rows.append(row_of(cell, method.name, epsilon, own, truth=truth, unit=unit))
         elif cell.mode != ALL and cell.healthy:
             ids, others = _ids(cell.dosed), _ids(cell.healthy)
             hindsight, threshold = in_hindsight(ids, others, shown, beyond)
             rows.append(
-                row_of(cell, method.name, epsilon, hindsight, threshold=threshold, truth=truth)
+                row_of(
+                    cell,
+                    method.name,
+                    epsilon,
+                    hindsight,
+                    threshold=threshold,
+                    truth=truth,
+                    unit=unit,
+                )
             )
     return rows, own
 
@@ -204,7 +221,8 @@ def _with_needed(
     for done, row in enumerate(kept):
         progress.update("Clients that would be needed", done, len(kept))
         misses = row.detection is not None and row.detection < ENOUGH <= (row.beyond or 0.0)
-        if row.method == Unsilent.name and misses and row.dose != "none":
+        ours = row.method == Unsilent.name and row.unit == "client"
+        if ours and misses and row.dose != "none":
             cell = where[_key(row)]
             row = replace(row, needed=Enlarged(cell, plans, seed).needed(row.epsilon))
         yield row

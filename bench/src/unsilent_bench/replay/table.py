@@ -41,7 +41,7 @@ def table(rows: Sequence[ReplayRow], dose: str = "strong") -> Table:
         shown.add_row(
             "" if cell == before else cell,
             row.method,
-            "" if row.epsilon is None else f"{row.epsilon:g}",
+            _budget(row),
             _share(row.detection, row.interval),
             _share(row.false_alarms),
             _share(row.wrong),
@@ -57,7 +57,7 @@ def table(rows: Sequence[ReplayRow], dose: str = "strong") -> Table:
 
 def summary(rows: Sequence[ReplayRow]) -> Text:
     """Which cells of ours are not as good as asked, and the false alarms of all look-alikes."""
-    ours = [row for row in rows if row.method == "unsilent"]
+    ours = [row for row in rows if row.method == "unsilent" and row.unit == "client"]
     asked = [
         row
         for row in ours
@@ -92,6 +92,11 @@ def summary(rows: Sequence[ReplayRow]) -> Text:
                 "red" if mark else "",
             )
     return text
+
+
+def _budget(row: ReplayRow) -> str:
+    epsilon = "" if row.epsilon is None else f"{row.epsilon:g}"
+    return epsilon if row.unit == "client" else f"{epsilon} {row.unit}".strip()
 
 
 def _share(value: float | None, interval: tuple[float, float] | None = None) -> str:

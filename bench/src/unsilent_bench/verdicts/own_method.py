@@ -10,7 +10,7 @@ from unsilent.inference.sampling import Sampling
 from unsilent.inference.series import Series, system_series
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Release
-from unsilent.release.layout import ACCURACY, CLIPPED, LOSS, RAISED, SPREAD, SQUARE
+from unsilent.release.layout import ACCURACY, LOSS, RAISED, SQUARE
 from unsilent_bench.verdicts.baselines import Flags, Judged, tolerances
 from unsilent_bench.verdicts.people import Array
 from unsilent_bench.verdicts.rows import EDGE
@@ -96,7 +96,7 @@ def controlled(plan: MonitoringPlan, method: str) -> MonitoringPlan:
 def series_of(simulation: Simulation, code: str) -> Series:
     """A mode or system metric over all usable rounds, repetitions as a leading axis."""
     layout, use = simulation.layout, simulation.usable
-    clients = simulation.clients[use]
+    clients, clipped = simulation.clients[use], layout.report_of(code)
 
     def column(name: str) -> Array:
         if name not in layout.names:
@@ -111,12 +111,14 @@ def series_of(simulation: Simulation, code: str) -> Series:
         rounds=np.flatnonzero(use) + 1,
         clients=clients,
         asked=np.maximum(clients, asked),
-        noise_variance=simulation.noise_variance[use],
+        noise_variance=np.array(
+            [layout.variance_of(code, float(each)) for each in simulation.noise_variance[use]]
+        ),
         effects=column(code),
-        spreads=column(code + SPREAD),
+        spreads=column(layout.spread_of(code)),
         squares=column(code + SQUARE),
-        cut=column(CLIPPED),
-        raised=column(RAISED if code in simulation.plan.planned else CLIPPED),
+        cut=column(clipped),
+        raised=column(RAISED if code in simulation.plan.planned else clipped),
         sampling=_sampling(simulation, code),
     )
 
