@@ -121,7 +121,7 @@ class Observer:
             model: What the client could show of the model that it measured.
 
         Raises:
-            PlanError: Not a monitoring round.
+            PlanError: Not a monitoring round, or a plan of the first schema.
             OutcomeError: Statistics are missing, not planned, repeated, or not finite.
             BudgetError: The release would pass the plan's budget or the client's own limit
                 (a BudgetSpentError; nothing was written), the plan's rounds were released to
@@ -142,7 +142,7 @@ class Observer:
             try is noted.
 
         Raises:
-            PlanError: Not a monitoring round.
+            PlanError: Not a monitoring round, or a plan of the first schema.
             BudgetError: The plan's rounds were released to another run (an OtherRunError), the
                 round was measured as often as may be, or the client's files are damaged.
         """
@@ -231,6 +231,7 @@ class Observer:
         return None
 
     def _check_round(self, round_number: int) -> None:
+        self.plan.refuse_earlier()
         if round_number not in self.plan.monitoring_rounds:
             raise PlanError(
                 f"round {round_number} is not a monitoring round",

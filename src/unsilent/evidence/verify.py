@@ -23,7 +23,7 @@ from unsilent.evidence.derived import derived
 from unsilent.evidence.entries import chain_faults, from_lines
 from unsilent.evidence.keys import check_signature, fingerprint, named_key
 from unsilent.evidence.pack import FINDINGS, LEDGER, MANIFEST, PLAN, SCHEMA, SIGNATURE, parse_json
-from unsilent.evidence.replayed import plan_faults, replayed_faults
+from unsilent.evidence.replayed import cost_faults, plan_faults, replayed_faults
 from unsilent.evidence.shapes import plan_fits, shape_faults
 from unsilent.findings import Findings
 from unsilent.ledger import GENESIS, Entry
@@ -267,6 +267,8 @@ def _record_faults(
         faults.append(Fault(MANIFEST, "it names another plan"))
     if manifest.get("name") != record.findings.name:
         faults.append(Fault(MANIFEST, "it names another run"))
+    if not faults and record.plan.earlier:
+        return _of_first_schema(record, manifest)
     if not faults and _of_before(record):
         return faults, (
             "findings were not recomputed: the sums are of an earlier version, whose vectors had "
@@ -304,9 +306,27 @@ def _record_faults(
     return faults, tuple(notes)
 
 
+def _of_first_schema(
+    record: _Record, manifest: Mapping[str, Any]
+) -> tuple[list[Fault], tuple[str, ...]]:
+    """What is checked of a record whose plan is of the first schema: all but its verdicts."""
+    notes = (
+        "no round was judged again: the plan is of the first schema, whose modes and intervals "
+        "were others; verify the pack with the unsilent that wrote it, "
+        f"{manifest.get('unsilent')}",
+    )
+    if record.plan.absent:
+        return [], notes
+    faults = [Fault(*each) for each in shape_faults(record.entries, record.plan)]
+    # What one record can move has changed with the modes, and the price of a release with it.
+    if not faults and record.plan.privacy.unit == "client":
+        faults += [Fault(*each) for each in cost_faults(record.plan, record.entries)]
+    return faults, notes
+
+
 def _judged(record: _Record) -> int:
-    """How many rounds' findings were made again; none of an earlier layout or an unknown mode."""
-    if record.plan.absent or _of_before(record):
+    """How many rounds' findings were made again; none of an earlier plan or an unknown mode."""
+    if record.plan.absent or record.plan.earlier or _of_before(record):
         return 0
     return sum(e.kind == RoundJudged.kind for e in record.entries)
 
