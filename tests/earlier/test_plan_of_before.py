@@ -9,7 +9,6 @@ import pytest
 
 from tests.earlier.conftest import Earlier
 from unsilent.cli import main
-from unsilent.client.participant import Agreed
 from unsilent.errors import PlanError
 from unsilent.ledger import Ledger
 from unsilent.plan import parse_plan

@@ -29,7 +29,7 @@ def plan_of(clients, bank, items="like-these", rounds=1, mode="amplified_bias", 
             "privacy": {"epsilon": 40.0, "aggregation": "plain"},
             "probes": {
                 "items": ASKED,
-                **{role: "own.jsonl" for role in ("bias", "harmful", "benign")},
+                **dict.fromkeys(("bias", "harmful", "benign"), "own.jsonl"),
                 "banks": dict.fromkeys(("bias", "harmful", "benign"), bank),
             },
             "modes": {mode: {"tolerance": 0.1, "clip": 1.0, **changes}},
@@ -73,7 +73,7 @@ def test_the_sd_over_banks_and_draws_is_what_is_said(clients, bank):
 
 
 def said(plan, spreads):
-    """(runs,) the sd that the choice of items has by what is released of (runs, clients) spreads."""
+    """(runs,) the sd of the choice of items by what is released of (runs, clients) spreads."""
     layout = Layout.from_plan(plan)
     sampling = Sampling.of(plan, layout, "SF-1")
     released = np.minimum(spreads, layout_clip(sampling))

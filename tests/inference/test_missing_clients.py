@@ -141,7 +141,7 @@ def test_with_noise_drop_outs_that_differ_make_no_verdict_false_more_often_than_
         )
         sign, _ = decide(bands(plan, series), 0.1)
         false[unseen] = np.mean(sign == (1 if unseen < 0 else -1))
-    # At the one look each end has all of alpha, as the two cannot err together. It is nearly reached.
+    # At the one look each end has all of alpha: the two cannot err together. It is nearly reached.
     for each in false.values():
         assert 0.5 * 0.05 < each <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / repetitions)
 

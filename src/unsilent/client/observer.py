@@ -34,7 +34,6 @@ from unsilent.release.layout import (
     Layout,
     subgroup_name,
 )
-from unsilent.release.layout_before import digest_before
 from unsilent.release.noise import NoiseSource, planned_event, share_variance
 from unsilent.release.release import Release
 from unsilent.release.vector import privatize
@@ -307,16 +306,6 @@ class Observer:
                 where=str(path),
                 remedy=remedy,
             ) from None
-        if release.layout in (
-            digest_before(self.plan),
-            Layout.from_plan(self.plan, model=False).digest,
-        ):
-            raise BudgetError(
-                "the release of this round was made by an earlier version, whose vectors had "
-                "another layout",
-                where=str(path),
-                remedy="It is not made a second time. Go on with the unsilent that made it.",
-            )
         found = (release.layout, release.round, release.clients)
         if found != (self.layout.digest, kept.round, 1):
             raise BudgetError(
