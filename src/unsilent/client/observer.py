@@ -34,7 +34,6 @@ from unsilent.release.layout import (
     Layout,
     subgroup_name,
 )
-from unsilent.release.layout_before import digest_before
 from unsilent.release.noise import NoiseSource, planned_event, share_variance
 from unsilent.release.release import Release
 from unsilent.release.training_record import check_training
@@ -125,7 +124,7 @@ class Observer:
                 declares one (``privacy.training``) is held against.
 
         Raises:
-            PlanError: Not a monitoring round.
+            PlanError: Not a monitoring round, or a plan of the first schema.
             InputError: The plan declares a private training, and its record says otherwise, or
                 there is none; nothing was written.
             OutcomeError: Statistics are missing, not planned, repeated, or not finite.
@@ -148,7 +147,7 @@ class Observer:
             try is noted.
 
         Raises:
-            PlanError: Not a monitoring round.
+            PlanError: Not a monitoring round, or a plan of the first schema.
             BudgetError: The plan's rounds were released to another run (an OtherRunError), the
                 round was measured as often as may be, or the client's files are damaged.
         """
@@ -239,6 +238,7 @@ class Observer:
         return None
 
     def _check_round(self, round_number: int) -> None:
+        self.plan.refuse_earlier()
         if round_number not in self.plan.monitoring_rounds:
             raise PlanError(
                 f"round {round_number} is not a monitoring round",
@@ -314,16 +314,6 @@ class Observer:
                 where=str(path),
                 remedy=remedy,
             ) from None
-        if release.layout in (
-            digest_before(self.plan),
-            Layout.from_plan(self.plan, model=False).digest,
-        ):
-            raise BudgetError(
-                "the release of this round was made by an earlier version, whose vectors had "
-                "another layout",
-                where=str(path),
-                remedy="It is not made a second time. Go on with the unsilent that made it.",
-            )
         found = (release.layout, release.round, release.clients)
         if found != (self.layout.digest, kept.round, 1):
             raise BudgetError(

@@ -44,9 +44,10 @@ def replayed_faults(
     """Where costs or findings do not follow from the ledger's events and sums.
 
     Each round is judged again from the sums up to it, and the published findings are made again
-    from the ledger.
+    from the ledger. Not for a plan of the first schema, whose modes and intervals were others: see
+    ``cost_faults``.
     """
-    costs = list(_cost_faults(plan, entries))
+    costs = list(cost_faults(plan, entries))
     yield from costs
     totals: list[Release] = []
     alarms: dict[str, int] = {}
@@ -85,7 +86,7 @@ def replayed_faults(
         yield from _published_faults(plan, findings, entries)
 
 
-def _cost_faults(plan: MonitoringPlan, entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+def cost_faults(plan: MonitoringPlan, entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
     """Each sum was paid for beforehand, at the plan's price, and all within the budget."""
     paid: dict[int, PrivacyEvent] = {}
     price: PrivacyEvent | None = None
