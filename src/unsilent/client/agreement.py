@@ -34,7 +34,7 @@ from pathlib import Path
 from unsilent.errors import NotAgreedError, UnsilentError
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.plan.vision import VISION
-from unsilent.probes.known.spec import ProbeSource, parse_source
+from unsilent.probes.known.spec import ProbeSource, parse_sources
 from unsilent.probes.roles import PROBE_ROLES
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -218,7 +218,8 @@ def _foreign(plan: MonitoringPlan, owner: Owner) -> Iterator[tuple[str, str]]:
 
 def _sources(plan: MonitoringPlan) -> Iterator[tuple[str, ProbeSource]]:
     for role in PROBE_ROLES:
-        yield role, parse_source(str(getattr(plan.probes, role)), role)
+        for source in parse_sources(str(getattr(plan.probes, role)), role):
+            yield role, source
 
 
 def _meant(value: str | None, *, beside_the_app: bool) -> Iterator[Path]:

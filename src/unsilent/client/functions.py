@@ -35,7 +35,7 @@ from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need
 from unsilent.modes.gather import gather, needs_of
 from unsilent.plan import Likelihood, MonitoringPlan
 from unsilent.probes import load_probes
-from unsilent.probes.known.spec import parse_source
+from unsilent.probes.known.spec import parse_sources
 from unsilent.probes.roles import PROBE_ROLES
 from unsilent.probes.shipping import Shipped
 from unsilent.release.record_rules import home_domain
@@ -275,11 +275,11 @@ def _probes(plan_text: str, shipped: Shipped, base: Path | None) -> Mapping[Item
 def _base(plan: MonitoringPlan, roles: Sequence[ItemRole]) -> Path:
     """The folder that the plan's relative paths start from."""
     for role in roles:
-        source = parse_source(str(getattr(plan.probes, role)), role)
-        if source.path is not None and not Path(source.path).expanduser().is_absolute():
-            found = find(source.path)
-            if found.is_absolute():
-                return Path(str(found).removesuffix(str(Path(source.path))))
+        for source in parse_sources(str(getattr(plan.probes, role)), role):
+            if source.path is not None and not Path(source.path).expanduser().is_absolute():
+                found = find(source.path)
+                if found.is_absolute():
+                    return Path(str(found).removesuffix(str(Path(source.path))))
     return Path()
 
 

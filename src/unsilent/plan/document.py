@@ -332,7 +332,7 @@ class MonitoringPlan(_Section):
         if self.probes.sampling == "same":
             return asked
         own: int | None = getattr(self.probes.banks, role)
-        if own is None and getattr(self.probes, role) == "embedded":
+        if own is None and "embedded" in str(getattr(self.probes, role)).split("+"):
             own = EMBEDDED_BANKS[self.model.kind].get(role)
         return max(asked, own or 0)
 

@@ -25,7 +25,7 @@ from unsilent.plan import MonitoringPlan
 from unsilent.plan.vision import VISION
 from unsilent.probes.formats import item_of, parse_probes, read_bytes, records, suffix_of
 from unsilent.probes.known.duplicates import Duplicate, content_digest, find_duplicates
-from unsilent.probes.known.spec import parse_source
+from unsilent.probes.known.spec import parse_sources
 from unsilent.probes.roles import PROBE_ROLES, check_role
 
 SHOWN_FAULTS = 20
@@ -181,8 +181,9 @@ def check_shipped(plan: MonitoringPlan, role: ItemRole, data: bytes) -> ItemSet:
             unfit for the role, or not the pinned one. Nothing of it is used.
     """
     where = f"shipped probes.{role}"
-    pin = parse_source(str(getattr(plan.probes, role)), role).pin
-    if pin is None:
+    source, *more = parse_sources(str(getattr(plan.probes, role)), role)
+    pin = source.pin
+    if pin is None or more:
         raise PlanError(
             "the plan pins no hash, so the server may not ship this set",
             where=f"probes.{role}",
