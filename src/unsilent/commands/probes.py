@@ -130,6 +130,41 @@ def check_own(
         raise typer.Exit(InputError.exit_code)
 
 
+@app.command("answers", epilog="Example: unsilent probes answers plan.toml --out base.answers")
+def bank_answers(
+    plan: PlanFile,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The file to write.", show_default=False)
+    ],
+    as_json: Json = False,
+) -> None:
+    """Write the base model's answers to all of PLAN's banks, once for all clients.
+
+    Prints the line that lets clients look their items up there instead of scoring the reference.
+    Each client holds some of them against what it computes, and uses none of another model.
+    """
+    import hashlib
+
+    from rich.console import Console
+
+    from unsilent.files import write_whole
+    from unsilent.progress import progress_on
+    from unsilent.reference.bank_answers import bank_answers as made_of
+
+    declared = read_plan(plan)
+    with progress_on(Console(stderr=True)) as progress, naming(plan):
+        found = made_of(declared, progress)
+    data = found.to_bytes()
+    write_whole(out, data)
+    source = f"{out}#sha256={hashlib.sha256(data).hexdigest()}"
+    if as_json:
+        told = {"answers": source, "items": len(found.rows), "bytes": len(data)}
+        print_json({**told, "bases": list(found.bases), "likelihood": found.likelihood})
+    else:
+        typer.echo(f"{len(found.rows)} answers, {len(data)} bytes. In the plan:")
+        typer.echo(f'[probes]\nanswers = "{source}"')
+
+
 def parity(
     plan: PlanFile,
     at: Annotated[

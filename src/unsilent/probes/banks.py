@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.probes.draw import draw_seed, drawn
+from unsilent.probes.roles import PROBE_ROLES
 from unsilent.taxonomy import by_code
 
 FEWEST_OF_A_DOMAIN = 2
@@ -64,6 +65,20 @@ def cut(items: ItemSet, count: int, *names: object) -> ItemSet:
     return replace(items, items=tuple(items.items[place] for place in chosen))
 
 
+def parts_of(items: ItemSet, most: int = 256) -> Iterator[ItemSet]:
+    """A set in parts of whole units, each of ``most`` items or of one unit with more.
+
+    What a model keeps of a set while it scores it is then bounded, however large a bank is.
+    """
+    part: list[int] = []
+    for unit in units_of(items):
+        if part and len(part) + len(unit) > most:
+            yield replace(items, items=tuple(items.items[place] for place in part))
+            part = []
+        part += unit
+    yield replace(items, items=tuple(items.items[place] for place in part))
+
+
 def own_probes(
     plan: MonitoringPlan, banks: Mapping[ItemRole, ItemSet], client: str, round_number: int
 ) -> dict[ItemRole, ItemSet]:
@@ -96,7 +111,9 @@ def check_draws(plan: MonitoringPlan, banks: Mapping[ItemRole, ItemSet]) -> None
         return
     for code in plan.planned:
         mode = MODES[code]
-        for role in sorted({need.items for need in mode.needs} & set(banks)):
+        for role in PROBE_ROLES:
+            if role not in banks or all(need.items != role for need in mode.needs):
+                continue
             sizes, count = domains_of(banks[role]), plan.probes.size(role)
             whole = sizes.total()
             if count >= whole:

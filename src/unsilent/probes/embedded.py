@@ -44,19 +44,18 @@ def embedded_items(
         ItemError: There are fewer, or no embedded probes for the role.
         AssetError: The texts could not be had.
     """
-    n = count
+    n, encoder = count, style.name == "encoder"
     if role == "bias":
         return bias_pairs(public_texts(progress=progress), PROBE, style, n, PROBE_SEED)
-    if role == "task" and n is None:
-        return task_bank(public_texts(progress=progress), style, PROBE_SEED, valence=_ALL)
     if role == "task":
-        share = -(-n // len(DOMAINS))
-        return task_items(public_texts(progress=progress), style, share, PROBE_SEED)
+        texts = public_texts(progress=progress)
+        if n is None:
+            return task_bank(texts, style, PROBE_SEED, valence=_ALL)
+        return task_items(texts, style, -(-n // len(DOMAINS)), PROBE_SEED)
+    if role == "general" and encoder:
+        texts = public_texts(progress=progress)
+        return domain_bank(texts, PROBE_SEED) if n is None else domain_items(texts, n, PROBE_SEED)
     if role == "general":
-        if style.name == "encoder" and n is None:
-            return domain_bank(public_texts(progress=progress), PROBE_SEED)
-        if style.name == "encoder":
-            return domain_items(public_texts(progress=progress), n, PROBE_SEED)
         return general_items(n, PROBE_SEED, progress=progress)
     if role == "harmful":
         prompts = take_probes(harmful_prompts(progress=progress), n, name=role)

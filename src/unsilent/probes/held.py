@@ -68,8 +68,10 @@ def held_banks(plan: MonitoringPlan, base: Path | None = None) -> dict[ItemRole,
 
 
 def _needed(plan: MonitoringPlan) -> Iterator[ItemRole]:
-    needed = {need.items for code in plan.planned for need in MODES[code].needs}
-    yield from (role for role in PROBE_ROLES if role in needed)
+    needed: set[ItemRole] = {need.items for code in plan.planned for need in MODES[code].needs}
+    for role in PROBE_ROLES:
+        if role in needed:
+            yield role
 
 
 def _place(path: str, base: Path | None) -> Path:

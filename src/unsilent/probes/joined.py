@@ -44,7 +44,7 @@ class Loading:
         """The sources of a role as one set, each held against its pin."""
         parts, several = list[ItemSet](), len(sources) > 1
         for source in sources:
-            items = self._cut(source, self._one(role, source, openings, several))
+            items = self._cut(source, self._one(role, source, openings, several), several)
             standard = self._standard(role, source, items, openings, several)
             check_pin(standard, source.pin, where=source.text)
             parts.append(items)
@@ -66,9 +66,9 @@ class Loading:
         by_id = {item.id: item for item in self._one(role, source, COMPLIANCE_OPENINGS, several)}
         return ItemSet(items.name, tuple(by_id[item.id] for item in items))
 
-    def _cut(self, source: ProbeSource, items: ItemSet) -> ItemSet:
-        """A pinned set is of so many items, whatever repeats: the others are cut later."""
-        if source.drawn and source.pin is not None and source.items:
+    def _cut(self, source: ProbeSource, items: ItemSet, several: bool) -> ItemSet:
+        """A pinned set is of so many items, whatever repeats: a single other one is cut later."""
+        if source.drawn and source.items and (several or source.pin is not None):
             return draw(items, source.items, PROBE_SEED)
         return items
 

@@ -72,20 +72,26 @@ def load_probes(
     if vision:
         needed = probe_roles(plan)
         roles = [role for role in roles if role in needed]
-    sources = {role: parse_sources(str(getattr(plan.probes, role)), role) for role in roles}
+    sources: dict[ItemRole, tuple[ProbeSource, ...]] = {
+        role: parse_sources(str(getattr(plan.probes, role)), role) for role in roles
+    }
     given = shipped or {}
+    probes: dict[ItemRole, ItemSet]
     if vision:
-        probes = _with_images(plan, {role: own[0] for role, own in sources.items()}, base, given)
+        files: dict[ItemRole, ProbeSource] = {role: own[0] for role, own in sources.items()}
+        probes = _with_images(plan, files, base, given)
     else:
         loading = Loading(plan, STYLES[plan.model.kind], base, progress)
-        probes = {
+        loaded: dict[ItemRole, ItemSet] = {
             role: check_shipped(plan, role, given[role])
             if role in given
             else loading.joined(role, sources[role], compliance)
             for role in roles
         }
-        here = {role: own for role, own in sources.items() if role not in given}
-        probes |= _freed(plan, here, probes, progress)
+        here: dict[ItemRole, tuple[ProbeSource, ...]] = {
+            role: own for role, own in sources.items() if role not in given
+        }
+        probes = loaded | _freed(plan, here, loaded, progress)
         for role, own in here.items():
             check_role(role, probes[role], where="+".join(source.text for source in own))
     check_subgroups(plan, probes)
@@ -93,10 +99,9 @@ def load_probes(
         check_enough(plan, role, items)
     if plan.probes.sampling == "matrix":
         fixed = plan.monitor.items == "these"
-        probes = {
-            role: cut(items, plan.bank(role) if fixed else LARGEST_BANK, "bank", role)
-            for role, items in probes.items()
-        }
+        for role, items in probes.items():
+            # The bank itself is then what is spoken of: no other than the plan's number is meant.
+            probes[role] = cut(items, plan.bank(role) if fixed else LARGEST_BANK, "bank", role)
     check_draws(plan, probes)
     return probes
 
@@ -146,8 +151,12 @@ def _freed(
     progress: Progress | None,
 ) -> dict[ItemRole, ItemSet]:
     """The sets with known ones freed of repeats and cut to size; pinned ones stay as they are."""
-    known = [role for role, own in sources.items() if any(source.drawn for source in own)]
-    free = [role for role in known if any(s.drawn and s.pin is None for s in sources[role])]
+    known: list[ItemRole] = [
+        role for role, own in sources.items() if any(source.drawn for source in own)
+    ]
+    free: list[ItemRole] = [
+        role for role in known if any(s.drawn and s.pin is None for s in sources[role])
+    ]
     order: list[ItemRole] = [*(role for role in loaded if role not in free), *free]
     named: dict[str, ItemSet] = {role: loaded[role] for role in order}
     left, dropped = without_duplicates(named, free) if known else (named, ())
