@@ -108,12 +108,16 @@ def check_own(
             show_default=False,
         ),
     ] = None,
+    items: Annotated[
+        int, typer.Option(min=8, max=2000, help="How many of it each client would answer.")
+    ] = 64,
     as_json: Json = False,
 ) -> None:
     """Check FILE, a probe file of your own, line by line.
 
     Names line and field of what is wrong, items that ask the same, the roles that it can have,
-    and the pin for a plan. Exits with 2 if the file cannot be used.
+    the pin for a plan, and what it is as a bank: units, strata, and what two clients' draws have
+    in common. Exits with 2 if the file cannot be used.
     """
     from unsilent.probes.check import check_file, check_shipped
     from unsilent.probes.formats import read_bytes
@@ -121,7 +125,7 @@ def check_own(
 
     if shipped_under is not None:
         check_shipped(read_plan(shipped_under), role or "bias", read_bytes(file))
-    result = check_file(file)
+    result = check_file(file, items)
     if as_json:
         print_json(result.to_json())
     else:

@@ -47,12 +47,20 @@ def strata_of(items: ItemSet, units: Sequence[Unit]) -> NDArray[np.int64]:
 
     Strata of one domain follow each other, so that a draw gives a domain its share as well.
     """
-    kinds = [
-        (item.domain or "", -1 if item.answer is None else item.answer)
-        for item in (items.items[places[0]] for places in units)
-    ]
+    kinds = _kinds(items, units)
     number = {kind: n for n, kind in enumerate(sorted(set(kinds)))}
     return np.array([number[kind] for kind in kinds], dtype=np.int64)
+
+
+def strata_names(items: ItemSet) -> Counter[tuple[str, int | None]]:
+    """Units of each stratum, by domain and answer, in the order in which they are drawn."""
+    found = Counter(_kinds(items, units_of(items)))
+    return Counter({(d, None if a < 0 else a): found[d, a] for d, a in sorted(found)})
+
+
+def _kinds(items: ItemSet, units: Sequence[Unit]) -> list[tuple[str, int]]:
+    first = (items.items[places[0]] for places in units)
+    return [(item.domain or "", -1 if item.answer is None else item.answer) for item in first]
 
 
 def cut(items: ItemSet, count: int, *names: object) -> ItemSet:

@@ -45,6 +45,7 @@ class PowerReport:
     probes: dict[str, int]
     secure_sum: dict[str, Any] | None
     held: Mapping[ItemRole, int] = field(default_factory=dict[ItemRole, int])
+    banks: Mapping[ItemRole, int] = field(default_factory=dict[ItemRole, int])
 
     @property
     def never_promotes_for(self) -> tuple[str, ...]:
@@ -81,6 +82,7 @@ class PowerReport:
                 "items": self.plan.probes.items,
                 "enough": self.probes,
                 "held": dict(self.held),
+                "banks": tables.banks_json(self.plan, self.banks),
             },
             "never_promotes_for": self.never_promotes_for,
             "secure_sum": self.secure_sum,
@@ -95,6 +97,9 @@ class PowerReport:
         parts.append(Text("\n" + foreseen(self.plan)))
         if self.probes:
             parts.append(Text(tables.probes(self.plan.probes, self.probes, self.held)))
+        drawn = tables.banks(self.plan, self.banks)
+        if drawn:
+            parts.append(Text(drawn))
         if self.secure_sum is not None:
             parts.append(Text(tables.masking(self.secure_sum)))
         if self.advice:
@@ -117,12 +122,17 @@ class PowerReport:
         )
 
 
-def foresee(plan: MonitoringPlan, held: Mapping[ItemRole, int] | None = None) -> PowerReport:
+def foresee(
+    plan: MonitoringPlan,
+    held: Mapping[ItemRole, int] | None = None,
+    banks: Mapping[ItemRole, int] | None = None,
+) -> PowerReport:
     """What a plan can show.
 
     Args:
         plan: The plan.
-        held: Items of the files that it names, by role; see ``probes.held``.
+        held: Items that a client answers of the files that it names, by role; see ``probes.held``.
+        banks: Units that these files hold.
 
     Raises:
         PlanError: As ``power_table``; or no secure sum withstands what the plan expects, naming
@@ -137,6 +147,7 @@ def foresee(plan: MonitoringPlan, held: Mapping[ItemRole, int] | None = None) ->
         probes={row.code: items_for(plan, row.code) for row in rows if row.view in _ON_PROBES},
         secure_sum=_secure_sum(plan),
         held=held or {},
+        banks=banks or {},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from unsilent.inference.bands import FAILURE_SHARE
 from unsilent.inference.delay import Course, Delay, default_courses
 from unsilent.inference.power import PowerRow
 from unsilent.inference.probe_sizes import SHARE
+from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.plan.probes import ProbesPlan
@@ -185,6 +187,53 @@ def probes(plan: ProbesPlan, enough: dict[str, int], held: Mapping[ItemRole, int
             if count < _FEW
         )
     )
+
+
+def banks_json(plan: MonitoringPlan, held: Mapping[ItemRole, int]) -> dict[str, Any]:
+    """By role what a client answers, what the plan counts on, and what a file holds."""
+    return {
+        role: {"asked": plan.probes.size(role), "bank": plan.bank(role), "held": held.get(role)}
+        for role in _asked(plan)
+    }
+
+
+def banks(plan: MonitoringPlan, held: Mapping[ItemRole, int]) -> str:
+    """What clients draw their items from, in words; nothing where all answer the same.
+
+    Of one client's error by its choice of items the part sqrt(n / B) is the same for all clients:
+    all items that there are stand for others like them.
+    """
+    if plan.probes.sampling == "same":
+        return ""
+    alike = plan.monitor.items == "like-these"
+    each: list[str] = []
+    more: list[str] = []
+    for role in _asked(plan):
+        asked, bank = plan.probes.size(role), plan.bank(role)
+        shared = f" ({math.sqrt(asked / bank):.0%} shared)" if alike else ""
+        each.append(f"{role} {asked:,} of {bank:,}{shared}")
+        there = held.get(role, bank)
+        if there > bank:
+            less = f", and leave {math.sqrt(bank / there):.0%} of what is shared" if alike else ""
+            more.append(f" probes.banks.{role} = {there} would count on all that the file holds")
+            more[-1] += f"{less}."
+    if not each:
+        return ""
+    words = (
+        "; of one client's error by its items so much is shared by all, however many they are"
+        if alike
+        else ""
+    )
+    return (
+        f"\nBanks: in each round a client answers items of its own, {', '.join(each)}{words}."
+        + "".join(more)
+    )
+
+
+def _asked(plan: MonitoringPlan) -> list[ItemRole]:
+    roles: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful", "benign")
+    needed = {need.items for code in plan.planned for need in MODES[code].needs}
+    return [role for role in roles if role in needed]
 
 
 def masking(found: dict[str, Any]) -> str:
