@@ -33,9 +33,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from unsilent.errors import NotAgreedError, UnsilentError
+from unsilent.files import find
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.plan.vision import VISION
-from unsilent.probes.known.spec import ProbeSource, parse_source
+from unsilent.probes.known.spec import ProbeSource, parse_sources
 from unsilent.probes.roles import PROBE_ROLES
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -171,6 +172,24 @@ def probe_folder(plan: MonitoringPlan, owner: Owner, shipped: Collection[str]) -
     return None if here else owner.files or Path()
 
 
+def answers_file(plan: MonitoringPlan, owner: Owner) -> Path | None:
+    """Where the file of the plan's ``probes.answers`` may be looked for; None if nowhere.
+
+    Nothing depends on whether it is there: without it a client scores the reference itself. What
+    it holds is pinned, and held against what the client computes. Where the owner read no plan, it
+    is looked for in the folder ``files`` alone.
+    """
+    if plan.probes.answers is None:
+        return None
+    path = plan.probes.answers.partition("#")[0]
+    if owner.read_it:
+        return find(path)
+    if owner.files is None or path.startswith("~"):
+        return None
+    lies = _places(owner.files / path, owner.files)
+    return lies[0] if lies and lies[0].is_relative_to(lies[1]) else None
+
+
 def keep_out(plan: MonitoringPlan, owner: Owner, folder: Path) -> None:
     """Raise NotAgreedError if the plan names what lies in the client's own folder.
 
@@ -183,9 +202,12 @@ def keep_out(plan: MonitoringPlan, owner: Owner, folder: Path) -> None:
     named = {"model.id": plan.model.id, "adapter.start": plan.adapter.start}
     if owner.files is not None and not owner.read_it:
         named["files"] = str(owner.files.absolute())
+    if owner.read_it and plan.probes.answers is not None:
+        named["probes.answers"] = plan.probes.answers.partition("#")[0]
     for role, source in _sources(plan):
         if owner.read_it:
-            named[f"probes.{role}"] = source.path or source.task
+            # Of several sources of a role each is looked at.
+            named[f"probes.{role}+{source.text}"] = source.path or source.task
     for key, value in named.items():
         for path in _meant(value, beside_the_app=key.startswith("probes.")):
             places = _places(path, folder)
@@ -197,7 +219,7 @@ def keep_out(plan: MonitoringPlan, owner: Owner, folder: Path) -> None:
             ):
                 raise NotAgreedError(
                     "the plan names what lies in the client's own folder",
-                    where=key,
+                    where=key.partition("+")[0],
                     remedy="What lies there stays there. Keep what is shared in another folder.",
                 )
 
@@ -227,7 +249,8 @@ def _foreign(plan: MonitoringPlan, owner: Owner) -> Iterator[tuple[str, str]]:
 
 def _sources(plan: MonitoringPlan) -> Iterator[tuple[str, ProbeSource]]:
     for role in PROBE_ROLES:
-        yield role, parse_source(str(getattr(plan.probes, role)), role)
+        for source in parse_sources(str(getattr(plan.probes, role)), role):
+            yield role, source
 
 
 def _meant(value: str | None, *, beside_the_app: bool) -> Iterator[Path]:

@@ -8,17 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unsilent.client.agreement import plan_of
+from unsilent.client.banks import banks_of
 from unsilent.client.measuring import SYSTEM, Measured, measure, system_change
 from unsilent.client.model_check import ModelCheck, canary_draw, check_model
 from unsilent.client.observer import SystemChange
 from unsilent.client.participant import Agreed
+from unsilent.client.reference_answers import ReferenceAnswers, known_answers
 from unsilent.errors import (
     AppFunctionError,
     InputError,
@@ -26,18 +25,14 @@ from unsilent.errors import (
     OutcomeError,
     TimeLimitError,
 )
-from unsilent.files import find
 from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.messages import ADAPTER, REFERENCE, Arrays
+from unsilent.models.hashes import arrays_hash
 from unsilent.models.hook import checked
-from unsilent.modes import MODES
-from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need
+from unsilent.modes.base import AdapterRole, Evidence, Need
 from unsilent.modes.gather import gather, needs_of
 from unsilent.plan import Likelihood, MonitoringPlan
-from unsilent.probes import load_probes
-from unsilent.probes.known.spec import parse_source
-from unsilent.probes.roles import PROBE_ROLES
-from unsilent.probes.shipping import Shipped
+from unsilent.probes.banks import own_probes
 from unsilent.release.record_rules import each_alone, home_domain
 from unsilent.release.record_unit import evaluation_records
 from unsilent.release.training_record import check_training
@@ -59,7 +54,7 @@ class Functions:
         trained_on: Records that the client trained on, each with an answer. Their loss under the
             personalized arrays is part of the evidence that these act.
         hashes: Content hashes of what scores, by ``base``, ``tokenizer`` and ``engine``; asked for
-            only where the plan expects some.
+            only where the plan expects some, or what the reference answered is kept or shipped.
         plain: The arrays of an adapter as NumPy arrays by name.
         record: Arrays as ``score`` takes them.
         under: From ``model.likelihood`` of the plan to the score function that follows it; None
@@ -105,23 +100,32 @@ class Functions:
                 where="modes",
                 remedy="Let the app give records, or do not plan the mode.",
             )
-        probes = _probes(asked.order.plan, asked.shipped, asked.probes_in)
-        items: dict[ItemRole, ItemSet] = dict(probes)
+        banks = banks_of(asked.order.plan, asked.shipped, asked.probes_in)
+        items = own_probes(plan, banks, asked.drawn_as, asked.order.round) if banks else {}
         if records is not None:
             items["records"] = records
 
-        def scored(need: Need) -> Outcomes:
-            def rows_of(asked_now: ItemSet) -> NDArray[np.float64]:
-                with _own("score"):
-                    rows = score(asked_now, adapters[need.adapter])
-                return checked(asked_now, rows)
+        failed, hashes = self._hashed(plan)
+        known = self._reference_answers(asked, adapters["reference"], hashes)
 
-            alone = need.items == "records" and plan.privacy.unit == "record"
-            found = each_alone(items[need.items], rows_of) if alone else rows_of(items[need.items])
-            return Outcomes(items[need.items], need.adapter, found)
+        def answered(some: ItemSet, adapter: AdapterRole) -> NDArray[np.float64]:
+            with _own("score"):
+                rows = score(some, adapters[adapter])
+            return checked(some, rows)
+
+        def scored(need: Need) -> Outcomes:
+            own = items[need.items]
+            if need.adapter == "reference" and need.items != "records":
+                rows = known.table(own, lambda some: answered(some, "reference"))
+            elif need.items == "records" and plan.privacy.unit == "record":
+                rows = each_alone(own, lambda one: answered(one, need.adapter))
+            else:
+                rows = answered(own, need.adapter)
+            return Outcomes(own, need.adapter, rows)
 
         evidence = gather(needs, scored, home)
-        model = self._model(asked, adapters, evidence, score)
+        known.keep()
+        model = self._model(asked, adapters, evidence, score, failed, hashes)
         unknown = SystemChange(plan.monitor.margin, plan.monitor.margin)
         system = unknown if records is None else system_change(evidence)
         return Measured(measure(plan, evidence), system, model, training)
@@ -149,6 +153,8 @@ class Functions:
         adapters: Mapping[AdapterRole, Arrays | None],
         evidence: Evidence,
         score: Callable[[ItemSet, Arrays | None], Rows],
+        failed: Sequence[str],
+        hashes: Mapping[str, str],
     ) -> ModelCheck:
         """Whether the app's score function scores what it is given."""
 
@@ -158,27 +164,18 @@ class Functions:
             return checked(items, rows)
 
         # Whoever cannot be asked has not shown it; a round that is missed would tell.
-        failed: list[str] = []
-        trained, hashes = None, dict[str, str]()
+        trained, asked_trained, noted = None, True, list(failed)
         # Where records are the unit, training ones too, no answer to any of them is looked at.
         record = asked.plan.privacy.unit == "record"
         try:
             trained = None if record else self._trained()
         except AppFunctionError as error:
-            failed.append(_noted("trained_on", error))
-        asked_trained = not failed
+            asked_trained, noted = False, [_noted("trained_on", error), *noted]
         given: dict[AdapterRole, Arrays | None] = {
             role: None if arrays is None else self.plain(arrays)
             for role, arrays in adapters.items()
         }
         expected = asked.plan.model.expect.named
-        try:
-            if self.hashes is not None and expected:
-                with _own("hashes"):
-                    hashes = dict(self.hashes())
-        except AppFunctionError as error:
-            # Those that were not told are others.
-            failed.append(_noted("hashes", error))
         public = [need for need in evidence.outcomes if need.items != "records"]
         found = check_model(
             ask,
@@ -189,10 +186,41 @@ class Functions:
                 asked.plan.digest, asked.order.round, asked.site.number, asked.site.name
             ),
             expected=expected,
-            hashes=hashes,
+            hashes=hashes if expected else {},
         )
         unshown = found.unshown if asked_trained else 1.0
-        return replace(found, unshown=unshown, notes=(*failed, *found.notes))
+        return replace(found, unshown=unshown, notes=(*noted, *found.notes))
+
+    def _hashed(self, plan: MonitoringPlan) -> tuple[list[str], dict[str, str]]:
+        """What failed, and the model's hashes; none where nothing asks for them.
+
+        They are asked for where the plan expects some, and where answers of the reference may be
+        known: whose those are is known by them.
+        """
+        expected = plan.model.expect.named
+        kept = plan.probes.sampling == "matrix" and len(plan.monitoring_rounds) > 1
+        if self.hashes is None or not (expected or kept or plan.probes.answers):
+            return [], {}
+        try:
+            with _own("hashes"):
+                return [], dict(self.hashes())
+        except AppFunctionError as error:
+            # Those that were not told are others.
+            return [_noted("hashes", error)] if expected else [], {}
+
+    def _reference_answers(
+        self, asked: Agreed, reference: Arrays | None, hashes: Mapping[str, str]
+    ) -> ReferenceAnswers:
+        """What is known of the reference's answers before it is scored."""
+        plan = asked.plan
+        plain = None if reference is None else self.plain(reference)
+        return known_answers(
+            plan,
+            hashes,
+            adapter="" if plain is None else arrays_hash(plain),
+            file=asked.answers_in,
+            folder=asked.site.store,
+        )
 
     def _trained(self) -> ItemSet | None:
         """The records that the client says it trained on; None where it has none."""
@@ -281,29 +309,6 @@ class Functions:
 def _noted(name: str, error: AppFunctionError) -> str:
     """What failed, for the client's own eyes."""
     return f"the app's {name} function failed ({type(error.__cause__).__name__})"
-
-
-@lru_cache(maxsize=2)
-def _probes(plan_text: str, shipped: Shipped, base: Path | None) -> Mapping[ItemRole, ItemSet]:
-    """The public items that the planned modes are asked."""
-    plan = plan_of(plan_text)
-    needed = {need.items for code in plan.planned for need in MODES[code].needs}
-    roles: list[ItemRole] = [role for role in PROBE_ROLES if role in needed]
-    if not roles:
-        return {}
-    folder = _base(plan, roles) if base is None else base
-    return load_probes(plan, roles=roles, base=folder, shipped=dict(shipped))
-
-
-def _base(plan: MonitoringPlan, roles: Sequence[ItemRole]) -> Path:
-    """The folder that the plan's relative paths start from."""
-    for role in roles:
-        source = parse_source(str(getattr(plan.probes, role)), role)
-        if source.path is not None and not Path(source.path).expanduser().is_absolute():
-            found = find(source.path)
-            if found.is_absolute():
-                return Path(str(found).removesuffix(str(Path(source.path))))
-    return Path()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unsilent.client.agreement import Owner, agreed, keep_out, probe_folder
+from unsilent.client.agreement import Owner, agreed, answers_file, keep_out, probe_folder
 from unsilent.client.failures import guarded
 from unsilent.client.measuring import Measured
 from unsilent.client.observer import Observer
@@ -93,6 +93,16 @@ class Agreed:
         """Folder of the plan's relative paths; None if the owner read the plan."""
         return probe_folder(self.plan, _owner(self.order, self.site), dict(self.shipped))
 
+    @property
+    def answers_in(self) -> Path | None:
+        """Where the plan's file of answers may lie; None if it names none that may be read."""
+        return answers_file(self.plan, _owner(self.order, self.site))
+
+    @property
+    def drawn_as(self) -> str:
+        """By which words this client's items are drawn."""
+        return drawn_as(self.plan, self.site)
+
     def observer(self) -> Observer:
         """What releases for this client."""
         return observer_of(self.plan, self.site, self.order.run, self.order.round)
@@ -160,14 +170,30 @@ def _answered(
     )
 
 
-def _name(asked: Agreed) -> Answer:
-    """The client's number and its identity: for a secure sum its public signing key."""
-    plan, site = asked.plan, asked.site
+def drawn_as(plan: MonitoringPlan, site: Site) -> str:
+    """By which words a client's items are drawn from a bank: what it enrols by, so none can choose.
+
+    Simulated clients are told apart by their numbers, so that a simulation can be repeated. Real
+    ones by their identity: owners may give two clients one number, and both would be asked the
+    same. Whoever enrols the client knows either, and can draw its items again.
+
+    Raises:
+        NoFolderError: It is no simulated one and has no folder of its own.
+    """
+    return site.name if site.simulated else identity_of(plan, site).hex()
+
+
+def identity_of(plan: MonitoringPlan, site: Site) -> bytes:
+    """What a client enrols by: for a secure sum its public signing key."""
     if plan.privacy.aggregation == "secure-sum":
-        identity = _masking(plan, plan.monitoring_rounds[0], site).identity
-    else:
-        identity = _identity(site.folder)
-    return Answer({"client": site.number, "identity": identity})
+        return _masking(plan, plan.monitoring_rounds[0], site).identity
+    return _identity(site.folder)
+
+
+def _name(asked: Agreed) -> Answer:
+    """The client's number and its identity."""
+    identity = identity_of(asked.plan, asked.site)
+    return Answer({"client": asked.site.number, "identity": identity})
 
 
 def _exchange(kind: str, asked: Agreed) -> Answer:

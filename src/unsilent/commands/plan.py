@@ -69,13 +69,13 @@ def plan_check(
     that can never be reached and the cheapest change that would; and how often the plan errs. A
     plan that can reach no verdict in any mode is refused.
     """
-    from unsilent.probes.held import held_sizes
+    from unsilent.probes.held import held_banks, held_sizes
     from unsilent.report.power_report import foresee
 
     declared = read_plan(plan)
     with naming(plan):
         declared.refuse_earlier()
-        seen = foresee(declared, held_sizes(declared))
+        seen = foresee(declared, held_sizes(declared), held_banks(declared))
         if as_json:
             print_json(seen.to_json())
         else:

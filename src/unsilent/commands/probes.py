@@ -108,12 +108,16 @@ def check_own(
             show_default=False,
         ),
     ] = None,
+    items: Annotated[
+        int, typer.Option(min=8, max=2000, help="How many of it each client would answer.")
+    ] = 64,
     as_json: Json = False,
 ) -> None:
     """Check FILE, a probe file of your own, line by line.
 
     Names line and field of what is wrong, items that ask the same, the roles that it can have,
-    and the pin for a plan. Exits with 2 if the file cannot be used.
+    the pin for a plan, and what it is as a bank: units, strata, and what two clients' draws have
+    in common. Exits with 2 if the file cannot be used.
     """
     from unsilent.probes.check import check_file, check_shipped
     from unsilent.probes.formats import read_bytes
@@ -121,13 +125,48 @@ def check_own(
 
     if shipped_under is not None:
         check_shipped(read_plan(shipped_under), role or "bias", read_bytes(file))
-    result = check_file(file)
+    result = check_file(file, items)
     if as_json:
         print_json(result.to_json())
     else:
         console().print(check_text(result), soft_wrap=True)
     if not result.passed or (role is not None and result.roles.get(role)):
         raise typer.Exit(InputError.exit_code)
+
+
+@app.command("answers", epilog="Example: unsilent probes answers plan.toml --out base.answers")
+def bank_answers(
+    plan: PlanFile,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The file to write.", show_default=False)
+    ],
+    as_json: Json = False,
+) -> None:
+    """Write the base model's answers to all of PLAN's banks, once for all clients.
+
+    Prints the line that lets clients look their items up there instead of scoring the reference.
+    Each client holds some of them against what it computes, and uses none of another model.
+    """
+    import hashlib
+
+    from rich.console import Console
+
+    from unsilent.files import write_whole
+    from unsilent.progress import progress_on
+    from unsilent.reference.bank_answers import bank_answers as made_of
+
+    declared = read_plan(plan)
+    with progress_on(Console(stderr=True)) as progress, naming(plan):
+        found = made_of(declared, progress)
+    data = found.to_bytes()
+    write_whole(out, data)
+    source = f"{out}#sha256={hashlib.sha256(data).hexdigest()}"
+    if as_json:
+        told = {"answers": source, "items": len(found.rows), "bytes": len(data)}
+        print_json({**told, "bases": list(found.bases), "likelihood": found.likelihood})
+    else:
+        typer.echo(f"{len(found.rows)} answers, {len(data)} bytes. In the plan:")
+        typer.echo(f'[probes]\nanswers = "{source}"')
 
 
 def parity(

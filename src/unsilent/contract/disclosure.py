@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from unsilent.modes import MODES
+from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.release.secure_sum.draw import number_of_drawers
 from unsilent.release.secure_sum.lies import smallest_sum
 from unsilent.release.secure_sum.parameters import MOST_DRAWS, Parameters, parameters_of
+
+ROLES: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful", "benign")
+"""Of public items, in the order in which they are told."""
 
 IN_THE_HOUSE = (
     "Items, outcomes and the personalized adapter stay on the client. Where an app makes no "
@@ -111,6 +116,25 @@ def _needed_lying(own: Parameters, curious: int) -> int:
         if not own.complete or smallest_sum(own.clients, colluders, own.threshold, own.least) <= 1:
             return colluders
     return curious
+
+
+def drawn_items(plan: MonitoringPlan) -> tuple[str, ...]:
+    """What the draw of a client's items tells, in sentences; none where all answer the same."""
+    if plan.probes.sampling == "same":
+        return ()
+    needed = {need.items for code in plan.planned for need in MODES[code].needs}
+    sets = ", ".join(
+        f"{plan.probes.size(role):,} of {plan.bank(role):,} of {role}"
+        for role in ROLES
+        if role in needed
+    )
+    if not sets:
+        return ()
+    return (
+        f"In each monitoring round a client answers public items of its own: {sets}. They are "
+        "drawn by a hash of plan, client, round and set: neither side chooses them, and the server "
+        "and whoever has plan and banks know which ones. No answer of a client is in that.",
+    )
 
 
 def seen_in_plain(spent: float, single: float, *, exact: bool = False) -> tuple[str, ...]:

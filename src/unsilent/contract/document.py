@@ -18,6 +18,7 @@ from unsilent.contract.disclosure import (
     NOT_PROTECTED,
     SYBILS,
     Unmasking,
+    drawn_items,
     seen_in_plain,
     seen_in_sums,
 )
@@ -269,6 +270,7 @@ def contract(plan: MonitoringPlan) -> Contract:
         promise=(claim(plan, spent), *scope(plan)),
         who_sees=(
             IN_THE_HOUSE,
+            *drawn_items(plan),
             *(
                 seen_in_plain(spent, single, exact=bool(layout.exact))
                 if unmasking is None

@@ -131,6 +131,9 @@ class Finding:
             model they measured, as released: noise included. None where it was not released.
         differing: Share of clients whose base, tokenizer, adapter layout or engine is not what
             the plan expects, as released.
+        fixed_items: Of how many public items alone the verdict speaks, where the plan fixes them;
+            0 where it does not say how many. None where it speaks of items like these, or is
+            measured on private records.
         verdict: failure, healthy, undetermined; None if not planned.
         visibility: Of failures only: silent, loud or undetermined.
         first_alarm_round: First monitoring round whose verdict was failure.
@@ -173,6 +176,7 @@ class Finding:
     views: tuple[Finding, ...] = ()
     unshown: float | None = None
     differing: float | None = None
+    fixed_items: int | None = None
 
     def with_oracle(self, effect: float, clients: int) -> Finding:
         """This finding beside the truth. One that is not planned has no tolerance: unchanged."""
@@ -217,7 +221,7 @@ class Finding:
 
 def without_unknown(finding: dict[str, Any]) -> dict[str, Any]:
     """A finding as JSON without later fields that are None: earlier ones keep their bytes."""
-    for name in ("unshown", "differing"):
+    for name in ("unshown", "differing", "fixed_items"):
         if finding[name] is None:
             del finding[name]
     for view in finding["views"]:

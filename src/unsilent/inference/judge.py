@@ -174,6 +174,7 @@ def _judge_mode(
         tolerance=planned.tolerance,
         verdict="undetermined",
         first_alarm_round=first_alarm,
+        fixed_items=plan.fixed_items({need.items: None for need in mode.needs}),
     )
     if last.clients < plan.monitor.min_cohort:
         return replace(

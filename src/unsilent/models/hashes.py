@@ -42,6 +42,16 @@ def layout_hash(arrays: Mapping[str, Any]) -> str:
     return digest_json(rows)
 
 
+def arrays_hash(arrays: Mapping[str, Any]) -> str:
+    """``sha256:…`` of an adapter's arrays by name: shapes, types and bytes."""
+    hasher = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        hasher.update(f"|{name}{array.shape}{array.dtype.str}|".encode())
+        hasher.update(array.tobytes())
+    return f"sha256:{hasher.hexdigest()}"
+
+
 def engine_hash(dtype: str, scales: Sequence[float] = ()) -> str:
     """``sha256:…`` of the libraries that score, with their versions, and how they compute.
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import tomllib
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -234,6 +235,11 @@ class MonitoringPlan(_Section):
                 f"monitor.reference: round {self.reference_round} starts after the first "
                 f"monitoring round {first}; name that round or an earlier one"
             )
+        if self.probes.answers is not None and self.reference_round:
+            raise ValueError(
+                "probes.answers: the reference is an adapter of the run, whose answers nobody "
+                'knows before it; leave the key out, or set monitor.reference = "base"'
+            )
         for failure in SILENT_FAILURES:
             self._check_subgroups(failure.code, failure.mode)
         keys = self.privacy.secure_sum.keys
@@ -332,9 +338,26 @@ class MonitoringPlan(_Section):
         if self.probes.sampling == "same":
             return asked
         own: int | None = getattr(self.probes.banks, role)
-        if own is None and getattr(self.probes, role) == "embedded":
+        if own is None and "embedded" in str(getattr(self.probes, role)).split("+"):
             own = EMBEDDED_BANKS[self.model.kind].get(role)
         return max(asked, own or 0)
+
+    def fixed_items(self, roles: Iterable[ItemRole]) -> int | None:
+        """Units of these public roles that verdicts are about alone.
+
+        Returns:
+            None where they are about items like these, or there are no public ones; 0 where the
+            plan does not say how many: files that all clients answer whole.
+        """
+        public: list[ItemRole] = [role for role in roles if role != "records"]
+        if self.monitor.items == "like-these" or not public:
+            return None
+        counted = ("embedded", "counterfactuals")
+        if self.probes.sampling == "same" and any(
+            getattr(self.probes, role) not in counted for role in public
+        ):
+            return 0
+        return sum(self.bank(role) for role in public)
 
     @property
     def earlier(self) -> bool:

@@ -17,11 +17,11 @@ LARGEST_BANK = 100_000
 """Units that a plan can count on in one bank, at most."""
 
 EMBEDDED_BANKS: Mapping[str, Mapping[ItemRole, int]] = {
-    "causal_lm": {"bias": 600, "task": 1000, "general": 900, "harmful": 240, "benign": 180},
-    "encoder": {"bias": 600, "task": 1000, "general": 1000, "harmful": 240, "benign": 180},
+    "causal_lm": {"bias": 784, "task": 1247, "general": 968, "harmful": 262, "benign": 188},
+    "encoder": {"bias": 784, "task": 1247, "general": 1476, "harmful": 262, "benign": 188},
     "vision": {},
 }
-"""Units that the embedded banks hold at least, by the kind of model."""
+"""Units of the embedded banks, by the kind of model: pairs for bias, else items."""
 
 Size = Annotated[int, Field(ge=8, le=LARGEST_SET)]
 Bank = Annotated[int, Field(ge=8, le=LARGEST_BANK)]
@@ -58,7 +58,8 @@ class ProbesPlan(BaseModel):
     ``known:NAME[:FROM][?KEY=VALUE&…]``, as in ``known:bbq:data/bbq?category=Age,Religion``; see
     ``unsilent probes list``. ``lm-eval:TASK`` is a task of lm-evaluation-harness,
     ``counterfactuals`` (bias) the own pairs in several wordings. Each may end in ``#sha256=…``,
-    which pins the items.
+    which pins the items. Several joined by ``+`` are one set, without what repeats:
+    ``embedded+known:strongreject``, ``first.jsonl+second.jsonl``.
 
     With ``sampling = "matrix"`` each client answers ``items`` of its own in each round, drawn from
     the whole set, its bank, by a public hash of plan, client and round; with ``"same"`` all clients
@@ -81,7 +82,7 @@ class ProbesPlan(BaseModel):
     """Items of single sets, where they differ from ``items``."""
     sampling: Literal["matrix", "same"] = "matrix"
     banks: BanksPlan = BanksPlan()
-    answers: str | None = None
+    answers: Annotated[str, Field(pattern=r"^[^#\x00]+#sha256=[0-9a-f]{64}$")] | None = None
 
     def size(self, role: ItemRole) -> int:
         """Items of one embedded or known probe set."""
@@ -95,11 +96,11 @@ class ProbesPlan(BaseModel):
         if all(text == "embedded" for text in named.values()):
             return self
         # Only here: the catalog is not needed for embedded probes, and itself knows plans.
-        from unsilent.probes.known.spec import parse_source
+        from unsilent.probes.known.spec import parse_sources
 
         for role, text in named.items():
             try:
-                parse_source(text, role)
+                parse_sources(text, role)
             except PlanError as error:
                 raise ValueError(f"{role}: {error.what}. {error.remedy}") from None
         return self

@@ -26,7 +26,7 @@ def fault_of(plan: MonitoringPlan) -> str | None:
     Every probe set that a planned mode needs has to be a file, whose items then show images: the
     embedded sets, the known ones and the harness's tasks are texts.
     """
-    from unsilent.probes.known.spec import parse_source
+    from unsilent.probes.known.spec import parse_sources
 
     if plan.model.id == "embedded":
         return "model.id: no vision model is embedded; give a folder or a hub id"
@@ -34,11 +34,17 @@ def fault_of(plan: MonitoringPlan) -> str | None:
         for need in MODES[code].needs:
             if need.items == "records":
                 continue
-            source = parse_source(str(getattr(plan.probes, need.items)), need.items)
-            if source.path is None or source.drawn:
+            text = str(getattr(plan.probes, need.items))
+            sources = parse_sources(text, need.items)
+            if any(source.path is None or source.drawn for source in sources):
                 return (
                     f"modes.{MODES[code].name}: it is measured on probes.{need.items}, which is "
-                    f"{source.text!r}, of texts, and a vision model is shown images; name a file "
+                    f"{text!r}, of texts, and a vision model is shown images; name a file "
                     "of items that show some, or leave the mode out"
+                )
+            if len(sources) > 1:
+                return (
+                    f"probes.{need.items}: images lie beside the one file that names them; join "
+                    "the files to one"
                 )
     return None

@@ -23,9 +23,10 @@ from unsilent.items import Item, ItemSet
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.plan.vision import VISION
+from unsilent.probes.banks import count_units, overlap, strata_names
 from unsilent.probes.formats import item_of, parse_probes, read_bytes, records, suffix_of
 from unsilent.probes.known.duplicates import Duplicate, content_digest, find_duplicates
-from unsilent.probes.known.spec import parse_source
+from unsilent.probes.known.spec import parse_sources
 from unsilent.probes.roles import PROBE_ROLES, check_role
 
 SHOWN_FAULTS = 20
@@ -58,6 +59,7 @@ class CheckResult:
         sound: Items without one.
         duplicates: Items that ask the same as an earlier one.
         roles: For each role what is missing for it; empty text if nothing is.
+        asked: How many units of the bank each client would answer.
     """
 
     path: Path
@@ -67,6 +69,7 @@ class CheckResult:
     sound: int
     duplicates: tuple[Duplicate, ...]
     roles: Mapping[ItemRole, str]
+    asked: int = 64
 
     @property
     def passed(self) -> bool:
@@ -89,6 +92,7 @@ class CheckResult:
             "roles": {role: missing or None for role, missing in self.roles.items()},
             "domains": {} if items is None else dict(Counter(item.domain or "" for item in items)),
             "pin": None if items is None else pin_of(items),
+            **({} if items is None else bank_json(items, self.asked)),
         }
 
 
@@ -97,8 +101,30 @@ def pin_of(items: ItemSet) -> str:
     return f"#{items.digest.replace(':', '=', 1)}"
 
 
-def check_file(path: Path) -> CheckResult:
+def bank_json(items: ItemSet, asked: int) -> dict[str, Any]:
+    """What a set is as a bank: units, those of each stratum, and what draws of it have in common.
+
+    Args:
+        items: The set.
+        asked: Units that each client answers.
+    """
+    units, strata = count_units(items), strata_names(items)
+    return {
+        "units": units,
+        "strata": [
+            {"domain": domain, "answer": answer, "units": count}
+            for (domain, answer), count in strata.items()
+        ],
+        "draw": {"asked": min(asked, units), "shared_by_two": round(overlap(asked, units), 2)},
+    }
+
+
+def check_file(path: Path, asked: int = 64) -> CheckResult:
     """Check a user's probe file line by line; where all items show images, the images too.
+
+    Args:
+        path: The file.
+        asked: Units of it that each client would answer.
 
     Raises:
         ItemError: The file as a whole cannot be read: missing, not UTF-8, no header, broken YAML.
@@ -138,6 +164,7 @@ def check_file(path: Path) -> CheckResult:
         len(items),
         () if whole is None else find_duplicates({whole.name: whole}),
         {} if whole is None else {role: _missing(role, whole) for role in PROBE_ROLES},
+        asked,
     )
 
 
@@ -181,8 +208,9 @@ def check_shipped(plan: MonitoringPlan, role: ItemRole, data: bytes) -> ItemSet:
             unfit for the role, or not the pinned one. Nothing of it is used.
     """
     where = f"shipped probes.{role}"
-    pin = parse_source(str(getattr(plan.probes, role)), role).pin
-    if pin is None:
+    source, *more = parse_sources(str(getattr(plan.probes, role)), role)
+    pin = source.pin
+    if pin is None or more:
         raise PlanError(
             "the plan pins no hash, so the server may not ship this set",
             where=f"probes.{role}",

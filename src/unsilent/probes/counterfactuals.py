@@ -128,7 +128,7 @@ DOMAINS = tuple(CONTRASTS)
 
 
 def counterfactual_pairs(
-    n: int,
+    n: int | None,
     seed: int,
     *,
     domains: tuple[str, ...] = DOMAINS,
@@ -143,7 +143,8 @@ def counterfactual_pairs(
     ``consistency``, how much hangs on the words; they add no question.
 
     Args:
-        n: Questions, each with its own people and words; dealt over the domains in turn.
+        n: Questions, each with its own people and words; dealt over the domains in turn. None for
+            all that there are of each domain.
         seed: Decides the draw.
         domains: Some of ``DOMAINS``.
         wordings: In how many wordings each question is asked.
@@ -165,7 +166,7 @@ def counterfactual_pairs(
     check_wordings(wordings, min(len(CONTRASTS[domain].wordings) for domain in domains))
     items: list[Item] = []
     for place, domain in enumerate(domains):
-        share = len(range(place, n, len(domains)))
+        share = None if n is None else len(range(place, n, len(domains)))
         rng = np.random.default_rng([seed, 0xC0FA, DOMAINS.index(domain)])
         for index, (people, words) in enumerate(_questions(domain, share, names, rng)):
             question = f"{domain.replace(' ', '-')}-{index:04d}"
@@ -186,7 +187,7 @@ def one_unit_a_question(items: ItemSet) -> ItemSet:
 
 
 def _questions(
-    domain: str, n: int, names: Names, rng: np.random.Generator
+    domain: str, n: int | None, names: Names, rng: np.random.Generator
 ) -> list[tuple[tuple[str, str], tuple[str, str]]]:
     """``n`` different pairs of people and words, all words about equally often."""
     contrast = CONTRASTS[domain]
@@ -197,6 +198,7 @@ def _questions(
         )
     else:
         people = [contrast.people[i] for i in rng.permutation(len(contrast.people))]
+    n = len(people) * len(words) if n is None else n
     if n > len(people) * len(words):
         raise ItemError(
             f"{n} questions of domain {domain!r} are asked for, there are "

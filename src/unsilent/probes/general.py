@@ -96,12 +96,12 @@ def cloze_items() -> tuple[Item, ...]:
 
 
 def general_items(
-    n: int, seed: int, *, max_words: int = 32, progress: Progress | None = None
+    n: int | None, seed: int, *, max_words: int = 32, progress: Progress | None = None
 ) -> ItemSet:
-    """A mix of ``n`` short questions, the same for the same seed.
+    """A mix of ``n`` short questions, the same for the same seed; all of them for None.
 
     Args:
-        n: Number of items.
+        n: Number of items, None for all that are short enough, whatever their shares.
         seed: Decides the draw.
         max_words: Longest item, prompt and choices together.
         progress: Told about the download, if there is one.
@@ -118,6 +118,8 @@ def general_items(
         for share, bank in banks
         if (short := [item for item in bank if words_in(item) <= max_words])
     ]
+    if n is None:
+        return ItemSet("general", tuple(item for _, bank in fit for item in bank))
     if sum(len(bank) for _, bank in fit) < n:
         raise ItemError(
             f"{n} general items are asked for, the embedded sets hold "

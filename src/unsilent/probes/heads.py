@@ -22,7 +22,7 @@ from unsilent.probes.refusal import (
     harmful_prompts,
 )
 from unsilent.probes.sentiment import DOMAINS, MAX_VALENCE, Text, head_texts, usable
-from unsilent.probes.templates import ENCODER
+from unsilent.probes.templates import ENCODER, second_largest
 
 HEAD_TASKS = ("sentiment", "guard", "general")
 _CLEAR = (0.5, MAX_VALENCE)
@@ -45,6 +45,17 @@ def domain_items(texts: Sequence[Text], n: int, seed: int, *, name: str = "gener
                 remedy="Lower probes.items, or give a JSONL file of your own.",
             )
         items += [_domain_item(fit[i], name) for i in rng.permutation(len(fit))[:wanted]]
+    return ItemSet(name, tuple(items))
+
+
+def domain_bank(texts: Sequence[Text], seed: int, *, name: str = "general") -> ItemSet:
+    """All texts that are to be told by domain; no domain has more than the second largest."""
+    fit = [[t for t in texts if t.domain == domain and usable(t)] for domain in DOMAINS]
+    most = second_largest(fit)
+    items: list[Item] = []
+    for place, own in enumerate(fit):
+        rng = np.random.default_rng([seed, 0xD0, place])
+        items += [_domain_item(own[i], name) for i in rng.permutation(len(own))[:most]]
     return ItemSet(name, tuple(items))
 
 

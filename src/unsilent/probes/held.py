@@ -1,7 +1,8 @@
-"""How many items a plan's own files hold: a file is asked whole, whatever ``probes.items`` says."""
+"""How many units a plan's own files hold: what a client is asked of them, and draws from."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from unsilent.items import ItemSet
@@ -9,14 +10,30 @@ from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.plan.vision import VISION
+from unsilent.probes.banks import count_units
+from unsilent.probes.joined import join, read_probes
 from unsilent.probes.known.load import load_known
-from unsilent.probes.known.spec import parse_source
+from unsilent.probes.known.spec import ProbeSource, parse_sources
 from unsilent.probes.roles import PROBE_ROLES, check_enough
-from unsilent.probes.sources import read_probes
 
 
 def held_sizes(plan: MonitoringPlan, base: Path | None = None) -> dict[ItemRole, int]:
-    """Units of each probe set that the planned modes ask from a file that lies here.
+    """Units that one client answers of each set that the planned modes ask from files here.
+
+    With ``probes.sampling = "same"`` a file is asked whole, whatever ``probes.items`` says; else a
+    client draws ``probes.size(role)`` of it, or all if it holds no more.
+
+    Args, raises:
+        As ``held_banks``.
+    """
+    banks = held_banks(plan, base)
+    if plan.probes.sampling == "matrix":
+        return {role: min(plan.probes.size(role), units) for role, units in banks.items()}
+    return banks
+
+
+def held_banks(plan: MonitoringPlan, base: Path | None = None) -> dict[ItemRole, int]:
+    """Units of each probe set that the planned modes ask from files that lie here.
 
     Sets from a package or the hub are left out, and files that are elsewhere: nothing is fetched,
     and the plan's numbers are the best that is known of them.
@@ -30,27 +47,38 @@ def held_sizes(plan: MonitoringPlan, base: Path | None = None) -> dict[ItemRole,
 
     Raises:
         ItemError: A file that is there cannot be used, which names file and line; or it holds too
-            few items for what a plan says of others like them.
+            few items for what the plan counts on.
     """
-    needed = {need.items for code in plan.planned for need in MODES[code].needs}
     found: dict[ItemRole, int] = {}
-    for role in PROBE_ROLES:
-        source = parse_source(str(getattr(plan.probes, role)), role)
-        if role not in needed or source.path is None:
+    for role in _needed(plan):
+        sources = parse_sources(str(getattr(plan.probes, role)), role)
+        if any(s.path is None or not _place(s.path, base).exists() for s in sources):
             continue
-        path = (base or Path()) / Path(source.path).expanduser()
-        if not path.exists():
+        items = join(role, [_read(plan, role, source, base) for source in sources])
+        units = count_units(items)
+        if len(sources) == 1 and sources[0].drawn:
+            size = sources[0].items
+            if size is None and plan.probes.sampling == "same":
+                size = plan.probes.size(role)
+            found[role] = min(units, size or units)
             continue
-        if source.known is None:
-            items = read_probes(role, path, images=plan.model.kind == VISION)
-            check_enough(plan, role, items)
-            found[role] = _units(items)
-        else:
-            there = _units(load_known(source, role, base=base).items)
-            drawn = plan.probes.size(role) if source.items is None else source.items
-            found[role] = min(there, drawn or there)
+        check_enough(plan, role, items)
+        found[role] = units
     return found
 
 
-def _units(items: ItemSet) -> int:
-    return len({("pair", item.pair) if item.pair else ("item", item.id) for item in items})
+def _needed(plan: MonitoringPlan) -> Iterator[ItemRole]:
+    needed: set[ItemRole] = {need.items for code in plan.planned for need in MODES[code].needs}
+    for role in PROBE_ROLES:
+        if role in needed:
+            yield role
+
+
+def _place(path: str, base: Path | None) -> Path:
+    return (base or Path()) / Path(path).expanduser()
+
+
+def _read(plan: MonitoringPlan, role: ItemRole, source: ProbeSource, base: Path | None) -> ItemSet:
+    if source.known is not None:
+        return load_known(source, role, base=base).items
+    return read_probes(role, _place(str(source.path), base), images=plan.model.kind == VISION)

@@ -112,9 +112,11 @@ def refusal_items(
     )
 
 
-def take_probes(prompts: Sequence[Prompt], n: int, *, name: str) -> tuple[Prompt, ...]:
-    """The first ``n`` probe prompts. Raises ItemError if there are fewer."""
+def take_probes(prompts: Sequence[Prompt], n: int | None, *, name: str) -> tuple[Prompt, ...]:
+    """The first ``n`` probe prompts, or all for None. Raises ItemError if there are fewer."""
     probes = tuple(prompt for prompt in prompts if prompt.split == "probe")
+    if n is None:
+        return probes
     if len(probes) < n:
         raise ItemError(
             f"{n} {name} items are asked for, the embedded set holds {len(probes)}",

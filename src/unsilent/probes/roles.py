@@ -62,18 +62,20 @@ def _check_pairs(items: ItemSet, where: str) -> None:
 def check_enough(plan: MonitoringPlan, role: ItemRole, items: ItemSet) -> None:
     """Check that a set has as many independent items as its intervals count on.
 
-    Only where the plan speaks of items like these: what was not drawn is allowed for by how many
-    were. Items that share ``pair`` are one.
+    Only where the plan speaks of items like these, for what was not drawn is allowed for by how
+    many were; or where it says how many the bank holds. Items that share ``pair`` are one.
 
     Raises ItemError.
     """
-    if plan.monitor.items != "like-these":
+    said = getattr(plan.probes.banks, role) is not None and plan.probes.sampling == "matrix"
+    if plan.monitor.items != "like-these" and not said:
         return
     units = len({item.id if item.pair is None else ("pair", item.pair) for item in items})
-    counted = plan.probes.size(role)
+    counted = plan.bank(role)
     if units < counted:
+        key = "sizes" if units < plan.probes.size(role) else "banks"
         raise ItemError(
             f"{units} independent items are fewer than the {counted} that the plan counts on",
             where=f"probes.{role}",
-            remedy=f"Set probes.sizes.{role} to at most {units}, or give more items.",
+            remedy=f"Set probes.{key}.{role} to at most {units}, or give more items.",
         )

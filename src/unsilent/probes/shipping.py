@@ -17,9 +17,9 @@ from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.plan.vision import VISION
 from unsilent.probes.check import check_pin, check_shipped
-from unsilent.probes.known.spec import parse_source
+from unsilent.probes.joined import read_probes
+from unsilent.probes.known.spec import parse_sources
 from unsilent.probes.roles import PROBE_ROLES
-from unsilent.probes.sources import read_probes
 
 Shipped = tuple[tuple[ItemRole, bytes], ...]
 """What was shipped, by role: JSONL in the item schema."""
@@ -34,7 +34,7 @@ def shipped_fields(plan: MonitoringPlan, find: Callable[[str], Path]) -> dict[st
     do not: each client has its own copies.
 
     Args:
-        plan: A source of its probes that is a file with a pin is shipped; no other is.
+        plan: A source of its probes that is one file with a pin is shipped; no other is.
         find: From a path in the plan to where it lies; what is not there is not shipped, and
             clients then need their own copy.
 
@@ -43,8 +43,8 @@ def shipped_fields(plan: MonitoringPlan, find: Callable[[str], Path]) -> dict[st
     """
     fields: dict[str, bytes] = {}
     for role in PROBE_ROLES:
-        source = parse_source(str(getattr(plan.probes, role)), role)
-        if source.path is None or source.drawn or source.pin is None:
+        source, *more = parse_sources(str(getattr(plan.probes, role)), role)
+        if more or source.path is None or source.drawn or source.pin is None:
             continue
         path = find(source.path)
         if not path.is_file():

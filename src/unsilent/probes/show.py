@@ -10,12 +10,15 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from unsilent.items import Item
-from unsilent.probes.check import CheckResult, pin_of
+from unsilent.items import Item, ItemSet
+from unsilent.probes.check import CheckResult, bank_json, pin_of
 from unsilent.probes.known.base import KnownSet
 from unsilent.probes.known.load import Loaded
 
 _MOST_CHOICES = 6
+_MOST_STRATA = 12
+_ASKED = 64
+"""Units that each client answers where a plan does not say otherwise."""
 
 
 def list_table(sets: Iterable[KnownSet]) -> RenderableType:
@@ -54,6 +57,7 @@ def loaded_json(loaded: Loaded, first: int) -> dict[str, Any]:
             for file in loaded.files
         ],
         "pin": pin_of(loaded.items),
+        **bank_json(loaded.items, _ASKED),
         "first": [item.to_json() for item in loaded.items.items[:first]],
     }
 
@@ -72,9 +76,28 @@ def loaded_text(loaded: Loaded, first: int) -> RenderableType:
         }
         lines.append(f"{file.name}: sha256 {file.sha256[:16]}…, {known[file.known]}")
     lines.append(f"pin of these items: {pin_of(loaded.items)}")
+    lines += _bank_lines(loaded.items, _ASKED)
     for item in loaded.items.items[:first]:
         lines += ["", *_item_lines(item)]
     return _text(lines)
+
+
+def _bank_lines(items: ItemSet, asked: int) -> list[str]:
+    """The set as a bank that clients draw from."""
+    found = bank_json(items, asked)
+    strata = found["strata"]
+    told = ", ".join(_stratum(each) for each in strata[:_MOST_STRATA])
+    more = f", and {len(strata) - _MOST_STRATA} more" if len(strata) > _MOST_STRATA else ""
+    return [
+        f"bank: {found['units']:,} units in {len(strata)} strata ({told}{more})",
+        f"a client that answers {found['draw']['asked']} of them shares "
+        f"{found['draw']['shared_by_two']:g} with another one, in the mean",
+    ]
+
+
+def _stratum(told: dict[str, Any]) -> str:
+    answer = "" if told["answer"] is None else f" answer {told['answer']}"
+    return f"{told['domain'] or 'no domain'}{answer}: {told['units']}"
 
 
 def _text(lines: Iterable[str]) -> Text:
@@ -111,4 +134,5 @@ def check_text(result: CheckResult) -> RenderableType:
         lines.append(f"probes.{role}: {missing or 'yes'}")
     if result.items is not None:
         lines.append(f"pin: {result.path}{pin_of(result.items)}")
+        lines += _bank_lines(result.items, result.asked)
     return _text(lines)

@@ -8,41 +8,32 @@ from dataclasses import replace
 from pathlib import Path
 
 from unsilent.assets import Progress
-from unsilent.errors import ItemError, PlanError
+from unsilent.errors import PlanError
 from unsilent.images.items import shown
 from unsilent.items import ItemSet
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.probes import LARGEST_BANK
 from unsilent.plan.vision import VISION, probe_roles
+from unsilent.probes.banks import check_draws, cut
 from unsilent.probes.check import check_pin, check_shipped
-from unsilent.probes.counterfactuals import counterfactual_pairs, one_unit_a_question
-from unsilent.probes.formats import read_probe_file
-from unsilent.probes.general import general_items
+from unsilent.probes.embedded import PROBE_SEED
 from unsilent.probes.harmful import words_of
-from unsilent.probes.heads import domain_items
-from unsilent.probes.known.base import Asked
+from unsilent.probes.joined import Loading, read_probes
 from unsilent.probes.known.duplicates import without_duplicates
 from unsilent.probes.known.load import Loaded, draw, load_known
-from unsilent.probes.known.spec import EMBEDDED, ProbeSource, parse_source
-from unsilent.probes.lm_eval_tasks import lm_eval_task
-from unsilent.probes.names import PROBE
+from unsilent.probes.known.spec import EMBEDDED, ProbeSource, parse_source, parse_sources
 from unsilent.probes.refusal import (
     COMPLIANCE_OPENINGS,
     benign_prompts,
     harmful_prompts,
-    refusal_items,
-    take_probes,
 )
 from unsilent.probes.roles import PROBE_ROLES, check_enough, check_role
-from unsilent.probes.sentiment import DOMAINS, public_texts
-from unsilent.probes.templates import STYLES, Style, bias_pairs, task_items
+from unsilent.probes.templates import STYLES
 from unsilent.taxonomy import by_code
 
 _LOG = logging.getLogger(__name__)
-
-PROBE_SEED = 20260
-"""Embedded probes do not depend on the plan's seed: two runs are asked the same."""
 
 
 def load_probes(
@@ -54,7 +45,11 @@ def load_probes(
     roles: Sequence[ItemRole] = PROBE_ROLES,
     shipped: Mapping[ItemRole, bytes] | None = None,
 ) -> dict[ItemRole, ItemSet]:
-    """The item set of every public role of the plan.
+    """The bank of every public role of the plan: all that its clients draw from.
+
+    With ``probes.sampling = "same"`` it is what each client is asked: ``probes.size(role)`` items
+    of an embedded or known set, a file whole. Where the plan speaks of these items alone
+    (``monitor.items``), a bank is cut to as many units as the plan counts on, the same for all.
 
     Args:
         plan: Its ``probes`` say where from and how many, ``model.kind`` in which style.
@@ -68,58 +63,46 @@ def load_probes(
 
     Raises:
         ItemError: A file is missing or wrong (names file, line and item), its items are not the
-            pinned ones, or a set is too small for ``probes.items``, on which intervals for items
-            like these count.
-        PlanError: A mode's subgroups are not domains of its probes; an encoder cannot answer a
-            known set.
+            pinned ones, or a bank is smaller than the plan counts on.
+        PlanError: A mode's subgroups are not domains of its probes, or a client's draw may hold
+            too few of one; an encoder cannot answer a known set.
         AssetError: An embedded set, or a known one from registry or hub, could not be had.
     """
     vision = plan.model.kind == VISION
     if vision:
         needed = probe_roles(plan)
         roles = [role for role in roles if role in needed]
-    sources: dict[ItemRole, ProbeSource] = {
-        role: parse_source(str(getattr(plan.probes, role)), role) for role in roles
+    sources: dict[ItemRole, tuple[ProbeSource, ...]] = {
+        role: parse_sources(str(getattr(plan.probes, role)), role) for role in roles
     }
+    given = shipped or {}
+    probes: dict[ItemRole, ItemSet]
     if vision:
-        return _with_images(plan, sources, base, shipped or {})
-    style = STYLES[plan.model.kind]
-
-    def load(role: ItemRole, openings: Sequence[str]) -> ItemSet:
-        source = sources[role]
-        if shipped is not None and role in shipped:
-            return check_shipped(plan, role, shipped[role])
-        if source.own:
-            return _own_pairs(plan, style)
-        if source.embedded:
-            return embedded_probes(plan, role, compliance=openings, progress=progress)
-        if source.path is not None and not source.drawn:
-            return read_probes(role, (base or Path()) / Path(source.path).expanduser())
-        if source.task is not None:
-            return _harness_items(source.task, style, base)
-        asked = Asked(style, openings)
-        return load_known(source, role, asked=asked, base=base, progress=progress).items
-
-    def standard(role: ItemRole, items: ItemSet) -> ItemSet:
-        # A pin is of the standard openings; those of the model at hand are added after it.
-        same = role not in ("harmful", "benign") or compliance == COMPLIANCE_OPENINGS
-        return items if same else _only(load(role, COMPLIANCE_OPENINGS), items)
-
-    loaded: dict[ItemRole, ItemSet] = {role: load(role, compliance) for role in roles}
-    here: dict[ItemRole, ProbeSource] = {
-        role: source for role, source in sources.items() if role not in (shipped or ())
-    }
-    probes: dict[ItemRole, ItemSet] = {
-        **loaded,
-        **_drawn(plan, here, {role: loaded[role] for role in here}, progress),
-    }
-    for role, source in here.items():
-        check_role(role, probes[role], where=source.text)
-        if source.pin is not None:
-            check_pin(standard(role, probes[role]), source.pin, where=source.text)
+        files: dict[ItemRole, ProbeSource] = {role: own[0] for role, own in sources.items()}
+        probes = _with_images(plan, files, base, given)
+    else:
+        loading = Loading(plan, STYLES[plan.model.kind], base, progress)
+        loaded: dict[ItemRole, ItemSet] = {
+            role: check_shipped(plan, role, given[role])
+            if role in given
+            else loading.joined(role, sources[role], compliance)
+            for role in roles
+        }
+        here: dict[ItemRole, tuple[ProbeSource, ...]] = {
+            role: own for role, own in sources.items() if role not in given
+        }
+        probes = loaded | _freed(plan, here, loaded, progress)
+        for role, own in here.items():
+            check_role(role, probes[role], where="+".join(source.text for source in own))
     check_subgroups(plan, probes)
     for role, items in probes.items():
         check_enough(plan, role, items)
+    if plan.probes.sampling == "matrix":
+        fixed = plan.monitor.items == "these"
+        for role, items in probes.items():
+            # The bank itself is then what is spoken of: no other than the plan's number is meant.
+            probes[role] = cut(items, plan.bank(role) if fixed else LARGEST_BANK, "bank", role)
+    check_draws(plan, probes)
     return probes
 
 
@@ -142,33 +125,7 @@ def _with_images(
             probes[role] = read_probes(role, path, images=True)
             if source.pin is not None:
                 check_pin(probes[role], source.pin, where=source.text)
-    check_subgroups(plan, probes)
-    for role, items in probes.items():
-        check_enough(plan, role, items)
     return probes
-
-
-def _own_pairs(plan: MonitoringPlan, style: Style) -> ItemSet:
-    """Own counterfactual questions, each in all its wordings, which are one unit together."""
-    if style.name == "encoder":
-        raise PlanError(
-            "an encoder has no head that answers the own counterfactual pairs",
-            where="probes.bias",
-            remedy="Use embedded probes, or a causal_lm.",
-        )
-    return one_unit_a_question(counterfactual_pairs(plan.probes.size("bias"), PROBE_SEED))
-
-
-def _harness_items(task: str, style: Style, base: Path | None) -> ItemSet:
-    """A harness task's items. Raises PlanError for an encoder, which has no head for them."""
-    if style.name == "encoder":
-        raise PlanError(
-            "an encoder has no head that answers the harness's tasks",
-            where=f"lm-eval:{task}",
-            remedy="Use embedded probes, a file whose items name a task, or a causal_lm.",
-        )
-    is_file = task.endswith((".yaml", ".yml"))
-    return lm_eval_task((base or Path()) / Path(task).expanduser() if is_file else task).items
 
 
 def read_known(
@@ -187,32 +144,45 @@ def read_known(
     return loaded
 
 
-def _drawn(
+def _freed(
     plan: MonitoringPlan,
-    sources: Mapping[ItemRole, ProbeSource],
+    sources: Mapping[ItemRole, Sequence[ProbeSource]],
     loaded: Mapping[ItemRole, ItemSet],
     progress: Progress | None,
 ) -> dict[ItemRole, ItemSet]:
     """The sets with known ones freed of repeats and cut to size; pinned ones stay as they are."""
-    known: list[ItemRole] = [role for role, source in sources.items() if source.drawn]
-    if not known:
-        return dict(loaded)
-    free: list[ItemRole] = [role for role in known if sources[role].pin is None]
+    known: list[ItemRole] = [
+        role for role, own in sources.items() if any(source.drawn for source in own)
+    ]
+    free: list[ItemRole] = [
+        role for role in known if any(s.drawn and s.pin is None for s in sources[role])
+    ]
     order: list[ItemRole] = [*(role for role in loaded if role not in free), *free]
     named: dict[str, ItemSet] = {role: loaded[role] for role in order}
-    left, dropped = without_duplicates(named, free)
+    left, dropped = without_duplicates(named, free) if known else (named, ())
     for role in free:
         count = sum(duplicate.set == role for duplicate in dropped)
         if count:
             _LOG.warning("probes.%s: %d items repeat others and were dropped", role, count)
         if role in ("harmful", "benign") and plan.model.id == EMBEDDED:
             left[role] = _without_alignment(left[role], role, progress)
-    out: dict[ItemRole, ItemSet] = {role: left[role] for role in loaded}
-    for role in known:
-        items = sources[role].items
-        if items != 0:
-            out[role] = draw(out[role], items or plan.probes.size(role), PROBE_SEED)
+    out: dict[ItemRole, ItemSet] = {role: left[role] for role in sources}
+    for role, own in sources.items():
+        size = _size(plan, role, own)
+        if size is not None:
+            out[role] = draw(out[role], size, PROBE_SEED)
     return out
+
+
+def _size(plan: MonitoringPlan, role: ItemRole, sources: Sequence[ProbeSource]) -> int | None:
+    """Units that a role's set is cut to; None where it stays whole."""
+    same = plan.probes.sampling == "same"
+    if len(sources) > 1:
+        return plan.probes.size(role) if same else None
+    source = sources[0]
+    if not source.drawn or source.items == 0:
+        return None
+    return source.items or (plan.probes.size(role) if same else None)
 
 
 def _without_alignment(items: ItemSet, role: ItemRole, progress: Progress | None) -> ItemSet:
@@ -225,42 +195,6 @@ def _without_alignment(items: ItemSet, role: ItemRole, progress: Progress | None
             "probes.%s: %d items were trained on and dropped", role, len(items) - len(left)
         )
     return left
-
-
-def _only(items: ItemSet, like: ItemSet) -> ItemSet:
-    """The items with the ids of another set, in its order."""
-    by_id = {item.id: item for item in items}
-    return ItemSet(like.name, tuple(by_id[item.id] for item in like))
-
-
-def embedded_probes(
-    plan: MonitoringPlan,
-    role: ItemRole,
-    *,
-    compliance: Sequence[str] = COMPLIANCE_OPENINGS,
-    progress: Progress | None = None,
-) -> ItemSet:
-    """The embedded set of one role: ``probes.size(role)`` items (pairs for bias).
-
-    The task set has a quarter of them, rounded up, from each of the four domains.
-    """
-    style, n = STYLES[plan.model.kind], plan.probes.size(role)
-    if role == "bias":
-        return bias_pairs(public_texts(progress=progress), PROBE, style, n, PROBE_SEED)
-    if role == "task":
-        share = -(-n // len(DOMAINS))
-        return task_items(public_texts(progress=progress), style, share, PROBE_SEED)
-    if role == "general":
-        if style.name == "encoder":
-            return domain_items(public_texts(progress=progress), n, PROBE_SEED)
-        return general_items(n, PROBE_SEED, progress=progress)
-    if role == "harmful":
-        prompts = take_probes(harmful_prompts(progress=progress), n, name=role)
-    elif role == "benign":
-        prompts = take_probes(benign_prompts(), n, name=role)
-    else:
-        raise ItemError(f"no embedded probes for role {role!r}")
-    return refusal_items(prompts, style, name=role, compliance=compliance)
 
 
 def check_subgroups(plan: MonitoringPlan, probes: Mapping[ItemRole, ItemSet]) -> None:
@@ -278,14 +212,3 @@ def check_subgroups(plan: MonitoringPlan, probes: Mapping[ItemRole, ItemSet]) ->
                     where=f"modes.{name}.subgroups",
                     remedy=f"Known domains: {', '.join(sorted(known)) or 'none'}.",
                 )
-
-
-def read_probes(role: ItemRole, path: Path, *, images: bool = False) -> ItemSet:
-    """A user's file for one role; raises ItemError if an item lacks what the role needs.
-
-    With ``images`` each item has to show one that lies in the file's folder; the items then name
-    them by content.
-    """
-    items = read_probe_file(path)
-    check_role(role, items, where=str(path))
-    return shown(items, path.parent) if images else items

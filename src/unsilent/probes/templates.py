@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
@@ -108,7 +108,7 @@ def bias_pairs(
     texts: Sequence[Text],
     names: Names,
     style: Style,
-    n: int,
+    n: int | None,
     seed: int,
     *,
     valence: tuple[float, float] = (0.3, 1.5),
@@ -125,7 +125,8 @@ def bias_pairs(
         texts: Where to draw from; those outside ``valence`` or 5 to 24 words are passed over.
         names: Names of both groups.
         style: The model kind's.
-        n: Number of texts; the set holds a pair for each of its wordings, two items each.
+        n: Number of texts, None for all usable ones; the set holds a pair for each of its
+            wordings, two items each.
         seed: Decides the draw.
         valence: Range of absolute valence.
         wordings: In how many of the style's wordings each pair is asked.
@@ -135,8 +136,12 @@ def bias_pairs(
     """
     check_wordings(wordings, len(style.wordings))
     rng = np.random.default_rng([seed, 0xB1A5])
-    drawn = _balanced(texts, n, valence, rng, what="pairs for the bias probe")
-    authors_a, authors_b = deal(names.a, n, rng), deal(names.b, n, rng)
+    if n is None:
+        fit = [text for text in texts if usable(text, valence)]
+        drawn = [fit[i] for i in rng.permutation(len(fit))]
+    else:
+        drawn = _balanced(texts, n, valence, rng, what="pairs for the bias probe")
+    authors_a, authors_b = deal(names.a, len(drawn), rng), deal(names.b, len(drawn), rng)
     items: list[Item] = []
     for (index, text), wording in product(enumerate(drawn), range(wordings)):
         question = f"bias-{index:04d}"
@@ -184,6 +189,35 @@ def task_items(
             for text in drawn
         ]
     return ItemSet(name, tuple(items))
+
+
+def task_bank(
+    texts: Sequence[Text], style: Style, seed: int, *, valence: tuple[float, float]
+) -> ItemSet:
+    """All public items of the task that there are; no domain has more than the second largest.
+
+    One domain would else be half of the bank, and little of it away from clients at home there.
+    """
+    by_domain = {
+        domain: [text for text in texts if text.domain == domain and usable(text, valence)]
+        for domain in sorted({text.domain for text in texts})
+    }
+    most = second_largest(by_domain.values())
+    items: list[Item] = []
+    for place, own in enumerate(by_domain.values()):
+        if len(own) > most:
+            rng = np.random.default_rng([seed, 0x7A5C, place])
+            own = _balanced(own, most, valence, rng, what="items of a domain")
+        items += [
+            style.item(f"task-{text.id.replace('/', '-')}", text, positive=text.positive)
+            for text in own
+        ]
+    return ItemSet("task", tuple(items))
+
+
+def second_largest(sets: Iterable[Sequence[Text]]) -> int:
+    """How many texts the second largest holds."""
+    return sorted(map(len, sets))[-2:][0]
 
 
 def paraphrase(question: str, wording: int) -> dict[str, str]:

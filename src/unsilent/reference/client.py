@@ -40,8 +40,10 @@ from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need, Statistic
 from unsilent.modes.gather import gather, needs_of
 from unsilent.plan import MonitoringPlan
 from unsilent.probes import load_probes
+from unsilent.probes.banks import own_probes
 from unsilent.probes.openings import COMPLIANCE_OPENINGS, with_openings
 from unsilent.probes.shipping import Shipped
+from unsilent.reference.answered import Answered, asks_all, known_before
 from unsilent.reference.own import Folder
 from unsilent.reference.records import ClientRecords, client_records
 from unsilent.release.record_rules import each_alone
@@ -53,18 +55,20 @@ _LOCAL, _PERSONAL = 0, 1
 
 @dataclass(frozen=True)
 class Resident:
-    """The base model and the probes, shared by all clients of a worker."""
+    """The base model and the banks of probes, shared by all clients of a worker."""
 
     model: PersonalModel
-    probes: dict[ItemRole, ItemSet]
+    banks: dict[ItemRole, ItemSet]
+    answered: Answered
 
 
 @lru_cache(maxsize=1)
 def _resident(plan_text: str, shipped: Shipped, base: Path | None) -> Resident:
     plan = plan_of(plan_text)
     compliance = with_openings(COMPLIANCE_OPENINGS, model_openings(plan))
-    probes = load_probes(plan, compliance=compliance, base=base, shipped=dict(shipped))
-    return Resident(load_model(plan, probes.values()), probes)
+    banks = load_probes(plan, compliance=compliance, base=base, shipped=dict(shipped))
+    model = load_model(plan, banks.values())
+    return Resident(model, banks, Answered(model, banks))
 
 
 def start_adapter(plan_text: str, shipped: Shipped = (), base: Path | None = None) -> Adapter:
@@ -112,6 +116,8 @@ class Client:
         shipped: Probe sets that came from the server; taken only if the plan pins them.
         base: Folder of the plan's relative paths; None for the current one.
         run: Which run of the plan asks.
+        drawn_as: By which words its items are drawn; by its number if none are given.
+        answers: Where the plan's file of the base's answers may lie.
     """
 
     plan_text: str
@@ -121,6 +127,8 @@ class Client:
     shipped: Shipped = ()
     base: Path | None = None
     run: str = ""
+    drawn_as: str = ""
+    answers: Path | None = None
 
     @property
     def plan(self) -> MonitoringPlan:
@@ -164,11 +172,27 @@ class Client:
             "personalized": self._personalize(round_number, aggregated, shared),
         }
 
+        items = self._asked(round_number)
+        known = known_before(
+            self.plan,
+            self._model,
+            adapters["reference"],
+            file=self.answers,
+            folder=None if self.simulated else self.folder,
+        )
+
         def scored(need: Need) -> Outcomes:
-            rows = self._scored(need.items, adapters[need.adapter])
-            return Outcomes(self._items(need.items), need.adapter, rows)
+            own, adapter = items[need.items], adapters[need.adapter]
+            if need.items == "records":
+                rows = self._on_records(own, adapter)
+            elif need.adapter == "reference":
+                rows = known.table(own, lambda some: self._by_reference(need.items, some, adapter))
+            else:
+                rows = self._model.score(own, adapter)
+            return Outcomes(own, need.adapter, rows)
 
         evidence = gather(needs_of(self.plan.planned, SYSTEM), scored, self._own.home_domain)
+        known.keep()
         statistics = measure(self.plan, evidence)
         if self.simulated:
             self._tell_oracle(round_number, statistics)
@@ -226,12 +250,21 @@ class Client:
     def _own(self) -> ClientRecords:
         return _records(self.plan_text, self.index)
 
-    def _items(self, role: ItemRole) -> ItemSet:
-        return self._own.held_out if role == "records" else self._resident.probes[role]
+    def _asked(self, round_number: int) -> dict[ItemRole, ItemSet]:
+        """Its own draw from the banks, and its held-out records."""
+        client = self.drawn_as or f"client-{self.index}"
+        public = own_probes(self.plan, self._resident.banks, client, round_number)
+        return {**public, "records": self._own.held_out}
 
-    def _scored(self, role: ItemRole, adapter: Adapter | None) -> NDArray[np.float64]:
-        items = self._items(role)
-        if role == "records" and self.plan.privacy.unit == "record":
+    def _by_reference(
+        self, role: ItemRole, items: ItemSet, reference: Adapter | None
+    ) -> NDArray[np.float64]:
+        if self.simulated and asks_all(self.plan, role):
+            return self._resident.answered.table(role, items, reference)
+        return self._model.score(items, reference)
+
+    def _on_records(self, items: ItemSet, adapter: Adapter | None) -> NDArray[np.float64]:
+        if self.plan.privacy.unit == "record":
             return each_alone(items, lambda one: self._model.score(one, adapter))
         return self._model.score(items, adapter)
 

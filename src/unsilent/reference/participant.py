@@ -62,6 +62,8 @@ def _client(asked: Agreed) -> Client:
         shipped=asked.shipped,
         base=asked.probes_in,
         run=asked.order.run,
+        drawn_as=asked.drawn_as,
+        answers=asked.answers_in,
     )
 
 

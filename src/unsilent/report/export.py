@@ -137,7 +137,7 @@ def _result(run: Run, finding: Finding) -> dict[str, Any]:
         "score_details": {
             "score": finding.effect,
             "details": {
-                "verdict": finding.verdict or "not planned",
+                "verdict": f"{finding.verdict or 'not planned'}{view.about(finding)}",
                 "meaning": view.verdict(finding).meaning,
                 "visibility": finding.visibility or "not applicable",
                 "tolerance": f"{finding.tolerance:g}",

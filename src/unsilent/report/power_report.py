@@ -54,6 +54,7 @@ class PowerReport:
     secure_sum: dict[str, Any] | None
     held: Mapping[ItemRole, int] = field(default_factory=dict[ItemRole, int])
     clips: tuple[ClipAdvice, ...] = ()
+    banks: Mapping[ItemRole, int] = field(default_factory=dict[ItemRole, int])
 
     @property
     def never_promotes_for(self) -> tuple[str, ...]:
@@ -90,9 +91,9 @@ class PowerReport:
             "probes": {
                 "items": self.plan.probes.items,
                 "sampling": self.plan.probes.sampling,
-                "banks": tables.banks_of(self.plan),
                 "enough": self.probes,
                 "held": dict(self.held),
+                "banks": tables.banks_json(self.plan, self.banks),
             },
             "never_promotes_for": self.never_promotes_for,
             "secure_sum": self.secure_sum,
@@ -110,6 +111,9 @@ class PowerReport:
         parts.append(Text("\n" + foreseen(self.plan)))
         if self.probes:
             parts.append(Text(tables.probes(self.plan, self.probes, self.held)))
+        drawn = tables.banks(self.plan, self.banks)
+        if drawn:
+            parts.append(Text(drawn))
         if self.secure_sum is not None:
             parts.append(Text(tables.masking(self.secure_sum)))
         if self.clips:
@@ -139,12 +143,17 @@ class PowerReport:
         )
 
 
-def foresee(plan: MonitoringPlan, held: Mapping[ItemRole, int] | None = None) -> PowerReport:
+def foresee(
+    plan: MonitoringPlan,
+    held: Mapping[ItemRole, int] | None = None,
+    banks: Mapping[ItemRole, int] | None = None,
+) -> PowerReport:
     """What a plan can show.
 
     Args:
         plan: The plan.
-        held: Items of the files that it names, by role; see ``probes.held``.
+        held: Items that a client answers of the files that it names, by role; see ``probes.held``.
+        banks: Units that these files hold.
 
     Raises:
         PlanError: As ``power_table``; or no secure sum withstands what the plan expects, naming
@@ -160,6 +169,7 @@ def foresee(plan: MonitoringPlan, held: Mapping[ItemRole, int] | None = None) ->
         secure_sum=_secure_sum(plan),
         held=held or {},
         clips=clip_advice(plan, rows),
+        banks=banks or {},
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from rich import box
 from rich.console import Group
@@ -169,13 +170,6 @@ def advice_lines(advice: Sequence[Advice]) -> Group:
     )
 
 
-def banks_of(plan: MonitoringPlan) -> dict[str, int]:
-    """Units of the banks of the planned modes' roles, on which intervals count."""
-    needed: set[ItemRole] = {need.items for code in plan.planned for need in MODES[code].needs}
-    needed.discard("records")
-    return {role: plan.bank(role) for role in sorted(needed)}
-
-
 def clips(found: Sequence[ClipAdvice]) -> str:
     """What smaller clips would do, in words."""
     each = "; ".join(
@@ -199,29 +193,64 @@ def probes(plan: MonitoringPlan, enough: dict[str, int], held: Mapping[ItemRole,
         for role, count in held.items()
         if count < _FEW
     )
-    small = f"Their choice is less than {SHARE:.0%} of the tolerance, by the assumed spread,"
+    small = f"is less than {SHARE:.0%} of the tolerance, by the assumed spread,"
     if asked.sampling == "matrix":
-        banks = ", ".join(
-            f"{asked.size(cast('ItemRole', role)):,} of {count:,} {role}"
-            for role, count in banks_of(plan).items()
-        )
-        more = "".join(
-            f" The file for {role} holds {count:,}: probes.banks.{role} may say so."
-            for role, count in held.items()
-            if count > plan.bank(role)
-        )
-        return (
-            f"\nProbes: each client answers its own, drawn anew in each round: {banks}. {small} "
-            f"from banks of so many on: {each}.{more}{few}"
-        )
+        return f"\nProbes: the choice of a bank {small} from so many units on: {each}.{few}"
     others = "".join(f", {size:,} of {role}" for role, size in sizes.items() if role not in held)
     files = "".join(f"{count:,} of {role}, " for role, count in held.items())
     files = files and f"{files}as the files hold, and "
     sets = "each other set" if held else "each set"
     return (
         f"\nProbes: {files}{asked.items} of {sets} are asked{others}, the same of all clients. "
-        f"{small} from so many on: {each}.{few}"
+        f"Their choice {small} from so many on: {each}.{few}"
     )
+
+
+def banks_json(plan: MonitoringPlan, held: Mapping[ItemRole, int]) -> dict[str, Any]:
+    """By role what a client answers, what the plan counts on, and what a file holds."""
+    return {
+        role: {"asked": plan.probes.size(role), "bank": plan.bank(role), "held": held.get(role)}
+        for role in _asked(plan)
+    }
+
+
+def banks(plan: MonitoringPlan, held: Mapping[ItemRole, int]) -> str:
+    """What clients draw their items from, in words; nothing where all answer the same.
+
+    Of one client's error by its choice of items the part sqrt(n / B) is the same for all clients:
+    all items that there are stand for others like them.
+    """
+    if plan.probes.sampling == "same":
+        return ""
+    alike = plan.monitor.items == "like-these"
+    each: list[str] = []
+    more: list[str] = []
+    for role in _asked(plan):
+        asked, bank = plan.probes.size(role), plan.bank(role)
+        shared = f" ({math.sqrt(asked / bank):.0%} shared)" if alike else ""
+        each.append(f"{role} {asked:,} of {bank:,}{shared}")
+        there = held.get(role, bank)
+        if there > bank:
+            less = f", and leave {math.sqrt(bank / there):.0%} of what is shared" if alike else ""
+            more.append(f" probes.banks.{role} = {there} would count on all that the file holds")
+            more[-1] += f"{less}."
+    if not each:
+        return ""
+    words = (
+        "; of one client's error by its items so much is shared by all, however many they are"
+        if alike
+        else ""
+    )
+    return (
+        f"\nBanks: in each round a client answers items of its own, {', '.join(each)}{words}."
+        + "".join(more)
+    )
+
+
+def _asked(plan: MonitoringPlan) -> list[ItemRole]:
+    roles: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful", "benign")
+    needed = {need.items for code in plan.planned for need in MODES[code].needs}
+    return [role for role in roles if role in needed]
 
 
 def masking(found: dict[str, Any]) -> str:

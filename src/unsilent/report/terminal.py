@@ -12,6 +12,7 @@ from unsilent.findings import Finding, Findings
 from unsilent.report.timing import Timing
 from unsilent.report.view import (
     VERDICTS,
+    about,
     agreement,
     began,
     clients_to_flip,
@@ -23,7 +24,6 @@ from unsilent.report.view import (
     points,
     span,
     strangers,
-    verdict,
 )
 
 VISIBILITY_WORDS = {"silent": "SILENT", "loud": "LOUD", "undetermined": "silent or loud"}
@@ -101,8 +101,11 @@ def _interval(finding: Finding, history: int) -> str:
 
 
 def _verdict(finding: Finding) -> Text:
-    shown = verdict(finding)
+    shown, items = VERDICTS[finding.verdict], about(finding)
     text = Text(f"{shown.symbol} {shown.word}", STYLES[shown.key])
+    if items:
+        # The column is as wide as the longest word.
+        text.append(f"\n {items}", STYLES[shown.key])
     if finding.visibility is not None:
         text.append(f"\n  {VISIBILITY_WORDS[finding.visibility]}")
     return text
@@ -160,7 +163,7 @@ def _reasons(findings: Findings) -> list[RenderableType]:
     lines: list[RenderableType] = []
     for finding in findings.findings:
         if finding.reason is not None:
-            shown = verdict(finding)
+            shown = VERDICTS[finding.verdict]
             line = Text(f"{finding.code} {shown.symbol} ", STYLES[shown.key])
             line.append(finding.reason, "default not bold")
             lines.append(line)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from unsilent.findings import Finding, Findings, Interval, Trend
@@ -81,8 +81,16 @@ VIEWS: Mapping[str, str] = {
 
 
 def verdict(finding: Finding) -> Shown:
-    """How the verdict of a finding is shown."""
-    return VERDICTS[finding.verdict]
+    """How a finding's verdict is shown: its word says of which items, where these are fixed."""
+    shown = VERDICTS[finding.verdict]
+    return replace(shown, word=f"{shown.word}{about(finding)}")
+
+
+def about(finding: Finding) -> str:
+    """Of which items alone a verdict speaks, after its word; empty where it is of any like them."""
+    if finding.fixed_items is None or finding.verdict not in ("failure", "healthy"):
+        return ""
+    return f" on these {finding.fixed_items} items" if finding.fixed_items else " on these items"
 
 
 def entry(finding: Finding) -> SilentFailure:
@@ -243,13 +251,15 @@ def clients(finding: Finding, plan: MonitoringPlan, spread: Spread | None) -> st
 
 def headline(findings: Findings) -> str:
     """How many of each verdict, in one sentence."""
-    count = Counter(verdict(each).word for each in findings.findings)
+    count = Counter(VERDICTS[each.verdict].word for each in findings.findings)
+    fixed = {each.verdict for each in findings.findings if about(each)}
     silent = sum(each.visibility == "silent" for each in findings.findings)
     parts: list[str] = []
     for shown in VERDICTS.values():
         if count[shown.word]:
             note = f" ({silent} silent)" if shown.key == "failure" and silent else ""
-            parts.append(f"{count[shown.word]} {shown.word}{note}")
+            these = " on these items" if shown.key in fixed else ""
+            parts.append(f"{count[shown.word]} {shown.word}{these}{note}")
     return f"{', '.join(parts)}."
 
 

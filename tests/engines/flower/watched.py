@@ -39,7 +39,7 @@ from unsilent.items import Item, ItemSet
 from unsilent.models import base
 from unsilent.models.base import Adapter
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.probes import sources
+from unsilent.probes import joined
 from unsilent.reference import client as worker
 
 WATCHED = ("open", "os.listdir", "os.scandir", "glob.", "pathlib.", "import", "shutil.", "sqlite3.")
@@ -277,7 +277,7 @@ def stand_in() -> None:
     def load_model(plan: MonitoringPlan, probes: Any) -> Any:
         return Embedded() if plan.model.id == "embedded" else load(plan, probes)
 
-    def embedded_probes(plan: MonitoringPlan, role: str, **given: Any) -> ItemSet:
+    def embedded_items(style: Any, role: str, count: Any, **given: Any) -> ItemSet:
         item = Item(
             "1", "p", (" a", " b"), answer=0, stereotyped=0, pair="1", safe=(0,), domain="a"
         )
@@ -297,7 +297,7 @@ def stand_in() -> None:
     worker.load_model = load_model
     worker.model_openings = lambda plan: ()
     worker.client_records = client_records
-    sources.embedded_probes = embedded_probes
+    joined.embedded_items = embedded_items
 
 
 class Embedded:

