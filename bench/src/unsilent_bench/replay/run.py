@@ -132,7 +132,9 @@ def replay(
     ]
     for method in (m for m in methods if m.name == Unsilent.name):
         # Beside the client: what records and nobody at all would be protected by.
-        steps += [(method, e, "record") for e in epsilons if e is not None]
+        for epsilon in epsilons:
+            if epsilon is not None:
+                steps.append((method, epsilon, "record"))
         steps.append((method, None, "none"))
     judged: dict[float | None, dict[str, Score]] = {}
     for done, (method, epsilon, unit) in enumerate(steps):
