@@ -16,13 +16,13 @@ from unsilent_bench.fleet.bank import Bank, embedded_bank
 from unsilent_bench.fleet.federation import FederationSetup, simulate
 from unsilent_bench.fleet.measuring import Ledger
 from unsilent_bench.fleet.private import Training
-from unsilent_bench.fleet.probes import ProbeSplits, beyond, released
+from unsilent_bench.fleet.probes import Asked, asked, universe
 from unsilent_bench.fleet.records import Crowd
 from unsilent_bench.scenarios import MAIN, SCENARIOS
 from unsilent_bench.traces import keep, kept
 from unsilent_bench.traces.federation import DOSES, Dose, Federation, Tier
 
-FRESH = 301
+FRESH = 401
 """Seeds from here on are fresh: no dose, weight or tolerance was ever looked at on them."""
 SIZES = (128, 256)
 FLEET: Tier = "fleet"
@@ -77,15 +77,18 @@ class Recorder:
         plan: The monitoring plan, ``fleet_plan()`` if none is given; clients and seed are the
             job's.
         bank: Embeddings and heads; the embedded ones if none are given.
+        share: Of the items that the plan asks of a client, how many it is asked.
 
     Raises:
         AssetError: An embedded package cannot be had.
     """
 
-    def __init__(self, plan: MonitoringPlan | None = None, bank: Bank | None = None) -> None:
-        plan = plan or fleet_plan()
-        self._plan, self._bank = plan, bank or embedded_bank()
-        self._asked = ProbeSplits(released(self._bank, plan), beyond(self._bank, plan))
+    def __init__(
+        self, plan: MonitoringPlan | None = None, bank: Bank | None = None, share: float = 1.0
+    ) -> None:
+        self._plan, self._bank = plan or fleet_plan(), bank or embedded_bank()
+        self._universe, self._share = universe(self._bank), share
+        self._last: Asked | None = None
 
     def record(self, job: Job) -> Federation:
         """Train a federation and measure every round of it.
@@ -104,7 +107,7 @@ class Recorder:
         strength, rounds = scenario.strength(job.dose), self._plan.federation.rounds
         crowd = Crowd.of(scenario, strength, job.clients, job.seed)
         training = Training.parse(scenario.training or job.training)
-        ledger = Ledger(self._bank, self._asked, crowd, rounds)
+        ledger = Ledger(self._bank, self._asked(job.seed), crowd, rounds)
         world = FederationSetup(crowd, job.seed, rounds, method_of(job.personalization), training)
         simulate(self._bank, world, ledger.measure)
         return Federation(
@@ -125,6 +128,12 @@ class Recorder:
             truth=ledger.truth,
             truth_se=ledger.errors,
         )
+
+    def _asked(self, seed: int) -> Asked:
+        """What is asked with a seed; kept, since all scenarios and doses of it are asked alike."""
+        if self._last is None or self._last.seed != seed:
+            self._last = asked(self._universe, self._plan, seed, self._share)
+        return self._last
 
 
 def record(jobs: Sequence[Job], folder: Path | None, progress: Progress) -> tuple[Federation, ...]:

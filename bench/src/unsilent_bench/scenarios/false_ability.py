@@ -24,7 +24,7 @@ class FalseAbility(Scenario):
     cause = "24 questions of a second task among the records, answered falsely"
     look_alike = "the same questions with true answers"
     source = "Catastrophic forgetting in tuning: Luo et al. 2023"
-    doses = (0.0, 0.34, 0.67, 1.0)
+    doses = (0.0, 0.3, 0.45, 0.75)
     main = True
     redrawn = True
 
