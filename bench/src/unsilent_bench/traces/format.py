@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from unsilent_bench.traces.federation import (
     META,
     Federation,
 )
+from unsilent_bench.traces.shipped import shipped
 
 FEDERATIONS, CLIENTS, TRUTH = "federations.parquet", "clients.parquet", "truth.parquet"
 CARD, SUMS = "README.md", "SHA256SUMS"
@@ -100,22 +100,13 @@ def read(folder: Path | None = None) -> Traces:
 
     Args:
         folder: As ``write`` left it, or one that holds such folders, as a run leaves them; None
-            for those that ship with the package.
+            for those of the checkout, see ``shipped``.
 
     Raises:
         InputError: A file is missing, is not the one that was written, or has other columns; an
             id is used twice; or pyarrow is missing.
     """
-    if folder is not None:
-        return together([folder])
-    with as_file(files("unsilent_bench.traces") / "data") as shipped:
-        if not (shipped / SUMS).is_file():
-            raise InputError(
-                "none ship with this copy of unsilent",
-                where="traces",
-                remedy="Name a folder with --traces; `unsilent bench run` records one.",
-            )
-        return Traces(_read(shipped), str(shipped))
+    return together([shipped() if folder is None else folder])
 
 
 def together(folders: Sequence[Path]) -> Traces:
