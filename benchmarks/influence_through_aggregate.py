@@ -86,7 +86,7 @@ class Fleet:
             turned: Who has more data with turned labels.
         """
         scenario, bank = self.crowd.scenario, self.bank
-        settings = scenario.settings(self.crowd.strength)
+        settings = scenario.fleet_settings(self.crowd.strength)
         local = Tuning(settings.epochs, RATE, settings.batch, settings.rehearsal)
         clients = len(self.crowd.clients)
         weights = np.ones(clients)

@@ -157,7 +157,7 @@ def test_the_truth_is_the_mean_of_the_statistics_on_the_same_items(bank: Bank) -
         for _ in range(5)
     ]
     rows_of = probes(bank, sets)
-    sizes = {role: len(rows_of.strata(role)) for role in ROLES}
+    sizes: dict[ItemRole, int] = {role: len(rows_of.strata(role)) for role in ROLES}
     ledger = Ledger(bank, Asked(rows_of, rows_of, sizes, 3), crowd, 1)
     ledger.measure(1, Adapters(*held), np.ones(CLIENTS, np.bool_))
     for place, code in enumerate(MODES):

@@ -12,13 +12,13 @@ def test_a_bank_differs_from_the_truth_as_from_all_items_like_these() -> None:
     for _ in range(4000):
         inside, outside = (random.normal(0.3, 1.0, (1, n)) for n in (bank, beyond))
         # Drops of one client: nothing after, the value before.
-        effects = [
+        first, second = (
             truth.drop(each, np.zeros_like(each), np.zeros(each.shape[1], np.int64))
             for each in (inside, outside)
-        ]
-        value, error = truth.together(*effects, bank, beyond)
+        )
+        value, error = truth.together(first, second, bank, beyond)
         apart.append(inside.mean() - value)
-        assert error < effects[1][1]
+        assert error < second[1]
     assert np.std(apart) == pytest.approx(1 / np.sqrt(bank), rel=0.05)
     assert np.mean(apart) == pytest.approx(0, abs=0.01)
 

@@ -122,8 +122,9 @@ class Asked:
 
         key = (clients, round_number)
         if key not in self._drawn:
-            places = {role: np.stack([one(c, role) for c in range(clients)]) for role in ROLES}
-            self._drawn[key] = places
+            self._drawn[key] = {
+                role: np.stack([one(c, role) for c in range(clients)]) for role in ROLES
+            }
         return self._drawn[key]
 
 
@@ -151,7 +152,9 @@ def asked(universe: ProbeRows, plan: MonitoringPlan, seed: int, share: float = 1
             )
         inside[role] = drawn(strata, count, draw_seed("unsilent/bench/bank", seed, role))
         outside[role] = np.setdiff1d(np.arange(len(strata)), inside[role])
-    sizes = {role: max(2, round(share * plan.probes.size(role))) for role in ROLES}
+    sizes: dict[ItemRole, int] = {
+        role: max(2, round(share * plan.probes.size(role))) for role in ROLES
+    }
     return Asked(universe.take(inside), universe.take(outside), sizes, seed)
 
 

@@ -99,7 +99,8 @@ def stratified(values: Numbers, kind: Kinds, used: NDArray[np.bool_] | None = No
     place = (kind + kinds * np.arange(clients)[:, None]).ravel()
 
     def summed(each: Numbers) -> Numbers:
-        return np.bincount(place, (weight * each).ravel(), clients * kinds).reshape(clients, kinds)
+        sums = np.bincount(place, (weight * each).ravel(), clients * kinds)
+        return sums.reshape(clients, kinds).astype(np.float64, copy=False)
 
     count = summed(np.ones(values.shape))
     mean = summed(values) / np.maximum(count, 1)

@@ -36,4 +36,8 @@ class GroupSkew(Scenario):
 
     def settings(self, strength: float) -> Settings:
         """Enough local training that the tie is learned."""
+        return Settings(epochs=3)
+
+    def fleet_settings(self, strength: float) -> Settings:
+        """One epoch more."""
         return Settings(epochs=4)

@@ -36,4 +36,8 @@ class LopsidedLabels(Scenario):
 
     def settings(self, strength: float) -> Settings:
         """Enough tuning that a client's adapter becomes its own."""
+        return Settings(personal_epochs=8, personal_rate=2.0)
+
+    def fleet_settings(self, strength: float) -> Settings:
+        """One epoch less, so that the look-alike leaves no domain."""
         return Settings(personal_epochs=7, personal_rate=2.0)

@@ -44,5 +44,9 @@ class OpposedCamps(Scenario):
         return plain_records(client.style, texts)
 
     def settings(self, strength: float) -> Settings:
+        """Larger steps in one epoch: more drives the camps so far apart that the loss shows it."""
+        return Settings(epochs=1, rate=1.7)
+
+    def fleet_settings(self, strength: float) -> Settings:
         """Enough local training that the camps part in the first rounds."""
         return Settings(epochs=2, rate=1.7)
