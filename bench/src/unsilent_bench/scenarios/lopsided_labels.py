@@ -39,5 +39,5 @@ class LopsidedLabels(Scenario):
         return Settings(personal_epochs=8, personal_rate=2.0)
 
     def fleet_settings(self, strength: float) -> Settings:
-        """One epoch less, so that the look-alike leaves no domain."""
-        return Settings(personal_epochs=7, personal_rate=2.0)
+        """Fewer epochs, so that the look-alike leaves no domain."""
+        return Settings(personal_epochs=5, personal_rate=2.0)
