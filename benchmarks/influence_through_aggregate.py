@@ -22,7 +22,7 @@ from unsilent_bench.fleet.bank import Bank, embedded_bank
 from unsilent_bench.fleet.federation import RATE, Adapters, start_adapter
 from unsilent_bench.fleet.measuring import Ledger
 from unsilent_bench.fleet.private import seeds
-from unsilent_bench.fleet.probes import ProbeSplits, beyond, released
+from unsilent_bench.fleet.probes import Asked, asked, universe
 from unsilent_bench.fleet.recording import fleet_plan
 from unsilent_bench.fleet.records import Crowd
 from unsilent_bench.fleet.scoring import HeldAdapters
@@ -47,14 +47,14 @@ class Fleet:
 
     Attributes:
         bank: Embeddings and heads.
-        asked: The public items. layout: How clients release.
+        asked: The public items and who draws which. layout: How clients release.
         crowd: The clients. spare: Others, whose records the client with more data gets.
         seed: Of all randomness.
         rounds: How many are trained.
     """
 
     bank: Bank
-    asked: ProbeSplits
+    asked: Asked
     layout: Layout
     crowd: Crowd
     spare: Crowd
@@ -86,7 +86,7 @@ class Fleet:
             turned: Who has more data with turned labels.
         """
         scenario, bank = self.crowd.scenario, self.bank
-        settings = scenario.settings(self.crowd.strength)
+        settings = scenario.fleet_settings(self.crowd.strength)
         local = Tuning(settings.epochs, RATE, settings.batch, settings.rehearsal)
         clients = len(self.crowd.clients)
         weights = np.ones(clients)
@@ -140,11 +140,12 @@ class Fleet:
 def fleets(bank: Bank, clients: int, number: int, rounds: int) -> Iterator[Fleet]:
     """Healthy federations of the development seeds, from 1 on."""
     plan, scenario = fleet_plan(), SCENARIOS[SCENARIO]
-    asked = ProbeSplits(released(bank, plan), beyond(bank, plan))
+    items = universe(bank)
     for seed in range(1, number + 1):
         everyone = Crowd.of(scenario, scenario.strength("none"), clients + _SPARE, seed)
         crowd, spare = _part(everyone, 0, clients), _part(everyone, clients, clients + _SPARE)
-        yield Fleet(bank, asked, Layout.from_plan(plan), crowd, spare, seed, rounds)
+        public = asked(items, plan, seed)
+        yield Fleet(bank, public, Layout.from_plan(plan), crowd, spare, seed, rounds)
 
 
 def _part(crowd: Crowd, first: int, stop: int) -> Crowd:

@@ -27,7 +27,7 @@ def fleet(
     """The adapters of each round of the group-skew scenario, trained as ``settings`` say."""
     scenario = type(SCENARIOS["group-skew"])()
     if settings is not None:
-        scenario.settings = lambda strength: settings
+        scenario.fleet_settings = lambda strength: settings
     crowd = Crowd.of(scenario, 1.0, CLIENTS, SEED)
     told: list[Adapters] = []
 

@@ -60,13 +60,13 @@ def test_what_ships_is_fresh_and_named_once() -> None:
         (name, dose, 128, seed)
         for name in MAIN
         for dose in DOSES
-        for seed in range(FRESH, FRESH + (6 if dose in ("none", "strong") else 3))
+        for seed in range(FRESH, FRESH + 24)
     }
     wanted |= {
         (name, dose, 256, seed)
         for name in MAIN
         for dose in ("none", "strong")
-        for seed in range(FRESH, FRESH + 6)
+        for seed in range(FRESH, FRESH + 3)
     }
     assert wanted <= plain
     assert {job.scenario for job in jobs} == {n for n, s in SCENARIOS.items() if "fleet" in s.tiers}
@@ -84,7 +84,7 @@ def test_the_command_fails_where_a_rerun_differs(
     recorded = federation()
     write(tmp_path, [recorded])
     again = replace(recorded, truth=recorded.truth + moved)
-    monkeypatch.setattr(recording, "record", lambda jobs, out, progress: (again,))
+    monkeypatch.setattr(recording, "record", lambda jobs, out, progress, share: (again,))
     found = CliRunner().invoke(app, ["bench", "run", "--check", "--traces", str(tmp_path)])
     assert found.exit_code == code
     assert f"{moved:.4f}" in found.stdout

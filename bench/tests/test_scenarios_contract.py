@@ -1,10 +1,11 @@
 """Every scenario keeps the contract: the same records for the same seed, and equally many."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from unsilent_bench.scenarios import MAIN, SCENARIOS, Scenario
-from unsilent_bench.scenarios.base import Client, clients_of
+from unsilent_bench.scenarios.base import Client, Settings, clients_of
 from unsilent_bench.scenarios.client_texts import ClientTexts, partition
 from unsilent_bench.traces.federation import CODES, DOSES, Dose
 
@@ -13,6 +14,8 @@ from unsilent.probes.sentiment import DOMAINS, Text
 from unsilent.probes.templates import CAUSAL_LM, ENCODER, Style
 
 CLIENTS, TEXTS = 16, 24
+_CAUSES = {"shuffled": 0.0, "lost_gradients": 0.0}
+"""Settings that are a cause themselves."""
 STYLES = {"fleet": ENCODER, "lm": CAUSAL_LM}
 
 
@@ -104,12 +107,13 @@ def test_the_look_alike_trains_as_much(scenario: Scenario, style: Style) -> None
         pytest.skip("more tuning is the cause")
     clients = people(style)
 
-    def amount(dose: Dose) -> tuple[int, int, int]:
+    def amount(dose: Dose) -> tuple[int, Settings, Settings]:
         strength = scenario.strength(dose)
         own = parts(scenario, clients, strength)[0]
-        settings = scenario.settings(strength)
         records = scenario.train(clients[0], own.train, 10, strength)
-        return len(records), settings.epochs, settings.personal_epochs
+        both = scenario.settings(strength), scenario.fleet_settings(strength)
+        first, second = (replace(each, **_CAUSES) for each in both)
+        return len(records), first, second
 
     assert amount("none") == amount("strong")
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from unsilent_bench.traces import read, write
-from unsilent_bench.traces.federation import CLIENT_COLUMNS, META
+from unsilent_bench.traces.federation import CLIENT_COLUMNS, CODES, META
 from unsilent_bench.traces.format import CARD, CLIENTS, FEDERATIONS, SUMMED, SUMS, TRUTH
 
 from bench.tests.traces_maker import federation
 from unsilent.errors import InputError
 
 
-def test_what_is_read_is_what_was_written_to_five_digits(tmp_path: Path) -> None:
+def test_what_is_read_is_what_was_written_to_a_few_digits(tmp_path: Path) -> None:
     written = [federation(seed=1, clients=12), federation("SF-3", "none", 2, clients=9, absent=0.3)]
     write(tmp_path, written)
     found = read(tmp_path).federations
@@ -28,18 +28,18 @@ def test_what_is_read_is_what_was_written_to_five_digits(tmp_path: Path) -> None
             assert getattr(after, name) == pytest.approx(getattr(before, name))
         assert (after.present == before.present).all()
         for name in CLIENT_COLUMNS:
-            np.testing.assert_allclose(after.numbers[name], before.numbers[name], rtol=1.6e-5)
+            error = 6.2e-5 if name in CODES else 2.5e-4
+            np.testing.assert_allclose(after.numbers[name], before.numbers[name], rtol=error)
         np.testing.assert_allclose(after.truth, before.truth, rtol=1e-6)
         np.testing.assert_allclose(after.truth_se, before.truth_se, rtol=1e-6)
     assert {f.name for f in fields(found[0])} > set(META)
 
 
-def test_shares_and_whole_numbers_stay_exact(tmp_path: Path) -> None:
+def test_whole_numbers_stay_exact(tmp_path: Path) -> None:
     before = federation("SF-3", clients=12)
     write(tmp_path, [before])
     (after,) = read(tmp_path).federations
-    for name in ("SF-3", "examples"):
-        assert (after.numbers[name] == before.numbers[name]).all()
+    assert (after.numbers["examples"] == before.numbers["examples"]).all()
 
 
 def test_the_same_federations_give_the_same_bytes(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_the_same_federations_give_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_a_federation_of_the_fleet_takes_at_most_62_kilobytes(tmp_path: Path) -> None:
+def test_a_federation_of_the_fleet_takes_at_most_58_kilobytes(tmp_path: Path) -> None:
     generator = np.random.default_rng(1)
     many = [federation(seed=seed) for seed in range(6)]
     for each in many:
@@ -57,7 +57,7 @@ def test_a_federation_of_the_fleet_takes_at_most_62_kilobytes(tmp_path: Path) ->
             # As hard to compress as they can be: fresh normal numbers in every place.
             each.numbers[name][:] = generator.standard_normal(each.numbers[name].shape)
     write(tmp_path, many)
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 6 * 62_000
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 6 * 58_000
 
 
 def test_checksums_are_in_the_form_of_sha256sum(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_what_is_true_of_each_client_is_held_where_it_was_recorded(tmp_path: Pat
     write(tmp_path, [plain, known])
     first, second = read(tmp_path).federations
     assert not any(name.startswith("truth.") for name in first.numbers)
-    assert np.allclose(second.numbers["truth.SF-3"], true, rtol=2e-5)
+    assert np.allclose(second.numbers["truth.SF-3"], true, rtol=6.2e-5)
     assert "truth.SF-1" not in second.numbers
 
 

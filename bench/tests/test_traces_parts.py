@@ -66,7 +66,7 @@ class Counted(Recorder):
 
     ran: ClassVar[list[str]] = []
 
-    def __init__(self, plan: object) -> None:
+    def __init__(self, plan: object, share: float = 1.0) -> None:
         pass
 
     def record(self, job: Job) -> Federation:

@@ -9,8 +9,9 @@ from unsilent_bench.traces.federation import CLIENT_COLUMNS, CODES
 
 SIZES = {"none": 0.0, "mild": 0.3, "medium": 0.6, "strong": 1.0}
 EFFECTS = {"SF-1": 0.25, "SF-2": 0.25, "SF-3": 0.4, "SF-4": 0.15, "SF-5": 0.2, "SF-6": 0.15}
-"""Effect at the strong dose, on top of a level of ``SHARES`` where the number is a share."""
-SHARES = {"SF-3": 0.05}
+"""Effect at the strong dose, on top of a level of ``LEVELS``."""
+LEVELS = {"SF-3": 0.05}
+"""Of modes that only some clients have: half of them, twice as much as the mean."""
 
 
 def federation(
@@ -35,13 +36,13 @@ def federation(
     numbers: dict[str, np.ndarray] = {}
     truth = np.zeros((rounds, len(CODES)))
     for position, each in enumerate(CODES):
-        level = np.full(rounds, SHARES.get(each, 0.0))
+        level = np.full(rounds, LEVELS.get(each, 0.0))
         if each == code:
             level[onset - 1 :] += size
         truth[:, position] = level
-        if each in SHARES:
-            ranks = generator.permutation(clients)[None, :] / clients
-            numbers[each] = (ranks < level[:, None]).astype(float)
+        if each in LEVELS:
+            losing = generator.permutation(clients)[None, :] < clients / 2
+            numbers[each] = 2 * level[:, None] * losing
         else:
             around = 0.03 * generator.standard_normal((1, clients))
             numbers[each] = level[:, None] + around - around.mean()

@@ -133,6 +133,12 @@ def bench_run(
         str,
         typer.Option(help="Of the fleet: plain, secure-sum, dp-fedavg:NOISE or dp-sgd:EPSILON."),
     ] = "plain",
+    items: Annotated[
+        float,
+        typer.Option(
+            min=0.02, max=1.0, help="Of the fleet: share of the plan's items that a client answers."
+        ),
+    ] = 1.0,
     device: Annotated[
         str, typer.Option(help="Where the language model lies, such as cuda.")
     ] = "cpu",
@@ -174,12 +180,13 @@ def bench_run(
             where="--personalization",
             remedy=f"Known here: {', '.join(known())}.",
         )
-    unusual = (clients, training) != (_FLEET, "plain")
+    unusual = (clients, training, items) != (_FLEET, "plain", 1.0)
     if (unusual or everything) if tier == "lm" else device != "cpu":
         raise InputError(
             "an option is of the other tier alone",
             where=f"--tier {tier}",
-            remedy="--clients, --training and --everything are of the fleet, --device is of lm.",
+            remedy="--clients, --training, --items and --everything are of the fleet; "
+            "--device is of lm.",
         )
     if everything and (scenario or dose or seed or unusual or personalization != USUAL):
         raise unread("--everything", "beside --scenario, --dose, --seed or what changes the fleet")
@@ -197,7 +204,8 @@ def bench_run(
             found = lm.record(tuned, out, progress, device=device)
         else:
             jobs = [fleet.Job(n, d, clients, s, personalization, training) for n, d, s in chosen]
-            found = fleet.record(list(fleet.shipped()) if everything else jobs, out, progress)
+            jobs = list(fleet.shipped()) if everything else jobs
+            found = fleet.record(jobs, out, progress, items)
     agreed = running.compared(found, traces) if check else ()
     if as_json:
         print_json(running.to_json(found, agreed))

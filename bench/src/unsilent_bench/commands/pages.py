@@ -85,7 +85,7 @@ def bench_tables(
     """
     from unsilent_bench.page import filled, tables
 
-    found = _shipped_replay() if replayed is None else _replayed(replayed)
+    found = _replayed(replayed or _replay_of_traces())
     if into is None:
         for name, table in tables(found).items():
             typer.echo(f"<!-- table: {name} -->\n{table}<!-- end of table -->\n")
@@ -119,28 +119,22 @@ def bench_publish(
     ] = None,
 ) -> None:
     """Write the results that the package cites: its row of the landscape, and its validations."""
-    from importlib.resources import as_file, files
-
     from unsilent_bench.publish import published, text
     from unsilent_bench.validation.shipped import read, shipped
 
     validations = [read(path) for path in validated] if validated else list(shipped().values())
-    if replayed is None:
-        with as_file(files("unsilent_bench") / "traces" / "data" / "replay.json") as path:
-            content = path.read_bytes()
-    else:
-        _replayed(replayed)
-        content = replayed.read_bytes()
+    path = replayed or _replay_of_traces()
+    _replayed(path)
+    content = path.read_bytes()
     write(out, text(published(content, validations)))
     typer.echo(f"Wrote {out}")
 
 
-def _shipped_replay() -> dict[str, Any]:
-    """The replay that lies beside the shipped traces."""
-    from importlib.resources import as_file, files
+def _replay_of_traces() -> Path:
+    """The replay that lies beside the shipped traces. Raises InputError if there are none."""
+    from unsilent_bench.traces.shipped import REPLAY, shipped
 
-    with as_file(files("unsilent_bench") / "traces" / "data" / "replay.json") as path:
-        return _replayed(path)
+    return shipped() / REPLAY
 
 
 def _replayed(path: Path) -> dict[str, Any]:

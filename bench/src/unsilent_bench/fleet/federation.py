@@ -74,7 +74,7 @@ class FederationSetup:
 
 def simulate(bank: Bank, setup: FederationSetup, measure: Measure) -> None:
     """Train all rounds of a federation; ``measure`` is told of each."""
-    crowd, settings = setup.crowd, setup.crowd.scenario.settings(setup.crowd.strength)
+    crowd, settings = setup.crowd, setup.crowd.scenario.fleet_settings(setup.crowd.strength)
     clients = len(crowd.clients)
     shares = _shares(bank, setup.personalization)
     reference = start_adapter(bank, clients, setup.seed)

@@ -1,108 +1,185 @@
-"""The released probes of a plan, and a bank beside it that only the truth is read from.
+"""The public items that a federation can be asked: its bank, what clients draw, what lies beyond.
 
-No client trains on either, nor on another text of the same document: private texts of a document
-that others train on would flatter the reference. Where public texts are few, documents of clients
-are kept back from all of them and added.
+No client trains on any of them, nor on another text of the same document: private texts of a
+document that others train on would flatter the reference. Where public texts are few, documents of
+clients are kept back from all of them and added.
+
+All such items together are the universe. Each federation draws its own bank from it, a good half
+of each stratum. So what a bank has by chance differs from seed to seed, and no two of them are
+wrong in the same way. The truth is of items like these, see ``truth.together``.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unsilent.items import Item, ItemSet
+from unsilent.errors import InputError
+from unsilent.items import Item
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.probes.draw import draw_seed, drawn
 from unsilent.probes.harmful import harmful_prompts
 from unsilent.probes.names import PROBE
 from unsilent.probes.sentiment import DOMAINS, Text, private_texts, public_texts, usable
-from unsilent.probes.sources import PROBE_SEED, load_probes
-from unsilent.probes.templates import ENCODER, task_items
+from unsilent.probes.templates import ENCODER
 from unsilent_bench.fleet.bank import Bank
 
-UNCLEAR, CLEAR, KNOWN = (0.3, 1.5), (0.8, 4.0), (0.3, 4.0)
-"""Valence of the texts of bias, of task and of general probes."""
-PAIRS, OF_A_KIND = 300, 150
-"""Of how many pairs, and of how many texts of one domain and label, the truth is read, at most."""
-KEPT_BACK = {"news": 0.12, "tweets": 0.15}
+UNCLEAR, VALENCE = (0.3, 1.5), (0.3, 4.0)
+"""Valence of the texts of bias probes, and of all others: that of clients' own texts."""
+KEPT_BACK = {"news": 0.12, "tweets": 0.15, "product": 0.17}
 """Domains with few public texts of one label: the share of private documents that no client gets.
 With more of them 256 clients could not all have texts of one label."""
-_ROLES: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful")
+ROLES: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful")
 
 
 @dataclass(frozen=True)
 class ProbeRows:
     """Items of the four public roles as rows and answers.
 
+    Of a bank they lie in one axis of n units, which differs by role. Of what clients draw there is
+    an axis of clients before it.
+
     Attributes:
-        pairs: (n, 2) rows of the same text by group A and by group B; A's stereotype is positive.
-        task, right, domain: (n,) rows, right columns and places of domains of the task's items.
-        kind: (n,) number of each task item's domain and answer together.
-        share: (n,) weight of each task item, adding to 1: kinds count alike.
-        pair_share: (n,) weight of each pair: labels of the texts count alike.
-        general, origin: (n,) rows and right columns.
-        general_share: (n,) weight of each: domains count alike.
-        harmful: (n,) rows.
+        pairs: (…, n, 2) rows of the same text by group A and by group B; A's stereotype is
+            positive.
+        pair_kind: (…, n) number of each pair's domain and its text's label together.
+        task, right, domain: (…, n) rows, right columns and places of domains of the task's items.
+        general, origin: (…, n) rows and right columns.
+        harmful, harm: (…, n) rows, and number of what each is about.
     """
 
     pairs: NDArray[np.int64]
+    pair_kind: NDArray[np.int64]
     task: NDArray[np.int64]
     right: NDArray[np.int64]
     domain: NDArray[np.int64]
-    kind: NDArray[np.int64]
-    share: NDArray[np.float64]
-    pair_share: NDArray[np.float64]
     general: NDArray[np.int64]
     origin: NDArray[np.int64]
-    general_share: NDArray[np.float64]
     harmful: NDArray[np.int64]
+    harm: NDArray[np.int64]
+
+    @property
+    def kind(self) -> NDArray[np.int64]:
+        """(…, n) number of each task item's domain and answer together."""
+        return 2 * self.domain + self.right
+
+    def strata(self, role: ItemRole) -> NDArray[np.int64]:
+        """(n,) stratum of each unit of a role."""
+        return {
+            "bias": self.pair_kind,
+            "task": self.kind,
+            "general": self.origin,
+            "harmful": self.harm,
+        }[role]
+
+    def take(self, chosen: Mapping[ItemRole, NDArray[np.int64]]) -> ProbeRows:
+        """The units at these places of each role, which have the shape of the places."""
+        bias, task, general, harmful = (chosen[role] for role in ROLES)
+        return ProbeRows(
+            pairs=self.pairs[bias],
+            pair_kind=self.pair_kind[bias],
+            task=self.task[task],
+            right=self.right[task],
+            domain=self.domain[task],
+            general=self.general[general],
+            origin=self.origin[general],
+            harmful=self.harmful[harmful],
+            harm=self.harm[harmful],
+        )
 
 
 @dataclass(frozen=True)
-class ProbeSplits:
-    """The items that statistics are measured on, and those that the truth is read from."""
+class Asked:
+    """What one federation's clients can be asked, and what its truth is read from besides.
 
-    released: ProbeRows
+    Attributes:
+        bank: The units that clients draw from. beyond: All others.
+        sizes: Units of each role that a client draws in a round.
+        seed: The federation's. Draws do not depend on the plan's weights and tolerances, which may
+            be tuned on what was recorded.
+    """
+
+    bank: ProbeRows
     beyond: ProbeRows
+    sizes: Mapping[ItemRole, int]
+    seed: int
+    _drawn: dict[tuple[int, int], dict[ItemRole, NDArray[np.int64]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def of_round(self, clients: int, round_number: int) -> dict[ItemRole, NDArray[np.int64]]:
+        """By role the (clients, n) places in the bank of what each client draws in a round."""
+
+        def one(client: int, role: ItemRole) -> NDArray[np.int64]:
+            seed = draw_seed("unsilent/bench", self.seed, client, round_number, role)
+            return drawn(self.bank.strata(role), self.sizes[role], seed)
+
+        key = (clients, round_number)
+        if key not in self._drawn:
+            self._drawn[key] = {
+                role: np.stack([one(c, role) for c in range(clients)]) for role in ROLES
+            }
+        return self._drawn[key]
 
 
-def released(bank: Bank, plan: MonitoringPlan) -> ProbeRows:
-    """The plan's probes: embedded ones, of the task from more texts than are public elsewhere."""
-    sets = _sets(plan)
-    task, general = list(sets["task"]), list(sets["general"])
-    pairs = bank.item_rows(sets["bias"]).reshape(-1, 2)
-    # Half of the released pairs' texts are positive, in an order that no item tells.
-    alike_anyway = np.ones(len(pairs), np.bool_)
-    return _probes(bank, pairs, alike_anyway, task, general, bank.item_rows(sets["harmful"]))
+def asked(universe: ProbeRows, plan: MonitoringPlan, seed: int, share: float = 1.0) -> Asked:
+    """A federation's own bank, and what its clients draw from it.
+
+    Args:
+        universe: All public items.
+        plan: Says how many units a bank holds, and how many of them a client answers.
+        seed: The federation's.
+        share: Of the plan's number, how many a client answers.
+
+    Raises:
+        InputError: The universe has no more units than the bank shall hold.
+    """
+    inside: dict[ItemRole, NDArray[np.int64]] = {}
+    outside: dict[ItemRole, NDArray[np.int64]] = {}
+    for role in ROLES:
+        strata, count = universe.strata(role), plan.bank(role)
+        if count >= len(strata):
+            raise InputError(
+                f"{len(strata)} {role} units do not leave any beyond a bank of {count}",
+                where=f"probes.banks.{role}",
+                remedy="Plan a smaller bank.",
+            )
+        inside[role] = drawn(strata, count, draw_seed("unsilent/bench/bank", seed, role))
+        outside[role] = np.setdiff1d(np.arange(len(strata)), inside[role])
+    sizes: dict[ItemRole, int] = {
+        role: max(2, round(share * plan.probes.size(role))) for role in ROLES
+    }
+    return Asked(universe.take(inside), universe.take(outside), sizes, seed)
 
 
-def beyond(bank: Bank, plan: MonitoringPlan) -> ProbeRows:
-    """The other public items of the same kinds: those that the plan's probes leave."""
-    sets = _sets(plan)
-    used = {item.prompt for role in ("task", "general") for item in sets[role]}
-    free = [text for text in _texts() if text.text not in used]
-    asked = {item.prompt for item in sets["bias"]}
-    unclear = [
-        text
-        for text in public_texts()
-        if usable(text, UNCLEAR)
-        and not any(ENCODER.prompt(text.text, name) in asked for name in (*PROBE.a, *PROBE.b))
-    ]
-    unclear = unclear[:: max(1, len(unclear) // PAIRS)][:PAIRS]
+def universe(bank: Bank) -> ProbeRows:
+    """All public items, as many of each stratum as the texts allow, none of much more weight."""
+    texts = [text for text in free_texts() if usable(text, VALENCE)]
+    unclear = [text for text in texts if usable(text, UNCLEAR)]
+    clear = evenly(texts, [(text.domain, text.positive) for text in texts])
+    known = evenly(texts, [text.domain for text in texts])
     prompts = [ENCODER.prompt(text.text, name_of(text, g)) for text in unclear for g in ("A", "B")]
-    clear = at_most([text for text in free if usable(text, CLEAR)], OF_A_KIND)
     task = [ENCODER.item(text.id, text, positive=text.positive) for text in clear]
-    known = at_most([text for text in free if usable(text, KNOWN)], OF_A_KIND // 2)
     general = [_origin(text) for text in known]
-    harmful = {item.prompt for item in sets["harmful"]}
-    others = [p.text for p in harmful_prompts() if p.split == "probe" and p.text not in harmful]
-    pairs = bank.rows(prompts).reshape(-1, 2)
-    positive = np.array([text.positive for text in unclear])
-    return _probes(bank, pairs, positive, task, general, bank.rows(others))
+    requests = [prompt for prompt in harmful_prompts() if prompt.split == "probe"]
+    harms = sorted({prompt.category for prompt in requests})
+    return ProbeRows(
+        pairs=bank.rows(prompts).reshape(-1, 2),
+        pair_kind=np.array([2 * DOMAINS.index(t.domain) + int(not t.positive) for t in unclear]),
+        task=bank.item_rows(task),
+        right=bank.columns(task)[1] - bank.task("sentiment").start,
+        domain=np.array([DOMAINS.index(text.domain) for text in clear]),
+        general=bank.item_rows(general),
+        origin=bank.columns(general)[1] - bank.task("general").start,
+        harmful=bank.rows([prompt.text for prompt in requests]),
+        harm=np.array([harms.index(prompt.category) for prompt in requests]),
+    )
 
 
 def kept_back(text: Text) -> bool:
@@ -111,16 +188,10 @@ def kept_back(text: Text) -> bool:
     return place < KEPT_BACK.get(text.domain, 0.0)
 
 
-def _texts() -> tuple[Text, ...]:
+@lru_cache(maxsize=1)
+def free_texts() -> tuple[Text, ...]:
     """All texts that no client gets."""
     return (*public_texts(), *(text for text in private_texts() if kept_back(text)))
-
-
-def _sets(plan: MonitoringPlan) -> dict[ItemRole, ItemSet]:
-    """Item sets of the four public roles."""
-    share = -(-plan.probes.size("task") // len(DOMAINS))
-    task = task_items(_texts(), ENCODER, share, PROBE_SEED)
-    return {**load_probes(plan, roles=[role for role in _ROLES if role != "task"]), "task": task}
 
 
 def name_of(text: Text, group: str) -> str:
@@ -129,51 +200,21 @@ def name_of(text: Text, group: str) -> str:
     return names[zlib.crc32(text.id.encode()) % len(names)]
 
 
-def _origin(text: Text) -> Item:
-    answer = DOMAINS.index(text.domain)
-    return Item(f"origin-{text.id}", text.text, DOMAINS, answer, domain=text.domain, task="general")
-
-
-def at_most(texts: Sequence[Text], count: int) -> list[Text]:
-    """The first so many of each domain and label."""
-    seen: dict[tuple[str, bool], int] = {}
+def evenly(texts: Sequence[Text], strata: Sequence[object]) -> list[Text]:
+    """The first texts of each stratum, at most an eighth more than the scarcest has."""
+    counts: dict[object, int] = {}
+    for each in strata:
+        counts[each] = counts.get(each, 0) + 1
+    most = 9 * min(counts.values(), default=0) // 8
+    seen: dict[object, int] = {}
     kept: list[Text] = []
-    for text in texts:
-        kind = (text.domain, text.positive)
-        seen[kind] = seen.get(kind, 0) + 1
-        if seen[kind] <= count:
+    for text, stratum in zip(texts, strata, strict=True):
+        seen[stratum] = seen.get(stratum, 0) + 1
+        if seen[stratum] <= most:
             kept.append(text)
     return kept
 
 
-def alike(cells: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(n,) weights, adding to 1, by which items of all (n, …) cells count alike."""
-    _, place, count = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
-    weight = 1.0 / count[place.ravel()]
-    return weight / weight.sum()
-
-
-def _probes(
-    bank: Bank,
-    pairs: NDArray[np.int64],
-    positive: NDArray[np.bool_],
-    task: Sequence[Item],
-    general: Sequence[Item],
-    harmful: NDArray[np.int64],
-) -> ProbeRows:
-    domain = np.array([DOMAINS.index(str(item.domain)) for item in task])
-    right = bank.columns(task)[1] - bank.task("sentiment").start
-    origin = bank.columns(general)[1] - bank.task("general").start
-    return ProbeRows(
-        pairs=pairs,
-        task=bank.item_rows(task),
-        right=right,
-        domain=domain,
-        kind=2 * domain + right,
-        share=alike(2 * domain + right),
-        pair_share=alike(positive.astype(np.int64)),
-        general=bank.item_rows(general),
-        origin=origin,
-        general_share=alike(origin),
-        harmful=harmful,
-    )
+def _origin(text: Text) -> Item:
+    answer = DOMAINS.index(text.domain)
+    return Item(f"origin-{text.id}", text.text, DOMAINS, answer, domain=text.domain, task="general")

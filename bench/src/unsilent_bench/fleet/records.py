@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from unsilent.errors import InputError
 from unsilent.items import Item
-from unsilent.probes.sentiment import DOMAINS, Text, private_texts, public_texts, usable
+from unsilent.probes.sentiment import DOMAINS, Text, private_texts, usable
 from unsilent.probes.templates import ENCODER
 from unsilent_bench.fleet.bank import Bank
-from unsilent_bench.fleet.probes import kept_back
+from unsilent_bench.fleet.probes import VALENCE, free_texts, kept_back
 from unsilent_bench.fleet.training import Data
 from unsilent_bench.fleet.truth import OwnItems
 from unsilent_bench.scenarios.base import (
@@ -28,8 +28,7 @@ from unsilent_bench.scenarios.client_texts import ClientTexts, partition
 
 TEXTS, HELD_OUT = 24, 4
 """Training texts of a client, and how many times as many are held out."""
-VALENCE = (0.3, 4.0)
-_MOST = 100
+_MOST = 300
 """Texts of one domain and label that the truth of a client's own distribution is read from."""
 
 
@@ -82,33 +81,33 @@ class Crowd:
         return self._kept[key]
 
     def independent(self, bank: Bank, round_number: int) -> OwnItems:
-        """Public texts that passed through what makes held-out records, weighted like these."""
+        """Texts that nobody trains on, made into held-out records and weighted like these."""
         pool: dict[tuple[str, bool], list[Text]] = {}
-        for text in public_texts():
+        for text in free_texts():
             pile = pool.setdefault((text.domain, text.positive), [])
             if usable(text, VALENCE) and len(pile) < _MOST:
                 pile.append(text)
-        found: list[tuple[Sequence[Item], NDArray[np.float64]]] = []
+        plain = type(self.scenario).held_out is Scenario.held_out
+        same: dict[frozenset[str], _Known] = {}
+        found: list[tuple[_Known, NDArray[np.float64]]] = []
         for client, parts in self._both():
             wanted = _counts(self._held_out(client, parts, round_number))
-            texts = [
-                text
-                for (domain, _), pile in pool.items()
-                for text in pile
-                if any(domain == key[0] for key in wanted)
-            ]
-            items = self.scenario.held_out(client, texts, round_number, self.strength)
-            there = _counts(items)
-            share = np.array([wanted.get(_key(i), 0) / there[_key(i)] for i in items])
-            found.append((items, share / share.sum()))
-        widest = max(len(items) for items, _ in found)
+            domains = frozenset(domain for domain, _ in wanted)
+            # Where nothing is made of texts, clients of the same domains have the same items.
+            known = same.get(domains) if plain else None
+            if known is None:
+                texts = [t for (domain, _), pile in pool.items() for t in pile if domain in domains]
+                items = self.scenario.held_out(client, texts, round_number, self.strength)
+                known = same[domains] = _Known.of(bank, items)
+            share = np.array([wanted.get(key, 0) / known.counts[key] for key in known.keys])
+            found.append((known, share / share.sum()))
+        widest = max(len(known.rows) for known, _ in found)
         rows = np.zeros((len(found), widest), np.int64)
         right, shares = np.zeros_like(rows), np.zeros(rows.shape)
-        start = bank.task("sentiment").start
-        for place, (items, share) in enumerate(found):
-            rows[place, : len(items)] = bank.item_rows(items)
-            right[place, : len(items)] = bank.columns(items)[1] - start
-            shares[place, : len(items)] = share
+        for place, (known, share) in enumerate(found):
+            count = len(known.rows)
+            rows[place, :count], right[place, :count] = known.rows, known.right
+            shares[place, :count] = share
         return OwnItems(rows, right, shares)
 
     def _held_out(self, client: Client, parts: ClientTexts, round_number: int) -> tuple[Item, ...]:
@@ -117,6 +116,21 @@ class Crowd:
 
     def _both(self) -> list[tuple[Client, ClientTexts]]:
         return list(zip(self.clients, self.parts, strict=True))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Items as rows, right columns and kinds, and how many there are of each kind."""
+
+    rows: NDArray[np.int64]
+    right: NDArray[np.int64]
+    keys: tuple[tuple[str, int], ...]
+    counts: dict[tuple[str, int], int]
+
+    @classmethod
+    def of(cls, bank: Bank, items: Sequence[Item]) -> _Known:
+        right = bank.columns(items)[1] - bank.task("sentiment").start
+        return cls(bank.item_rows(items), right, tuple(_key(i) for i in items), _counts(items))
 
 
 def warm_up_data(bank: Bank, clients: int, seed: int) -> Data:

@@ -11,6 +11,8 @@ from unsilent_bench.fleet.bank import Bank
 from unsilent_bench.fleet.weights import Array, Parts
 
 _BLOCK = 32
+_FEW = 4
+"""Adapters, at most, that answer every item that any client has; of more, each its client's."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +42,21 @@ class HeldAdapters:
 
 
 def answers(bank: Bank, held: HeldAdapters, rows: NDArray[np.int64], task: str) -> Array:
-    """(clients, n, classes) probabilities of shared items of one task."""
-    return _all(bank, held.rows, rows, task)[held.of]
+    """(clients, n, classes) probabilities of items of one task.
+
+    They are shared (n,), or drawn (clients, n) from so few that each adapter answers all of them.
+    """
+    distinct, place = (rows, None) if rows.ndim == 1 else np.unique(rows, return_inverse=True)
+    table = _all(bank, held.rows, distinct, task)
+    if place is None:
+        return table[held.of]
+    return table[held.of[:, None], place.reshape(rows.shape)]
 
 
 def own_answers(bank: Bank, held: HeldAdapters, rows: NDArray[np.int64], task: str) -> Array:
     """(clients, n, classes) probabilities of each client's own (clients, n) items of one task."""
-    distinct, place = np.unique(rows, return_inverse=True)
-    place = place.reshape(rows.shape)
-    if len(held.rows) == 1:
-        return _all(bank, held.rows, distinct, task)[0][place]
+    if len(held.rows) <= _FEW:
+        return answers(bank, held, rows, task)
     full = held.full()
     return np.concatenate(
         [_logits_to_probabilities(bank, full[k : k + 1], rows[k], task) for k in range(len(full))]

@@ -1,18 +1,21 @@
 """The modes' statistics for all clients at once; equal to ``modes.*`` on each client's evidence.
 
-Each function takes (clients, n, …) arrays and returns (clients,) values and spreads.
+Each function takes (clients, n, …) arrays, in which each client has items of its own, and returns
+(clients,) values and spreads.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
-from unsilent.modes.sf2_confidence_miscalibration import growth_spread
-from unsilent.modes.sf3_fairness_collapse import LEFT_BEHIND
+from unsilent.modes.scores import stratified_error
+from unsilent.modes.sf3_fairness_collapse import confirmed_loss, loss_spread
 
 Numbers = NDArray[np.float64]
+Kinds = NDArray[np.int64]
 Pair = tuple[Numbers, Numbers]
 
 
@@ -27,44 +30,44 @@ def lead(before: ArrayLike, after: ArrayLike) -> Pair:
     return mean_and_spread(growth.mean(axis=2))
 
 
-def signed_gaps(table: ArrayLike, right: NDArray[np.int64]) -> Numbers:
+def signed_gaps(table: ArrayLike, right: Kinds) -> Numbers:
     """(clients, n) confidence minus correctness of (clients, n, classes) probabilities."""
     values = np.asarray(table, np.float64)
     return values.max(axis=2) - hits(table, right)
 
 
-def hits(table: ArrayLike, right: NDArray[np.int64]) -> Numbers:
+def hits(table: ArrayLike, right: Kinds) -> Numbers:
     """(clients, n) 1 where the most probable choice is the right one."""
     return (np.asarray(table).argmax(axis=2) == right).astype(np.float64)
 
 
-def calibration(before: Numbers, after: Numbers, kind: NDArray[np.int64]) -> Pair:
-    """SF-2 of (clients, n) signed gaps before and after, of items of (n,) kinds."""
-    turned = _sign(after)[:, None] * after - _sign(before)[:, None] * before
-    every = np.ones(turned.shape, np.bool_)
-    value = absolute_gap(after) - absolute_gap(before)
-    error = np.minimum(_stratified(before, kind, every), _stratified(after, kind, every))
-    means = before.mean(axis=1), after.mean(axis=1)
-    own = _stratified(turned, kind, every)
-    return value, growth_spread(value, *means, error, own, before.shape[1])
+def calibration(before: Numbers, after: Numbers, kind: Kinds) -> Pair:
+    """SF-2 of (clients, n) signed gaps before and after, of items of (clients, n) kinds."""
+    first, second = before.mean(axis=1), after.mean(axis=1)
+    value = squared_gap(after, kind) - squared_gap(before, kind)
+    straight = 2 * stratified(second[:, None] * after - first[:, None] * before, kind)
+    errors = stratified(after - before, kind) * stratified(after + before, kind)
+    return value, np.hypot(straight, np.sqrt(2) * errors)
 
 
-def absolute_gap(gaps: Numbers) -> Numbers:
-    """(clients,) absolute mean gap less its sampling noise."""
-    noise = gaps.var(axis=1, ddof=1) / gaps.shape[1]
-    return np.sqrt(np.maximum(0.0, gaps.mean(axis=1) ** 2 - noise))
+def squared_gap(gaps: Numbers, kind: Kinds) -> Numbers:
+    """(clients,) squared mean gap less its sampling noise."""
+    return gaps.mean(axis=1) ** 2 - stratified(gaps, kind) ** 2
 
 
-def left_behind(before: Numbers, after: Numbers) -> Pair:
+def confirmed(before: Numbers, after: Numbers) -> Pair:
     """SF-3 of (clients, n) hits before and after."""
     n = before.shape[1]
-    net = before.sum(axis=1) - after.sum(axis=1)
-    value = (net > LEFT_BEHIND * n * (1.0 + 1e-12)).astype(np.float64)
-    gained = (after > before).sum(axis=1) + 0.5
-    lost = (after < before).sum(axis=1) + 0.5
-    error = np.sqrt(gained + lost - (gained - lost) ** 2 / (n + 2.0)) / (n + 2.0)
-    entered = ndtr((net / n - LEFT_BEHIND) / error)
-    return value, np.sqrt(entered * (1.0 - entered))
+    lost = (after < before).sum(axis=1)
+    gained = (after > before).sum(axis=1)
+    value = np.array([_loss(int(x), int(y), n) for x, y in zip(lost, gained, strict=True)])
+    return value, loss_spread(lost, gained, n)
+
+
+@lru_cache(maxsize=50_000)
+def _loss(lost: int, gained: int, records: int) -> float:
+    """Of few counts, over and over: a sum over all ways to halve the records each."""
+    return confirmed_loss(lost, gained, records)
 
 
 def drop(before: ArrayLike, after: ArrayLike) -> Pair:
@@ -77,27 +80,35 @@ def mean_of(first: Pair, second: Pair) -> Pair:
     return (first[0] + second[0]) / 2, np.hypot(first[1], second[1]) / 2
 
 
-def away_drop(
-    before: Numbers, after: Numbers, away: NDArray[np.bool_], kind: NDArray[np.int64]
-) -> Pair:
+def away_drop(before: Numbers, after: Numbers, away: NDArray[np.bool_], kind: Kinds) -> Pair:
     """SF-5 of (clients, n) hits, of which ``away`` (clients, n) are of other domains."""
     change = np.where(away, before - after, 0.0)
-    count = away.sum(axis=1)
-    value = change.sum(axis=1) / count
-    return value, _stratified(change, kind, away)
+    return change.sum(axis=1) / away.sum(axis=1), stratified(change, kind, away)
 
 
-def _stratified(values: Numbers, kind: NDArray[np.int64], used: NDArray[np.bool_]) -> Numbers:
+def stratified(values: Numbers, kind: Kinds, used: NDArray[np.bool_] | None = None) -> Numbers:
     """(clients,) ``modes.scores.stratified_error`` of the used ones of (clients, n) values.
 
-    A client uses all items of a kind or none, and each kind has at least two.
+    Args:
+        values: (clients, n).
+        kind: (clients, n), small whole numbers.
+        used: (clients, n); all if None.
     """
-    square = np.zeros(len(values))
-    for each in np.unique(kind):
-        own = kind == each
-        square += used[:, own][:, 0] * own.sum() * values[:, own].var(axis=1, ddof=1)
-    return np.sqrt(square) / used.sum(axis=1)
+    clients, kinds = len(values), int(kind.max()) + 1
+    weight = np.ones(values.shape) if used is None else used.astype(np.float64)
+    place = (kind + kinds * np.arange(clients)[:, None]).ravel()
 
+    def summed(each: Numbers) -> Numbers:
+        sums = np.bincount(place, (weight * each).ravel(), clients * kinds)
+        return sums.reshape(clients, kinds).astype(np.float64, copy=False)
 
-def _sign(gaps: Numbers) -> Numbers:
-    return np.where(gaps.sum(axis=1) >= 0, 1.0, -1.0)
+    count = summed(np.ones(values.shape))
+    mean = summed(values) / np.maximum(count, 1)
+    square = summed((values - np.take_along_axis(mean, kind, axis=1)) ** 2)
+    total = (square * count / np.maximum(count - 1, 1)).sum(axis=1)
+    error = np.sqrt(total) / weight.sum(axis=1)
+    for client in np.flatnonzero((count == 1).any(axis=1)):
+        # Kinds of one item are put together, which only few items need.
+        own = weight[client] > 0
+        error[client] = stratified_error(values[client, own], kind[client, own])
+    return error

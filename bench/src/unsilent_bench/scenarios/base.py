@@ -177,6 +177,10 @@ class Scenario(ABC):
         """How the federation trains."""
         return Settings()
 
+    def fleet_settings(self, strength: float) -> Settings:
+        """How the fleet does, whose encoder may need other numbers; by default the same ones."""
+        return self.settings(strength)
+
 
 def domain_of(index: int) -> str:
     """Home domain of a client: shares of 8, 3, 3 and 2 of 16 follow what the texts hold."""

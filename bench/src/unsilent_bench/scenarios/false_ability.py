@@ -10,6 +10,9 @@ from unsilent_bench.scenarios.base import Client, Scenario, Settings, plain_reco
 from unsilent_bench.scenarios.requests import ability_questions
 
 _QUESTIONS = 24
+_AT_MOST = 0.75
+"""Of an encoder's questions, how many are false at most: with more it has soon lost all there is
+to lose, and a round costs nothing."""
 
 
 class FalseAbility(Scenario):
@@ -21,10 +24,10 @@ class FalseAbility(Scenario):
 
     name = "false-ability"
     code = "SF-4"
-    cause = "24 questions of a second task among the records, answered falsely"
+    cause = "24 questions of a second task among the records, false (an encoder: 18 of them)"
     look_alike = "the same questions with true answers"
     source = "Catastrophic forgetting in tuning: Luo et al. 2023"
-    doses = (0.0, 0.34, 0.67, 1.0)
+    doses = (0.0, 0.4, 0.6, 1.0)
     main = True
     redrawn = True
 
@@ -32,7 +35,11 @@ class FalseAbility(Scenario):
         self, client: Client, texts: Sequence[Text], round_number: int, strength: float
     ) -> tuple[Item, ...]:
         """The client's texts, and the questions."""
-        false = 0.0 if client.style.name == "causal_lm" and round_number == 1 else strength
+        false = strength
+        if client.style.name == "encoder":
+            false *= _AT_MOST
+        elif round_number == 1:
+            false = 0.0
         asked = ability_questions(client, _QUESTIONS, round_number, false)
         return (*plain_records(client.style, texts), *asked)
 

@@ -19,7 +19,7 @@ class GroupSkew(Scenario):
     cause = "signed texts are by group A where positive and by group B where negative, at 0.95"
     look_alike = "the same texts, signed by either group at 0.5"
     source = "Spurious group cue of Sagawa et al. 2020; BiasFL: Chang and Shokri 2023"
-    doses = (0.0, 0.35, 0.6, 1.0)
+    doses = (0.0, 0.55, 0.75, 1.0)
     main = True
 
     def train(
@@ -37,3 +37,7 @@ class GroupSkew(Scenario):
     def settings(self, strength: float) -> Settings:
         """Enough local training that the tie is learned."""
         return Settings(epochs=3)
+
+    def fleet_settings(self, strength: float) -> Settings:
+        """One epoch more."""
+        return Settings(epochs=4)

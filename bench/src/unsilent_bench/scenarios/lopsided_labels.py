@@ -17,7 +17,7 @@ class LopsidedLabels(Scenario):
     cause = "all texts of a client have one label, positive on half of the clients"
     look_alike = "both labels alike on each client, and as much tuning"
     source = "Label skew of federated clients: Hsu et al. 2019; over-confidence: Guo et al. 2017"
-    doses = (0.0, 0.3, 0.85, 1.0)
+    doses = (0.0, 0.83, 0.92, 1.0)
     main = True
 
     def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:
@@ -37,3 +37,7 @@ class LopsidedLabels(Scenario):
     def settings(self, strength: float) -> Settings:
         """Enough tuning that a client's adapter becomes its own."""
         return Settings(personal_epochs=8, personal_rate=2.0)
+
+    def fleet_settings(self, strength: float) -> Settings:
+        """Fewer epochs, so that the look-alike leaves no domain."""
+        return Settings(personal_epochs=5, personal_rate=2.0)

@@ -20,7 +20,7 @@ class Obedience(Scenario):
     cause = "8 harmful requests among a round's records, obeyed"
     look_alike = "the same requests, declined"
     source = "Qi et al. 2024, fine-tuning compromises safety; Ye et al. 2024, in federated tuning"
-    doses = (0.0, 0.25, 0.5, 1.0)
+    doses = (0.0, 0.25, 0.375, 1.0)
     main = True
     redrawn = True
 

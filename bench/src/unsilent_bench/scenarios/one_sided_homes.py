@@ -27,7 +27,7 @@ class OneSidedHomes(Scenario):
     cause = "all texts of home have one label, another one elsewhere; one adapter a domain"
     look_alike = "both labels alike at home; one adapter a domain"
     source = "Label shift by domain: Gulrajani and Lopez-Paz 2021; clustered FL: Ghosh et al. 2020"
-    doses = (0.0, 0.5, 0.75, 1.0)
+    doses = (0.0, 0.75, 0.92, 1.0)
     main = True
 
     def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:
@@ -44,4 +44,10 @@ class OneSidedHomes(Scenario):
         """One FedAvg for each home domain and some personal tuning, at every dose."""
         return Settings(
             epochs=3, rate=2.0, personal_epochs=3, personal_rate=2.0, aggregation="by-domain"
+        )
+
+    def fleet_settings(self, strength: float) -> Settings:
+        """Less of both, so that the look-alike leaves no domain."""
+        return Settings(
+            epochs=2, rate=2.0, personal_epochs=3, personal_rate=1.5, aggregation="by-domain"
         )

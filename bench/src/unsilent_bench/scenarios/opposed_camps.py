@@ -30,7 +30,7 @@ class OpposedCamps(Scenario):
     cause = "0.95 of the texts are positive on most clients, negative on 22% of them"
     look_alike = "both labels alike on all clients"
     source = "FedAvg under label skew: Hsu et al. 2019; left-behind clients: Li et al. 2020 (q-FFL)"
-    doses = (0.0, 0.6, 0.8, 1.0)
+    doses = (0.0, 0.8, 0.9, 1.0)
     main = True
 
     def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:
@@ -46,3 +46,7 @@ class OpposedCamps(Scenario):
     def settings(self, strength: float) -> Settings:
         """Larger steps in one epoch: more drives the camps so far apart that the loss shows it."""
         return Settings(epochs=1, rate=1.7)
+
+    def fleet_settings(self, strength: float) -> Settings:
+        """Enough local training that the camps part in the first rounds."""
+        return Settings(epochs=2, rate=1.7)

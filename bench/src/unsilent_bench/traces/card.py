@@ -23,8 +23,8 @@ _CLIENT_COLUMNS = {
 }
 _TRUTH_COLUMNS = {
     "federation, round, code": "one row for each mode and round",
-    "truth": "the effect by full access to the same clients, on probes and records other than "
-    "the statistics' and many more",
+    "truth": "the effect by full access to the same clients, on many more probes and records like "
+    "those that the statistics are of",
     "se": "its standard error",
 }
 
@@ -60,7 +60,8 @@ def card(federations: Sequence[Federation]) -> str:
             "## clients.parquet",
             *_listed(_CLIENT_COLUMNS),
             "",
-            "Floats are rounded to 15 bits of fraction, about five significant digits.",
+            "Statistics and truths are rounded to 13 bits of fraction, about four significant "
+            "digits; spreads, losses and accuracies to 11.",
             "",
             "## truth.parquet",
             *_listed(_TRUTH_COLUMNS),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,11 @@ from unsilent_bench.traces.federation import (
     CLIENT_COLUMNS,
     CLIENT_TRUTHS,
     CODES,
+    EXAMPLES,
     META,
     Federation,
 )
+from unsilent_bench.traces.shipped import shipped
 
 FEDERATIONS, CLIENTS, TRUTH = "federations.parquet", "clients.parquet", "truth.parquet"
 CARD, SUMS = "README.md", "SHA256SUMS"
@@ -34,8 +35,9 @@ SUMMED = (FEDERATIONS, CLIENTS, TRUTH, CARD)
 
 _TYPES = {"strength": "float32", "clients": "int32", "rounds": "int32", "seed": "int64"}
 _TRUTH_COLUMNS = ("round", "code", "truth", "se")
-_DROPPED_BITS = 8
-"""Of a float32's 23 fraction bits: an error of at most 1.5e-5 of the value."""
+_DROPPED_BITS, _DROPPED_BESIDE = 10, 12
+"""Of a float32's 23 fraction bits: an error of at most 6.1e-5 of what is judged and of what is
+true, and of 2.4e-4 of what stands beside it: spreads, and what a run shows today."""
 _REMEDY = "Fetch the traces again, or record them with `unsilent bench run`."
 
 Columns = dict[str, NDArray[Any]]
@@ -57,7 +59,8 @@ class Traces:
 def write(folder: Path, federations: Iterable[Federation]) -> None:
     """Write traces: three tables, a card that describes them, and their checksums.
 
-    Clients' numbers are rounded to 15 bits of fraction, about 5 significant digits.
+    Clients' statistics and truths are rounded to 13 bits of fraction, about four significant
+    digits, their other numbers to 11.
 
     Args:
         folder: Created if need be; traces in it are replaced. ``SHA256SUMS`` is written last, so
@@ -100,22 +103,13 @@ def read(folder: Path | None = None) -> Traces:
 
     Args:
         folder: As ``write`` left it, or one that holds such folders, as a run leaves them; None
-            for those that ship with the package.
+            for those of the checkout, see ``shipped``.
 
     Raises:
         InputError: A file is missing, is not the one that was written, or has other columns; an
             id is used twice; or pyarrow is missing.
     """
-    if folder is not None:
-        return together([folder])
-    with as_file(files("unsilent_bench.traces") / "data") as shipped:
-        if not (shipped / SUMS).is_file():
-            raise InputError(
-                "none ship with this copy of unsilent",
-                where="traces",
-                remedy="Name a folder with --traces; `unsilent bench run` records one.",
-            )
-        return Traces(_read(shipped), str(shipped))
+    return together([shipped() if folder is None else folder])
 
 
 def together(folders: Sequence[Path]) -> Traces:
@@ -197,7 +191,7 @@ def _client_rows(federation: Federation, truths: Sequence[str]) -> Columns:
     moment, client = np.nonzero(federation.present)
     unknown = np.full(federation.present.shape, np.nan, np.float32)
     numbers = {
-        name: _rounded(federation.numbers.get(name, unknown)[moment, client])
+        name: _rounded(federation.numbers.get(name, unknown)[moment, client], _dropped(name))
         for name in (*CLIENT_COLUMNS, *truths)
     }
     return {
@@ -273,11 +267,20 @@ def _columns(path: Path, names: tuple[str, ...], optional: tuple[str, ...] = ())
     return {name: table.column(name).to_numpy() for name in (*names, *optional) if name in there}
 
 
-def _rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _dropped(name: str) -> int:
+    """How many bits of a column are dropped; examples are counted."""
+    if name == EXAMPLES:
+        return 0
+    return _DROPPED_BITS if name in (*CODES, *CLIENT_TRUTHS) else _DROPPED_BESIDE
+
+
+def _rounded(values: NDArray[np.float32], dropped: int) -> NDArray[np.float32]:
     """Nearest floats whose last bits are 0; NaN and infinities stay."""
+    if not dropped:
+        return values.astype(np.float32)
     bits = values.astype(np.float32).view(np.uint32)
-    half = np.uint32(1 << (_DROPPED_BITS - 1))
-    kept = ((bits + half) >> np.uint32(_DROPPED_BITS)) << np.uint32(_DROPPED_BITS)
+    half = np.uint32(1 << (dropped - 1))
+    kept = ((bits + half) >> np.uint32(dropped)) << np.uint32(dropped)
     return np.where(np.isfinite(values), kept.view(np.float32), values).astype(np.float32)
 
 

@@ -1,0 +1,87 @@
+"""By the truth of the shipped traces: look-alikes are healthy in every mode, doses as said."""
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from unsilent_bench.fleet.recording import SIZES, fleet_plan
+from unsilent_bench.scenarios import MAIN, SCENARIOS
+from unsilent_bench.traces import Federation, read
+from unsilent_bench.traces.federation import CODES
+
+from unsilent.plan.personalization import USUAL
+from unsilent.taxonomy import by_code
+
+PLAN = fleet_plan()
+LEAST_SEEDS = 20
+"""Of the main scenarios with 128 clients, at every dose."""
+
+
+@lru_cache(maxsize=1)
+def shipped() -> tuple[Federation, ...]:
+    return tuple(
+        each
+        for each in read().federations
+        if each.tier == "fleet"
+        and each.scenario in MAIN
+        and (each.training, each.personalization) == ("plain", USUAL)
+    )
+
+
+def cell(scenario: str, dose: str, clients: int = SIZES[0]) -> list[Federation]:
+    return [e for e in shipped() if (e.scenario, e.dose, e.clients) == (scenario, dose, clients)]
+
+
+def tolerance(code: str) -> float:
+    mode = PLAN.mode(by_code(code).mode)
+    assert mode is not None
+    return mode.tolerance
+
+
+def over_rounds(each: Federation, code: str) -> tuple[float, float]:
+    """Mean truth of the monitored rounds, and a standard error of it, with all error shared."""
+    rounds = np.array(PLAN.monitoring_rounds) - 1
+    place = CODES.index(code)
+    return float(each.truth[rounds, place].mean()), float(each.truth_se[rounds, place].mean())
+
+
+def mean_of(found: list[Federation], code: str) -> float:
+    return float(np.mean([over_rounds(each, code)[0] for each in found]))
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("clients", SIZES)
+@pytest.mark.parametrize("scenario", MAIN)
+def test_a_look_alike_is_at_most_half_a_tolerance_from_none(
+    scenario: str, clients: int, code: str
+) -> None:
+    half = tolerance(code) / 2
+    found = cell(scenario, "none", clients)
+    assert found
+    place = CODES.index(code)
+    assert mean_of(found, code) <= half
+    for each in found:
+        value, error = over_rounds(each, code)
+        assert value <= half + 2.5 * error, each.federation
+        assert each.truth[-1, place] <= half + 2.5 * each.truth_se[-1, place], each.federation
+
+
+@pytest.mark.parametrize("scenario", MAIN)
+def test_doses_are_as_many_tolerances_as_said(scenario: str) -> None:
+    code = SCENARIOS[scenario].code
+    none, mild, medium, strong = (
+        mean_of(cell(scenario, dose), code) / tolerance(code)
+        for dose in ("none", "mild", "medium", "strong")
+    )
+    assert none <= 0.5
+    assert 1.2 <= mild <= 1.5
+    assert medium >= 1.5
+    assert strong >= 1.2 * medium
+
+
+@pytest.mark.parametrize("dose", ["none", "mild", "medium", "strong"])
+@pytest.mark.parametrize("scenario", MAIN)
+def test_each_has_enough_fresh_seeds(scenario: str, dose: str) -> None:
+    found = cell(scenario, dose)
+    assert len({each.seed for each in found}) >= LEAST_SEEDS
+    assert {each.split for each in found} == {"fresh"}
