@@ -36,6 +36,7 @@ from unsilent.release.layout import (
 )
 from unsilent.release.noise import NoiseSource, planned_event, share_variance
 from unsilent.release.release import Release
+from unsilent.release.training_record import check_training
 from unsilent.release.vector import privatize
 
 _LONGEST_RUN = 200
@@ -107,6 +108,7 @@ class Observer:
         statistics: Sequence[Statistic],
         system: SystemChange,
         model: ModelCheck = NOT_SHOWN,
+        training: object | None = None,
     ) -> Release:
         """Clip, add this client's share of noise, record the cost, and hand over the release.
 
@@ -118,9 +120,13 @@ class Observer:
             statistics: Exactly one for each planned mode, in any order.
             system: Change of the system metrics.
             model: What the client could show of the model that it measured.
+            training: The record of the training that its adapters have seen, which a plan that
+                declares one (``privacy.training``) is held against.
 
         Raises:
             PlanError: Not a monitoring round, or a plan of the first schema.
+            InputError: The plan declares a private training, and its record says otherwise, or
+                there is none; nothing was written.
             OutcomeError: Statistics are missing, not planned, repeated, or not finite.
             BudgetError: The release would pass the plan's budget or the client's own limit
                 (a BudgetSpentError; nothing was written), the plan's rounds were released to
@@ -128,7 +134,7 @@ class Observer:
         """
         self._check_round(round_number)
         with self._held():
-            return self._release(round_number, statistics, system, model)
+            return self._release(round_number, statistics, system, model, training)
 
     def begin(self, round_number: int) -> Release | None:
         """What a client asks before it measures: whether it should.
@@ -186,12 +192,14 @@ class Observer:
         statistics: Sequence[Statistic],
         system: SystemChange,
         model: ModelCheck,
+        training: object | None,
     ) -> Release:
         spent = self._budget.read()
         self._refuse_other_run(spent)
         made = self._made(round_number, spent)
         if made is not None:
             return made
+        check_training(self.plan, training)
         event = planned_event(self.plan, round_number)
         limit = self._own_limit()
         self._check_budget(limit, spent, event)

@@ -97,7 +97,9 @@ def cost_faults(plan: MonitoringPlan, entries: Sequence[Entry]) -> Iterator[tupl
             if isinstance(event, ReleaseBooked):
                 cost = event.cost
                 # The same in every round, and slow to work out for a plan of many.
-                price = price or planned_event(plan, cost.round)
+                # Under the first schema a record moved what its modes were then; see ``modes``.
+                bygone = plan.earlier and plan.privacy.unit == "record"
+                price = price or (cost if bygone else planned_event(plan, cost.round))
                 planned = replace(price, round=cost.round)
                 if cost.round in paid:
                     yield where, f"round {cost.round} was paid for twice"
@@ -109,6 +111,8 @@ def cost_faults(plan: MonitoringPlan, entries: Sequence[Entry]) -> Iterator[tupl
                 yield where, "a sum whose privacy cost was not booked before it"
         except UnsilentError as error:
             yield where, error.what
+    if not plan.privacy.private:
+        return
     spent = epsilon(list(paid.values()), plan.privacy.delta)
     if spent > plan.privacy.epsilon * (1 + 1e-6):
         yield "ledger.jsonl", f"its releases cost epsilon {spent:.3f}, over the plan's budget"
@@ -135,7 +139,8 @@ def _published_faults(
     # The truth of a simulation is beside the record, not in it.
     bare = replace(findings, findings=tuple(replace(f, oracle=None) for f in findings.findings))
     told, made = bare.privacy.statement, again.privacy
-    if told == in_earlier_words(plan, made.epsilon_spent, made.releases, made.statement):
+    spent = made.epsilon_spent
+    if spent is not None and told == in_earlier_words(plan, spent, made.releases, made.statement):
         again = replace(again, privacy=replace(made, statement=told))
     at = difference(bare.to_json(), again.to_json())
     if at is not None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from unsilent.inference.sampling import released_range
-from unsilent.modes.sf3_fairness_collapse import LEFT_BEHIND
+from unsilent.modes import MODES
+from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import ACCURACY, DIFFERING, LOSS, SPREAD, UNSHOWN
 from unsilent.taxonomy import by_code
@@ -15,19 +16,22 @@ from unsilent_bench.verdicts.scenarios import World
 
 Array = NDArray[np.float64]
 
-CLIENT_SD = {"SF-1": 0.10, "SF-4": 0.05, "SF-5": 0.05, "SF-6": 0.05}
-"""Sd over clients of what is measured, the lasting error of finite items in it: bias 10 points,
-probes 5. SF-2 and SF-3 are shares of clients in a tail."""
+CLIENT_SD = {
+    "SF-1": 0.10,
+    "SF-2": 0.03,
+    "SF-3": 0.05,
+    "SF-4": 0.05,
+    "SF-5": 0.05,
+    "SF-6": 0.05,
+}
+"""Sd over clients of what is measured: bias 10 points, squared gaps 3, all else 5. Of items as they
+are the lasting error of finite items is in it."""
 ITEM_ERROR = 0.03
-"""Sd of that error: the same items, so the same error, every round. Clients report it."""
-RECORD_SPREAD = 0.06
-"""Sd over clients of the true change of accuracy on their records (SF-3)."""
+"""Standard error of a client's number over its probes, as it reports it."""
 RECORD_ERROR = 0.06
-"""Standard error of that change over a client's records."""
+"""Standard error of a client's loss over its own records (SF-3)."""
 SYSTEM_SD = 0.05
 """Sd over clients of the change of the system metrics."""
-RARE = 0.02
-"""Share of clients in a tail where effects are at zero."""
 FEW, FEW_SIZE = 0.2, 0.25
 """In a skewed world this share of the clients carries an effect of this size, the rest none."""
 
@@ -36,8 +40,9 @@ class People:
     """The clients of all repetitions; they keep effects and errors from round to round.
 
     On the enrolled population the effects are set so that their mean over the clients is exactly
-    at the level (for shares: the largest count not above it). For clients like these they are
-    drawn from a population whose mean is at the level.
+    at the level. For clients like these they are drawn from a population whose mean is at it.
+    Records are each client's own; probes that stand for items like these are each client's own
+    draw of a bank, and their error comes back in every round, which is harder than a new draw.
 
     Args:
         world: The cell.
@@ -53,15 +58,8 @@ class People:
         shape = (repetitions, world.clients)
         self._fixed = world.population == "enrolled"
         self._place = generator.random(shape)
-        if self._fixed:
-            # Ranks: the lowest k of N are exactly a share k / N.
-            order = np.argsort(np.argsort(self._place, axis=1), axis=1)
-            self._place = (order + 1.0) / world.clients
-        self._records = generator.standard_normal(shape)
-        self._record_error = generator.standard_normal(shape)
-        self._around = {
-            code: self._draw(code, shape, generator) for code in plan.planned if code in CLIENT_SD
-        }
+        self._around = {code: self._draw(code, shape, generator) for code in plan.planned}
+        self._errors = {code: self._error(code, shape, generator) for code in plan.planned}
         self._shared = world.scenario.shared_sd * generator.standard_normal((repetitions, 1))
         self._system = {name: self._metric(name, shape, generator) for name in (LOSS, ACCURACY)}
 
@@ -71,27 +69,20 @@ class People:
         Returns:
             For each name of the layout's inputs (repetitions, clients) measured numbers, and
             (repetitions, clients, modes) what each client's limited number is in expectation
-            over its private records, given its probes.
+            over its private records, and over probes where these stand for items like them.
         """
         # Everybody measures the model that serves.
         absent = np.zeros(self._place.shape)
         values = {**self._system, UNSHOWN: absent, DIFFERING: absent}
         expected: list[Array] = []
         for code in self._plan.planned:
-            level = self._level(code, moment)
-            if code in CLIENT_SD:
-                values[code] = self._mean_at(code, level)
-                spread = np.full(values[code].shape, ITEM_ERROR)
-                expected.append(limited(self._plan, code, values[code]))
+            number = self._mean_at(code, self._level(code, moment))
+            expected.append(limited(self._plan, code, number))
+            error, spread = self._errors[code]
+            values[code] = number + error
+            if not _private(code):
                 values[code] = values[code] + self._shared
-            elif code == "SF-2":
-                values[code] = (self._place <= level + 1e-9).astype(np.float64)
-                spread = np.full(values[code].shape, ITEM_ERROR)
-                expected.append(values[code])
-            else:
-                values[code], spread, chance = self._left_behind(level)
-                expected.append(chance)
-            values[code + SPREAD] = spread
+            values[code + SPREAD] = np.full(number.shape, spread)
         return values, np.stack(expected, axis=-1)
 
     def means(self, moment: int) -> Array:
@@ -99,9 +90,6 @@ class People:
         found: list[float] = []
         for code in self._plan.planned:
             level = self._level(code, moment)
-            if code not in CLIENT_SD:
-                found.append(level)
-                continue
             clip = released_range(self._plan, code)[1]
             baseline = self._world.scenario.baseline_sd
             if self._world.scenario.skewed:
@@ -118,8 +106,7 @@ class People:
     def _level(self, code: str, moment: int) -> float:
         planned = self._plan.mode(by_code(code).mode)
         at_tolerance = self._world.scenario.level == "tolerance" and planned is not None
-        lowest = 0.0 if code in CLIENT_SD else RARE
-        level = planned.tolerance if at_tolerance and planned is not None else lowest
+        level = planned.tolerance if at_tolerance and planned is not None else 0.0
         effect = self._world.effect.get(code, 0.0)
         return level + (effect[moment] if isinstance(effect, tuple) else effect)
 
@@ -136,10 +123,10 @@ class People:
             generator.standard_normal(shape)
         )
         if scenario.opposed:
-            # The clients nearest to the tail of SF-2 have the lowest numbers elsewhere.
-            around = np.take_along_axis(
-                np.sort(around, axis=1), np.argsort(np.argsort(self._place, axis=1), axis=1), axis=1
-            )
+            # The clients with the highest numbers of SF-2 have the lowest elsewhere.
+            rank = np.argsort(np.argsort(self._place, axis=1), axis=1)
+            rising = np.take_along_axis(np.sort(around, axis=1), rank, axis=1)
+            around = -rising if code == "SF-2" else rising
         return around
 
     def _mean_at(self, code: str, level: float) -> Array:
@@ -151,29 +138,23 @@ class People:
                 values = values - (mean - level)
         return values
 
-    def _left_behind(self, level: float) -> tuple[Array, Array, Array]:
-        """SF-3: the indicator, its self-reported spread, and the chance of being in the tail."""
-        total = float(np.hypot(RECORD_SPREAD, RECORD_ERROR))
-        if self._world.scenario.alike:
-            drop = np.zeros(self._records.shape)
-            total = RECORD_ERROR
-        else:
-            drop = RECORD_SPREAD * self._records
-        centre = np.full((len(drop), 1), LEFT_BEHIND + total * float(ndtri(level)))
-        if self._fixed and not self._world.scenario.alike:
-            low, high = centre - 0.5, centre + 0.5
-            for _ in range(40):
-                centre = (low + high) / 2
-                share = ndtr((drop + centre - LEFT_BEHIND) / RECORD_ERROR).mean(
-                    axis=1, keepdims=True
-                )
-                low = np.where(share <= level, centre, low)
-                high = np.where(share <= level, high, centre)
-            centre = low
-        chance = ndtr((drop + centre - LEFT_BEHIND) / RECORD_ERROR)
-        seen = (drop + centre - LEFT_BEHIND) / RECORD_ERROR + self._record_error
-        inside = ndtr(seen)
-        return (seen > 0).astype(np.float64), np.sqrt(inside * (1 - inside)), chance
+    def _error(
+        self, code: str, shape: tuple[int, int], generator: np.random.Generator
+    ) -> tuple[Array, float]:
+        """What finite records or probes put into each client's number, and what it reports."""
+        if _private(code):
+            return RECORD_ERROR * generator.standard_normal(shape), RECORD_ERROR
+        if self._plan.monitor.items == "these":
+            # Asked the same in each run, they are part of what is measured.
+            return np.zeros(shape), ITEM_ERROR
+        common = max(self._common(need.items) for need in MODES[code].needs)
+        together = generator.standard_normal((shape[0], 1))
+        own = generator.standard_normal(shape)
+        return ITEM_ERROR * (np.sqrt(common) * together + np.sqrt(1 - common) * own), ITEM_ERROR
+
+    def _common(self, role: ItemRole) -> float:
+        """Part of the variance over items that the bank itself has: n / B."""
+        return self._plan.probes.size(role) / self._plan.bank(role)
 
     def _metric(self, name: str, shape: tuple[int, int], generator: np.random.Generator) -> Array:
         """A system metric whose mean over the clients is exactly the world's change.
@@ -188,6 +169,10 @@ class People:
         loss = self._world.system * shape[1] / losers
         draws[:, :losers] += min(loss, 1.0) if name == ACCURACY else loss
         return draws
+
+
+def _private(code: str) -> bool:
+    return MODES[code].view == "client_private"
 
 
 def limited(plan: MonitoringPlan, code: str, values: Array) -> Array:

@@ -26,9 +26,6 @@ from unsilent_bench.verdicts.rows import OWN_METHOD, VerdictRow, delays, errors,
 from unsilent_bench.verdicts.scenarios import World
 from unsilent_bench.verdicts.world import Simulation, simulate
 
-TAIL_SD = 0.3
-"""Sd of a 0/1 number that DP-CUSUM reckons with: that of a share of 10%."""
-
 
 def run(
     seed: int, *, short: bool = False, progress: Progress | None = None
@@ -97,7 +94,7 @@ def judge(
         return cusum_levels(seen, ALPHA)
     if method == "cusum-increments":
         return cusum_increments(seen, ALPHA)
-    spread = np.array([CLIENT_SD.get(code, TAIL_SD) for code in simulation.plan.planned])
+    spread = np.array([CLIENT_SD[code] for code in simulation.plan.planned])
     return dp_cusum(
         simulation,
         world.epsilon,

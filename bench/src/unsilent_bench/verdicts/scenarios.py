@@ -12,8 +12,8 @@ Population = Literal["enrolled", "like-these"]
 
 MODES: dict[str, dict[str, float]] = {
     "amplified_bias": {"tolerance": 0.05, "clip": 0.4, "weight": 0.9},
-    "confidence_miscalibration": {"tolerance": 0.10, "clip": 1.0, "weight": 0.5},
-    "fairness_collapse": {"tolerance": 0.15, "clip": 1.0, "weight": 0.8},
+    "confidence_miscalibration": {"tolerance": 0.04, "clip": 0.2, "weight": 0.5},
+    "fairness_collapse": {"tolerance": 0.05, "clip": 0.3, "weight": 0.5},
     "adaptation_misalignment": {"tolerance": 0.05, "clip": 0.3, "weight": 0.5},
     "out_of_domain_degradation": {"tolerance": 0.05, "clip": 0.3, "weight": 0.5},
     "alignment_erosion": {"tolerance": 0.05, "clip": 0.3, "weight": 0.5},
@@ -35,7 +35,7 @@ class WorldScenario:
         late: Share of the clients that join after the first round.
         level: Where the effects are: ``tolerance`` (the least favourable healthy world) or
             ``zero``.
-        opposed: Clients in a tail have effects below the others' in the means.
+        opposed: Clients with the highest numbers of SF-2 have the lowest elsewhere.
         losers: If above 0, this share of the clients bears the whole loss of the system metrics.
     """
 
@@ -77,6 +77,8 @@ class World:
         rounds: Monitoring rounds.
         epsilon: Budget for all rounds at delta 1e-5; None for no noise.
         population: Whom the verdict is about.
+        items: Which probes it is about: those that all clients are asked, or items like these, of
+            which each draws its own.
         scenario: What is hard about it.
         control: ``horizon`` or ``open-ended``.
         effect: Code to an effect, added to that mode's tolerance level, or one for each round.
@@ -93,6 +95,7 @@ class World:
     effect: Mapping[str, float | tuple[float, ...]] = field(default_factory=dict)
     system: float = 0.0
     modes: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: MODES)
+    items: Literal["these", "like-these"] = "these"
 
     @property
     def drifts(self) -> bool:
@@ -104,11 +107,11 @@ class World:
         absent = max(2.5 * self.scenario.dropout, 1.4 * self.scenario.late)
         return parse_plan(
             {
-                "schema": "unsilent/plan/1",
                 "name": "bench",
                 "federation": {"clients": self.clients, "rounds": self.rounds},
                 "monitor": {
                     "population": self.population,
+                    "items": self.items,
                     "min_cohort": 2,
                     "control": self.control,
                 },
@@ -117,6 +120,7 @@ class World:
                     "dropout": absent,
                     "aggregation": "plain",
                 },
+                "probes": {"sampling": "same" if self.items == "these" else "matrix"},
                 "modes": {name: dict(values) for name, values in self.modes.items()},
             },
             where="bench",

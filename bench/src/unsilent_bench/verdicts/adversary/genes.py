@@ -17,7 +17,16 @@ from unsilent_bench.verdicts.people import Array
 TYPES = 4
 SNAPS = (0.0, 0.12, 0.5, 0.88, 1.0)
 SHAPES = ("none", "normal", "t", "two-point")
-TRENDS = ("constant", "late-step", "drift", "up-then-down", "early")
+TRENDS = (
+    "constant",
+    "late-step",
+    "drift",
+    "up-then-down",
+    "early",
+    "alternating",
+    "crossings",
+    "random",
+)
 DIGITS = 6
 """A gene is kept to these decimals, so that a printed world is the world."""
 _SEEDS = 2**31
@@ -25,7 +34,9 @@ PARTS = ("shares", "values", "spreads", "system", "others")
 _CHANCES = (0.15, 0.4, 0.05, 0.1, 0.3)
 """How often a change is one of each part; most of the others matter in some worlds only."""
 
-Side = Literal["failure", "healthy", "silent", "loud"]
+Side = Literal["failure", "healthy", "either", "silent", "loud"]
+MODE_SIDES: tuple[Side, ...] = ("failure", "healthy", "either")
+"""Verdicts of modes: FAILURE, HEALTHY, or whichever of the two is false, round by round."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +91,7 @@ class Genome:
         return {
             "side": self.side,
             "target": codes[self.one("target", self.modes)]
-            if self.side in ("failure", "healthy")
+            if self.side in MODE_SIDES
             else ("loss", "accuracy")[self.one("target", 2)],
             "trend": TRENDS[self.one("trend", len(TRENDS))],
             "within": SHAPES[self.one("shape", len(SHAPES))],
@@ -123,6 +134,9 @@ def layout(modes: int) -> dict[str, tuple[int, ...]]:
         "together": (1,),
         "trend": (1,),
         "swing": (1,),
+        "fine": (1,),
+        "waves": (1,),
+        "all": (1,),
         "onset": (1,),
         "anchor": (1,),
         "attendance": (1,),

@@ -45,8 +45,8 @@ class FalseVerdicts:
         missed: Whether an interval of a mode missed the truth of its window.
         system_missed: Whether one of a system metric did.
         broken: Whether an interval of a mode is not a finite number, which ends a run.
-        nearest: By ``failure``, ``healthy``, ``silent`` and ``loud``: how near a false word came,
-            in half widths of the interval; above 0 it was said.
+        nearest: By ``failure``, ``healthy``, ``either`` of them, ``silent`` and ``loud``: how near
+            a false word came, in half widths of the interval; above 0 it was said.
     """
 
     failure: Flags
@@ -57,6 +57,11 @@ class FalseVerdicts:
     system_missed: Flags
     broken: Flags
     nearest: dict[str, Array]
+
+    @property
+    def either(self) -> Flags:
+        """Whether any verdict of a mode was false."""
+        return self.failure | self.healthy
 
 
 def judge(
@@ -88,6 +93,7 @@ def judge(
         _modes(plan, played, place, strip, found, nearest)
     if system:
         _visibility(plan, played, strip, found, nearest)
+    nearest["either"] = np.maximum(nearest["failure"], nearest["healthy"])
     return FalseVerdicts(**found, nearest=nearest)
 
 

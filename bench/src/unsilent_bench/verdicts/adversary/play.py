@@ -3,7 +3,7 @@
 What is true of a mode in a round:
 
 - enrolled clients, items as they are: the mean over the enrolled clients of their numbers, each
-  limited to what the release can hold;
+  limited to what the release can hold; where each is asked a part of a bank, of its numbers on all;
 - items like these: the same of what each number is in expectation over the items;
 - clients like these: the mean over the types that clients are drawn from, in place of the enrolled.
 
@@ -28,7 +28,7 @@ from unsilent.taxonomy import by_code
 from unsilent_bench.verdicts.adversary.asked import DOMAINS, Asked, Drawn, asked
 from unsilent_bench.verdicts.adversary.cast import LAW, Cast, laws
 from unsilent_bench.verdicts.adversary.course import anchored, bisected, course_of
-from unsilent_bench.verdicts.adversary.genes import SHAPES, TYPES, Genome, signed
+from unsilent_bench.verdicts.adversary.genes import MODE_SIDES, SHAPES, TYPES, Genome, signed
 from unsilent_bench.verdicts.adversary.present import attendance, cohorts, draw
 from unsilent_bench.verdicts.people import Array
 from unsilent_bench.verdicts.world import Simulation
@@ -60,7 +60,7 @@ def _prepared(plan: MonitoringPlan) -> tuple[Layout, float]:
 
 
 class Stage:
-    """A world under a plan, its target set to the tolerance.
+    """A world under a plan, its target set to the tolerance, or now and then all modes.
 
     Args:
         plan: The plan; its control is the world's to choose.
@@ -90,15 +90,19 @@ class Stage:
         )
         self._metrics = 2 * signed(genome.raw("system")) / 1.5 * limits
         self._least, self._most = -limits, 2 * limits
-        self._of_system = genome.side in ("silent", "loud")
+        self._of_system = genome.side not in MODE_SIDES
         self.target = genome.one("target", len(METRICS) if self._of_system else len(self._codes))
         self._course = course_of(plan, genome)
         self._cast = self._draw(1, np.random.default_rng(genome.seed)) if self._fixed else None
-        self._shift = 0.0
+        self._shifts = np.zeros(len(self._codes))
+        self.aimed: tuple[int, ...] = ()
         if self._of_system:
             self._set_metrics()
         else:
-            self._set_mode()
+            every = genome.side == "either" and genome.raw("all")[0] > 0.6
+            self.aimed = tuple(range(len(self._codes))) if every else (self.target,)
+            for place in self.aimed:
+                self._set_mode(place)
 
     @property
     def control(self) -> str:
@@ -122,7 +126,7 @@ class Stage:
         cast = self._draw(1, np.random.default_rng(self.genome.seed)).repeated(repetitions)
         items = self._asked[place].draw(cast.types, self._homes[cast.types], generator)
         level = self._level(cast, place, 0)
-        return items.at(level)[0], self._asked[place].expected(level)
+        return items.at(level, 0)[0], self._asked[place].expected(level)
 
     def play(self, repetitions: int, generator: np.random.Generator) -> Played:
         """Sums of all rounds in many repetitions."""
@@ -130,7 +134,8 @@ class Stage:
         clients = cohorts(self.plan, self.attendance)
         variance: Array = clients.astype(np.float64) * self._variance
         totals = np.concatenate([part[0] for part in parts])
-        noise = generator.standard_normal(totals.shape) * np.sqrt(variance)[:, None]
+        noised = [name not in self.layout.exact for name in self.layout.names]
+        noise = generator.standard_normal(totals.shape) * np.sqrt(np.outer(variance, noised))
         truth = np.concatenate([part[1] for part in parts])
         simulation = Simulation(
             plan=self.plan,
@@ -172,11 +177,15 @@ class Stage:
         truth = np.empty((repetitions, rounds, len(self._codes)))
         system = np.empty((repetitions, rounds, 2))
         for moment in range(rounds):
-            if moment and self._course[moment] != self._course[moment - 1]:
-                if not self._of_system:
-                    code = self._codes[self.target]
-                    levels[self.target] = self._level(cast, self.target, moment)
-                    values[code], values[code + SPREAD] = items[self.target].at(levels[self.target])
+            moved = bool(moment) and self._course[moment] != self._course[moment - 1]
+            if moment and not self._of_system and (moved or items[self.target].redrawn):
+                # Of the other modes the first round's items stay, to save time.
+                code = self._codes[self.target]
+                levels[self.target] = self._level(cast, self.target, moment)
+                found = items[self.target].at(levels[self.target], moment)
+                values[code], values[code + SPREAD] = found
+                moved = True
+            if moved:
                 now = self._seen(cast, levels, values, moment)
             among, inside = joined[:, moment], here[:, moment]
             totals[:, moment] = (inside[:, None] @ now.vectors)[:, 0]
@@ -205,14 +214,15 @@ class Stage:
         column = min(place, cast.places.shape[-1] - 1)
         around = self._law[cast.places[..., column]] * self._loose[cast.types]
         level = self._levels[cast.types, place] + around * self._clips[place]
+        level = level + self._shifts[place]
         if place == self.target and not self._of_system:
-            level = level + self._shift + self._course[moment] * self._clips[place]
+            level = level + self._course[moment] * self._clips[place]
         return level
 
     def _values(self, cast: Cast, levels: list[Array], items: list[Drawn]) -> dict[str, Array]:
         values: dict[str, Array] = {}
         for place, code in enumerate(self._codes):
-            values[code], values[code + SPREAD] = items[place].at(levels[place])
+            values[code], values[code + SPREAD] = items[place].at(levels[place], 0)
         for name in self.layout.inputs:
             if name in MODEL_NAMES:
                 # Everybody measures the model that serves.
@@ -253,7 +263,7 @@ class Stage:
         """(R, N) in [0, 1], who is missing first: by type, or those who would speak against."""
         if self._of_system or not self.attendance.informed:
             return self.genome.raw("absent")[cast.types]
-        sign = 1 if self.genome.side == "healthy" else -1
+        sign = self._sign
         part = np.clip(levels[self.target] / self._clips[self.target], -1, 1)
         return 0.5 + 0.5 * sign * part
 
@@ -267,19 +277,20 @@ class Stage:
         found = self._asked[place].expected(self._level(every, place, moment))
         return float(found.reshape(TYPES, LAW).mean(axis=1) @ self.genome.shares)
 
-    def _set_mode(self) -> None:
-        mode = self.plan.mode(by_code(self._codes[self.target]).mode)
+    def _set_mode(self, place: int) -> None:
+        """A mode's truth just on the wrong side of the tolerance."""
+        mode = self.plan.mode(by_code(self._codes[place]).mode)
         tolerance = math.inf if mode is None else mode.tolerance
-        sign = 1 if self.genome.side == "healthy" else -1
+        sign = self._sign
         goal = tolerance * (1 + sign * self._margin())
-        span = 4 * float(self._clips[self.target]) + 1
+        span = 4 * float(self._clips[place]) + 1
         rounds = anchored(self._course, self.genome)
 
         def mean(shift: float) -> float:
-            self._shift = shift
-            return float(np.mean([self._mean(self.target, moment) for moment in rounds]))
+            self._shifts[place] = shift
+            return float(np.mean([self._mean(place, moment) for moment in rounds]))
 
-        self._shift = bisected(mean, goal, span, sign)
+        self._shifts[place] = bisected(mean, goal, span, sign)
 
     def _set_metrics(self) -> None:
         """The target's truth at the margin; for loud the other one stays below it."""
@@ -302,9 +313,20 @@ class Stage:
             if column == self.target or mean(0.0) > goal:
                 self._metrics[:, column] += bisected(mean, goal, 8.0, sign)
 
+    @property
+    def _sign(self) -> int:
+        """On which side of the tolerance the truth is put; of either word, that of a gene."""
+        if self.genome.side == "either":
+            return 1 if self.genome.raw("lasting")[0] > 0.5 else -1
+        return 1 if self.genome.side == "healthy" else -1
+
     def _margin(self) -> float:
-        """Distance from the tolerance in tolerances; often next to nothing."""
-        return max(_NEAR * (2 * float(self.genome.raw("margin")[0]) - 1), 1e-9)
+        """Distance from the tolerance in tolerances; often next to nothing.
+
+        Where either word may be false, no truth lies on the tolerance itself: both would be.
+        """
+        least = 1e-6 if self.genome.side == "either" else 1e-9
+        return max(_NEAR * (2 * float(self.genome.raw("margin")[0]) - 1), least)
 
 
 @dataclass(frozen=True, eq=False)

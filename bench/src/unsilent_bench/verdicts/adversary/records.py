@@ -6,50 +6,56 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
-from scipy.stats import binom
+from scipy.special import gammaln, xlogy
 
-from unsilent.modes.sf3_fairness_collapse import LEFT_BEHIND
+from unsilent.inference.sampling import released_range
+from unsilent.modes.sf3_fairness_collapse import confirmed_loss, loss_spread
 from unsilent.plan import MonitoringPlan
 from unsilent_bench.verdicts.adversary.genes import Genome
 from unsilent_bench.verdicts.people import Array
 
-_SLOPE = 0.15
-"""Loss of accuracy that one unit of a client's level stands for."""
 _GAINS = (0.0, 0.05, 0.1, 0.2)
-_GRID = np.linspace(-4, 4, 801)
+_SLOPES = (0.5, 1.0, 2.0)
+_LOSSES = np.linspace(-1, 1, 801)
 
 
 class Records:
-    """SF-3: the indicator of a loss beyond the threshold on a client's own held-out records.
+    """SF-3: the loss of accuracy that the other half of a client's held-out records confirms.
 
-    A level of 0 is a loss at the threshold. Records taken as they are lose and gain the expected
-    whole number of answers.
+    A client at a level loses a multiple of that many answers more than it gains: of all records
+    alike, as a rare kind of records does that only some have, or of a few clients alone. Drawn
+    records are the same in every round, or new ones. Records taken as they are lose and gain the
+    expected whole number of answers.
     """
 
     def __init__(self, plan: MonitoringPlan, genome: Genome, place: int) -> None:
         self._drawn = plan.monitor.items == "like-these"
         self._records = plan.federation.held_out
+        self._range = released_range(plan, plan.planned[place])
         self._gain = _GAINS[min(int(4 * genome.raw("scatter")[place]), 3)]
+        self._slope = _SLOPES[min(int(3 * genome.raw("jump")[place]), 2)]
+        self._redrawn = self._drawn and bool(genome.raw("own")[place] > 0.6)
 
     def rate(self, level: Array) -> Array:
         """Chance that a record's answer is lost."""
-        return np.clip(self._gain + LEFT_BEHIND + _SLOPE * level, 0.0, 1.0 - self._gain)
+        return np.clip(self._gain + self._slope * level, 0.0, 1.0 - self._gain)
 
     def expected(self, level: Array) -> Array:
-        """The chance of being left behind over drawn records, else whether one is."""
+        """The confirmed loss in expectation over drawn records, else that of these."""
         if not self._drawn:
-            lost, gained = self._whole(level)
-            return self.measured(lost, gained)[0]
-        return np.interp(level, _GRID, _chances(self._records, self._gain))
+            found = self.measured(*self._whole(level))[0]
+        else:
+            mean = _means(self._records, self._gain)
+            found = np.interp(self.rate(level) - self._gain, _LOSSES, mean)
+        return np.clip(found, *self._range)
 
     def draw(
         self, types: NDArray[np.int64], homes: NDArray[np.int64], generator: np.random.Generator
     ) -> DrawnRecords:
-        """Records; the same stream in every round, since the same records come back."""
-        return DrawnRecords(self, int(generator.integers(2**31)))
+        """Records; where they come back, the same stream in every round."""
+        return DrawnRecords(self, int(generator.integers(2**31)), self._redrawn)
 
-    def counts(self, level: Array, seed: int) -> tuple[Array, Array]:
+    def counts(self, level: Array, *seed: int) -> tuple[Array, Array]:
         """Lost and gained answers."""
         if not self._drawn:
             return self._whole(level)
@@ -60,13 +66,10 @@ class Records:
         return lost.astype(np.float64), gained.astype(np.float64)
 
     def measured(self, lost: Array, gained: Array) -> tuple[Array, Array]:
-        """As ``FairnessCollapse`` computes it."""
-        n = self._records
-        value = (lost - gained > LEFT_BEHIND * n * (1.0 + 1e-12)).astype(np.float64)
-        up, down = gained + 0.5, lost + 0.5
-        error = np.sqrt(up + down - (up - down) ** 2 / (n + 2)) / (n + 2)
-        entered = ndtr(((lost - gained) / n - LEFT_BEHIND) / error)
-        return value, np.sqrt(entered * (1 - entered))
+        """Losses and spreads as ``FairnessCollapse`` computes them."""
+        values, spreads = _tables(self._records)
+        places = lost.astype(np.int64), gained.astype(np.int64)
+        return values[places], spreads[places]
 
     def _whole(self, level: Array) -> tuple[Array, Array]:
         gained = np.full(np.shape(level), float(np.floor(self._gain * self._records)))
@@ -75,22 +78,36 @@ class Records:
 
 
 class DrawnRecords:
-    """Drawn records, the same in every round."""
+    """Drawn records."""
 
-    def __init__(self, records: Records, seed: int) -> None:
-        self._records, self._seed = records, seed
+    def __init__(self, records: Records, seed: int, redrawn: bool) -> None:
+        self._records, self._seed, self.redrawn = records, seed, redrawn
 
-    def at(self, level: Array) -> tuple[Array, Array]:
-        """(R, N) indicators and spreads at (R, N) levels."""
-        return self._records.measured(*self._records.counts(level, self._seed))
+    def at(self, level: Array, moment: int) -> tuple[Array, Array]:
+        """(R, N) losses and spreads at (R, N) levels in a round."""
+        seed = (self._seed, moment) if self.redrawn else (self._seed,)
+        return self._records.measured(*self._records.counts(level, *seed))
+
+
+@lru_cache(maxsize=16)
+def _tables(records: int) -> tuple[Array, Array]:
+    """(n + 1, n + 1) losses and spreads by how many answers are lost and gained."""
+    values, spreads = np.zeros((2, records + 1, records + 1))
+    for lost in range(records + 1):
+        gained = np.arange(records + 1 - lost)
+        values[lost, : len(gained)] = [confirmed_loss(lost, int(k), records) for k in gained]
+        spreads[lost, : len(gained)] = loss_spread(lost, gained, records)
+    return values, spreads
 
 
 @lru_cache(maxsize=64)
-def _chances(records: int, gain: float) -> Array:
-    """P(lost - gained > 12% of the records) by level, on the grid."""
-    lose = np.clip(gain + LEFT_BEHIND + _SLOPE * _GRID, 0.0, 1.0 - gain)
-    gained = np.arange(records + 1)
-    least = np.floor(LEFT_BEHIND * records * (1 + 1e-12)) + gained
-    rest = np.minimum(lose[:, None] / (1 - gain), 1.0)
-    tails = binom.sf(least, records - gained, rest)
-    return tails @ binom.pmf(gained, records, gain)
+def _means(records: int, gain: float) -> Array:
+    """Expected confirmed loss over all counts of lost and gained answers, by net loss."""
+    lost, gained = np.meshgrid(np.arange(records + 1), np.arange(records + 1), indexing="ij")
+    inside = lost + gained <= records
+    lost, gained, values = lost[inside], gained[inside], _tables(records)[0][inside]
+    same = records - lost - gained
+    ways = gammaln(records + 1) - sum(gammaln(k + 1) for k in (lost, gained, same))
+    lose = np.clip(gain + _LOSSES, 0.0, 1.0 - gain)[:, None]
+    chance = ways + xlogy(lost, lose) + xlogy(gained, gain) + xlogy(same, 1 - gain - lose)
+    return np.exp(chance) @ values

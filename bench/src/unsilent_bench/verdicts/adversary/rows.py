@@ -11,7 +11,9 @@ from unsilent_bench.verdicts.adversary.variants import PlanVariant
 from unsilent_bench.verdicts.rows import FALSE_ALARMS, share
 
 FALSE_HEALTH = 0.01
-"""Most false HEALTHY: the upper ends' fifth of alpha."""
+"""Most false HEALTHY."""
+FALSE_VERDICTS = 0.05
+"""Most runs with a false FAILURE or a false HEALTHY: alpha."""
 FALSE_SILENCE = 0.01
 FALSE_NOISE = 0.02
 """Most false LOUD: each of two metrics has a bound of its own."""
@@ -31,9 +33,11 @@ class AttackRow:
         seed: Of the search.
         false_failure, false_healthy: Highest rate of runs with a false verdict, in any mode at any
             round, where drop-outs do not depend on the effect.
+        false_either: The same with either of the two, of truths that may change sides.
         false_silent, false_loud: The same of the words about the system metrics.
-        by_effect_false_failure, by_effect_false_healthy: The same where drop-outs do depend on
-            the effect; None where the plan reckons with none.
+        by_effect_false_failure, by_effect_false_healthy, by_effect_false_either: The same where
+            drop-outs do depend on the effect; None where the plan reckons with none.
+        changed: What else is another's than the plan's as it ships, in words.
         interval_misses: Highest rate of runs with an interval that misses, in these worlds.
         system_misses: The same of the intervals of the system metrics.
         broken_worlds: How many worlds had a run with an interval that is no finite number; the
@@ -63,11 +67,16 @@ class AttackRow:
     interval_misses_error: float
     system_misses: float
     system_misses_error: float
+    false_either: float = 0.0
+    false_either_error: float = 0.0
+    changed: str = ""
     broken_worlds: int = 0
     by_effect_false_failure: float | None = None
     by_effect_false_failure_error: float | None = None
     by_effect_false_healthy: float | None = None
     by_effect_false_healthy_error: float | None = None
+    by_effect_false_either: float | None = None
+    by_effect_false_either_error: float | None = None
     worst: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -82,10 +91,12 @@ class AttackRow:
         asked = {
             "false_failure": FALSE_ALARMS,
             "false_healthy": FALSE_HEALTH,
+            "false_either": FALSE_VERDICTS,
             "false_silent": FALSE_SILENCE,
             "false_loud": FALSE_NOISE,
             "by_effect_false_failure": FALSE_ALARMS,
             "by_effect_false_healthy": FALSE_HEALTH,
+            "by_effect_false_either": FALSE_VERDICTS,
         }
         found: dict[str, float] = {}
         for name, goal in asked.items():
@@ -98,7 +109,7 @@ class AttackRow:
     def met(self) -> bool:
         """Whether false FAILURE and HEALTHY are as rare as asked, and every run had a verdict."""
         return not self.broken_worlds and not {
-            name for name in self.shortfalls if name.endswith(("failure", "healthy"))
+            name for name in self.shortfalls if name.endswith(("failure", "healthy", "either"))
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -133,6 +144,7 @@ def row_of(
         population=variant.population,
         items=variant.items,
         participation=variant.participation,
+        changed=variant.changed,
         worlds=worlds,
         repetitions=repetitions,
         seed=seed,

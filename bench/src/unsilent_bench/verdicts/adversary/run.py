@@ -25,7 +25,7 @@ _PART = 4
 """A variant gets one in so many worlds of what the plan itself gets."""
 REPETITIONS = 2000
 _VARIANT_REPETITIONS = 1000
-_SETS = ("clients", "population", "items", "participation")
+_SETS = ("clients", "population", "items", "participation", "changed")
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ def attack(
         tried = tried if variant.own else max(tried // _PART, 20)
         repetitions = REPETITIONS if variant.own else _VARIANT_REPETITIONS
         stage = f"{variant.name}, {variant.clients} clients, {variant.population}, {variant.items}"
+        stage += f", {variant.changed}" if variant.changed else ""
 
         def told(done: int, stage: str = stage, tried: int = tried) -> None:
             shown.update(stage, done, tried)

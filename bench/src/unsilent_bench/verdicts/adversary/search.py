@@ -13,11 +13,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from unsilent.plan import MonitoringPlan
-from unsilent_bench.verdicts.adversary.genes import Genome, Side, child, fresh
+from unsilent_bench.verdicts.adversary.genes import MODE_SIDES, Genome, Side, child, fresh
 from unsilent_bench.verdicts.adversary.judged import FalseVerdicts, Strip, judge
 from unsilent_bench.verdicts.adversary.play import Stage
 
-SIDES: dict[Side, float] = {"failure": 0.35, "healthy": 0.35, "silent": 0.15, "loud": 0.15}
+SIDES: dict[Side, float] = {
+    "failure": 0.3,
+    "healthy": 0.3,
+    "either": 0.16,
+    "silent": 0.12,
+    "loud": 0.12,
+}
 """Which words are attacked, and the share of the worlds that goes to each."""
 SCREENED = 32
 """Repetitions of a world that is looked at first."""
@@ -140,7 +146,7 @@ def search(
     found: list[Found] = []
     for informed in (False, True):
         finalists = [genome for _, genome in archive.ranked(informed)[:FINALISTS]]
-        if finalists and not (informed and side in ("silent", "loud")):
+        if finalists and not (informed and side not in MODE_SIDES):
             worst = _final(plan, side, finalists, generator, repetitions, strip)
             found.append(replace(worst, broken=broken))
     return found
@@ -178,10 +184,9 @@ def _said(
     stage: Stage, repetitions: int, generator: np.random.Generator, strip: Strip | None
 ) -> FalseVerdicts:
     """Of what the world aims at alone, to save time."""
-    system = stage.genome.side in ("silent", "loud")
-    places = [] if system else [stage.target]
+    system = stage.genome.side not in MODE_SIDES
     played = stage.play(repetitions, generator)
-    return judge(played, stage.control, places=places, system=system, strip=strip)
+    return judge(played, stage.control, places=stage.aimed, system=system, strip=strip)
 
 
 def _score(said: FalseVerdicts, side: Side) -> float:

@@ -14,8 +14,10 @@ from unsilent_bench.verdicts.adversary.run import Attack
 COLUMNS = {
     "false_failure": "false FAILURE",
     "false_healthy": "false HEALTHY",
+    "false_either": "either",
     "by_effect_false_failure": "FAILURE, drop-outs by effect",
     "by_effect_false_healthy": "HEALTHY, drop-outs by effect",
+    "by_effect_false_either": "either, drop-outs by effect",
     "false_silent": "false SILENT",
     "false_loud": "false LOUD",
 }
@@ -73,4 +75,5 @@ def _cell(row: AttackRow, name: str) -> str | Text:
 
 def _where(row: AttackRow) -> str:
     words = f"{row.plan}, {row.clients} clients, {row.population}, items {row.items}"
-    return words if row.participation == 1 else f"{words}, {row.participation:.0%} a round"
+    words = words if row.participation == 1 else f"{words}, {row.participation:.0%} a round"
+    return f"{words}, {row.changed}" if row.changed else words

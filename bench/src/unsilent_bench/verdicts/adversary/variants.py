@@ -15,6 +15,14 @@ from unsilent.plan import MonitoringPlan, parse_plan
 
 PACKAGES = {"plans": "unsilent.plans", "bench": "unsilent_bench.plans"}
 SIZES = (3, 5, 8, 16, 32, 128)
+MANY = 1000
+FEW = (3, 5, 8)
+"""Clients of the variants without noise."""
+BANKS = {"same items": None, "bank 1.25 times": 1.25, "bank 50 times": 50.0}
+"""Probes of further variants: all are asked the same, or a bank of so many times what one is."""
+ROLES = ("bias", "task", "general", "harmful")
+RECORDS = (4, 12)
+"""Held-out records of further variants."""
 PARTICIPATION = 0.25
 """Share of the enrolled clients that take part in a round, in the variants that sample them."""
 
@@ -28,6 +36,7 @@ class PlanVariant:
         own: Whether it is the plan as it ships.
         data: The plan's data.
         clients, population, items, participation: What the data say of these.
+        changed: What else is not as the plan ships, in words.
     """
 
     name: str
@@ -37,6 +46,7 @@ class PlanVariant:
     population: str
     items: str
     participation: float
+    changed: str = ""
 
     @property
     def plan(self) -> MonitoringPlan | None:
@@ -85,15 +95,49 @@ def variants() -> Iterator[PlanVariant]:
     The smallest cohort is scaled with the clients. What `plan check` refuses has no plan.
     """
     for name, data in shipped().items():
-        for clients in SIZES:
+        # So many that nothing but the bank is left, in plans with few looks: else it takes long.
+        looks = len(data.get("monitor", {}).get("rounds", range(99)))
+        for clients in (*SIZES, *((MANY,) if looks < 3 else ())):
             for population in ("enrolled", "like-these"):
                 for items in ("these", "like-these"):
                     yield _variant(name, data, clients=clients, population=population, items=items)
+        yield from _further(name, data)
         clients = round(data["federation"]["clients"] / PARTICIPATION)
         for population in ("enrolled", "like-these"):
             yield _variant(
                 name, data, clients=clients, population=population, participation=PARTICIPATION
             )
+
+
+def _further(name: str, data: dict[str, Any]) -> Iterator[PlanVariant]:
+    """Other banks, few records, and units without noise or of single records."""
+    for changed, factor in BANKS.items():
+        for items in ("these", "like-these"):
+            probes: dict[str, Any] = {"sampling": "same"}
+            if factor is not None:
+                asked, sizes = data.get("probes", {}).get("items", 64), _sizes(data)
+                held = {role: round(factor * sizes.get(role, asked)) for role in ROLES}
+                probes = {"sampling": "matrix", "banks": held}
+            yield _variant(name, data, items=items, changed=changed, sections={"probes": probes})
+    for held_out in RECORDS:
+        sections = {"federation": {"held_out": held_out}}
+        yield _variant(name, data, changed=f"{held_out} records", sections=sections)
+    for clients in FEW:
+        for population in ("enrolled", "like-these"):
+            sections = {"privacy": {"unit": "none"}}
+            yield _variant(
+                name,
+                data,
+                clients=clients,
+                population=population,
+                changed="unit none",
+                sections=sections,
+            )
+    yield _variant(name, data, changed="unit record", sections={"privacy": {"unit": "record"}})
+
+
+def _sizes(data: Mapping[str, Any]) -> dict[str, int]:
+    return dict(data.get("probes", {}).get("sizes", {}))
 
 
 def _variant(
@@ -105,7 +149,11 @@ def _variant(
     population: str | None = None,
     items: str | None = None,
     participation: float | None = None,
+    changed: str = "",
+    sections: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> PlanVariant:
+    further = {key: {**data.get(key, {}), **part} for key, part in (sections or {}).items()}
+    data = {**data, **further}
     federation, monitor = dict(data["federation"]), dict(data.get("monitor", {}))
     if clients is not None:
         taking_part = clients * (participation or federation.get("participation", 1.0))
@@ -115,7 +163,7 @@ def _variant(
     if participation is not None:
         federation["participation"] = participation
     monitor["population"] = population or monitor.get("population", "enrolled")
-    monitor["items"] = items or monitor.get("items", "these")
+    monitor["items"] = items or monitor.get("items", "like-these")
     return PlanVariant(
         name,
         own,
@@ -124,4 +172,5 @@ def _variant(
         monitor["population"],
         monitor["items"],
         federation.get("participation", 1.0),
+        changed,
     )
