@@ -32,8 +32,12 @@ def test_every_coordinate_of_the_release_is_listed_in_order() -> None:
 def test_ranges_are_the_clip_within_the_modes_own_range() -> None:
     ranges = {n.name: (n.lower, n.upper) for n in contract(make()).numbers}
     assert ranges["SF-1"] == (-0.3, 0.3)
-    assert ranges["SF-3"] == (0.0, 1.0)
-    assert ranges["SF-1.spread"] == (0.0, 0.25)
+    assert ranges["SF-3"] == (-1.0, 1.0)
+    # Twice the spread of an unaffected client, 30 points over 64 pairs; squared.
+    assert ranges["SF-1.variance"] == pytest.approx((0.0, (2 * 0.3 / 8) ** 2))
+    same = contract(make(probes={"sampling": "same"}))
+    ranges = {n.name: (n.lower, n.upper) for n in same.numbers}
+    assert ranges["SF-1.spread"] == pytest.approx((0.0, 2 * 0.3 / 8))
     assert ranges["system.loss"] == (-1.0, 1.0)
     assert ranges["clipped"] == (0.0, 1.0)
     assert ranges["model.unshown"] == ranges["model.differing"] == (0.0, 1.0)

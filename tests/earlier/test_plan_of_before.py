@@ -24,7 +24,7 @@ clip = 0.3
 """
 
 
-@pytest.mark.parametrize("command", [("run",), ("plan", "check")])
+@pytest.mark.parametrize("command", [("run",), ("plan", "check"), ("contract",)])
 def test_on_the_command_line_it_is_told_what_to_do(
     command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,6 +27,12 @@ def test_it_tells_of_the_missed_round(earlier: Earlier, ask: Ask) -> None:
     assert f"Round 5 was missed: {reason}" in page(earlier, ask)
 
 
+def test_it_does_not_say_that_what_leaves_today_left_then(earlier: Earlier, ask: Ask) -> None:
+    text = page(earlier, ask)
+    assert "was listed by the version that ran this plan" in text
+    assert ".variance" not in text
+
+
 def test_without_the_ledger_it_lacks_what_only_that_says(earlier: Earlier, ask: Ask) -> None:
     whole = page(earlier, ask)
     (earlier.run / "ledger.sqlite").unlink()

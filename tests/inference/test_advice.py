@@ -94,7 +94,7 @@ def test_fewer_rounds_are_spread_and_keep_the_last(plan_of):
 
 
 def test_records_are_named_only_where_they_are_sampled_and_work(plan_of):
-    plan = plan_of(clients=10, epsilon=40.0, share_tolerance=0.1, clip=0.1, tolerance=0.02)
+    plan = plan_of(clients=20, epsilon=40.0, share_tolerance=0.06, tolerance=0.01)
     found = {(each.code, each.verdict): each for each in advise(plan)}
     number = found["SF-3", "healthy"].alone.records
     assert number is not None

@@ -52,13 +52,22 @@ def plan_of(folder: Path) -> MonitoringPlan:
     return parse_plan(
         {
             "name": "seventh",
-            "federation": {"clients": NODES, "rounds": ROUNDS},
-            "monitor": {"rounds": [1, ROUNDS], "min_cohort": 2, "timeout": 20.0},
+            "federation": {"clients": NODES, "rounds": ROUNDS, "held_out": 16},
+            "monitor": {
+                "rounds": [1, ROUNDS],
+                "min_cohort": 2,
+                "timeout": 20.0,
+                "items": "these",
+            },
             "privacy": {"aggregation": "plain", "epsilon": 500.0},
             "modes": {
                 mode.name: {"tolerance": mode.tolerance, "clip": 1.0} for mode in MODES.values()
             },
-            "probes": {role: str(folder / f"{role}.jsonl") for role in ROLES},
+            "probes": {
+                "items": 16,
+                "sampling": "same",
+                **{role: str(folder / f"{role}.jsonl") for role in ROLES},
+            },
         }
     )
 

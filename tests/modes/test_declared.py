@@ -72,6 +72,14 @@ def test_private_records_and_a_private_view_go_together(changes: dict[str, Any])
         declared(kind("SF-7", "mine", **changes))
 
 
+def test_a_share_of_clients_is_not_told_on_private_records() -> None:
+    """Each client has few: many would be on the wrong side of its threshold by chance."""
+    private = {"needs": PRIVATE, "view": "client_private", "clip": 1.0}
+    with pytest.raises(ModeError, match="share of clients is told on private records"):
+        declared(kind("SF-7", "mine", range=(0.0, 1.0), **private))
+    assert declared(kind("SF-7", "mine", range=(-1.0, 1.0), **private)).range == (-1.0, 1.0)
+
+
 def test_a_clip_leaves_a_share_whole() -> None:
     with pytest.raises(ModeError, match="'clip' cuts a share short"):
         declared(kind("SF-7", "mine", range=(0.0, 1.0)))

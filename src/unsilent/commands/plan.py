@@ -112,8 +112,10 @@ def contract(plan: PlanFile, as_json: Json = False) -> None:
     """
     from unsilent.contract import contract as contract_of
 
+    declared = read_plan(plan)
     with naming(plan):
-        terms = contract_of(read_plan(plan))
+        declared.refuse_earlier()
+        terms = contract_of(declared)
     if as_json:
         print_json(terms.to_json())
     else:

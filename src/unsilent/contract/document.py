@@ -37,6 +37,7 @@ from unsilent.release.layout import (
     SQUARE,
     SUBGROUP,
     UNSHOWN,
+    VARIANCE,
     Coordinate,
     Layout,
 )
@@ -298,7 +299,10 @@ def _leaving(coordinate: Coordinate) -> Leaving:
         what = f"{mode} on the probes of the domain {domain!r} alone"
         lower, upper = MODES[mode].range
         return Leaving(name, what, max(lower, -clip), min(upper, clip), weight)
-    code = name.removesuffix(SPREAD).removesuffix(SQUARE)
+    code = name.removesuffix(SPREAD).removesuffix(VARIANCE).removesuffix(SQUARE)
+    if name.endswith(VARIANCE):
+        what = f"square of the standard error of {code} over the choice of items"
+        return Leaving(name, what, 0.0, clip, weight)
     if name.endswith(SPREAD):
         what = f"standard error of {code} over the choice of items"
         return Leaving(name, what, 0.0, clip, weight)

@@ -35,7 +35,7 @@ def page(run: Run) -> str:
         record=record,
         timing=run.timing,
         rows=tuple(view.flat(run.plan.to_json())),
-        contract=None if run.plan.absent else contract(run.plan),
+        contract=None if run.plan.absent or run.plan.earlier else contract(run.plan),
         strangers=view.strangers(found),
         population=whose(run.plan),
         tiles=[_tile(run, finding) for finding in found.findings],
