@@ -133,10 +133,11 @@ def run(
     is refused.
     """
     declared = read_plan(plan)
-    if not accept_underpowered:
-        from unsilent.inference.advice import refuse_underpowered
+    with naming(plan):
+        declared.refuse_earlier()
+        if not accept_underpowered:
+            from unsilent.inference.advice import refuse_underpowered
 
-        with naming(plan):
             refuse_underpowered(declared)
     kept = out or Path("runs") / declared.name
     _federation(declared, kept, None, as_json, ledger=ledger, alerts=alerts)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.earlier.conftest import Ask, Earlier, holds
 from unsilent.client.observer import Observer, SystemChange
-from unsilent.errors import BudgetError
+from unsilent.errors import BudgetError, PlanError
 from unsilent.ledger import Ledger
 from unsilent.modes.base import Statistic
 from unsilent.plan import MonitoringPlan, parse_plan
@@ -17,9 +17,13 @@ from unsilent.release import ExactNoise
 CLIENT = "client-3"
 
 
-def plan_of(earlier: Earlier, name: str = "ward") -> MonitoringPlan:
-    data = json.loads((earlier.run / "plan.json").read_text(encoding="utf-8"))
-    return parse_plan({**data, "name": name})
+def plan_of(earlier: Earlier) -> MonitoringPlan:
+    return parse_plan(json.loads((earlier.run / "plan.json").read_text(encoding="utf-8")))
+
+
+def present(plan: MonitoringPlan) -> MonitoringPlan:
+    """The same wishes in a plan of today."""
+    return parse_plan({**plan.to_json(), "schema": "unsilent/plan/2", "name": "next"})
 
 
 def statistics(plan: MonitoringPlan) -> list[Statistic]:
@@ -53,7 +57,7 @@ def test_what_it_released_is_counted(earlier: Earlier) -> None:
 
 @pytest.mark.parametrize("number", [1, 5])
 def test_another_plan_may_not_spend_beyond_the_limit(earlier: Earlier, number: int) -> None:
-    plan = plan_of(earlier, "next")
+    plan = present(plan_of(earlier))
     before = contents(earlier)
     observer = Observer(plan, CLIENT, earlier.client, noise=ExactNoise(), run="another")
     with pytest.raises(BudgetError, match=r"this client's own limit of 130"):
@@ -61,21 +65,18 @@ def test_another_plan_may_not_spend_beyond_the_limit(earlier: Earlier, number: i
     assert contents(earlier) == before
 
 
-def test_another_run_of_the_plan_is_given_nothing(earlier: Earlier) -> None:
+@pytest.mark.parametrize("run", ["another", None])
+@pytest.mark.parametrize("number", [4, 5])
+def test_its_plan_is_given_nothing_more(earlier: Earlier, run: str | None, number: int) -> None:
+    """Neither a round that was released, for a second vector would cost twice, nor the next."""
     plan = plan_of(earlier)
+    own = Ledger(earlier.run / "ledger.sqlite", read_only=True).entries(limit=1)[0].hash
     before = contents(earlier)
-    observer = Observer(plan, CLIENT, earlier.client, noise=ExactNoise(), run="another")
-    with pytest.raises(BudgetError, match="another run"):
-        observer.release(4, statistics(plan), SystemChange(0.0, 0.0))
-    assert contents(earlier) == before
-
-
-def test_a_round_that_was_released_is_not_released_anew(earlier: Earlier) -> None:
-    """Of another layout it is of no use, and a second vector would cost the client twice."""
-    plan = plan_of(earlier)
-    run = Ledger(earlier.run / "ledger.sqlite", read_only=True).entries(limit=1)[0].hash
-    before = contents(earlier)
-    observer = Observer(plan, CLIENT, earlier.client, noise=ExactNoise(), run=run)
-    with pytest.raises(BudgetError, match="made by an earlier version, whose vectors had"):
-        observer.release(4, statistics(plan), SystemChange(0.0, 0.0))
+    observer = Observer(plan, CLIENT, earlier.client, noise=ExactNoise(), run=run or own)
+    for ask in (
+        lambda: observer.begin(number),
+        lambda: observer.release(number, statistics(plan), SystemChange(0.0, 0.0)),
+    ):
+        with pytest.raises(PlanError, match="first schema is read and shown"):
+            ask()
     assert contents(earlier) == before

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.earlier.conftest import Earlier, holds
-from unsilent.errors import RunError
+from unsilent.errors import PlanError
 from unsilent.ledger import Ledger
 from unsilent.plan import parse_plan
 from unsilent.server.monitor import Monitor
@@ -27,10 +27,10 @@ def after_two_rounds(earlier: Earlier, folder: Path) -> tuple[Monitor, Ledger]:
 def test_its_next_round_is_not_paid_for_since_it_could_not_be_judged(
     earlier: Earlier, tmp_path: Path
 ) -> None:
-    """What clients would send now has another layout than its sums so far."""
+    """What clients would send now are other numbers than those of its sums so far."""
     monitor, ledger = after_two_rounds(earlier, tmp_path)
     before = ledger.head
-    with pytest.raises(RunError, match="sums so far are of an earlier version"):
+    with pytest.raises(PlanError, match="first schema is read and shown, and no longer run"):
         monitor.spend(3)
     assert ledger.head == before
 

@@ -20,7 +20,11 @@ MODES = (
 
 @pytest.fixture(scope="session")
 def plan_of() -> Callable[..., MonitoringPlan]:
-    """A plan with all six modes or those named; keywords go to its sections."""
+    """A plan with all six modes or those named; keywords go to its sections.
+
+    All clients answer the same items, and these are what is spoken of, unless a test says
+    otherwise: most are about clients, noise and rounds.
+    """
 
     def build(
         clients=30,
@@ -31,6 +35,8 @@ def plan_of() -> Callable[..., MonitoringPlan]:
         rounds=(3,),
         share_tolerance=0.2,
         epsilon=8.0,
+        items="these",
+        sampling="same",
         **monitor,
     ):
         planned = {
@@ -47,7 +53,8 @@ def plan_of() -> Callable[..., MonitoringPlan]:
         return parse_plan(
             {
                 "federation": {"clients": clients, "rounds": max(rounds)},
-                "monitor": {"rounds": list(rounds), "min_cohort": 5, **monitor},
+                "monitor": {"rounds": list(rounds), "min_cohort": 5, "items": items, **monitor},
+                "probes": {"sampling": sampling},
                 "privacy": {"epsilon": epsilon},
                 "modes": planned,
             }

@@ -2,7 +2,14 @@ import pytest
 
 from unsilent.errors import PlanError
 from unsilent.inference import power_table
-from unsilent.inference.advice import Advice, Change, advise, refuse_underpowered
+from unsilent.inference.advice import (
+    CLIPS,
+    Advice,
+    Change,
+    advise,
+    clip_advice,
+    refuse_underpowered,
+)
 from unsilent.inference.power import Outlook
 from unsilent.plan import MonitoringPlan
 
@@ -87,13 +94,15 @@ def test_fewer_rounds_are_spread_and_keep_the_last(plan_of):
 
 
 def test_records_are_named_only_where_they_are_sampled_and_work(plan_of):
-    """A few clients in the tail may be missed however many records each of them holds."""
-    plan = plan_of(clients=40, epsilon=20.0, share_tolerance=0.15)
+    plan = plan_of(clients=10, epsilon=40.0, share_tolerance=0.1, clip=0.1, tolerance=0.02)
     found = {(each.code, each.verdict): each for each in advise(plan)}
-    assert found["SF-3", "healthy"].alone.clients is not None
-    assert found["SF-3", "healthy"].alone.records is None
-    assert not reached(plan, Change(records=2000), "SF-3", "healthy")
-    assert all(each.alone.records is None for each in found.values() if each.code != "SF-3")
+    number = found["SF-3", "healthy"].alone.records
+    assert number is not None
+    assert reached(plan, Change(records=number), "SF-3", "healthy")
+    assert not reached(plan, Change(records=number - 1), "SF-3", "healthy")
+    others = [each for each in found.values() if each.code != "SF-3"]
+    assert others
+    assert all(each.alone.records is None for each in others)
 
 
 def test_clients_and_budget_together_where_neither_does_alone(plan_of):
@@ -146,3 +155,61 @@ def test_more_probes_are_of_the_sets_that_the_mode_asks_and_no_set_shrinks(plan_
     assert each.cheapest is not None
     assert each.cheapest.words() == f"{number} items of the probe set harmful"
     assert each.cost == pytest.approx(number / 20 - 1)
+
+
+def test_a_larger_bank_is_named_where_its_choice_is_what_is_unsure(plan_of):
+    # 300 clients with 64 questions each of a bank of 70: hardly more than all of them the same.
+    plan = plan_of(
+        clients=300,
+        epsilon=20.0,
+        modes=("amplified_bias",),
+        tolerance=0.05,
+        items="like-these",
+        sampling="matrix",
+    )
+    data = plan.to_json()
+    data["probes"]["bias"], data["probes"]["banks"] = "mine.jsonl", {"bias": 70}
+    plan = MonitoringPlan.model_validate(data)
+    (each,) = [given for given in advise(plan) if given.verdict == "healthy"]
+    number = each.alone.bank
+    assert number is not None
+    assert number > 70
+    assert reached(plan, Change(bank=number, roles=("bias",)), "SF-1", "healthy")
+    assert not reached(plan, Change(bank=number - 1, roles=("bias",)), "SF-1", "healthy")
+    change = Change(bank=number, roles=("bias",))
+    assert change.of(plan).bank("bias") == number
+    assert change.words() == f"a bank of {number} for bias"
+    assert change.cost(plan) == pytest.approx(number / 70 - 1)
+
+
+def test_a_bank_is_no_way_where_all_answer_the_same(plan_of):
+    plan = plan_of(clients=300, modes=("amplified_bias",), tolerance=0.05, items="like-these")
+    found = [each for each in advise(plan) if each.verdict == "healthy"]
+    assert found
+    assert all(each.alone.bank is None for each in found)
+
+
+def test_a_clip_far_above_the_tolerance_is_advised_down_with_what_it_gains(plan_of):
+    plan = plan_of(clients=20, epsilon=4.0, clip=0.8, modes=("amplified_bias", "alignment_erosion"))
+    rows = power_table(plan)
+    found = {each.code: each for each in clip_advice(plan, rows)}
+    assert set(found) == {"SF-1", "SF-6"}
+    for row in rows:
+        each = found[row.code]
+        assert (each.mode, each.clip, each.advised) == (row.mode, 0.8, CLIPS * 0.1)
+        change = Change(clip=each.advised, mode=each.mode)
+        assert change.words() == f"{each.mode}.clip 0.25"
+        (after,) = [r for r in power_table(change.of(plan)) if r.code == row.code]
+        assert each.half_width == pytest.approx(after.half_width)
+        assert each.minimal_detectable_effect == pytest.approx(after.minimal_detectable_effect)
+        assert each.half_width < 0.9 * row.half_width
+
+
+def test_a_clip_that_costs_little_is_left_alone(plan_of):
+    tight = plan_of(clients=20, epsilon=4.0, clip=0.25, modes=("amplified_bias",))
+    assert clip_advice(tight, power_table(tight)) == ()
+    # Where the choice of items is nearly all of the width, noise hardly matters.
+    plenty = plan_of(
+        clients=1000, epsilon=8.0, clip=0.4, modes=("amplified_bias",), items="like-these"
+    )
+    assert clip_advice(plenty, power_table(plenty)) == ()

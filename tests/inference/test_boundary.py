@@ -8,8 +8,7 @@ from scipy.integrate import quad, simpson
 from scipy.stats import norm, t
 
 from unsilent.inference.boundary import (
-    LOWER_SHARES,
-    UPPER_SHARES,
+    VERDICT_SHARES,
     ErrorShares,
     as_student,
     horizon_values,
@@ -90,7 +89,9 @@ def test_windows_are_the_powers_of_two_below_the_look():
 
 
 def test_a_single_round_has_all_of_the_error():
-    assert horizon_values([7], [3.0], [7], 0.01, LOWER_SHARES) == {1: pytest.approx(norm.isf(0.01))}
+    assert horizon_values([7], [3.0], [7], 0.01, VERDICT_SHARES) == {
+        1: pytest.approx(norm.isf(0.01))
+    }
 
 
 def test_a_missed_rounds_error_goes_to_the_next_look():
@@ -119,9 +120,15 @@ def crossing(values_of, noise, lasting, looks, repetitions, seed):
     return hit.mean()
 
 
-@pytest.mark.parametrize("shares", [LOWER_SHARES, UPPER_SHARES])
+def test_the_ends_have_together_what_a_truth_that_changes_sides_can_cost():
+    # The windows of all rounds so far share one error over the looks: each end has its own there.
+    # Of every other window only one end can be wrong.
+    shares = VERDICT_SHARES
+    assert 2 * shares.cumulative + shares.recent + shares.rest == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize("lasting", [0.0, 0.1, 1.0, 100.0])
-def test_all_windows_at_all_looks_hold_together_and_lasting_error_only_helps(shares, lasting):
+def test_all_windows_at_all_looks_hold_together_and_lasting_error_only_helps(lasting):
     # Slepian 1962: one error in all looks raises their correlations.
     noise, level = [1.0, 1.0, 0.3, 1.7, 1.0, 1.0, 0.5, 1.0], 0.1
     rounds = [1, 2, 3, 5, 6, 7, 8, 10]  # two of ten were missed
@@ -129,10 +136,12 @@ def test_all_windows_at_all_looks_hold_together_and_lasting_error_only_helps(sha
     def values_of(look):
         return horizon_values(rounds[:look], noise[:look], range(1, 11), level, shares)
 
+    shares = VERDICT_SHARES
+    side = level * (shares.cumulative + shares.recent + shares.rest)
     rate = crossing(values_of, noise, lasting, len(rounds), 20000, 1)
-    assert rate <= level + 3 * math.sqrt(level * (1 - level) / 20000)
+    assert rate <= side + 3 * math.sqrt(side * (1 - side) / 20000)
     if not lasting:
-        assert rate >= 0.6 * level  # and nothing is given away
+        assert rate >= 0.6 * side  # and nothing is given away
 
 
 def test_the_level_is_spent_in_full_on_the_window_of_all_rounds():

@@ -118,7 +118,8 @@ def two_domains(clients=60, **mode):
     return parse_plan(
         {
             "federation": {"clients": clients, "rounds": 2},
-            "monitor": {"rounds": "every", "min_cohort": 2},
+            "monitor": {"rounds": "every", "min_cohort": 2, "items": "these"},
+            "probes": {"sampling": "same"},
             "privacy": {"epsilon": 20.0, "aggregation": "plain"},
             "modes": {
                 "amplified_bias": planned,
@@ -156,7 +157,8 @@ def cut_alike(looks):
     plan = parse_plan(
         {
             "federation": {"clients": 100, "rounds": looks},
-            "monitor": {"rounds": "every", "min_cohort": 2},
+            "monitor": {"rounds": "every", "min_cohort": 2, "items": "these"},
+            "probes": {"sampling": "same"},
             "privacy": {"epsilon": 8.0, "aggregation": "plain"},
             "modes": modes,
         }
@@ -187,11 +189,11 @@ def cut_alike(looks):
 @pytest.mark.parametrize("looks", [1, 4])
 @pytest.mark.parametrize("moved", [0.05, 0.3, 0.8])
 def test_where_clipping_moves_a_mean_by_all_that_is_reported_each_end_errs_as_it_says(moved, looks):
-    # The truth is at the tolerance, the released mean lies off it by all of the report: HEALTHY is
-    # said in at most a fifth of alpha, FAILURE in the rest.
+    # The truth is at the tolerance, the released mean lies off it by all of the report. At one look
+    # either verdict has all of the mode's error, as the other cannot be false with it.
     plan, rounds = cut_alike(looks)
-    level = 0.05 / 2
-    for sign, error in ((-1, 0.2 * level), (1, 0.8 * level)):
+    error = 0.05 / 2 * (1.0 if looks == 1 else 0.7)
+    for sign in (-1, 1):
         cut, raised = (moved, 0.0) if sign < 0 else (0.0, moved)
         series = rounds(0.1 + sign * 0.3 * moved, cut, raised)
         wrong = np.zeros(20_000, dtype=bool)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from unsilent.inference import judge_rounds
+from unsilent.modes.sf3_fairness_collapse import confirmed_loss, loss_spread
 from unsilent.release.layout import Layout
 from unsilent.release.noise import SeededNoise, share_variance
 from unsilent.release.release import Release
@@ -51,9 +52,10 @@ def test_enrolled_intervals_cover_and_false_failures_stay_rare(plan_of, clients)
     )
     failed = np.mean([any(r[c].verdict == "failure" for c in PROBE_MODES) for r in results])
     healthy = np.mean([any(r[c].verdict == "healthy" for c in PROBE_MODES) for r in results])
-    assert covered >= 0.95 - 2.5 * (0.05 * 0.95 / 150) ** 0.5
-    assert failed <= 0.05
-    assert healthy <= 0.05
+    # Either verdict is false at most in alpha; a truth exactly at the tolerance lets both be.
+    assert covered >= 0.9 - 2.5 * (0.1 * 0.9 / 150) ** 0.5
+    assert failed <= 0.05 + 2.5 * (0.05 * 0.95 / 150) ** 0.5
+    assert healthy <= 0.05 + 2.5 * (0.05 * 0.95 / 150) ** 0.5
 
 
 @pytest.mark.parametrize("clients", [10, 30, 100])
@@ -65,23 +67,49 @@ def test_clients_like_these_cover_the_mean_they_come_from(plan_of, clients):
 
     repetitions = 6000 // (clients + 30)
     results = simulate(plan, draw, repetitions, 100 + clients)
-    covered = np.mean([r["SF-1"].interval[0] <= 0.1 <= r["SF-1"].interval[1] for r in results])
-    assert covered >= 0.95 - 2.5 * (0.05 * 0.95 / repetitions) ** 0.5
+    ends = np.array([r["SF-1"].interval for r in results])
+    limit = 0.05 + 2.5 * (0.05 * 0.95 / repetitions) ** 0.5
+    assert np.mean(ends[:, 0] > 0.1) <= limit
+    assert np.mean(ends[:, 1] < 0.1) <= limit
 
 
 @pytest.mark.parametrize("population", ["enrolled", "like-these"])
 @pytest.mark.parametrize("clients", [10, 30])
-def test_a_share_of_clients_is_covered(plan_of, clients, population):
+def test_what_clients_lose_on_few_records_is_covered(plan_of, clients, population):
+    # One client in five loses 30 points; everybody's 24 records are drawn anew each time.
     plan = plan_of(clients=clients, modes=("fairness_collapse",), population=population)
-    spread = (0.2 * 0.8) ** 0.5
+    turned, loss, records = 0.1, 0.3, 24
+
+    def counts(rng, lost):
+        chances = [turned + lost, turned, 1 - 2 * turned - lost]
+        return rng.multinomial(records, chances)[:2].tolist()
 
     def draw(rng):
-        # Every client enters the tail with probability .2: records drawn anew each time.
-        return [{"SF-3": float(rng.uniform() < 0.2), "SF-3.spread": spread} for _ in range(clients)]
+        where = np.arange(clients) % 5 == 0
+        if population == "like-these":
+            where = rng.random(clients) < 0.2
+        found = []
+        for fails in where:
+            lost, gained = counts(rng, loss * fails)
+            found.append(
+                {
+                    "SF-3": confirmed_loss(lost, gained, records),
+                    "SF-3.spread": float(loss_spread(lost, gained, records)),
+                }
+            )
+        return found
 
+    # Half of the records decide: a loss counts with the chance that they show one.
+    half = np.random.default_rng(0).multinomial(
+        records // 2, [turned + loss, turned, 1 - 2 * turned - loss], 100_000
+    )
+    truth = 0.2 * loss * np.mean(half[:, 0] > half[:, 1])
     results = simulate(plan, draw, 150, 200 + clients)
-    covered = np.mean([r["SF-3"].interval[0] <= 0.2 <= r["SF-3"].interval[1] for r in results])
-    assert covered >= 0.95 - 2.5 * (0.05 * 0.95 / 150) ** 0.5
+    ends = np.array([r["SF-3"].interval for r in results])
+    # One look: either end errs in at most all of alpha.
+    limit = 0.05 + 2.5 * (0.05 * 0.95 / 150) ** 0.5
+    assert np.mean(ends[:, 0] > truth) <= limit
+    assert np.mean(ends[:, 1] < truth) <= limit
 
 
 def test_a_failure_that_accuracy_shows_is_rarely_called_silent(plan_of):

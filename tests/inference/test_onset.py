@@ -28,7 +28,7 @@ def series_of_effects(effects, sd, rounds=None, source="none", clients=30, cut=0
         cut=np.full(m, cut),
         raised=np.full(m, raised),
         # The two reports are without noise here.
-        sampling=Sampling(source, -0.3, 0.3, 0.3, step, 0.25, step, step, 1.0, added_step=1e-30),
+        sampling=Sampling(source, -0.3, 0.3, 0.3, step, 0.25, step, step, added_step=1e-30),
     )
 
 
@@ -135,22 +135,27 @@ def test_a_level_is_an_error_probability():
         onset_of(series_of_effects([0.1], 0.01), TOLERANCE, 0.5)
 
 
-def test_what_finite_records_may_mistake_is_not_counted_as_failure():
-    # From round 15 on all that a spread of .08 allows for is mistaken, all to one side; the true
-    # share passes the tolerance in round 25.
-    rng, step, held, without = np.random.default_rng(11), 1e-9, 0, 0
-    camp = np.where((ROUNDS >= 15) & (ROUNDS < 25), 0.08, 0.0)
-    truth = np.where(ROUNDS >= 25, 0.3, 0.05)
-    sampling = Sampling("none", 0.0, 1.0, 1.0, step, 0.5, step, step, 0.5, items="records")
-    for _ in range(40):
-        noise = rng.normal(0, 0.01, (2, len(ROUNDS)))
-        effects = truth + sampling.most_mistaken * camp + noise[0]
+def test_items_that_each_round_draws_anew_are_no_onset():
+    # Without privacy noise: ten clients with 16 items each of a large bank, whose choice alone
+    # moves each round's mean by 30 / sqrt(160) points, past the tolerance in one round of three.
+    rng, runs, clients, step = np.random.default_rng(11), 40, 10, 1e-9
+    spread = 0.3 / 4
+    truth = np.where(ROUNDS >= 25, 0.3, 0.09)
+    sampling = Sampling(
+        "none", -1.0, 1.0, 1.0, step, 0.1, step, 0.0, "probes", probes=((1.0, 16, 1_000_000),)
+    )
+    held = without = 0
+    for _ in range(runs):
+        effects = truth + rng.normal(0, spread / clients**0.5, len(ROUNDS))
         series = replace(
-            series_of_effects(effects, 0.01), spreads=camp + noise[1], sampling=sampling
+            series_of_effects(effects, 1e-6, clients=clients),
+            spreads=np.full(len(ROUNDS), spread),
+            sampling=sampling,
         )
         found = onset_of(series, TOLERANCE, 0.05)
         held += found is not None and found.first <= 25 <= found.last
-        plain = onset_of(replace(series, sampling=replace(sampling, items="none")), TOLERANCE, 0.05)
-        without += plain is not None and plain.first <= 25 <= plain.last
+        plain = replace(series, sampling=replace(sampling, items="none"))
+        found = onset_of(plain, TOLERANCE, 0.05)
+        without += found is not None and found.first <= 25 <= found.last
     assert held >= 38
-    assert without == 0
+    assert without < 20

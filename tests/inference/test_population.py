@@ -14,7 +14,8 @@ def plan(population="enrolled", participation=1.0, dropout=0.0):
     return parse_plan(
         {
             "federation": {"clients": 40, "rounds": 1, "participation": participation},
-            "monitor": {"min_cohort": 10, "population": population},
+            "monitor": {"min_cohort": 10, "population": population, "items": "these"},
+            "probes": {"sampling": "same"},
             "privacy": {"dropout": dropout, "aggregation": "plain"},
             "modes": {
                 "amplified_bias": {"tolerance": 0.1, "clip": 0.3},

@@ -20,7 +20,8 @@ def plan(tolerance: float, **more: Any) -> MonitoringPlan:
         "adaptation_misalignment": {"tolerance": tolerance, "clip": 1.5},
         "fairness_collapse": {"tolerance": tolerance, "clip": 1.5},
     }
-    return parse_plan({"schema": "unsilent/plan/1", "modes": modes, **more})
+    more = {**more, "probes": {"sampling": "same", **more.get("probes", {})}}
+    return parse_plan({"monitor": {"items": "these"}, "modes": modes, **more})
 
 
 def test_closed_form() -> None:

@@ -155,14 +155,14 @@ def test_each_way_that_the_judge_names_settles_its_verdict(plan_of, control, eff
 def test_records_help_only_where_they_are_what_is_sampled(plan_of):
     plan = plan_of()  # 24 held-out records a client
     share = Estimate("SF-3", 0.0, 0.08, 0.03, 0.0, 0.0005, 30)
-    # sd 5 leaves 4 points to sampling: a quarter of the variance, for a share 16 times the records.
-    assert decisive_records(plan, share, 0.05) == 24 * 16
+    # sd 5 leaves 4 points to sampling: a quarter of the variance, so four times the records.
+    assert decisive_records(plan, share, 0.05) == 24 * 4
     assert decisive_records(plan, share, 0.03) is None
     assert decisive_records(plan, estimate(sampling=0.08, privacy=0.03), 0.05) is None
     assert decisive_records(plan_of(population="like-these"), share, 0.05) is None
     half = 2 * share.sd + share.truncation
     text = what_would_settle(plan, share, (-half, half), 0.10051, 2.0)
-    assert "about 384 held-out records a client" in text
+    assert "about 96 held-out records a client" in text
 
 
 def test_where_there_is_no_error_no_number_of_clients_is_named(plan_of):
@@ -193,7 +193,7 @@ def test_what_lies_far_from_the_tolerance_is_not_said_to_lie_at_it(plan_of, effe
         ({"privacy_sd": 0.04}, "privacy noise"),
         ({"sampling_sd": 0.04}, "the sampling of clients or records"),
         ({"sampling_sd": 0.04, "shared_sd": 0.039}, "the choice of probes"),
-        ({"truncation": 0.2}, "truncation, and records too few to tell a client's side"),
+        ({"truncation": 0.2}, "truncation"),
     ],
 )
 def test_where_nothing_settles_it_the_largest_part_of_the_width_is_named(plan_of, parts, named):
@@ -214,7 +214,7 @@ def test_an_estimate_is_at_the_tolerance_within_one_sd_of_it(plan_of, sds):
 def test_no_more_probes_are_named_than_a_plan_can_ask(plan_of, items, named):
     # Four times as many would do.
     data = plan_of(items="like-these").to_json()
-    plan = parse_plan(data | {"probes": {"items": items}})
+    plan = parse_plan(data | {"probes": {"items": items, "sampling": "same"}})
     found = Estimate("SF-6", 0.0, 0.04, 0.0, 0.04, 0.0, 30, shared_sd=0.04)
     text = what_would_settle(plan, found, (-0.12, 0.12), 0.06 * (1 + 1e-9), 3.0)
     assert ("4 times as many probes" in text) == named

@@ -21,7 +21,8 @@ def plan_with(rounds=6, names=NAMES, **monitor):
     return parse_plan(
         {
             "federation": {"clients": 100, "rounds": rounds},
-            "monitor": {"min_cohort": 10, **monitor},
+            "monitor": {"min_cohort": 10, "items": "these", **monitor},
+            "probes": {"sampling": "same"},
             "privacy": {"epsilon": 8.0},
             "modes": {"amplified_bias": mode, "alignment_erosion": {"tolerance": 0.1, "clip": 0.3}},
         }

@@ -119,7 +119,7 @@ class ModeContract:
     @given(data=st.data(), n=st.integers(2, 12))
     def test_swapping_the_adapters_flips_the_sign(self, data, n):
         if not self.antisymmetric:
-            pytest.skip("an indicator has no sign")
+            pytest.skip("gains are no losses turned round")
         tables = self.draw(data, n)
         swapped = [tables[k + 1 if k % 2 == 0 else k - 1] for k in range(len(tables))]
         forward = self.mode.measure(evidence_of(self.mode, tables))

@@ -60,7 +60,10 @@ def test_a_plan_of_the_six_has_the_digest_it_had(
 
 def test_the_digests_are_those_of_the_first_plans() -> None:
     """Ledgers and packs hold them."""
-    data = {"modes": {"alignment_erosion": {"tolerance": 0.05}}}
+    data = {
+        "schema": "unsilent/plan/1",
+        "modes": {"alignment_erosion": {"tolerance": 0.05}},
+    }
     assert parse_plan(data).digest == (
         "sha256:d3275de33cac9631b7b3ad9bb5e47c5e6af267cb7b68137587ceeeb6e2f4431f"
     )

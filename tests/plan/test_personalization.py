@@ -10,18 +10,21 @@ from unsilent.errors import PlanError
 from unsilent.plan import MonitoringPlan, parse_plan, read_plan
 
 MODES = {"amplified_bias": {"tolerance": 0.1}}
+FIRST = "unsilent/plan/1"
 BEFORE = "sha256:ba7679fe51733dad8657730d7432e386f96186723246fce343df4a184068de84"
 """Digest of this plan from before it could name a personalization."""
 
 
-def plan(personalization: object) -> MonitoringPlan:
-    return parse_plan({"modes": MODES, "federation": {"personalization": personalization}})
+def plan(personalization: object, schema: str = "unsilent/plan/2") -> MonitoringPlan:
+    federation = {"personalization": personalization}
+    return parse_plan({"schema": schema, "modes": MODES, "federation": federation})
 
 
 @pytest.mark.parametrize("usual", ["fine-tune", {"name": "fine-tune"}, {}])
 def test_a_plan_that_names_the_usual_one_keeps_its_digest(usual: object) -> None:
-    assert parse_plan({"modes": MODES}).digest == BEFORE
-    assert plan(usual).digest == BEFORE
+    assert parse_plan({"schema": FIRST, "modes": MODES}).digest == BEFORE
+    assert plan(usual, FIRST).digest == BEFORE
+    assert plan(usual).digest == parse_plan({"modes": MODES}).digest != BEFORE
 
 
 def test_defaults_are_filled_in() -> None:

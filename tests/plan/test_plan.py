@@ -29,7 +29,7 @@ def write(folder: Path, text: str) -> Path:
             "-0.1 must be at least 0.01",
         ),
         (f"{MODES}[privacy]\nepsilon = 0\n", "privacy.epsilon", "0 must be above 0"),
-        (f"{MODES}[privacy]\nepsilon = nan\n", "privacy.epsilon", "finite"),
+        (f"{MODES}[privacy]\nepsilon = nan\n", "privacy.epsilon", "nan must be above 0"),
         (
             f"{MODES}[federation]\nclients = 5\n",
             "federation.clients",

@@ -64,7 +64,8 @@ def test_no_vision_model_is_embedded() -> None:
 
 
 def test_plans_of_texts_keep_their_digest() -> None:
-    found = parse_plan({"modes": {"fairness_collapse": {"tolerance": 0.25, "clip": 1.0}}})
+    modes = {"fairness_collapse": {"tolerance": 0.25, "clip": 1.0}}
+    found = parse_plan({"schema": "unsilent/plan/1", "modes": modes})
     assert found.digest == (
         "sha256:2b35e112a6c1d67b0d64b90a2c598e7cf55bb53242a3dcd2e5c592509b452cbd"
     )

@@ -18,12 +18,23 @@ BOTH = {
 }
 
 
-def layout(population="enrolled", clip=1.0, modes=BOTH):
+def layout(population="enrolled", clip=1.0, modes=BOTH, sampling="same"):
     return Layout.from_plan(
         parse_plan(
-            {"modes": modes, "monitor": {"population": population}, "privacy": {"clip": clip}}
+            {
+                "modes": modes,
+                "monitor": {"population": population},
+                "privacy": {"clip": clip},
+                "probes": {"sampling": sampling},
+            }
         )
     )
+
+
+def measured(of, values):
+    """Numbers for all inputs; a spread is at least 0."""
+    pairs = zip(of.inputs, values, strict=True)
+    return {name: abs(v) if name.endswith(".spread") else v for name, v in pairs}
 
 
 def test_the_coordinates_of_a_plan_in_order():
@@ -40,6 +51,10 @@ def test_the_coordinates_of_a_plan_in_order():
         "clipped",
     )
     assert layout("like-these").names[:3] == ("SF-1", "SF-1.spread", "SF-1.square")
+    # Where most of the error of the choice of items is each client's own.
+    # SF-6 has a smaller bank: what its choice adds is shared by all.
+    assert layout(sampling="matrix").names[:4] == ("SF-1", "SF-1.variance", "SF-6", "SF-6.spread")
+    assert layout(sampling="matrix").inputs == layout().inputs
     assert layout().coordinates[2] == Coordinate("SF-6", 0.5, 0.6)
 
 
@@ -86,11 +101,11 @@ def boxed(of, given_):
     )
 
 
-@given(st.lists(st.floats(-0.15, 0.15), min_size=6, max_size=6))
+@given(st.lists(st.floats(-0.07, 0.07), min_size=6, max_size=6))
 def test_truncation_goes_toward_zero_by_less_than_a_step(values):
     of = layout()
     # Of a client that showed its model: what others leave out is in test_model_coordinates.
-    given_ = dict(zip(of.inputs, [*values, 0.0, 0.0], strict=True))
+    given_ = measured(of, [*values, 0.0, 0.0])
     exact = boxed(of, given_)
     inside = of.encode(given_)[:-2]
     if np.linalg.norm(exact) <= 1022:
@@ -102,14 +117,15 @@ def test_truncation_goes_toward_zero_by_less_than_a_step(values):
 @given(
     st.lists(st.floats(-1e3, 1e3), min_size=8, max_size=8),
     st.sampled_from(["enrolled", "like-these"]),
+    st.sampled_from(["same", "matrix"]),
 )
-def test_the_reports_cover_whatever_clipping_did(values, population):
+def test_the_reports_cover_whatever_clipping_did(values, population, sampling):
     """A number that a client shows is off by at most what it reports, and one step."""
-    of = layout(population)
-    given_ = dict(zip(of.inputs, values, strict=True))
+    of = layout(population, sampling=sampling)
+    given_ = measured(of, values)
     shown = of.decode(of.encode(given_), 1)
     for c in of.coordinates[:-2]:
-        if c.name.endswith((".spread", ".square")):
+        if c.name.endswith((".spread", ".square", ".variance")):
             continue
         system = c.name.startswith("system")
         most = (SYSTEM_CLIPS if system else 1) * c.clip
@@ -148,7 +164,8 @@ def test_many_clients_at_once_are_encoded_as_one_by_one():
 
 def test_a_record_as_unit_needs_no_joint_clip():
     of = Layout.from_plan(parse_plan({"modes": BOTH, "privacy": {"unit": "record"}}))
-    assert of.names[-1] == "clipped"
+    # What a record reaches has a report of its own, and what none reaches another.
+    assert of.names[-2:] == ("clipped", "clipped.records")
     assert "raised" not in of.names
     far = of.decode(of.encode(dict.fromkeys(of.inputs, 1e6)), 1)
     assert (far["SF-1"], far["SF-6"], far["system.loss"]) == (0.3, 0.5, 1.0)
@@ -161,7 +178,7 @@ def test_a_record_as_unit_needs_no_joint_clip():
         ({"SF-1": 0.3}, 0.0),  # at the box, inside the joint clip
         ({"SF-1": 0.6}, 0.5),  # half of it is beyond the box
         ({"SF-1": 0.4, "SF-6": -1.0}, 0.58),  # the larger cut, and the joint clip on top
-        ({"SF-1.spread": 0.5}, 0.5),  # an interval may rest on a spread
+        ({"SF-1.spread": 0.15}, 0.5),  # an interval may rest on a spread, whose clip is .075
         ({"system.loss": -3.0}, 0.0),  # a metric that is better hides nothing
     ],
 )
@@ -190,12 +207,13 @@ def test_the_joint_clip_keeps_the_direction_and_uses_the_whole_norm():
 
 def test_decoding_gives_means_in_natural_units():
     of = layout()
-    total = sum(of.encode(dict.fromkeys(of.inputs, v)) for v in (0.1, -0.05, 0.02))
-    means = of.decode(total, 3)
-    for name in of.inputs:
-        c = of.coordinates[of.index(name)]
-        mean = (0.12 if name in MODEL_NAMES else 0.07) / 3
-        assert means[name] == pytest.approx(mean, abs=c.clip / of.unit(name))
+    parts = (0.2, -0.1, 0.04)
+    clips = {name: of.coordinates[of.index(name)].clip for name in of.inputs}
+    clients = [measured(of, [v * clip for clip in clips.values()]) for v in parts]
+    means = of.decode(sum(of.encode(each) for each in clients), 3)
+    for name, clip in clips.items():
+        own = [max(each[name], 0.0) if name in MODEL_NAMES else each[name] for each in clients]
+        assert means[name] == pytest.approx(sum(own) / 3, abs=clip / of.unit(name))
 
 
 def test_values_at_the_clip_survive_truncation_exactly():

@@ -23,12 +23,18 @@ LAYOUTS = [
 ANY = st.floats(-3, 3)
 
 
+def measured(of: Layout, values: list[float]) -> dict[str, float]:
+    """Numbers for all inputs; a spread is at least 0."""
+    pairs = zip(of.inputs, values, strict=True)
+    return {name: abs(v) if name.endswith(".spread") else v for name, v in pairs}
+
+
 @given(st.sampled_from(LAYOUTS), st.lists(ANY, min_size=6, max_size=6))
 def test_a_client_that_showed_its_model_releases_what_it_did_before(
     layouts: tuple[Layout, Layout], values: list[float]
 ) -> None:
     now, before = layouts
-    told = dict(zip(before.inputs, values, strict=True))
+    told = measured(before, values)
     vector = now.encode({**told, UNSHOWN: 0.0, DIFFERING: 0.0})
     kept = [vector[now.index(name)] for name in before.names]
     assert kept == before.encode(told).tolist()
@@ -45,7 +51,7 @@ def test_what_was_not_shown_is_reported_as_cut_off(
     layouts: tuple[Layout, Layout], values: list[float], unshown: float, differing: float
 ) -> None:
     now, before = layouts
-    told = dict(zip(before.inputs, values, strict=True))
+    told = measured(before, values)
     vector = now.encode({**told, UNSHOWN: unshown, DIFFERING: differing})
     assert np.linalg.norm(vector.astype(float)) <= now.bound
     shown = now.decode(vector, 1)
@@ -65,6 +71,7 @@ def test_a_client_of_no_effect_that_shows_nothing_is_not_shrunk() -> None:
 def test_what_nobody_showed_to_be_good_is_not_taken_as_good(layouts: tuple[Layout, Layout]) -> None:
     now, _ = layouts
     good = {c.name: -c.clip for c in now.coordinates if c.name in now.inputs}
+    good |= {name: 0.0 for name in now.inputs if name.endswith(".spread")}
     for unshown in (0.5, 1.0):
         shown = now.decode(now.encode(good | {UNSHOWN: unshown, DIFFERING: 0.0}), 1)
         for code in ("SF-1", "SF-6"):
@@ -81,7 +88,7 @@ def test_an_effect_is_between_what_the_reports_leave_open(
     layouts: tuple[Layout, Layout], values: list[float], unshown: float
 ) -> None:
     now, before = layouts
-    told = dict(zip(before.inputs, values, strict=True))
+    told = measured(before, values)
     shown = now.decode(now.encode({**told, UNSHOWN: unshown, DIFFERING: 0.0}), 1)
     for code in ("SF-1", "SF-6"):
         clip = now.coordinates[now.index(code)].clip
@@ -98,7 +105,7 @@ def test_values_that_are_nobodys_measurement_need_not_say_of_which_model(
     layouts: tuple[Layout, Layout], values: list[float]
 ) -> None:
     now, before = layouts
-    told = dict(zip(before.inputs, values, strict=True))
+    told = measured(before, values)
     whole = now.encode({**told, UNSHOWN: 0.0, DIFFERING: 0.0})
     assert now.encode(told).tolist() == whole.tolist()
     del told["system.loss"]

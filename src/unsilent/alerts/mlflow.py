@@ -80,8 +80,9 @@ def _metrics(event: Alert) -> Iterator[tuple[str, float]]:
                 yield f"{mode.code}.is.{status}", float(mode.status == status)
             for name, value in mode.numbers().items():
                 yield f"{mode.code}.{name}", value
-    yield "privacy.epsilon_spent", state.epsilon_spent
-    yield "privacy.epsilon_left", state.epsilon_left
+    if state.epsilon_spent is not None and state.epsilon_left is not None:
+        yield "privacy.epsilon_spent", state.epsilon_spent
+        yield "privacy.epsilon_left", state.epsilon_left
     yield "rounds.judged", float(state.judged)
     yield "rounds.missed", float(state.missed)
 

@@ -67,7 +67,8 @@ class RunStatus:
         planned, judged, missed: Monitoring rounds of the plan, and what became of those so far.
         judged_round, missed_round: The last of each, counted from 1; None if there is none.
         stopped: The round from which on nothing is monitored, since the budget is spent.
-        epsilon_spent, epsilon, delta: What the releases cost, and the plan's budget.
+        epsilon_spent, epsilon, delta: What the releases cost, and the plan's budget; None of a
+            plan without differential privacy.
     """
 
     name: str
@@ -79,13 +80,15 @@ class RunStatus:
     judged_round: int | None
     missed_round: int | None
     stopped: int | None
-    epsilon_spent: float
-    epsilon: float
-    delta: float
+    epsilon_spent: float | None
+    epsilon: float | None
+    delta: float | None
 
     @property
-    def epsilon_left(self) -> float:
-        """What the plan's budget still allows, at least 0."""
+    def epsilon_left(self) -> float | None:
+        """What the plan's budget still allows, at least 0; None if there is none."""
+        if self.epsilon is None or self.epsilon_spent is None:
+            return None
         return max(0.0, self.epsilon - self.epsilon_spent)
 
 
@@ -185,9 +188,9 @@ def read_state(ledger: Ledger, upto: int | None = None) -> RunStatus:
         judged_round=judged[0].event.round if judged else None,
         missed_round=missed[0].event.round if missed else None,
         stopped=None if run.stopped is None else run.stopped.round,
-        epsilon_spent=epsilon(run.costs, privacy.delta),
-        epsilon=privacy.epsilon,
-        delta=privacy.delta,
+        epsilon_spent=epsilon(run.costs, privacy.delta) if privacy.private else None,
+        epsilon=privacy.epsilon if privacy.private else None,
+        delta=privacy.delta if privacy.private else None,
     )
 
 

@@ -46,8 +46,15 @@ def audit(
         mechanism: What is attacked; by default what clients run.
 
     Raises:
-        PlanError: The plan's noise cannot be drawn, or no honest client is left to draw it.
+        PlanError: The plan's noise cannot be drawn, no honest client is left to draw it, or there
+            is none to be drawn.
     """
+    if not plan.privacy.private:
+        raise PlanError(
+            "a sum without differential privacy claims nothing that could be attacked",
+            where="privacy.unit",
+            remedy="`unsilent contract` says who sees what.",
+        )
     subject = mechanism or Mechanism.of(plan)
     cohort = claim.honest_floor(plan)
     if cohort < 1:

@@ -120,7 +120,9 @@ def _rounds(worlds: Worlds) -> list[Check]:
         Check(
             "variance of the difference of two rounds",
             "chi2",
-            variance_p(np.concatenate(noise), VarianceRange(share.lowest, share.highest)),
+            variance_p(
+                np.concatenate(noise)[:, worlds.noised], VarianceRange(share.lowest, share.highest)
+            ),
             worlds.level,
         ),
     ]

@@ -16,11 +16,13 @@ from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import (
     ACCURACY,
     CLIPPED,
+    CLIPPED_RECORDS,
     LOSS,
     MODEL_NAMES,
     SPREAD,
     SQUARE,
     SUBGROUP,
+    VARIANCE,
     Layout,
 )
 
@@ -52,8 +54,8 @@ def reach(plan: MonitoringPlan) -> float:
     """How far one unit moves the sum, in L2 norm and integer units: the sensitivity.
 
     A client: C, twice if it is replaced. One of n held-out records: what ``record_moves`` says of
-    each coordinate, each clipped by itself and rounded up to whole steps, and what ``clipped``
-    follows.
+    each coordinate, each clipped by itself and rounded up to whole steps, and what
+    ``clipped.records`` follows.
     """
     bound = plan.privacy.clip * STEPS
     if plan.privacy.unit == "client":
@@ -63,18 +65,22 @@ def reach(plan: MonitoringPlan) -> float:
     lost = 0.0
     for coordinate in layout.coordinates:
         name, clip = coordinate.name, coordinate.clip
-        if name == CLIPPED:
+        if name in (CLIPPED, CLIPPED_RECORDS):
             continue
         moved = record_moves(plan, name) / clip
         if name.endswith(SQUARE) and SUBGROUP not in name:
             value = name.removesuffix(SQUARE)
             own = next(c.clip for c in layout.coordinates if c.name == value)
             moved = min(1.0, 2 * record_moves(plan, value) / own)
+        if name.endswith(VARIANCE) and SUBGROUP not in name:
+            # Of a spread within [0, L], whose square enters as a part of L^2.
+            moved = min(1.0, 2 * record_moves(plan, name) / math.sqrt(clip))
         low, high = _box(name, clip)
         moved = min(moved, (high - low) / clip)
         steps.append(_whole_steps(moved * math.floor(coordinate.weight * bound)))
         lost = max(lost, _cut(plan, name, clip))
-    steps.append(_whole_steps(lost * math.floor(layout.coordinates[-1].weight * bound)))
+    report = next(c.weight for c in layout.coordinates if c.name == CLIPPED_RECORDS)
+    steps.append(_whole_steps(lost * math.floor(report * bound)))
     return math.hypot(*steps)
 
 
@@ -93,9 +99,9 @@ def longest(plan: MonitoringPlan) -> float:
 def record_moves(plan: MonitoringPlan, name: str) -> float:
     """How far one of n held-out records moves a value, in natural units, before any clip.
 
-    A mean over n moves by the width of one record's part over n. A mode that looks at records may
-    move over its whole range, and its spread, or a domain of it, without bound; a mode that looks
-    at public probes does not move.
+    A mean over n moves by the width of one record's part over n. A mode that looks at records
+    moves by what it declares, over its whole range if it says nothing, and a domain of it without
+    bound; a mode that looks at public probes does not move.
     """
     records = plan.federation.held_out
     if name == ACCURACY:
@@ -104,11 +110,31 @@ def record_moves(plan: MonitoringPlan, name: str) -> float:
         return 2 * math.log(1 / _LEAST_PROBABILITY) / records
     if name in MODEL_NAMES:
         return 0.0
-    code = name.split(SUBGROUP)[0].removesuffix(SPREAD).removesuffix(SQUARE)
+    code = name.split(SUBGROUP)[0]
+    for part in (SPREAD, VARIANCE, SQUARE):
+        code = code.removesuffix(part)
     mode = MODES[code]
     if all(need.items != "records" for need in mode.needs):
         return 0.0
-    return mode.range[1] - mode.range[0] if name == code else math.inf
+    value, spread = mode.record_reach(records)
+    if name == code:
+        return min(value, mode.range[1] - mode.range[0])
+    return spread if SUBGROUP not in name else math.inf
+
+
+def noised(plan: MonitoringPlan, layout: Layout) -> list[int]:
+    """Positions of the coordinates that have to carry noise: where one unit shows at all.
+
+    A client shows in all of them. A record in what it moves, and in what is said of clipping that.
+    """
+    names = layout.names
+    if plan.privacy.unit == "client":
+        return list(range(len(names)))
+    return [
+        at
+        for at, name in enumerate(names)
+        if name == CLIPPED_RECORDS or (name != CLIPPED and record_moves(plan, name) > 0)
+    ]
 
 
 def record_worlds(
@@ -193,7 +219,7 @@ def _box(name: str, clip: float) -> tuple[float, float]:
     if name in MODEL_NAMES:
         return 0.0, clip
     code = name.split(SUBGROUP)[0]
-    if SUBGROUP not in name and code.endswith((SPREAD, SQUARE)):
+    if SUBGROUP not in name and code.endswith((SPREAD, VARIANCE, SQUARE)):
         return 0.0, clip
     low, high = MODES[code].range
     return max(low, -clip), min(high, clip)

@@ -109,6 +109,7 @@ def _differences(plan: MonitoringPlan, kind: type[Observer], folder: Path) -> fl
     """
     several = _with(_small(plan), {"rounds": 2})
     layout, variance = Layout.from_plan(several), noise.share_variance(several)
+    noised = claim.noised(several, layout)
     source, wrong = _Marked(), 0
     for number in several.monitoring_rounds:
         try:
@@ -118,11 +119,12 @@ def _differences(plan: MonitoringPlan, kind: type[Observer], folder: Path) -> fl
             continue
         wrong += len(source.asked) != number
         scale, size = source.asked[-1] if source.asked else (0.0, 0)
-        wrong += not math.isclose(scale, math.sqrt(variance)) or size != len(layout.names)
+        wrong += not math.isclose(scale, math.sqrt(variance)) or size != len(noised)
         wrong += not math.isclose(made.noise_variance, variance)
-        wrong += size > 0 and bool(
-            (made.vector != layout.encode(_values(plan)) + source.last()).any()
-        )
+        expected = layout.encode(_values(plan))
+        if size == len(noised):
+            expected[noised] += source.last()
+        wrong += bool((made.vector != expected).any())
         again = _release(kind(several, "audit", folder / "own", noise=source), number)
         wrong += again != made
     try:

@@ -27,6 +27,7 @@ from unsilent.audit.planted import (
     in_pairs,
     silent_block,
     times,
+    unnoticed_reach,
     with_layout,
     with_noise,
     with_observer,
@@ -86,7 +87,12 @@ def _as_it_is(plan: MonitoringPlan, mechanism: Mechanism) -> Mechanism:
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("missing_clip", "no clip at all", with_layout(NoClip)),
-    Mutant("missing_joint_clip", "coordinates clipped one by one only", with_layout(BoxOnly)),
+    Mutant(
+        "missing_joint_clip",
+        "coordinates clipped one by one only",
+        with_layout(BoxOnly),
+        {"unit": "client"},
+    ),
     Mutant(
         "budget_per_block",
         "each block clipped to C by itself, noise not raised by the root of their number",
@@ -97,6 +103,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "clipped_beside_the_norm",
         "the share that was cut off added to a full vector",
         with_layout(ClippedBeside),
+        {"unit": "client"},
     ),
     Mutant(
         "share_divided_as_sd",
@@ -152,6 +159,12 @@ MUTANTS: tuple[Mutant, ...] = (
         _as_it_is,
         {"unit": "record"},
         lambda: exchanged(record_unit, "_reach", times(0.5)),
+    ),
+    Mutant(
+        "reached_without_noise",
+        "a number that a record moves left without noise",
+        unnoticed_reach,
+        {"unit": "record"},
     ),
     Mutant(
         "limit_over_one_plan",

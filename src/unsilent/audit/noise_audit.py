@@ -43,6 +43,8 @@ def sums(worlds: Worlds, noise: Draws) -> list[Check]:
     shares = worlds.cohort - 1
     if shares == 0:
         return []
+    quiet = np.delete(noise, worlds.noised, axis=1)
+    noise = noise[:, worlds.noised]
     spread = worlds.share.times(shares)
     return [
         *_variances(worlds, "sum", noise, spread),
@@ -55,6 +57,8 @@ def sums(worlds: Worlds, noise: Draws) -> list[Check]:
                 "correlations": ("covariance", pairs_p(noise)),
             },
         ),
+        # Whoever reads these numbers counts on there being none.
+        Check("noise where none is claimed", "client", float(np.count_nonzero(quiet)), 0),
     ]
 
 
@@ -64,7 +68,9 @@ def side_by_side(worlds: Worlds) -> list[Check]:
     random = worlds.random_values(np.random.default_rng((worlds.seed, 0x51DE)))
     rows = min(worlds.half, _ROWS)
     parts = [
-        worlds.client(values, _WORLD, number, client, rows) - worlds.clean(values)
+        (worlds.client(values, _WORLD, number, client, rows) - worlds.clean(values))[
+            :, worlds.noised
+        ]
         for values, number, client in (
             (worlds.healthy, 1, 1),
             (inside, 1, 2),
@@ -97,7 +103,7 @@ def exact(worlds: Worlds) -> list[Check]:
     random = np.random.default_rng((worlds.seed, 0xE4AC7))
     one, other = worlds.mechanism.exact(), worlds.mechanism.exact()
     noise, clean = _singles(worlds, random, [[one, one, other, other]] * _EXACT_ROWS)
-    columns = len(worlds.layout.names)
+    columns = len(worlds.noised)
     wider = one.sample(_WIDER * math.sqrt(worlds.mechanism.variance), _WIDER_DRAWS)
     p = variance_p(wider, worlds.share.times(_WIDER**2))
     return [
@@ -110,7 +116,7 @@ def exact(worlds: Worlds) -> list[Check]:
 def _singles(
     worlds: Worlds, random: np.random.Generator, sources: Sequence[Sequence[NoiseSource]]
 ) -> tuple[Draws, Draws]:
-    """Noise and clean values of single vectors, (rows, vectors in a row * n_coordinates) each."""
+    """Noise and clean values of single vectors, (rows, vectors in a row * n_noised) each."""
     noise: list[Draws] = []
     clean: list[Draws] = []
     for row in sources:
@@ -119,12 +125,12 @@ def _singles(
         noise.append(
             np.concatenate(
                 [
-                    worlds.vector(each, source) - known
+                    (worlds.vector(each, source) - known)[worlds.noised]
                     for each, source, known in zip(values, row, bare, strict=True)
                 ]
             )
         )
-        clean.append(np.concatenate(bare))
+        clean.append(np.concatenate([each[worlds.noised] for each in bare]))
     return np.stack(noise), np.stack(clean)
 
 
@@ -151,7 +157,7 @@ def _tests(worlds: Worlds, what: str, found: dict[str, tuple[By, float]]) -> lis
 
 def _variances(worlds: Worlds, what: str, noise: Draws, spread: VarianceRange) -> list[Check]:
     """Chi-square tests of the variance, in all and a block."""
-    parts = {"": list(range(noise.shape[1])), **worlds.blocks}
+    parts = {"": list(range(noise.shape[1])), **worlds.noise_blocks}
     return [
         Check(
             f"variance of {what} {name}".rstrip(),

@@ -17,7 +17,7 @@ from unsilent.client.limit import Limit
 from unsilent.client.observer import Observer
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent
-from unsilent.release.layout import CLIPPED, Layout
+from unsilent.release.layout import CLIPPED, LOSS, Layout
 from unsilent.release.noise import NoiseSource, share_variance
 
 Plant = Callable[[MonitoringPlan, Mechanism], Mechanism]
@@ -103,7 +103,7 @@ class Nearest(Layout):
 
     def encode(self, values: Mapping[str, float]) -> NDArray[np.int64]:
         """As ``Layout.encode``, with the bug."""
-        fine = Layout(self.coordinates, self.clip, self.scale * 1024, self.joint)
+        fine = Layout(self.coordinates, self.clip, self.scale * 1024, self.joint, self.exact)
         return np.rint(fine.encode(values) / 1024).astype(np.int64)
 
 
@@ -180,7 +180,8 @@ def with_stream(
 
 def silent_block(plan: MonitoringPlan, mechanism: Mechanism) -> Mechanism:
     """A mechanism without noise in the first block of coordinates."""
-    positions = next(iter(blocks(mechanism.layout).values()))
+    noised = set(mechanism.layout.noised.tolist())
+    positions = next(each for each in blocks(mechanism.layout).values() if noised & set(each))
 
     def broken(
         layout: Layout, values: Mapping[str, float], variance: float, noise: NoiseSource
@@ -190,6 +191,12 @@ def silent_block(plan: MonitoringPlan, mechanism: Mechanism) -> Mechanism:
         return vector
 
     return replace(mechanism, privatize=broken)
+
+
+def unnoticed_reach(plan: MonitoringPlan, mechanism: Mechanism) -> Mechanism:
+    """A mechanism that takes a number which a record moves for one that none does."""
+    exact = mechanism.layout.exact | {LOSS}
+    return replace(mechanism, layout=replace(mechanism.layout, exact=exact))
 
 
 def zero_out_variance(plan: MonitoringPlan) -> float:
@@ -213,8 +220,10 @@ def _altered(
     def privatize(
         layout: Layout, values: Mapping[str, float], variance: float, noise: NoiseSource
     ) -> NDArray[np.int64]:
-        clean = layout.encode(values)
-        return clean + broken(whole(layout, values, variance, noise) - clean)
+        clean, noised = layout.encode(values), layout.noised
+        drawn = whole(layout, values, variance, noise) - clean
+        drawn[..., noised] = broken(drawn[..., noised])
+        return clean + drawn
 
     return privatize
 

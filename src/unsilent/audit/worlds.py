@@ -82,6 +82,8 @@ class Worlds:
         variance: What the noise of the sum needs.
         share: What the noise of one share should be: as declared, if that is enough.
         blocks: Positions of the coordinates that belong together.
+        noised: Positions of those that have to carry noise; see ``claim.noised``.
+        noise_blocks: Of each block that has any, their places among ``noised``.
         level: Probability that one statistical check of correct code fails.
     """
 
@@ -106,6 +108,10 @@ class Worlds:
         )
         self.healthy = dict.fromkeys(self.layout.inputs, 0.0)
         self.blocks = blocks(self.layout)
+        self.noised = claim.noised(plan, self.layout)
+        place = {position: at for at, position in enumerate(self.noised)}
+        within = {n: [place[p] for p in each if p in place] for n, each in self.blocks.items()}
+        self.noise_blocks = {name: places for name, places in within.items() if places}
         self.level = ERROR / (3 * len(self.blocks) + _OTHER_LOOKS)
 
     def vector(self, values: Values, noise: NoiseSource) -> NDArray[np.int64]:
@@ -163,7 +169,7 @@ class Worlds:
         return claim.longest(self.plan)
 
     def noise_of(self, sums: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-        """The noise in sums over healthy clients."""
+        """The noise in sums over healthy clients, in every coordinate."""
         return np.concatenate(sums) - (self.cohort - 1) * self.clean(self.healthy)
 
     def shift(self, canary: tuple[Values, Values]) -> NDArray[np.float64]:

@@ -38,7 +38,9 @@ from unsilent.probes import load_probes
 from unsilent.probes.known.spec import parse_source
 from unsilent.probes.roles import PROBE_ROLES
 from unsilent.probes.shipping import Shipped
-from unsilent.release.record_rules import home_domain
+from unsilent.release.record_rules import each_alone, home_domain
+from unsilent.release.record_unit import evaluation_records
+from unsilent.release.training_record import check_training
 
 Rows = Sequence[Sequence[float]] | NDArray[np.floating]
 
@@ -62,6 +64,8 @@ class Functions:
         record: Arrays as ``score`` takes them.
         under: From ``model.likelihood`` of the plan to the score function that follows it; None
             where the app's score has a rule of its own.
+        training_record: What the app's private training recorded of its noise; see
+            ``release.training_record``. Only with it can an app's records be the unit.
     """
 
     score: Callable[[ItemSet, Arrays | None], Rows]
@@ -73,6 +77,7 @@ class Functions:
     plain: Callable[[Arrays], Arrays] = lambda arrays: arrays
     record: Callable[[Arrays], Arrays] = lambda arrays: arrays
     under: Callable[[Likelihood], Callable[[ItemSet, Arrays | None], Rows]] | None = None
+    training_record: Callable[[], object] | None = None
 
     def __call__(self, asked: Agreed) -> Measured:
         """All planned modes of one client, its system metrics, and whether its adapter acts.
@@ -86,11 +91,13 @@ class Functions:
             AppFunctionError: One of the functions failed; its exception is the cause.
         """
         plan = asked.plan
-        _check_unit(plan)
+        training = self._training(plan)
         score = self._score(plan)
         needs = needs_of(plan.planned, SYSTEM if self.records is not None else ())
         adapters = self._adapters({need.adapter for need in needs}, asked.order.arrays)
         records = self._records()
+        if records is not None and plan.privacy.unit == "record":
+            evaluation_records(plan, self._trained(), records)
         home = home_domain(plan, records, declared=asked.site.home())
         if records is None and any(need.items == "records" for need in needs):
             raise InputError(
@@ -104,15 +111,37 @@ class Functions:
             items["records"] = records
 
         def scored(need: Need) -> Outcomes:
-            with _own("score"):
-                rows = score(items[need.items], adapters[need.adapter])
-            return Outcomes(items[need.items], need.adapter, checked(items[need.items], rows))
+            def rows_of(asked_now: ItemSet) -> NDArray[np.float64]:
+                with _own("score"):
+                    rows = score(asked_now, adapters[need.adapter])
+                return checked(asked_now, rows)
+
+            alone = need.items == "records" and plan.privacy.unit == "record"
+            found = each_alone(items[need.items], rows_of) if alone else rows_of(items[need.items])
+            return Outcomes(items[need.items], need.adapter, found)
 
         evidence = gather(needs, scored, home)
         model = self._model(asked, adapters, evidence, score)
         unknown = SystemChange(plan.monitor.margin, plan.monitor.margin)
         system = unknown if records is None else system_change(evidence)
-        return Measured(measure(plan, evidence), system, model)
+        return Measured(measure(plan, evidence), system, model, training)
+
+    def _training(self, plan: MonitoringPlan) -> object | None:
+        """The record of the app's training, held against the plan before anything is measured."""
+        if plan.privacy.unit != "record":
+            return None
+        if self.training_record is None or plan.privacy.training is None:
+            raise InputError(
+                "which records an app trains on is not known here, so no record can be the unit "
+                "unless its training is private by itself and says how",
+                where="privacy.unit",
+                remedy='Set it to "client"; or declare privacy.training and let the app give '
+                "training_record.",
+            )
+        with _own("training_record"):
+            given = self.training_record()
+        check_training(plan, given)
+        return given
 
     def _model(
         self,
@@ -131,8 +160,10 @@ class Functions:
         # Whoever cannot be asked has not shown it; a round that is missed would tell.
         failed: list[str] = []
         trained, hashes = None, dict[str, str]()
+        # Where records are the unit, training ones too, no answer to any of them is looked at.
+        record = asked.plan.privacy.unit == "record"
         try:
-            trained = self._trained()
+            trained = None if record else self._trained()
         except AppFunctionError as error:
             failed.append(_noted("trained_on", error))
         asked_trained = not failed
@@ -148,10 +179,11 @@ class Functions:
         except AppFunctionError as error:
             # Those that were not told are others.
             failed.append(_noted("hashes", error))
+        public = [need for need in evidence.outcomes if need.items != "records"]
         found = check_model(
             ask,
             given,
-            evidence,
+            evidence.of(public) if record else evidence,
             trained=trained,
             draw=canary_draw(
                 asked.plan.digest, asked.order.round, asked.site.number, asked.site.name
@@ -249,15 +281,6 @@ class Functions:
 def _noted(name: str, error: AppFunctionError) -> str:
     """What failed, for the client's own eyes."""
     return f"the app's {name} function failed ({type(error.__cause__).__name__})"
-
-
-def _check_unit(plan: MonitoringPlan) -> None:
-    if plan.privacy.unit == "record":
-        raise InputError(
-            "which records an app trains on is not known here, so no record can be the unit",
-            where="privacy.unit",
-            remedy='Set it to "client".',
-        )
 
 
 @lru_cache(maxsize=2)

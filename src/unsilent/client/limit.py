@@ -146,12 +146,12 @@ class LimitFile:
         write_whole(self.path, (json.dumps(record, indent=1) + "\n").encode())
 
     def _checked(self, limit: Limit) -> Limit:
-        known = limit.unit in ("client", "record")
+        known = limit.unit in ("client", "record", "none")
         known = known and limit.adjacency in ("zero-out", "replace-one")
         known = known and limit.aggregation in ("secure-sum", "plain")
         bound = 0 < limit.epsilon < math.inf and 0 < limit.delta < 1
         if not limit.private:
-            known, bound = limit.aggregation == "secure-sum", math.isinf(limit.epsilon)
+            bound = limit.aggregation == "secure-sum" and math.isinf(limit.epsilon)
         if not known or not bound:
             raise self._fault(
                 "needs a unit, an adjacency, an aggregation, an epsilon above 0 and a delta "

@@ -24,11 +24,14 @@ class Measured(NamedTuple):
         statistics: Of all planned modes.
         system: Change of the system metrics.
         model: What it could show of the model: without it nothing is called healthy.
+        training: The training's own record, where the app hands one over; see
+            ``release.training_record``.
     """
 
     statistics: list[Statistic]
     system: SystemChange
     model: ModelCheck = NOT_SHOWN
+    training: object | None = None
 
 
 def measure(plan: MonitoringPlan, evidence: Evidence) -> list[Statistic]:

@@ -34,9 +34,9 @@ from unsilent.release.layout import (
     Layout,
     subgroup_name,
 )
-from unsilent.release.layout_before import digest_before
 from unsilent.release.noise import NoiseSource, planned_event, share_variance
 from unsilent.release.release import Release
+from unsilent.release.training_record import check_training
 from unsilent.release.vector import privatize
 
 _LONGEST_RUN = 200
@@ -108,6 +108,7 @@ class Observer:
         statistics: Sequence[Statistic],
         system: SystemChange,
         model: ModelCheck = NOT_SHOWN,
+        training: object | None = None,
     ) -> Release:
         """Clip, add this client's share of noise, record the cost, and hand over the release.
 
@@ -119,9 +120,13 @@ class Observer:
             statistics: Exactly one for each planned mode, in any order.
             system: Change of the system metrics.
             model: What the client could show of the model that it measured.
+            training: The record of the training that its adapters have seen, which a plan that
+                declares one (``privacy.training``) is held against.
 
         Raises:
-            PlanError: Not a monitoring round.
+            PlanError: Not a monitoring round, or a plan of the first schema.
+            InputError: The plan declares a private training, and its record says otherwise, or
+                there is none; nothing was written.
             OutcomeError: Statistics are missing, not planned, repeated, or not finite.
             BudgetError: The release would pass the plan's budget or the client's own limit
                 (a BudgetSpentError; nothing was written), the plan's rounds were released to
@@ -129,7 +134,7 @@ class Observer:
         """
         self._check_round(round_number)
         with self._held():
-            return self._release(round_number, statistics, system, model)
+            return self._release(round_number, statistics, system, model, training)
 
     def begin(self, round_number: int) -> Release | None:
         """What a client asks before it measures: whether it should.
@@ -142,7 +147,7 @@ class Observer:
             try is noted.
 
         Raises:
-            PlanError: Not a monitoring round.
+            PlanError: Not a monitoring round, or a plan of the first schema.
             BudgetError: The plan's rounds were released to another run (an OtherRunError), the
                 round was measured as often as may be, or the client's files are damaged.
         """
@@ -187,12 +192,14 @@ class Observer:
         statistics: Sequence[Statistic],
         system: SystemChange,
         model: ModelCheck,
+        training: object | None,
     ) -> Release:
         spent = self._budget.read()
         self._refuse_other_run(spent)
         made = self._made(round_number, spent)
         if made is not None:
             return made
+        check_training(self.plan, training)
         event = planned_event(self.plan, round_number)
         limit = self._own_limit()
         self._check_budget(limit, spent, event)
@@ -231,6 +238,7 @@ class Observer:
         return None
 
     def _check_round(self, round_number: int) -> None:
+        self.plan.refuse_earlier()
         if round_number not in self.plan.monitoring_rounds:
             raise PlanError(
                 f"round {round_number} is not a monitoring round",
@@ -306,16 +314,6 @@ class Observer:
                 where=str(path),
                 remedy=remedy,
             ) from None
-        if release.layout in (
-            digest_before(self.plan),
-            Layout.from_plan(self.plan, model=False).digest,
-        ):
-            raise BudgetError(
-                "the release of this round was made by an earlier version, whose vectors had "
-                "another layout",
-                where=str(path),
-                remedy="It is not made a second time. Go on with the unsilent that made it.",
-            )
         found = (release.layout, release.round, release.clients)
         if found != (self.layout.digest, kept.round, 1):
             raise BudgetError(

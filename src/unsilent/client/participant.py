@@ -68,10 +68,11 @@ class Agreed:
         Raises:
             NotAgreedError: The client's owner did not agree to the order's plan.
             NoFolderError: The client has no folder of its own.
-            InputError: Its round is no whole number.
+            InputError: Its round is no whole number, or its plan is of the first schema.
         """
         owner = _owner(order, site)
         plan = agreed(order.plan, owner)
+        plan.refuse_earlier()
         keep_out(plan, owner, site.folder)
         # ``True`` is 1 as well, and would be written otherwise: as another file's name.
         if type(order.round) is not int:

@@ -12,8 +12,13 @@ import typer
 from unsilent.commands.common import RunFolder, unread
 
 Form = Literal["model-card", "every-eval-ever"]
-Schema = Literal["findings", "findings-1", "item"]
-_SCHEMAS = {"findings": "findings-2", "findings-1": "findings-1", "item": "item-1"}
+Schema = Literal["findings", "findings-1", "findings-2", "item"]
+_SCHEMAS = {
+    "findings": "findings-3",
+    "findings-1": "findings-1",
+    "findings-2": "findings-2",
+    "item": "item-1",
+}
 
 
 def export(
@@ -55,7 +60,10 @@ def export(
 
 def schema(
     name: Annotated[
-        Schema, typer.Argument(help="findings, findings-1 (six modes only), or item.")
+        Schema,
+        typer.Argument(
+            help="findings, findings-1 (six modes), findings-2 (any, with an epsilon), or item."
+        ),
     ] = "findings",
 ) -> None:
     """The published JSON Schema of findings.json, or of a line of a probe file."""

@@ -74,6 +74,7 @@ def plan_check(
 
     declared = read_plan(plan)
     with naming(plan):
+        declared.refuse_earlier()
         seen = foresee(declared, held_sizes(declared))
         if as_json:
             print_json(seen.to_json())

@@ -29,7 +29,7 @@ NOT_PROTECTED = (
 SYBILS = (
     "Clients that a server makes up: it can fill the federation with its own, whose vectors it "
     "knows, and subtract them. What is left is then the sum over the real ones, with their noise "
-    "only."
+    "only, if there is any."
 )
 
 
@@ -113,12 +113,13 @@ def _needed_lying(own: Parameters, curious: int) -> int:
     return curious
 
 
-def seen_in_plain(spent: float, single: float) -> tuple[str, ...]:
+def seen_in_plain(spent: float, single: float, *, exact: bool = False) -> tuple[str, ...]:
     """Sentences for plain aggregation.
 
     Args:
         spent: Epsilon of the sums of all planned rounds.
         single: What one client's vectors amount to, looked at one by one.
+        exact: Whether some of the numbers carry no noise.
     """
     alone = f"epsilon {single:,.0f}" if math.isfinite(single) else "no useful epsilon"
     return (
@@ -128,13 +129,25 @@ def seen_in_plain(spent: float, single: float) -> tuple[str, ...]:
         f"epsilon {spent:.3g} holds for the sum that is published, not against the server itself; "
         f"looked at one by one, a client's vectors amount to {alone}. You trust the server to add "
         "and to forget them.",
+        *(("Numbers without noise it sees of each client as they are.",) if exact else ()),
     )
 
 
-def seen_in_sums(found: Unmasking, spent: float) -> tuple[str, ...]:
-    """Sentences for the secure sum, with the epsilon of all planned rounds."""
+def seen_in_sums(found: Unmasking, spent: float, *, private: bool = True) -> tuple[str, ...]:
+    """Sentences for the secure sum, with the epsilon of all planned rounds, if there is one."""
     among = "the other clients" if found.complete else f"its {found.neighbours} neighbours"
-    if found.colluders:
+    if not private:
+        with_server = (
+            f"The server, with {_clients(found.colluders)} on its side,"
+            if (found.colluders)
+            else "The server by itself"
+        )
+        against = (
+            f"{with_server} sees exact sums over {found.smallest} honest clients or more, and no "
+            f"epsilon bounds what these tell. If {found.least - 1} of the {found.least} clients of "
+            "a sum put their own numbers together with it, the last one's lie open."
+        )
+    elif found.colluders:
         against = (
             f"The epsilon {spent:.3g} holds against the server too, together with up to "
             f"{_clients(found.colluders)} on its side: the others' noise suffices without theirs. "
@@ -147,16 +160,17 @@ def seen_in_sums(found: Unmasking, spent: float) -> tuple[str, ...]:
             "could take its own noise out of the sum, and less would be left than promised: "
             "privacy.collusion is 0."
         )
+    kind = "noised" if private else "exact"
     sentences = [
-        'Aggregation is "secure-sum": each client masks its noised vector, so that by itself it '
+        f'Aggregation is "secure-sum": each client masks its {kind} vector, so that by itself it '
         "looks like random numbers. The server learns the sum over the clients whose vectors "
         f"arrived, at least {found.least} of them, and nothing else"
         + ("." if found.withstands else ", as long as it tells all of them the same."),
         f"To see one client's vector, {found.needed_curious} of {among} would have to give a "
-        "server that follows the protocol their shares of that client's secrets; it would still "
-        "carry that client's own share of the noise.",
+        "server that follows the protocol their shares of that client's secrets"
+        + ("; it would still carry that client's own share of the noise." if private else "."),
         against,
-        _against_lies(found),
+        _against_lies(found, private=private),
         f"Once the vectors are there, {found.stay} clients must stay until the sum is open; with "
         "fewer the round has no sum.",
     ]
@@ -177,7 +191,7 @@ def seen_in_sums(found: Unmasking, spent: float) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _against_lies(found: Unmasking) -> str:
+def _against_lies(found: Unmasking, *, private: bool) -> str:
     if found.signed:
         how = "clients sign who is in the sum"
     elif found.everyone:
@@ -195,7 +209,7 @@ def _against_lies(found: Unmasking) -> str:
     if found.withstands:
         return f"{text}."
     return (
-        f"{text}, which the noise counts on; with signatures these are "
+        f"{text}{', which the noise counts on' if private else ''}; with signatures these are "
         f"{found.least - found.colluders} (privacy.secure_sum.consistency)."
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from unsilent.release.accountant import PrivacyEvent, epsilon
 from unsilent.release.layout import (
     ACCURACY,
     CLIPPED,
+    CLIPPED_RECORDS,
     DIFFERING,
     LOSS,
     MODEL_NAMES,
@@ -62,10 +63,11 @@ OWN_WORDS = {
     "whether scores move with the adapter's arrays",
     DIFFERING: "1 if base, tokenizer, layout or engine is not what the plan expects, else 0",
     CLIPPED: "largest share of an effect of this client that clipping cut off",
+    CLIPPED_RECORDS: "the same of its numbers on held-out records",
     RAISED: "most that the joint clip raised a number of this client that was below zero, in clips",
 }
 
-_SHARES = (CLIPPED, RAISED, *MODEL_NAMES)
+_SHARES = (CLIPPED, CLIPPED_RECORDS, RAISED, *MODEL_NAMES)
 """Of the release's own numbers those that are never negative."""
 
 
@@ -78,6 +80,7 @@ class Leaving:
         what: What it is, in words.
         lower, upper: Its range after clipping, before noise, in natural units.
         weight: Its share of the joint clip.
+        noised: Whether it carries noise; what does not is exact in the sum.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Leaving:
     lower: float
     upper: float
     weight: float
+    noised: bool = True
 
 
 @dataclass(frozen=True)
@@ -139,22 +143,32 @@ class Contract:
     not_protected: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The contract as JSON-ready data; an infinite epsilon is null."""
+        """The contract as JSON-ready data; an infinite epsilon is null.
+
+        Without differential privacy so are delta, adjacency and sensitivity.
+        """
         data = {"schema": CONTRACT_SCHEMA, **asdict(self)}
-        if math.isinf(self.epsilon_single):
-            data["epsilon_single"] = None
+        for name in ("epsilon", "epsilon_sum", "epsilon_single"):
+            if math.isinf(data[name]):
+                data[name] = None
+        if self.unit == "none":
+            data |= dict.fromkeys(("delta", "adjacency", "sensitivity"))
         return data
 
     def text(self) -> str:
         """The contract in plain words, for a terminal or a file."""
         width = max(len(number.name) for number in self.numbers)
+        noised = [number for number in self.numbers if number.noised]
+        noise = "clipped, plus noise" if noised else "clipped, as they are"
+        if 0 < len(noised) < len(self.numbers):
+            noise = f"clipped, plus noise on {len(noised)} of them"
         lines = [
             f"What leaves a client under plan {self.name!r}",
             "",
             *_wrapped(
                 f"After round{'s' if len(self.rounds) > 1 else ''} {_listed(self.rounds)}, each "
                 f"client sends one vector of {len(self.numbers)} whole numbers, "
-                f"{self.release_bytes} bytes: its own numbers, clipped, plus noise"
+                f"{self.release_bytes} bytes: its own numbers, {noise}"
                 f"{', masked' if self.secure_sum else ''}.",
                 "",
             ),
@@ -162,7 +176,8 @@ class Contract:
         ]
         for number in self.numbers:
             span = f"[{number.lower:g}, {number.upper:g}]"
-            lines.append(f"  {number.name:<{width}}  {span:<14} weight {number.weight:g}")
+            how = f"weight {number.weight:g}" if number.noised else "exact"
+            lines.append(f"  {number.name:<{width}}  {span:<14} {how}")
             lines += _wrapped(number.what, " " * (width + 4))
         for title, sentences in (
             ("Noise and budget", self._budget()),
@@ -176,6 +191,14 @@ class Contract:
         return "\n".join(lines)
 
     def _budget(self) -> tuple[str, ...]:
+        counts = f"a sum of fewer than {self.needed} releases is not used."
+        if self.unit == "none":
+            return (
+                "There is no noise and no budget. Each number is limited to its range and written "
+                f"down in whole steps; {counts}",
+            )
+        if self.unit == "record":
+            return (self._blocks(), self._cost(counts))
         # A client also moves the others' numbers, through the aggregate: see ``promise.OTHERS``.
         changes = "client's own numbers change" if self.unit == "client" else "record changes"
         return (
@@ -183,11 +206,24 @@ class Contract:
             f"that one {changes} the sum by at most {self.sensitivity:.6g} (adjacency "
             f"{self.adjacency}). The sum over the clients carries Gaussian noise of standard "
             f"deviation {self.sum_noise:.0f}; each client adds a share of {self.share_noise:.0f}.",
+            self._cost(counts),
+        )
+
+    def _blocks(self) -> str:
+        names = [number.name for number in self.numbers if number.noised]
+        return (
+            f"One record changes the sum by at most {self.sensitivity:.6g} in whole-number units, "
+            f"and only in {', '.join(names)}. There the sum over the clients carries Gaussian "
+            f"noise of standard deviation {self.sum_noise:.0f}; each client adds a share of "
+            f"{self.share_noise:.0f}. The other numbers are exact."
+        )
+
+    def _cost(self, counts: str) -> str:
+        return (
             f"The sums of {len(self.rounds)} monitoring round"
             f"{'s' if len(self.rounds) > 1 else ''} cost epsilon {self.epsilon_sum:.3g} of "
             f"{self.epsilon:g} at delta {self.delta:g}; the unit is the {self.unit}. This counts "
-            f"on the noise of {self.smallest_cohort} of {self.clients} clients; a sum of fewer "
-            f"than {self.needed} releases is not used.",
+            f"on the noise of {self.smallest_cohort} of {self.clients} clients; {counts}"
         )
 
 
@@ -198,15 +234,21 @@ def contract(plan: MonitoringPlan) -> Contract:
     events = [planned_event(plan, number) for number in rounds]
     share = share_scale(plan)
     needed = max(needed_releases(plan), plan.monitor.min_cohort)
+    private = plan.privacy.private
     alone = [
-        PrivacyEvent("discrete_gaussian", event.round, event.sensitivity, share) for event in events
+        PrivacyEvent("discrete_gaussian", event.round, event.sensitivity, share)
+        for event in events
+        if private
     ]
     spent, single = (epsilon(each, plan.privacy.delta) for each in (events, alone))
     unmasking = Unmasking.of(plan)
     return Contract(
         plan=plan.digest,
         name=plan.name,
-        numbers=tuple(_leaving(coordinate) for coordinate in layout.coordinates),
+        numbers=tuple(
+            replace(_leaving(coordinate), noised=coordinate.name not in layout.exact)
+            for coordinate in layout.coordinates
+        ),
         release_bytes=_bytes(layout, unmasking),
         rounds=rounds,
         clients=plan.federation.clients,
@@ -218,7 +260,7 @@ def contract(plan: MonitoringPlan) -> Contract:
         delta=plan.privacy.delta,
         epsilon=plan.privacy.epsilon,
         epsilon_sum=spent,
-        epsilon_single=single,
+        epsilon_single=single if private else math.inf,
         sum_noise=events[0].sigma,
         share_noise=share,
         norm=layout.bound,
@@ -228,12 +270,12 @@ def contract(plan: MonitoringPlan) -> Contract:
         who_sees=(
             IN_THE_HOUSE,
             *(
-                seen_in_plain(spent, single)
+                seen_in_plain(spent, single, exact=bool(layout.exact))
                 if unmasking is None
-                else seen_in_sums(unmasking, spent)
+                else seen_in_sums(unmasking, spent, private=private)
             ),
             "Whoever reads the findings, the ledger's sums or the report sees sums over "
-            f"{needed} clients or more, with all of the noise.",
+            f"{needed} clients or more, {'with all of the noise' if private else 'exact'}.",
         ),
         not_protected=NOT_PROTECTED if unmasking is None else (*NOT_PROTECTED, SYBILS),
     )

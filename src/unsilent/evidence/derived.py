@@ -23,17 +23,19 @@ from unsilent.report.incidents import Incident, incidents
 def derived(plan: MonitoringPlan, findings: Findings, run: RunView) -> dict[str, bytes]:
     """Name to content: privacy, cohort, incidents, decisions, the field map, and the summary."""
     found = incidents(findings, run)
+    privacy = plan.privacy
     return {
         "privacy.json": as_json(
             {
                 "events": [cost.to_json() for cost in run.costs],
                 "running_epsilon": [
-                    round(spent, 6) for spent in run.running_epsilon(plan.privacy.delta)
+                    round(spent, 6) if privacy.private else None
+                    for spent in run.running_epsilon(privacy.delta)
                 ],
-                "epsilon": plan.privacy.epsilon,
-                "delta": plan.privacy.delta,
-                "unit": plan.privacy.unit,
-                "adjacency": plan.privacy.adjacency,
+                "epsilon": privacy.epsilon if privacy.private else None,
+                "delta": privacy.delta if privacy.private else None,
+                "unit": privacy.unit,
+                "adjacency": privacy.adjacency if privacy.private else None,
                 "statement": findings.privacy.statement,
             }
         ),

@@ -109,7 +109,12 @@ def validation(plan: MonitoringPlan) -> dict[str, Any]:
     replay by its digest. ``rows`` is empty, with a reason, where there are none.
     """
     tier = _TIERS.get(plan.model.kind, plan.model.kind)
-    asked = {"tier": tier, "clients": plan.federation.clients, "epsilon": plan.privacy.epsilon}
+    asked = {
+        "tier": tier,
+        "clients": plan.federation.clients,
+        "epsilon": plan.privacy.epsilon if plan.privacy.private else None,
+        "unit": plan.privacy.unit,
+    }
     for installed in entry_points(group=VALIDATION):
         try:
             rows, reason = installed.load()(plan)

@@ -17,26 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from unsilent import __version__
-from unsilent.errors import EvidenceError, InputError, LedgerError, UnsilentError
+from unsilent.errors import EvidenceError, InputError, UnsilentError
 from unsilent.evidence import container, facts
 from unsilent.evidence.derived import derived
 from unsilent.evidence.entries import chain_faults, from_lines
 from unsilent.evidence.keys import check_signature, fingerprint, named_key
 from unsilent.evidence.pack import FINDINGS, LEDGER, MANIFEST, PLAN, SCHEMA, SIGNATURE, parse_json
-from unsilent.evidence.replayed import plan_faults, replayed_faults
+from unsilent.evidence.replayed import cost_faults, plan_faults, replayed_faults
 from unsilent.evidence.shapes import plan_fits, shape_faults
 from unsilent.findings import Findings
 from unsilent.ledger import GENESIS, Entry
-from unsilent.ledger.events import RoundJudged, RoundSummed
+from unsilent.ledger.events import RoundJudged
 from unsilent.ledger.run_view import KeptEntries, RunView
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.release.layout import Layout
-from unsilent.release.layout_before import digest_before
 
-MODEL_UNKNOWN = (
-    "HEALTHY was said without evidence that the measured model is the personalized one: sums of an "
-    "earlier version do not tell"
-)
 _LONGEST = 300
 _VERSION = re.compile(r"[0-9A-Za-z.+-]{1,64}")
 _HEAD = re.compile(r"sha256:[0-9a-f]{64}")
@@ -267,12 +261,8 @@ def _record_faults(
         faults.append(Fault(MANIFEST, "it names another plan"))
     if manifest.get("name") != record.findings.name:
         faults.append(Fault(MANIFEST, "it names another run"))
-    if not faults and _of_before(record):
-        return faults, (
-            "findings were not recomputed: the sums are of an earlier version, whose vectors had "
-            "another layout; verify the pack with the unsilent that wrote it, "
-            f"{manifest.get('unsilent')}",
-        )
+    if not faults and record.plan.earlier:
+        return _of_first_schema(record, manifest)
     absent = record.plan.absent
     if not faults and not absent:
         faults += [Fault(*each) for each in shape_faults(entries, record.plan)]
@@ -285,8 +275,6 @@ def _record_faults(
         )
     else:
         faults += [Fault(*each) for each in replayed_faults(record.plan, record.findings, entries)]
-        if _model_unknown(record):
-            notes.append(MODEL_UNKNOWN)
     if manifest.get("unsilent") == __version__ and not faults:
         made = derived(record.plan, record.findings, RunView(KeptEntries(entries)))
         faults += [
@@ -304,29 +292,29 @@ def _record_faults(
     return faults, tuple(notes)
 
 
+def _of_first_schema(
+    record: _Record, manifest: Mapping[str, Any]
+) -> tuple[list[Fault], tuple[str, ...]]:
+    """What is checked of a record whose plan is of the first schema: all but its verdicts."""
+    notes = (
+        "no round was judged again: the plan is of the first schema, whose modes and intervals "
+        "were others; verify the pack with the unsilent that wrote it, "
+        f"{manifest.get('unsilent')}",
+    )
+    if record.plan.absent:
+        return [], notes
+    faults = [Fault(*each) for each in shape_faults(record.entries, record.plan)]
+    # What one record can move has changed with the modes, and the price of a release with it.
+    if not faults and record.plan.privacy.unit == "client":
+        faults += [Fault(*each) for each in cost_faults(record.plan, record.entries)]
+    return faults, notes
+
+
 def _judged(record: _Record) -> int:
-    """How many rounds' findings were made again; none of an earlier layout or an unknown mode."""
-    if record.plan.absent or _of_before(record):
+    """How many rounds' findings were made again; none of an earlier plan or an unknown mode."""
+    if record.plan.absent or record.plan.earlier:
         return 0
     return sum(e.kind == RoundJudged.kind for e in record.entries)
-
-
-def _of_before(record: _Record) -> bool:
-    """Whether all sums are of the layout that this plan had before, and there are any."""
-    try:
-        sums = RunView(KeptEntries(record.entries)).events(RoundSummed)
-    except LedgerError:
-        # What a stranger's entries hold may be anything: ``shape_faults`` names it.
-        return False
-    before = digest_before(record.plan)
-    return bool(sums) and all(each.event.total.layout == before for each in sums)
-
-
-def _model_unknown(record: _Record) -> bool:
-    """Whether a sum says nothing of the model that was measured."""
-    earlier = Layout.from_plan(record.plan, model=False).digest
-    sums = RunView(KeptEntries(record.entries)).events(RoundSummed)
-    return any(each.event.layout == earlier for each in sums)
 
 
 def _text(manifest: Mapping[str, Any], name: str) -> str | None:

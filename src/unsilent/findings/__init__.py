@@ -1,8 +1,9 @@
 """Findings: the one thing that all outputs are made of, and their published JSON form.
 
 ``findings.json`` follows ``schema/findings-1.json`` (JSON Schema, draft 2020-12), or with further
-modes ``findings-2.json``; both ship with the package. It holds no timestamp and its numbers are
-rounded, so that the same seed and the same plan give the same bytes.
+modes ``findings-2.json``, and without differential privacy ``findings-3.json``; all ship with the
+package. It holds no timestamp and its numbers are rounded, so that the same seed and the same plan
+give the same bytes.
 """
 
 from unsilent.findings.finding import (

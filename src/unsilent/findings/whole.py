@@ -70,8 +70,9 @@ class PrivacySummary:
     """What the releases so far cost, and what the plan allows.
 
     Attributes:
-        unit, adjacency: What the guarantee is about.
-        epsilon_spent: Derived from the events so far.
+        unit, adjacency: What the guarantee is about; the second is None where there is none.
+        epsilon_spent: Derived from the events so far; None where nothing is private (unit
+            ``none``), as is the plan's budget.
         epsilon, delta: The plan's budget.
         aggregation: ``plain`` or ``secure-sum``.
         releases: How many releases were made.
@@ -81,10 +82,10 @@ class PrivacySummary:
     """
 
     unit: str
-    adjacency: str
-    epsilon_spent: float
-    epsilon: float
-    delta: float
+    adjacency: str | None
+    epsilon_spent: float | None
+    epsilon: float | None
+    delta: float | None
     aggregation: str
     releases: int
     noise_sd: float
@@ -151,10 +152,13 @@ class Findings:
     def schema(self) -> str:
         """Name and version of the schema that the published form follows.
 
-        Version 1 while there are the paper's modes alone, so that its readers go on reading them.
+        Version 1 while there are the paper's modes alone, so that its readers go on reading them,
+        and 3 only where nothing is private, so that no one reads an epsilon that is not there.
         """
+        if self.privacy.epsilon is None:
+            return f"unsilent/findings/{NEWEST}"
         codes = tuple(each.code for each in self.findings)
-        return f"unsilent/findings/{1 if codes == FIRST else NEWEST}"
+        return f"unsilent/findings/{1 if codes == FIRST else 2}"
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Findings:

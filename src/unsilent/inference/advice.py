@@ -373,6 +373,8 @@ def _budget(plan: MonitoringPlan, works: Works) -> Change | None:
     Too large a budget is refused, as its noise cannot be drawn well; so the search is for the
     smallest epsilon that is refused or works.
     """
+    if not plan.privacy.private:
+        return None
     parts = 100 if plan.privacy.epsilon < 1 else 10
     low, high = math.floor(parts * plan.privacy.epsilon), math.floor(parts * LARGEST_EPSILON)
     if high <= low or works(Change(epsilon=high / parts)) is False:
@@ -403,7 +405,7 @@ def _fewer_rounds(plan: MonitoringPlan, works: Works) -> Change | None:
 def _together(plan: MonitoringPlan, works: Works) -> list[Change]:
     """For some larger budgets, the fewest clients with which they work."""
     found: list[Change] = []
-    for factor in _BUDGETS:
+    for factor in _BUDGETS if plan.privacy.private else ():
         epsilon = math.ceil(10 * factor * plan.privacy.epsilon - 1e-9) / 10
         if epsilon > LARGEST_EPSILON:
             break

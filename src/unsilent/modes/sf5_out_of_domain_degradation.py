@@ -30,6 +30,7 @@ class OutOfDomainDegradation(FailureMode):
     needs: ClassVar[tuple[Need, ...]] = (Need("reference", "task"), Need("personalized", "task"))
     needs_home: ClassVar[bool] = True
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    item_sd: ClassVar[float] = 0.35
     statistic: ClassVar[str] = (
         "drop of accuracy on task probes of other domains, reference minus personalized"
     )

@@ -525,7 +525,7 @@ def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
     shared = max(size / plan.bank(role) for role, size in sizes.items())
     if _SPREADS**2 * (1 - shared) / plan.taking_part > shared:
         return Coordinate(code + VARIANCE, clip**2, 0.6)
-    return Coordinate(name, clip, 0.6)
+    return Coordinate(name, clip, 0.4)
 
 
 def _shown(

@@ -47,6 +47,29 @@ OTHERS = (
 """The figures are from ``benchmarks/influence_through_aggregate.py``: mean, standard deviation and
 largest of 20 clients in five federations."""
 
+NO_PRIVACY = (
+    'There is no differential privacy here (privacy.unit "none"): nothing is added to the numbers, '
+    "and nothing is promised about what can be inferred from their sums."
+)
+
+EXACT_SUMS = (
+    "What is in a sum is exact: whoever knows the numbers of all of its clients but one reads off "
+    "the last one's, so that N - 1 sites of N together see the last one's numbers."
+)
+
+NO_EPSILON_FOR_TRAINING = (
+    "What training leaks is not protected: adapters depend on every record that they were trained "
+    "on."
+)
+
+EXACT_ON_PROBES = (
+    "Numbers on public probes, which no evaluation record reaches, carry no noise: in a sum they "
+    "are exact, and N - 1 sites of N together see the last one's."
+)
+
+LARGEST_USUAL = 20.0
+"""From here on an epsilon is called what it is: a guess is right in all but one of 10^8 cases."""
+
 PLAIN_CAVEAT = (
     "Aggregation is plain: the server receives each client's noised vector by itself, with only "
     "that client's share of the noise, so this does not hold against the server."
@@ -63,11 +86,57 @@ def scope(plan: MonitoringPlan) -> tuple[str, ...]:
 
     Every place that speaks of them says these: contract, findings, report, evidence, README.
     """
+    if not plan.privacy.private:
+        return (NO_PRIVACY, EXACT_SUMS, TAKING_PART, NO_EPSILON_FOR_TRAINING)
     plain = (PLAIN_CAVEAT,) if plan.privacy.aggregation == "plain" else ()
+    weak = weakness(plan)
     if plan.privacy.unit == "record":
         # An evaluation record is in no update, so it does nothing to the others.
-        return (RECORD_CONDITION, *plain, TAKING_PART, TRAINING)
-    return (GIVEN, *plain, TAKING_PART, TRAINING, OTHERS)
+        exact = () if plan.earlier else (EXACT_ON_PROBES,)
+        training = trained(plan) or (TRAINING,)
+        return (RECORD_CONDITION, *exact, *plain, *weak, TAKING_PART, *training)
+    return (GIVEN, *plain, *weak, TAKING_PART, TRAINING, OTHERS)
+
+
+def weakness(plan: MonitoringPlan) -> tuple[str, ...]:
+    """That an epsilon protects nobody, for one above ``LARGEST_USUAL``; nothing for others.
+
+    Plans of the first schema were published without it.
+    """
+    privacy = plan.privacy
+    if plan.earlier or not privacy.private or privacy.epsilon <= LARGEST_USUAL:
+        return ()
+    return (
+        f"Epsilon {privacy.epsilon:g} is no protection in any usual sense; privacy.unit "
+        '"none" says so honestly, and adds no noise.',
+    )
+
+
+def trained(plan: MonitoringPlan) -> tuple[str, ...]:
+    """What is promised about training records, a sentence each; nothing where nothing is."""
+    training, privacy = plan.privacy.training, plan.privacy
+    if training is None:
+        return ()
+    weak = (
+        ()
+        if training.epsilon <= LARGEST_USUAL
+        else (f"Epsilon {training.epsilon:g} of training is no protection in any usual sense.",)
+    )
+    return (
+        "Training records are protected by how adapters were trained, record by record "
+        f"({training.mechanism}): the plan declares at most epsilon {training.epsilon:g} at delta "
+        f"{training.delta:g} for one that is added or left out, and a client releases nothing "
+        "where the record of its own training says more, or where there is none. What is measured "
+        "of such adapters is post-processing and costs these records nothing more.",
+        *weak,
+        "Of one training record and one evaluation record together it is epsilon "
+        f"{training.epsilon + privacy.epsilon:g} at delta {training.delta + privacy.delta:g}, "
+        "training and monitoring composed; so it is of a record that was both.",
+        "It holds if the record of training tells all training on these records that adapters have "
+        "seen, whichever adapter it was and personalization included; nobody can check that from "
+        "outside. What an app itself reports of its training, loss and accuracy above all, is not "
+        "in it.",
+    )
 
 
 def conditions(plan: MonitoringPlan) -> tuple[str, ...]:
@@ -83,6 +152,8 @@ def claim(plan: MonitoringPlan, spent: float) -> str:
         plan: Its unit and adjacency say what about.
         spent: Epsilon of the releases that are meant, at the plan's delta.
     """
+    if not plan.privacy.private:
+        return "Of the published sums nothing is promised: they are exact."
     return (
         f"Whoever sees the published sums, and knows {_all_else(plan)}, can tell "
         f"{_question(plan)} only as well as epsilon {spent:.2f} at delta "
@@ -103,8 +174,9 @@ def statement(
             stopped, 0 if there was none; None if it was not stopped.
     """
     times = "once" if releases == 1 else f"{releases} times"
+    kind = "noised" if plan.privacy.private else "exact"
     sentences = [
-        f"Each client released one noised vector {times}.",
+        f"Each client released one {kind} vector {times}.",
         claim(plan, spent),
         *conditions(plan),
     ]
@@ -146,6 +218,11 @@ def for_a_lawyer(plan: MonitoringPlan, events: Sequence[PrivacyEvent]) -> str:
     """
     if not events:
         return "Nothing has been released, so nothing can be learnt from it."
+    if not plan.privacy.private:
+        return (
+            "Someone who sees everything that was published so far and knows all other clients' "
+            "numbers reads off one given client's: they were added up as they are."
+        )
     chance = chance_of_a_right_guess(events)
     return (
         f"Someone who sees everything that was published so far, already knows {_all_else(plan)} "

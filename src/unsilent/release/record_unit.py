@@ -56,15 +56,22 @@ def disjoint(train: ItemSet, held_out: ItemSet) -> None:
             )
 
 
-def evaluation_records(plan: MonitoringPlan, train: ItemSet, held_out: ItemSet) -> None:
+def evaluation_records(plan: MonitoringPlan, train: ItemSet | None, held_out: ItemSet) -> None:
     """Check what the plan's unit demands of a client's records, before anything is measured.
+
+    Args:
+        plan: For its unit, and how many records it counts on.
+        train: What the client trained on; None where its app does not tell, which only a plan with
+            ``privacy.training`` leaves open: what it promises holds for a record that was both.
+        held_out: What it is measured on.
 
     Raises OutcomeError, if the unit is the record, where a held-out record was trained on or
     there are fewer than ``federation.held_out``, which the sensitivity counts on.
     """
     if plan.privacy.unit != "record":
         return
-    disjoint(train, held_out)
+    if train is not None:
+        disjoint(train, held_out)
     if len(held_out) < plan.federation.held_out:
         raise OutcomeError(
             "fewer held-out records than the plan's sensitivity counts on",

@@ -28,6 +28,7 @@ def write_page(folder: Path) -> Path:
 def page(run: Run) -> str:
     """The page as HTML. Everything that is not markup of ours is escaped."""
     found, record = run.findings, run.record
+    limit = found.privacy.epsilon
     return template("unsilent.report", "page.html.j2").render(
         findings=found,
         plan=run.plan,
@@ -39,7 +40,7 @@ def page(run: Run) -> str:
         population=whose(run.plan),
         tiles=[_tile(run, finding) for finding in found.findings],
         graph=charts.graph(found.findings),
-        budget=figures.budget(record.epsilons, found.privacy.epsilon) if record else None,
+        budget=figures.budget(record.epsilons, limit) if record and limit is not None else None,
         simulated=any(finding.oracle is not None for finding in found.findings),
         reproduce=_reproduce(run),
         version=__version__,

@@ -22,6 +22,7 @@ from unsilent.inference.power import PowerRow, power_table
 from unsilent.inference.probe_sizes import items_for
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.release.promise import EXACT_ON_PROBES, EXACT_SUMS, NO_PRIVACY, trained, weakness
 from unsilent.report import power_tables as tables
 
 _ON_PROBES = frozenset({"server", "client_public"})
@@ -40,7 +41,8 @@ class PowerReport:
             the error; see ``inference.probe_sizes``.
         held: By role, how many items the files that the plan names hold, where that is known.
         clips: ``clip_advice``.
-        secure_sum: Clients, degree, threshold and least number of the secure sum; None if
+        secure_sum: Clients, degree, threshold and least number of the secure sum, how many it can
+            spare, and where that is none the ``privacy.dropout`` with which it spares one; None if
             aggregation is plain.
     """
 
@@ -94,12 +96,15 @@ class PowerReport:
             },
             "never_promotes_for": self.never_promotes_for,
             "secure_sum": self.secure_sum,
+            "privacy": {"unit": self.plan.privacy.unit, "notes": list(_notes(self.plan))},
         }
 
     def render(self) -> RenderableType:
         """The same for people, in points."""
         several = len(self.plan.monitoring_rounds) > 1
-        parts: list[RenderableType] = [self._head(), tables.power(self.rows, several=several)]
+        parts: list[RenderableType] = [self._head()]
+        parts += [Text(f"{note}\n", "bold") for note in _notes(self.plan)]
+        parts.append(tables.power(self.rows, several=several))
         parts.append(tables.notes(self.plan, self.rows))
         parts += [tables.delay_lines(self.plan, self.delays), Text("\n" + tables.alarms(self.plan))]
         parts.append(Text("\n" + foreseen(self.plan)))
@@ -120,12 +125,17 @@ class PowerReport:
         return Group(*parts)
 
     def _head(self) -> Text:
-        plan = self.plan
+        plan, privacy = self.plan, self.plan.privacy
+        budget = (
+            f"epsilon {privacy.epsilon:g} at delta {privacy.delta:g}"
+            if privacy.private
+            else "no differential privacy (unit none)"
+        )
         scored = "" if plan.model.likelihood == "sum" else f"{tables.scored(plan)}\n"
         return Text(
             f"{plan.name} is valid: {plan.taking_part} clients, monitoring after "
-            f"{len(plan.monitoring_rounds)} of {plan.federation.rounds} rounds, epsilon "
-            f"{plan.privacy.epsilon:g} at delta {plan.privacy.delta:g}.\n{plan.digest}\n{scored}"
+            f"{len(plan.monitoring_rounds)} of {plan.federation.rounds} rounds, "
+            f"{budget}.\n{plan.digest}\n{scored}"
         )
 
 
@@ -171,10 +181,18 @@ def false_alarms(plan: MonitoringPlan) -> dict[str, Any]:
     }
 
 
+def _notes(plan: MonitoringPlan) -> tuple[str, ...]:
+    """What has to be said of a plan's unit before anything is measured."""
+    if not plan.privacy.private:
+        return (NO_PRIVACY, EXACT_SUMS)
+    exact = (EXACT_ON_PROBES,) if plan.privacy.unit == "record" else ()
+    return (*weakness(plan), *exact, *trained(plan))
+
+
 def _secure_sum(plan: MonitoringPlan) -> dict[str, Any] | None:
     if plan.privacy.aggregation != "secure-sum":
         return None
-    from unsilent.release.secure_sum.parameters import parameters_of
+    from unsilent.release.secure_sum.parameters import one_late, parameters_of
 
     found = parameters_of(plan)
     return {
@@ -186,4 +204,6 @@ def _secure_sum(plan: MonitoringPlan) -> dict[str, Any] | None:
         "withstands_lies": found.withstands_lies,
         "smallest": found.smallest_sum,
         "stay": found.stay,
+        "spare": found.clients - found.least,
+        "spares_one_with": one_late(plan) if found.least == found.clients else None,
     }

@@ -234,10 +234,30 @@ def masking(found: dict[str, Any]) -> str:
     signed = ", since clients sign who is in it" if found["consistency"] else ""
     return (
         f"\nSecure sum: {found['clients']} clients with {found['degree']} neighbours each, "
-        f"{found['threshold']} shares give a secret, no sum of fewer than {found['least']}. Once "
+        f"{_shares(found['threshold'])} a secret, no sum of fewer than {found['least']}. Once "
         f"the vectors are there, {found['stay']} must stay until the sum is open. A server that "
         f"tells clients different things {lies}, of {found['smallest']} honest clients or "
-        f"more{signed}."
+        f"more{signed}. {_late(found)}"
+    )
+
+
+def _shares(count: int) -> str:
+    return "one share gives" if count == 1 else f"{count} shares give"
+
+
+def _late(found: dict[str, Any]) -> str:
+    """How many sites may be late, said before the first round."""
+    spare, one = found["spare"], found["spares_one_with"]
+    if spare:
+        sites = "One site" if spare == 1 else f"Up to {spare} sites"
+        return f"{sites} may be late in a round, and the others' sum stands."
+    alone = "A single site that is late leaves its round without a sum"
+    if one is None:
+        return f"{alone}, and no privacy.dropout changes that for so many clients."
+    rest = found["clients"] - 1
+    return (
+        f"{alone}; with privacy.dropout = {one:g} and monitor.min_cohort = {rest} at most the "
+        f"sum of the other {rest} stands."
     )
 
 

@@ -25,7 +25,7 @@ class Spending:
     Attributes:
         events: One for each release.
         running: Epsilon after each of them.
-        epsilon, delta: The plan's budget.
+        epsilon, delta: The plan's budget; infinite and beside the point for unit ``none``.
         unit, adjacency: What the guarantee is about.
         sentence: What was spent, for someone who knows no epsilon.
         conditions: What that sentence is about and what it is not (``promise.conditions``).
@@ -43,23 +43,29 @@ class Spending:
     stopped: str | None = None
 
     @property
+    def private(self) -> bool:
+        """Whether there is a guarantee at all."""
+        return self.unit != "none"
+
+    @property
     def spent(self) -> float:
         """Epsilon of all events together."""
         return self.running[-1] if self.running else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-ready data."""
+        """JSON-ready data; without differential privacy each epsilon is null."""
+        own = self.private
         return {
             "unit": self.unit,
-            "adjacency": self.adjacency,
-            "epsilon_spent": self.spent,
-            "epsilon": self.epsilon,
-            "delta": self.delta,
+            "adjacency": self.adjacency if own else None,
+            "epsilon_spent": self.spent if own else None,
+            "epsilon": self.epsilon if own else None,
+            "delta": self.delta if own else None,
             "sentence": self.sentence,
             "conditions": list(self.conditions),
             "stopped": self.stopped,
             "events": [
-                {**event.to_json(), "epsilon_so_far": running}
+                {**event.to_json(), "epsilon_so_far": running if own else None}
                 for event, running in zip(self.events, self.running, strict=True)
             ],
         }
@@ -96,9 +102,12 @@ def spending_table(spent: Spending) -> RenderableType:
             f"{event.sensitivity:.0f}",
             f"{event.sigma:.0f}",
             f"{event.sigma / event.sensitivity:.3g}",
-            f"{running:.4g}",
+            f"{running:.4g}" if spent.private else "–",
         )
     notes = [spent.sentence, *spent.conditions, *([spent.stopped] if spent.stopped else [])]
+    if not spent.private:
+        total = Text("No differential privacy (unit none): no epsilon is spent, and none is kept.")
+        return Group(table, total, *(Text(f"\n{note}") for note in notes))
     total = Text(
         f"epsilon {spent.spent:.4g} of {spent.epsilon:g} at delta {spent.delta:g}; unit "
         f"{spent.unit}, adjacency {spent.adjacency}. Derived from the events above, which count "

@@ -224,7 +224,7 @@ def clients(finding: Finding, plan: MonitoringPlan, spread: Spread | None) -> st
     """How the clients are spread around the mean, as far as it was released."""
     whom = f"mean over {finding.clients} clients"
     if finding.range[0] == 0:
-        return f"{whom} of 0 or 1: the share of clients that are left behind"
+        return f"{whom} of 0 or 1: the share of clients that it concerns"
     if spread is None:
         released = plan.monitor.population == "like-these"
         return (

@@ -10,8 +10,10 @@ from typing import Any, cast
 
 from unsilent.errors import FindingsError
 
-NEWEST = 2
-"""The findings schema of this version holds any number of modes, version 1 the paper's six."""
+NEWEST = 3
+"""The newest findings schema. Version 1 holds the paper's six modes, 2 any number of them; of a run
+without differential privacy is version 3 alone."""
+_VERSIONS = {f"unsilent/findings/{version}": version for version in range(1, NEWEST + 1)}
 
 
 def schema(version: int = NEWEST) -> dict[str, Any]:
@@ -65,13 +67,11 @@ def check_shape(data: object, definition: str | None = None) -> None:
     """
     from jsonschema.exceptions import best_match  # pyright: ignore[reportUnknownVariableType]
 
-    first = definition is None and not (
-        isinstance(data, Mapping)
-        and cast("Mapping[str, Any]", data).get("schema") == f"unsilent/findings/{NEWEST}"
-    )
-    error = cast(
-        "Any", best_match(_validator(definition, 1 if first else NEWEST).iter_errors(data))
-    )
+    version = NEWEST
+    if definition is None:
+        told = cast("Mapping[str, Any]", data).get("schema") if isinstance(data, Mapping) else None
+        version = _VERSIONS.get(told, 1) if isinstance(told, str) else 1
+    error = cast("Any", best_match(_validator(definition, version).iter_errors(data)))
     if error is not None:
         raise FindingsError(
             f"does not follow the findings schema: {error.message[:200]}",

@@ -111,7 +111,9 @@ class BudgetBar:
 
 
 def budget_bar(privacy: PrivacySummary) -> BudgetBar:
-    """The bar of a run's epsilon."""
+    """The bar of a run's epsilon; an empty one where there is none."""
+    if privacy.epsilon is None or privacy.epsilon_spent is None or privacy.delta is None:
+        return BudgetBar(0.0, "no differential privacy, so that there is no budget")
     share = min(max(privacy.epsilon_spent / privacy.epsilon, 0.0), 1.0)
     return BudgetBar(
         round(share, 4),

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from unsilent.errors import LedgerError
 from unsilent.ledger import Entry, events
 from unsilent.ledger.events import KnownEvent, OtherEvent, event_of
+from unsilent.release.accountant import EXACT
 from unsilent.report.view import VERDICTS
 
 _LONGEST = 200
@@ -57,12 +58,14 @@ def _said(event: KnownEvent | OtherEvent) -> str | None:
         case events.SystemReported(_, loss, accuracy):
             return f"mean loss {loss:.3f}, mean accuracy {accuracy:.3f}"
         case events.ReleaseBooked(cost):
+            if cost.kind == EXACT:
+                return "booked before asking: an exact sum, without noise"
             return (
                 f"booked before asking: {cost.kind.replace('_', ' ')}, noise sd {cost.sigma:.4g} "
                 f"for sensitivity {cost.sensitivity:.4g}"
             )
         case events.RoundSummed(_, clients, _, vector):
-            return f"the sum of {clients} clients, {len(vector)} noised numbers"
+            return f"the sum of {clients} clients, {len(vector)} numbers"
         case events.RoundJudged(_, clients, findings):
             count = Counter(finding["verdict"] for finding in findings)
             told = [

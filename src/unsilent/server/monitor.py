@@ -45,7 +45,7 @@ class Monitor:
         LedgerError: The ledger is damaged.
         RunError: The ledger belongs to another plan.
         PlanError: ``plan check`` refuses the plan; nothing was written. A run that has begun goes
-            on.
+            on, but for one of a plan of the first schema: it is read, and spends nothing more.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Monitor:
         ledger.verify()
         run = RunView(ledger)
         if run.declared is None:
+            plan.refuse_earlier()
             refuse_unusable(plan)
             if not accept_underpowered:
                 refuse_underpowered(plan)
@@ -132,6 +133,7 @@ class Monitor:
         Raises:
             BudgetSpentError: The budget would be passed, and monitoring stops for good; or it was
                 stopped before. Nothing is booked.
+            PlanError: The plan is of the first schema. Nothing is booked.
             RunError: The run was begun by a version whose vectors had another layout. Nothing is
                 booked.
         """
@@ -142,6 +144,7 @@ class Monitor:
                 where="privacy.epsilon",
                 remedy="Training can go on.",
             )
+        self.plan.refuse_earlier()
         # No round can be judged together with such sums: no client is to spend anything on it.
         if any(total.layout != self.layout.digest for total in self._totals.values()):
             raise RunError(

@@ -239,6 +239,7 @@ class MonitoredRun:
         return self._opened
 
     def _made(self) -> tuple[Monitor, Gate]:
+        self.plan.refuse_earlier()
         open_folder(self.plan, self.out)
         ledger = Ledger(self.out / "ledger.sqlite")
         monitor = Monitor(self.plan, ledger, accept_underpowered=self.settings.accept_underpowered)

@@ -32,18 +32,19 @@ def privacy_summary(
         stopped_after: The last judged round if monitoring has stopped, else None.
     """
     privacy = plan.privacy
-    if plan.absent and privacy.unit == "record":
+    if (plan.absent or plan.earlier) and privacy.unit == "record":
         # A record's sensitivity follows from all modes; what was booked is that of the run.
         sigma = events[-1].sigma if events else 0.0
     else:
         sigma = sum_sigma(plan)
     spent = epsilon(events, privacy.delta)
+    private = privacy.private
     return PrivacySummary(
         unit=privacy.unit,
-        adjacency=privacy.adjacency,
-        epsilon_spent=spent,
-        epsilon=privacy.epsilon,
-        delta=privacy.delta,
+        adjacency=privacy.adjacency if private else None,
+        epsilon_spent=spent if private else None,
+        epsilon=privacy.epsilon if private else None,
+        delta=privacy.delta if private else None,
         aggregation=privacy.aggregation,
         releases=len(events),
         noise_sd=sigma / (privacy.clip * SCALE),

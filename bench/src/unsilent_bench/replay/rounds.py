@@ -11,7 +11,6 @@ from unsilent_bench.replay.contract import MethodVerdicts
 from unsilent_bench.verdicts.baselines import Flags, dp_cusum, per_round, readings
 from unsilent_bench.verdicts.cells import ALPHA
 from unsilent_bench.verdicts.people import CLIENT_SD, Array
-from unsilent_bench.verdicts.run import TAIL_SD
 
 
 class PerRound:
@@ -43,7 +42,7 @@ class DPCusum:
         """As ``Method.judge``."""
         draws = 1 if epsilon is None else batch.draws
         plan = batch.plan
-        spread = np.array([CLIENT_SD.get(code, TAIL_SD) for code in plan.planned])
+        spread = np.array([CLIENT_SD[code] for code in plan.planned])
         judged = dp_cusum(
             batch.simulation(epsilon, draws, seed),
             epsilon,

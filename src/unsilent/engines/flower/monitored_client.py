@@ -37,6 +37,8 @@ TrainedOn = Callable[[Context], Iterable[Item]]
 """Records that the client trained on, each with an answer; a few dozen are enough."""
 Personalize = Callable[[ArrayRecord, Context], ArrayRecord]
 """From the newly aggregated arrays to the client's own."""
+TrainingRecord = Callable[[Context], object]
+"""What private training recorded of its noise, as ``release.training_record`` reads it."""
 
 
 def monitor_client(
@@ -47,6 +49,7 @@ def monitor_client(
     personalize: Personalize | None = None,
     arrays: str | None = None,
     trained_on: TrainedOn | None = None,
+    training_record: TrainingRecord | None = None,
 ) -> ClientApp:
     """A ClientApp that also answers monitoring.
 
@@ -70,11 +73,15 @@ def monitor_client(
             ArrayRecords and the model's is neither called ``arrays`` nor alone in its shapes.
         trained_on: ``trained_on(context)`` returns records that the client trained on. That its
             own adapter is not worse on them is part of the evidence that ``score`` measures it.
+        training_record: ``training_record(context)`` returns what private training (DP-SGD)
+            recorded of its noise, of all steps so far: ``{"phases": [{"noise_multiplier": …,
+            "sample_rate": …, "steps": …}]}``, or opacus' ``accountant.history``. A plan that
+            declares ``privacy.training`` is answered only if its epsilon is no more than that.
 
     ``score`` is asked three times more on a dozen items: whether it answers by the arrays that it
     is given. A mode is HEALTHY only where it does; see ``unsilent local`` at the client if not.
     """
-    return MonitoredClientApp(app, score, records, personalize, arrays, trained_on)
+    return MonitoredClientApp(app, score, records, personalize, arrays, trained_on, training_record)
 
 
 class MonitoredClientApp(ClientApp):
@@ -88,10 +95,12 @@ class MonitoredClientApp(ClientApp):
         personalize: Personalize | None = None,
         arrays: str | None = None,
         trained_on: TrainedOn | None = None,
+        training_record: TrainingRecord | None = None,
     ) -> None:
         super().__init__()
         self._app = app
         self._functions = (score, records, personalize, trained_on)
+        self._training_record = training_record
         self._arrays = arrays
 
     def __call__(self, message: Message, context: Context) -> Message:
@@ -146,6 +155,9 @@ class MonitoredClientApp(ClientApp):
             plain=lambda arrays: PlainArrays(cast("ArrayRecord", arrays)),
             record=record_of,
             under=None if under is None else lambda word: _bound(under(word), context),
+            training_record=None
+            if self._training_record is None
+            else partial(self._training_record, context),
         )
         return reply(message, answer(kind, order_in(message), site, measure))
 

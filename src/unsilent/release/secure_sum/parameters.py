@@ -124,6 +124,13 @@ def parameters_of(plan: MonitoringPlan) -> Parameters:
         return Parameters(clients, degree, threshold, least, consistency, colluders)
 
     choice = privacy.secure_sum.consistency
+    if not privacy.private and least - counted(privacy.collusion, clients) < 2:
+        raise PlanError(
+            "a sum may hold the numbers of a single client that is not on the server's side, and "
+            'unit "none" adds no noise to them',
+            where="monitor.min_cohort",
+            remedy="Raise it, lower privacy.collusion, or name a unit with an epsilon.",
+        )
     if choice == "on":
         return with_signatures(True)
     if choice == "auto":
@@ -141,6 +148,26 @@ def parameters_of(plan: MonitoringPlan) -> Parameters:
             remedy='Leave it at "auto", or set privacy.dropout to 0.',
         )
     return found
+
+
+def one_late(plan: MonitoringPlan) -> float | None:
+    """The smallest ``privacy.dropout``, in hundredths, with which a sum can spare one client.
+
+    None if there is none: two clients, or too many on the server's side.
+    """
+    clients = plan.taking_part
+    if clients < 3:
+        return None
+    dropout = max(math.floor(100 / clients) / 100, 0.01)
+    privacy = plan.privacy.model_copy(update={"dropout": dropout})
+    monitor = plan.monitor.model_copy(
+        update={"min_cohort": min(plan.monitor.min_cohort, clients - 1)}
+    )
+    try:
+        found = parameters_of(plan.model_copy(update={"privacy": privacy, "monitor": monitor}))
+    except PlanError:
+        return None
+    return dropout if found.least < clients else None
 
 
 @lru_cache(maxsize=256)
@@ -236,7 +263,9 @@ def _search(
     )
     if signed and thresholds:
         return clients - 1, _best(thresholds, clients, colluders, least, consistency)
-    enough = max(colluders + 1, min(2, clients - 1))
+    # Of three clients one may be lost only if each of the two others can open the sum: then one
+    # that sides with the server sees a vector, as it does by the sum of two that they agreed to.
+    enough = max(colluders + 1, min(2, clients - 2))
     if consistency and quorum <= least <= clients and quorum - 1 >= enough:
         return clients - 1, quorum - 1
     return None
