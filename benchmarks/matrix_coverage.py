@@ -18,6 +18,9 @@ import numpy as np
 from common import Rows, arguments, show
 from numpy.typing import NDArray
 from scipy.stats import beta
+from unsilent_bench.verdicts.adversary.records import Records
+from unsilent_bench.verdicts.own_method import series_of
+from unsilent_bench.verdicts.world import Simulation
 
 from unsilent.inference.bands import bands
 from unsilent.modes.base import ItemRole
@@ -26,9 +29,6 @@ from unsilent.probes.draw import drawn
 from unsilent.release.layout import ACCURACY, LOSS, MODEL_NAMES, SPREAD, Layout
 from unsilent.release.noise import share_variance
 from unsilent.taxonomy import by_code
-from unsilent_bench.verdicts.adversary.records import Records
-from unsilent_bench.verdicts.own_method import series_of
-from unsilent_bench.verdicts.world import Simulation
 
 Array = NDArray[np.float64]
 
@@ -86,7 +86,7 @@ class Cell:
                     "sampling": "same" if self.part == 1 else "matrix",
                     "banks": {} if self.part == 1 else dict.fromkeys(ROLES, bank),
                 },
-                "modes": {name: mode for name in names},
+                "modes": dict.fromkeys(names, mode),
             }
         )
 
