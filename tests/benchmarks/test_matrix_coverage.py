@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def test_without_what_clients_say_of_their_items_they_do_not(
         return np.asarray(value) + 0 * pooled.effect
 
     monkeypatch.setattr(coverage.Federation, "simulate", quiet)
-    monkeypatch.setattr("unsilent.inference.bands.reach_of", normal)
+    # The package has a function of the module's name.
+    monkeypatch.setattr(import_module("unsilent.inference.bands"), "reach_of", normal)
     cell = coverage.Cell(16, 0.2, "like-these", None, 0.0)
     row = coverage.row_of(cell, 60, 2)
     assert not row["nominal"]
@@ -58,5 +60,4 @@ def test_what_is_simulated_means_what_is_called_true(coverage: Any) -> None:
             unit = found.layout.unit(code) * 5
             mean = found.totals[:, :, name] / unit * found.layout.coordinates[name].clip
             error = (mean - found.truth[:, :, place]).mean(axis=1)
-            # Numbers are shrunk where their spreads are beyond what a release holds, see ``clipped``.
             assert abs(error.mean()) < 5 * error.std() / np.sqrt(150) + 2e-3, (items, code)
