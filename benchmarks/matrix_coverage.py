@@ -112,8 +112,8 @@ def cells(*, short: bool) -> Iterator[Cell]:
 class Bank:
     """Units of a role in strata, each with a change that clients share and one of their own."""
 
-    def __init__(self, units: int, strata: int, generator: np.random.Generator) -> None:
-        self.strata = np.arange(units, dtype=np.int64) % strata
+    def __init__(self, units: int, generator: np.random.Generator) -> None:
+        self.strata = np.arange(units, dtype=np.int64) % (2 * DOMAINS)
         # A few units carry much: what a sample misses most easily.
         self.heavy = (generator.random(units) < 0.06).astype(np.float64)
         self.light = generator.standard_normal(units)
@@ -129,23 +129,37 @@ def draws(bank: Bank, count: int, clients: int, seed: int) -> NDArray[np.int64]:
     return np.stack([drawn(bank.strata, count, seed + client) for client in range(clients)])
 
 
-def stratified(values: Array, strata: NDArray[np.int64], kinds: int) -> Array:
-    """(N,) standard errors of means of (N, n) values, `scores.stratified_error` for many."""
-    square = np.zeros(len(values))
-    single = np.zeros(values.shape, dtype=np.bool_)
-    for kind in range(kinds):
-        own = strata == kind
+def stratified(
+    values: Array, strata: NDArray[np.int64], used: NDArray[np.bool_] | None = None
+) -> Array:
+    """(N,) standard errors of means of (N, n) values, ``scores.stratified_error`` for many.
+
+    Args:
+        values: (N, n).
+        strata: (N, n) kinds of the items.
+        used: (N, n) which of them count; None for all.
+    """
+    every = np.ones(values.shape, dtype=np.bool_) if used is None else used
+    total = every.sum(axis=1)
+    square, single = np.zeros(len(values)), np.zeros(values.shape, dtype=np.bool_)
+
+    def rest(own: NDArray[np.bool_], count: NDArray[np.int64], middle: Array) -> Array:
+        return ((values - middle[:, None]) ** 2 * own).sum(axis=1) * np.where(
+            count > 1, count / np.maximum(count - 1, 1), 1.0
+        )
+
+    for kind in range(2 * DOMAINS):
+        own = every & (strata == kind)
         count = own.sum(axis=1)
         single |= own & (count == 1)[:, None]
-        mean = (values * own).sum(axis=1) / np.maximum(count, 1)
-        rest = ((values - mean[:, None]) ** 2 * own).sum(axis=1)
-        square += np.where(count > 1, count * rest / np.maximum(count - 1, 1), 0.0)
+        middle = (values * own).sum(axis=1) / np.maximum(count, 1)
+        square += np.where(count > 1, rest(own, count, middle), 0.0)
     count = single.sum(axis=1)
-    mean = (values * single).sum(axis=1) / np.maximum(count, 1)
-    rest = ((values - mean[:, None]) ** 2 * single).sum(axis=1)
-    spare = ((values - values.mean(axis=1, keepdims=True)) ** 2 * single).sum(axis=1)
-    square += np.where(count > 1, count * rest / np.maximum(count - 1, 1), spare)
-    return np.sqrt(square) / values.shape[1]
+    middle = (values * single).sum(axis=1) / np.maximum(count, 1)
+    whole = (values * every).sum(axis=1) / total
+    # A single left-over has nothing to differ from but the others' mean.
+    square += rest(single, count, np.where(count > 1, middle, whole))
+    return np.sqrt(square) / total
 
 
 class Federation:
@@ -212,7 +226,7 @@ class Federation:
         levels = self._levels
         if self.cell.population == "like-these":
             levels = self._clients(clients, generator)
-        banks = {role: Bank(plan.bank(role), 2 * DOMAINS, generator) for role in ROLES}
+        banks = {role: Bank(plan.bank(role), generator) for role in ROLES}
         homes = np.arange(clients) % DOMAINS
         changes = {role: banks[role].changes(levels[role]) for role in ROLES}
         seed = int(generator.integers(2**62))
@@ -246,13 +260,9 @@ class Federation:
         values: dict[str, Array],
     ) -> None:
         """SF-5: the items of other domains than the client's own."""
-        for home in range(DOMAINS):
-            for client in np.flatnonzero(homes == home):
-                away = strata[client] // 2 != home
-                mine, kinds = got[client : client + 1, away], strata[client : client + 1, away]
-                values["SF-5"][run, moment, client] = mine.mean()
-                spread = stratified(mine, kinds, 2 * DOMAINS)[0]
-                values["SF-5" + SPREAD][run, moment, client] = spread
+        away = strata // 2 != homes[:, None]
+        values["SF-5"][run, moment] = (got * away).sum(axis=1) / away.sum(axis=1)
+        values["SF-5" + SPREAD][run, moment] = stratified(got, strata, away)
 
     @staticmethod
     def _gaps(
@@ -261,8 +271,8 @@ class Federation:
         """SF-2: a gap of 0.1 before on every item, and of 0.1 and the change after."""
         after = 0.1 + got
         mean = after.mean(axis=1, keepdims=True)
-        error = stratified(after, strata, 2 * DOMAINS)
-        own = stratified(mean * after, strata, 2 * DOMAINS)
+        error = stratified(after, strata)
+        own = stratified(mean * after, strata)
         values["SF-2"][run, moment] = mean[:, 0] ** 2 - error**2 - 0.01
         values["SF-2" + SPREAD][run, moment] = np.hypot(2 * own, math.sqrt(2) * error**2)
 
@@ -286,7 +296,7 @@ class Federation:
             kinds = banks["task"].strata // 2
             away = np.array([changes["task"][i, kinds != h].mean() for i, h in enumerate(homes)])
             strata = np.broadcast_to(banks["task"].strata, changes["task"].shape)
-            error = stratified(changes["task"], strata, 2 * DOMAINS)
+            error = stratified(changes["task"], strata)
             squares = (0.1 + means["task"]) ** 2 - error**2
         numbers = {
             "SF-1": means["bias"],

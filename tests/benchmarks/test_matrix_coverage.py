@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from unsilent.modes.scores import stratified_error
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -49,6 +51,18 @@ def test_without_what_clients_say_of_their_items_they_do_not(
     row = coverage.row_of(cell, 60, 2)
     assert not row["nominal"]
     assert row["both"] < 0.7
+
+
+def test_spreads_of_many_clients_are_those_of_each(coverage: Any) -> None:
+    generator = np.random.default_rng(4)
+    values, strata = generator.standard_normal((30, 12)), generator.integers(0, 8, (30, 12))
+    used = strata // 2 != generator.integers(0, 4, 30)[:, None]
+    for mask in (None, used):
+        found = coverage.stratified(values, strata, mask)
+        for row in range(30):
+            own = used[row] if mask is not None else slice(None)
+            each = stratified_error(values[row][own], strata[row][own])
+            assert found[row] == pytest.approx(each, abs=1e-14)
 
 
 def test_what_is_simulated_means_what_is_called_true(coverage: Any) -> None:
