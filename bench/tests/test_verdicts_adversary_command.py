@@ -41,11 +41,17 @@ def test_json_has_a_row_for_each_plan_and_says_what_was_skipped(
     assert [row["worlds"] for row in found["rows"]] == [80, 80, 20]
     for row in found["rows"]:
         assert row["seed"] == 3
-        for name in ("false_failure", "false_healthy", "false_silent", "false_loud"):
+        for name in (
+            "false_failure",
+            "false_healthy",
+            "false_either",
+            "false_silent",
+            "false_loud",
+        ):
             assert 0 <= row[name] <= 1
             assert row[f"{name}_error"] > 0
         assert row["control"] in ("horizon", "open-ended")
-        assert {"failure", "healthy", "silent", "loud"} <= set(row["worst"])
+        assert {"failure", "healthy", "either", "silent", "loud"} <= set(row["worst"])
     (skipped,) = found["skipped"]
     assert (skipped["plan"], skipped["clients"]) == ("plans/starter", 3)
     assert skipped["why"]

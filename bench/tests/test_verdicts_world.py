@@ -47,7 +47,7 @@ def test_enrolled_clients_are_exactly_at_the_tolerance() -> None:
         (found,) = simulate(
             World(30, 2, None, scenario=SCENARIOS[name]), 50, np.random.default_rng(2)
         )
-        tolerance = np.array([0.05, 0.10, 0.15, 0.05, 0.05, 0.05])
+        tolerance = np.array([0.05, 0.04, 0.05, 0.05, 0.05, 0.05])
         assert np.abs(found.truth - tolerance).max() < 1e-9
 
 
@@ -55,9 +55,18 @@ def test_clients_like_these_scatter_around_the_population() -> None:
     world = World(100, 2, None, "like-these")
     (found,) = simulate(world, 400, np.random.default_rng(3))
     error = found.clean[:, 0] - found.truth[:, 0]
-    sd = np.array([0.1, 0.3, math.sqrt(0.15 * 0.85), 0.05, 0.05, 0.05]) / 10
+    sd = np.array([0.1, 0.03, math.hypot(0.05, 0.06), 0.05, 0.05, 0.05]) / 10
     assert np.abs(error.mean(axis=0)).max() < 4 * sd.max() / 20
     assert error.std(axis=0) == pytest.approx(sd, rel=0.2)
+
+
+def test_what_the_bank_itself_has_is_shared_and_the_rest_each_clients_own() -> None:
+    world = World(20, 2, None, "enrolled", SCENARIOS["null"], items="like-these")
+    (found,) = simulate(world, 2000, np.random.default_rng(7))
+    assert found.plan.monitor.items == "like-these"
+    error = (found.clean - found.truth)[:, 0, found.plan.planned.index("SF-6")]
+    part = found.plan.probes.size("harmful") / found.plan.bank("harmful")
+    assert error.std() == pytest.approx(0.03 * math.sqrt(part + (1 - part) / 20), rel=0.06)
 
 
 def test_the_same_clients_come_back() -> None:

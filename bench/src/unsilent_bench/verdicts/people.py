@@ -133,7 +133,7 @@ class People:
         values = level + self._around[code]
         if self._fixed:
             # The clip cuts a little off; a few passes put the limited mean at the level.
-            for _ in range(12):
+            for _ in range(24):
                 mean = limited(self._plan, code, values).mean(axis=1, keepdims=True)
                 values = values - (mean - level)
         return values

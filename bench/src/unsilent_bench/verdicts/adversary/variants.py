@@ -12,6 +12,7 @@ from typing import Any
 
 from unsilent.errors import UnsilentError
 from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.plan.privacy import NO_BUDGET
 
 PACKAGES = {"plans": "unsilent.plans", "bench": "unsilent_bench.plans"}
 SIZES = (3, 5, 8, 16, 32, 128)
@@ -122,16 +123,16 @@ def _further(name: str, data: dict[str, Any]) -> Iterator[PlanVariant]:
     for held_out in RECORDS:
         sections = {"federation": {"held_out": held_out}}
         yield _variant(name, data, changed=f"{held_out} records", sections=sections)
+    privacy = {k: v for k, v in data.get("privacy", {}).items() if k not in NO_BUDGET}
+    quiet = {**data, "privacy": {**privacy, "unit": "none"}}
     for clients in FEW:
         for population in ("enrolled", "like-these"):
-            sections = {"privacy": {"unit": "none"}}
             yield _variant(
                 name,
-                data,
+                quiet,
                 clients=clients,
                 population=population,
                 changed="unit none",
-                sections=sections,
             )
     yield _variant(name, data, changed="unit record", sections={"privacy": {"unit": "record"}})
 
