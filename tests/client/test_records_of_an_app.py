@@ -20,7 +20,7 @@ HISTORY = [(4.0, 1.0, 5)]
 
 
 def plan(folder, **privacy):
-    probes = [Item(f"p{n}", f"{n}", (" no", " yes"), stereotyped=1) for n in range(16)]
+    probes = [Item(f"p{n}", f"{n}", (" no", " yes"), stereotyped=1) for n in range(64)]
     write_items(folder / "bias.jsonl", probes)
     return parse_plan(
         {
