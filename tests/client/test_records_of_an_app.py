@@ -57,7 +57,9 @@ def asked(folder, declared, app, **more):
     site = Site(0, folder / "own", {"plan": declared.digest}, simulated=False)
     order = Order(json.dumps(declared.to_json()), "run", 1, {}, {ADAPTER: {"w": np.zeros(2)}})
     functions = Functions(
-        app.score, **{"records": held_out, **more}, personalize=lambda arrays: {"w": arrays["w"] + 0.2}
+        app.score,
+        **{"records": held_out, **more},
+        personalize=lambda arrays: {"w": arrays["w"] + 0.2},
     )
     return answer(OBSERVE, order, site, functions)
 

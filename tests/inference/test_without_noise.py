@@ -58,9 +58,7 @@ def test_every_control_and_population_judges_five_exact_clients(
             assert found.privacy_sd in (None, 0.0)
 
 
-@pytest.mark.parametrize(
-    ("effects", "verdict"), [([0.0] * 5, "healthy"), ([0.12] * 5, "failure")]
-)
+@pytest.mark.parametrize(("effects", "verdict"), [([0.0] * 5, "healthy"), ([0.12] * 5, "failure")])
 def test_five_enrolled_clients_get_an_answer(effects, verdict):
     of = plan()
     layout, totals = rounds(of, effects, 4)

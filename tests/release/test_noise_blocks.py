@@ -63,9 +63,7 @@ def test_what_is_exact_has_no_sd_and_still_its_step():
 def test_an_interval_pays_for_the_noise_of_its_own_block_alone():
     of = plan()
     layout = Layout.from_plan(of)
-    total = Release(
-        layout.digest, 1, 8, 8 * layout.encode(dict.fromkeys(layout.inputs, 0.0)), 1e6
-    )
+    total = Release(layout.digest, 1, 8, 8 * layout.encode(dict.fromkeys(layout.inputs, 0.0)), 1e6)
     for code in ("SF-1", "SF-5"):
         above = series_of(of, layout, [total], code).above
         assert above[1].tolist() == [0.0]

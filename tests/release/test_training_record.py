@@ -30,7 +30,9 @@ def by_another_hand(delta=1e-5):
     return accountant.get_epsilon(delta)
 
 
-@pytest.mark.parametrize("given", [HISTORY, {"phases": [PHASE]}, [(1.1, 0.02, 200), (1.1, 0.02, 300)]])
+@pytest.mark.parametrize(
+    "given", [HISTORY, {"phases": [PHASE]}, [(1.1, 0.02, 200), (1.1, 0.02, 300)]]
+)
 def test_every_form_of_the_same_record_costs_the_same(given):
     record = TrainingRecord.of(given)
     true = by_another_hand()
