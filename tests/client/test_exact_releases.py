@@ -84,7 +84,7 @@ def test_a_limit_set_beforehand_refuses_the_first_plan_too(tmp_path, unit):
 def test_after_exact_numbers_no_plan_with_an_epsilon_is_answered(tmp_path, other):
     release(tmp_path, EXACTLY)
     before = files(tmp_path)
-    with pytest.raises(BudgetError, match="released exact numbers.*no epsilon covers"):
+    with pytest.raises(BudgetError, match=r"released exact numbers.*no epsilon covers"):
         release(tmp_path, other)
     assert files(tmp_path) == before
 
@@ -92,7 +92,7 @@ def test_after_exact_numbers_no_plan_with_an_epsilon_is_answered(tmp_path, other
 def test_a_limit_that_was_exchanged_by_hand_does_not_hide_them(tmp_path):
     release(tmp_path, EXACTLY)
     LimitFile(tmp_path).write(Limit("client", "zero-out", "secure-sum", 1e6, 0.5))
-    with pytest.raises(BudgetError, match="exact numbers.*which no epsilon covers"):
+    with pytest.raises(BudgetError, match=r"exact numbers.*which no epsilon covers"):
         release(tmp_path, WITH)
 
 

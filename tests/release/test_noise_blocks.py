@@ -99,7 +99,7 @@ def test_without_differential_privacy_nothing_is_noised_and_no_joint_clip_shrink
     layout = Layout.from_plan(of)
     assert (share_variance(of), sum_sigma(of), planned_event(of, 1).kind) == (0, 0.0, EXACT)
     assert len(layout.noised) == 0
-    far = {name: coordinate.clip for name, coordinate in zip(layout.names, layout.coordinates)}
+    far = {coordinate.name: coordinate.clip for coordinate in layout.coordinates}
     values = {name: far[name] for name in layout.inputs if name not in MODEL_NAMES}
     found = layout.decode(layout.encode(values), 1)
     assert all(found[name] == pytest.approx(far[name]) for name in values)
