@@ -33,6 +33,9 @@ VARIANTS = {
     "client, plain": {"aggregation": "plain"},
     "record": {"unit": "record"},
     "record, plain": {"unit": "record", "aggregation": "plain"},
+    "record, trained by DP-SGD": {"unit": "record", "training": {"epsilon": 3.0}},
+    "none": {"unit": "none"},
+    "no protection": {"epsilon": 30.0},
 }
 
 
@@ -41,7 +44,8 @@ def plan_of(**privacy):
         {
             "name": "ward",
             "federation": {"clients": CLIENTS, "rounds": 1, "held_out": 50},
-            "monitor": {"min_cohort": 20},
+            "monitor": {"min_cohort": 20, "items": "these"},
+            "probes": {"sampling": "same"},
             "privacy": privacy,
             "modes": {"amplified_bias": {"tolerance": 0.1, "clip": 0.5}},
         }
@@ -58,7 +62,9 @@ def run(request, tmp_path_factory):
     monitor = Monitor(plan, Ledger(folder / "ledger.sqlite"))
     layout = Layout.from_plan(plan)
     total = CLIENTS * layout.encode(dict.fromkeys(layout.inputs, 0.0))
-    noise = np.rint(np.random.default_rng(1).standard_normal(len(total)) * 100).astype(np.int64)
+    noise = np.zeros(len(total), dtype=np.int64)
+    drawn = np.random.default_rng(1).standard_normal(len(layout.noised))
+    noise[layout.noised] = np.rint(drawn * 100)
     monitor.system(1, 0.6, 0.7)
     monitor.spend(1)
     variance = CLIENTS * float(share_variance(plan))
@@ -87,6 +93,28 @@ def test_the_contract_says_it_before_anything_is_released(run):
     all_in(scope(plan), contract(plan).text())
     all_in(scope(plan), told("contract", str(plan_file(plan, folder))))
     assert set(scope(plan)) <= set(contract(plan).to_json()["promise"])
+
+
+@pytest.mark.parametrize(
+    ("variant", "words"),
+    [
+        ("none", "There is no differential privacy here"),
+        ("none", "N - 1 sites of N together see the last one's numbers"),
+        ("no protection", "Epsilon 30 is no protection in any usual sense"),
+        ("record, trained by DP-SGD", "training and monitoring composed"),
+        ("record", "carry no noise: in a sum they are exact"),
+    ],
+)
+def test_each_unit_says_what_it_is_in_a_sentence_of_its_own(variant, words):
+    every = {name: " ".join(scope(plan_of(**privacy))) for name, privacy in VARIANTS.items()}
+    assert words in every[variant]
+    if not variant.startswith("record"):
+        assert sum(words in text for text in every.values()) == 1
+
+
+@pytest.mark.parametrize("epsilon", [20.0, 8.0])
+def test_an_epsilon_that_protects_somebody_is_not_called_none(epsilon):
+    assert not any("no protection" in sentence for sentence in scope(plan_of(epsilon=epsilon)))
 
 
 def test_spending_findings_and_dashboard_say_it(run):
@@ -125,11 +153,17 @@ def test_what_was_published_in_earlier_words_is_still_read_and_only_in_those(run
         (old / name).write_bytes((folder / name).read_bytes())
     data = json.loads((folder / "findings.json").read_bytes())
     privacy = data["privacy"]
+    if privacy["epsilon_spent"] is None:
+        # Sums without noise were never told of in other words.
+        found = verify_bytes(write_pack(folder, tmp_path / "pack.zip", key).read_bytes())
+        assert found.good, found.faults
+        return
     words = in_earlier_words(
         plan, privacy["epsilon_spent"], privacy["releases"], privacy["statement"]
     )
     assert words != privacy["statement"]
-    for statement, good in ((words, True), (words.replace("8.00", "1.00"), False)):
+    wrong = words.replace(f"{privacy['epsilon_spent']:.2f}", "1.00")
+    for statement, good in ((words, True), (wrong, False)):
         data["privacy"]["statement"] = statement
         (old / "findings.json").write_text(json.dumps(data), encoding="utf-8")
         found = verify_bytes(write_pack(old, tmp_path / "old.zip", key).read_bytes())
@@ -142,13 +176,15 @@ def test_what_was_published_in_earlier_words_is_still_read_and_only_in_those(run
 def plan_file(plan, folder):
     """The plan as TOML, for the command line."""
     path = folder.parent / "plan.toml"
-    privacy = ", ".join(
-        f'{key} = "{getattr(plan.privacy, key)}"' for key in ("unit", "adjacency", "aggregation")
-    )
+    given = plan.to_json()["privacy"]
+    keys = ("unit", "adjacency", "aggregation", "epsilon")
+    privacy = ", ".join(f"{key} = {json.dumps(given[key])}" for key in keys if key in given)
+    if plan.privacy.training:
+        privacy += f", training = {{ epsilon = {plan.privacy.training.epsilon} }}"
     path.write_text(
         f'name = "ward"\nprivacy = {{ {privacy} }}\n'
         f"federation = {{ clients = {CLIENTS}, rounds = 1, held_out = 50 }}\n"
-        "monitor = { min_cohort = 20 }\n"
+        'monitor = { min_cohort = 20, items = "these" }\nprobes = { sampling = "same" }\n'
         "[modes]\namplified_bias = { tolerance = 0.1, clip = 0.5 }\n",
         encoding="utf-8",
     )

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from unsilent.audit.planted import Scaled
 from unsilent.cli import main
 from unsilent.client.model_check import ModelCheck
 from unsilent.client.observer import Observer, SystemChange
+from unsilent.errors import PlanError
 from unsilent.modes.base import Statistic
 from unsilent.plan import parse_plan
 from unsilent.plans import starter_plan
@@ -99,7 +101,7 @@ def test_a_bug_that_was_planted_in_a_function_is_taken_out_again():
     for mutant in MUTANTS[-5:]:
         mutant.attack(starter_plan())
     assert before == [accountant.largest_mu, noise.smallest_cohort, record_unit._reach]
-    assert len(MUTANTS) == len({mutant.name for mutant in MUTANTS}) == 18
+    assert len(MUTANTS) == len({mutant.name for mutant in MUTANTS}) == 19
 
 
 MADE_FOR = {
@@ -110,6 +112,7 @@ MADE_FOR = {
     "n_min_without_collusion": "claim",
     "mu_10_percent_high": "claim",
     "reach_halved": "claim",
+    "reached_without_noise": "block",
     "limit_over_one_plan": "limit",
 }
 
@@ -128,6 +131,32 @@ def test_noise_shared_between_coordinates_gives_the_canary_away():
     assert (
         checks["joint canary, noise's covariance known"].found > 2 * checks["joint canary"].allowed
     )
+
+
+def test_noise_where_none_is_claimed_is_seen():
+    """Whoever judges an exact number counts on none."""
+    of = plan(unit="record")
+    mechanism = Mechanism.of(of)
+
+    def everywhere(layout, values, variance, noise):
+        clean = layout.encode(values)
+        return clean + noise.sample(math.sqrt(variance), len(clean))
+
+    broken = replace(mechanism, privatize=everywhere)
+    found = audit(of, repetitions=400, exact=False, mechanism=broken).checks
+    assert "noise where none is claimed" in [check.name for check in found if not check.passed]
+
+
+def test_a_sum_without_noise_claims_nothing_to_attack():
+    of = parse_plan(
+        {
+            "federation": {"clients": 12},
+            "modes": {"amplified_bias": {"tolerance": 0.1}},
+            "privacy": {"unit": "none"},
+        }
+    )
+    with pytest.raises(PlanError, match="claims nothing that could be attacked"):
+        audit(of)
 
 
 def test_a_weak_exact_sampler_is_seen_by_its_own_sample():

@@ -30,7 +30,8 @@ def test_every_coordinate_of_the_release_is_listed_in_order() -> None:
 
 
 def test_ranges_are_the_clip_within_the_modes_own_range() -> None:
-    ranges = {n.name: (n.lower, n.upper) for n in contract(make()).numbers}
+    these = make(monitor={"items": "these"}, probes={"sampling": "same"})
+    ranges = {n.name: (n.lower, n.upper) for n in contract(these).numbers}
     assert ranges["SF-1"] == (-0.3, 0.3)
     assert ranges["SF-3"] == (-1.0, 1.0)
     # Twice the spread of an unaffected client, 30 points over 64 pairs; squared.

@@ -154,4 +154,5 @@ def test_the_bytes_are_those_of_a_masked_vector():
 def test_the_record_as_unit_states_its_condition():
     said = text(plan(unit="record"))
     assert "given the adapters, which have seen the training records" in said
-    assert "one record changes the sum by at most" in said
+    assert "One record changes the sum by at most" in said
+    assert "The other numbers are exact." in said

@@ -165,7 +165,7 @@ def test_many_clients_at_once_are_encoded_as_one_by_one():
 def test_a_record_as_unit_needs_no_joint_clip():
     of = Layout.from_plan(parse_plan({"modes": BOTH, "privacy": {"unit": "record"}}))
     # What a record reaches has a report of its own, and what none reaches another.
-    assert of.names[-2:] == ("clipped", "clipped.records")
+    assert of.names[-2:] == of.reports == ("clipped", "clipped.records")
     assert "raised" not in of.names
     far = of.decode(of.encode(dict.fromkeys(of.inputs, 1e6)), 1)
     assert (far["SF-1"], far["SF-6"], far["system.loss"]) == (0.3, 0.5, 1.0)

@@ -49,10 +49,15 @@ PLANS = [
 
 
 def widths(of):
-    """How far one record may move each input, from first principles: a mean of n moves by 1/n."""
+    """How far one record may move each input: a mean of n moves by 1/n, SF-3 as tried out."""
     n = of.federation.held_out
     loss = -2 * math.log(SMALLEST_PROBABILITY) / n
-    return {"SF-3": 1.0, "SF-3.spread": 9.0, "system.loss": loss, "system.accuracy": 2 / n}
+    return {
+        "SF-3": 4 / n,
+        "SF-3.spread": 1.2 / n,
+        "system.loss": loss,
+        "system.accuracy": 2 / n,
+    }
 
 
 numbers = st.floats(-1, 1)
@@ -68,13 +73,9 @@ def test_no_two_neighbours_are_further_apart_than_the_sensitivity(of, draws, siz
         value = draws[at] * size
         if name.endswith(".spread"):
             value = abs(value)
-        if name == "SF-3":
-            value = float(value > 0)
         first[name] = value
         second[name] = value
-        if name == "SF-3":
-            second[name] = 1 - value
-        elif name in moves:
+        if name in moves:
             second[name] = value + draws[20 + at] * moves[name]
             if name.endswith(".spread"):
                 second[name] = abs(second[name])
@@ -164,7 +165,7 @@ def records(name, texts):
 
 
 def test_a_mode_on_records_does_move_by_what_it_declares():
-    """One answer of 25 more is wrong, and the tail indicator falls over."""
+    """One answer of 25 more is wrong; ``tests/modes/test_sf3_reach.py`` tries all there are."""
     held_out = records("held-out", [f"text {n}" for n in range(25)])
     right, wrong = [0.9, 0.1], [0.2, 0.8]
 
@@ -179,7 +180,8 @@ def test_a_mode_on_records_does_move_by_what_it_declares():
         )
         return MODES["SF-3"].measure(evidence).value
 
-    assert abs(value(4) - value(3)) == MODES["SF-3"].record_reach(25)[0] == 1.0
+    declared = MODES["SF-3"].record_reach(25)[0]
+    assert 0 < value(4) - value(3) <= declared < abs(value(4) - value(12))
 
 
 def test_a_held_out_record_that_was_trained_on_is_found_without_being_shown():
