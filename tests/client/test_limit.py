@@ -22,6 +22,7 @@ def plan(name="plan", **privacy):
         {
             "name": name,
             "federation": {"clients": 20, "rounds": 3},
+            "monitor": {"items": "these"},
             "modes": {"amplified_bias": {"tolerance": 0.1}},
             "privacy": {"epsilon": 2.0, "aggregation": "plain", **privacy},
         }

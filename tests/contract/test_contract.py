@@ -32,8 +32,8 @@ def test_every_coordinate_of_the_release_is_listed_in_order() -> None:
 def test_ranges_are_the_clip_within_the_modes_own_range() -> None:
     ranges = {n.name: (n.lower, n.upper) for n in contract(make()).numbers}
     assert ranges["SF-1"] == (-0.3, 0.3)
-    assert ranges["SF-3"] == (0.0, 1.0)
-    assert ranges["SF-1.spread"] == (0.0, 0.25)
+    assert ranges["SF-3"] == (-1.0, 1.0)
+    assert ranges["SF-1.spread"] == (0.0, pytest.approx(2 / math.sqrt(63)))
     assert ranges["system.loss"] == (-1.0, 1.0)
     assert ranges["clipped"] == (0.0, 1.0)
     assert ranges["model.unshown"] == ranges["model.differing"] == (0.0, 1.0)
@@ -102,3 +102,14 @@ def test_json_holds_no_infinity() -> None:
     data = json.loads(json.dumps(terms.to_json(), allow_nan=False))
     assert data["schema"] == "unsilent/contract/1"
     assert len(data["numbers"]) == len(terms.numbers)
+
+
+def test_it_says_which_items_are_drawn_and_who_knows() -> None:
+    drawn = make(probes={"items": 32, "sizes": {"bias": 16, "task": 24}})
+    told = [line for line in contract(drawn).who_sees if "items of its own" in line]
+    assert len(told) == 1
+    assert f"16 of {drawn.bank('bias'):,} of bias" in told[0]
+    assert "task" not in told[0]
+    assert "the server" in told[0]
+    same = make(probes={"sampling": "same"})
+    assert not any("items of its own" in line for line in contract(same).who_sees)
