@@ -32,7 +32,7 @@ def plan(folder: Path, **model: Any) -> MonitoringPlan:
             "monitor": {"min_cohort": 2, "timeout": 20.0},
             "privacy": {"aggregation": "plain"},
             "modes": {"amplified_bias": {"tolerance": 0.1, "clip": 0.3}},
-            "probes": {"bias": str(folder / "bias.jsonl")},
+            "probes": {"bias": str(folder / "bias.jsonl"), "items": 12},
         }
     )
 

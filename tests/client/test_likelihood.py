@@ -33,7 +33,7 @@ def plan(folder: Path, likelihood: str) -> MonitoringPlan:
             "monitor": {"min_cohort": 2, "timeout": 20.0},
             "privacy": {"aggregation": "plain"},
             "modes": {"confidence_miscalibration": {"tolerance": 0.2, "clip": 0.6}},
-            "probes": {"task": str(folder / "probes.jsonl")},
+            "probes": {"task": str(folder / "probes.jsonl"), "items": 12},
         }
     )
 

@@ -26,7 +26,7 @@ def order(folder: Path, **changes: Any) -> Order:
         "monitor": {"min_cohort": 2},
         "privacy": {"aggregation": "plain"},
         "modes": {"confidence_miscalibration": {"tolerance": 0.2, "clip": 0.6}},
-        "probes": {"task": str(folder / "probes.jsonl")},
+        "probes": {"task": str(folder / "probes.jsonl"), "items": 12},
         **changes,
     }
     return Order(json.dumps(parse_plan(data).to_json()), "run", 1)

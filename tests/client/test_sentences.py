@@ -173,7 +173,7 @@ def declared(role: str, source: str, subgroups: list[str]) -> dict[str, Any]:
     probes = {role: source, "benign": source} if role == "harmful" else {role: source}
     return {
         "federation": {"clients": 4, "rounds": 1},
-        "monitor": {"min_cohort": 2},
+        "monitor": {"min_cohort": 2, "items": "these"},
         "privacy": {"aggregation": "plain"},
         "modes": {mode: of},
         "probes": probes,

@@ -107,3 +107,14 @@ def test_json_holds_no_infinity() -> None:
     data = json.loads(json.dumps(terms.to_json(), allow_nan=False))
     assert data["schema"] == "unsilent/contract/1"
     assert len(data["numbers"]) == len(terms.numbers)
+
+
+def test_it_says_which_items_are_drawn_and_who_knows() -> None:
+    drawn = make(probes={"items": 32, "sizes": {"bias": 16, "task": 24}})
+    told = [line for line in contract(drawn).who_sees if "items of its own" in line]
+    assert len(told) == 1
+    assert f"16 of {drawn.bank('bias'):,} of bias" in told[0]
+    assert "task" not in told[0]
+    assert "the server" in told[0]
+    same = make(probes={"sampling": "same"})
+    assert not any("items of its own" in line for line in contract(same).who_sees)

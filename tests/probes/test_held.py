@@ -13,7 +13,7 @@ from unsilent.errors import ItemError
 from unsilent.items import Item, write_items
 from unsilent.plan import MonitoringPlan, parse_plan, read_plan
 from unsilent.probes import load_probes
-from unsilent.probes.held import held_sizes
+from unsilent.probes.held import held_banks, held_sizes
 
 PLAN = {
     "name": "x",
@@ -27,26 +27,55 @@ def general(n: int) -> list[Item]:
     return [Item(f"i{k}", f"What is {k}?", (" a", " b"), answer=k % 2) for k in range(n)]
 
 
-def plan(modes: dict[str, object] | None = None, **probes: object) -> MonitoringPlan:
-    return parse_plan({**PLAN, "probes": probes, **({} if modes is None else {"modes": modes})})
+def plan(
+    modes: dict[str, object] | None = None, fixed: str = "like-these", **probes: object
+) -> MonitoringPlan:
+    monitor = {"rounds": [1], "min_cohort": 30, "items": fixed}
+    given = {**PLAN, "monitor": monitor, "probes": probes}
+    return parse_plan({**given, **({} if modes is None else {"modes": modes})})
 
 
-def test_a_file_counts_whole(tmp_path: Path) -> None:
-    for n in (1, 64, 100):
+def test_a_file_counts_whole_where_all_answer_the_same(tmp_path: Path) -> None:
+    for n in (64, 100):
         write_items(tmp_path / "own.jsonl", general(n))
-        assert held_sizes(plan(general=str(tmp_path / "own.jsonl"))) == {"general": n}
-    assert held_sizes(plan(general="own.jsonl"), tmp_path) == {"general": 100}
+        asked = plan(general=str(tmp_path / "own.jsonl"), sampling="same")
+        assert held_sizes(asked) == held_banks(asked) == {"general": n}
+
+
+def test_of_a_file_that_clients_draw_from_what_one_answers_counts(tmp_path: Path) -> None:
+    write_items(tmp_path / "own.jsonl", general(100))
+    asked = plan(general="own.jsonl")
+    assert held_sizes(asked, tmp_path) == {"general": 64}
+    assert held_banks(asked, tmp_path) == {"general": 100}
+
+
+def test_joined_files_count_without_what_repeats(tmp_path: Path) -> None:
+    write_items(tmp_path / "one.jsonl", general(80))
+    write_items(tmp_path / "two.jsonl", general(100))
+    assert held_banks(plan(general="one.jsonl+two.jsonl"), tmp_path) == {"general": 100}
+    assert held_banks(plan(general="one.jsonl+gone.jsonl"), tmp_path) == {}
+
+
+def test_a_bank_smaller_than_the_plan_counts_on_is_refused(tmp_path: Path) -> None:
+    write_items(tmp_path / "own.jsonl", general(100))
+    for items in ("these", "like-these"):
+        asked = plan(general="own.jsonl", banks={"general": 101}, fixed=items)
+        with pytest.raises(ItemError, match="100 independent items are fewer than the 101"):
+            held_banks(asked, tmp_path)
+    assert held_banks(plan(general="own.jsonl", banks={"general": 100}), tmp_path)
 
 
 def test_pairs_count_once(tmp_path: Path) -> None:
     items = [
         Item(f"{k}{g}", f"{k} {g}:", (" x", " y"), pair=str(k), group=g, stereotyped=0)
-        for k in range(3)
+        for k in range(30)
         for g in "ab"
     ]
     write_items(tmp_path / "pairs.jsonl", items)
-    asked = plan({"amplified_bias": {"tolerance": 0.1}}, bias=str(tmp_path / "pairs.jsonl"))
-    assert held_sizes(asked) == {"bias": 3}
+    asked = plan(
+        {"amplified_bias": {"tolerance": 0.1}}, bias=str(tmp_path / "pairs.jsonl"), items=30
+    )
+    assert held_banks(asked) == {"bias": 30}
 
 
 def test_only_files_that_are_asked_and_lie_here_are_read(tmp_path: Path) -> None:
@@ -58,7 +87,7 @@ def test_only_files_that_are_asked_and_lie_here_are_read(tmp_path: Path) -> None
         held_sizes(plan(general=str(tmp_path / "other.jsonl")))
 
 
-@pytest.mark.parametrize(("query", "expected"), [("", 8), ("?items=9", 9), ("?items=all", 12)])
+@pytest.mark.parametrize(("query", "expected"), [("", 12), ("?items=9", 9), ("?items=all", 12)])
 def test_of_a_known_set_from_a_file_what_is_drawn_counts(
     query: str, expected: int, tmp_path: Path
 ) -> None:
@@ -67,15 +96,18 @@ def test_of_a_known_set_from_a_file_what_is_drawn_counts(
     (tmp_path / "xstest_prompts.csv").write_text("\n".join(lines) + "\n")
     source = f"known:xstest:{tmp_path / 'xstest_prompts.csv'}{query}"
     asked = plan({"alignment_erosion": {"tolerance": 0.1}}, harmful=source, items=8)
-    assert held_sizes(asked) == {"harmful": expected}
+    assert held_banks(asked) == {"harmful": expected}
+    assert held_sizes(asked) == {"harmful": 8}
 
 
-def write_plan(folder: Path, general_path: Path, items: str = "these") -> Path:
+def write_plan(
+    folder: Path, general_path: Path, items: str = "these", sampling: str = "same"
+) -> Path:
     path = folder / "plan.toml"
     path.write_text(
         'name = "x"\nfederation = { clients = 40, rounds = 1 }\n'
         f'monitor = {{ rounds = [1], min_cohort = 30, items = "{items}" }}\n'
-        f'probes = {{ general = "{general_path}" }}\n'
+        f'probes = {{ general = "{general_path}", sampling = "{sampling}" }}\n'
         "[modes]\nadaptation_misalignment = { tolerance = 0.1, clip = 0.3 }\n"
     )
     return path

@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def plan(source: str = "task.jsonl") -> MonitoringPlan:
-    return plan_of("base", modes=MODES, probes={"task": source})
+    return plan_of("base", modes=MODES, probes={"task": source, "items": 12})
 
 
 def change(folder: Path) -> None:

@@ -213,7 +213,7 @@ def _standing(
     lower, upper = finding.range
     difference = min(max(value, lower), upper) - finding.effect
     # The sd of a mean over n clients is that of one client over the root of n.
-    spread = (finding.sampling_sd or 0.0) * math.sqrt(finding.clients or 0) or None
+    spread = _between_clients(finding) * math.sqrt(finding.clients or 0) or None
     return Standing(
         federation.round,
         finding.effect,
@@ -225,6 +225,16 @@ def _standing(
         difference,
         None if spread is None else difference / spread,
     )
+
+
+def _between_clients(finding: Finding) -> float:
+    """What clients alone add to the sd of the mean, at most; 0 where nothing is known of it.
+
+    Where a finding speaks of items like these, their choice is a part of its sampling sd, and for
+    clients who are all there it is all of it: that says nothing of how clients differ.
+    """
+    alike = finding.fixed_items is None and finding.item_sd is not None
+    return 0.0 if alike else finding.sampling_sd or 0.0
 
 
 def _words(standing: Standing | None) -> str:

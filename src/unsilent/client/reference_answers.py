@@ -109,6 +109,7 @@ def known_answers(
     adapter: str = "",
     file: Path | None = None,
     folder: Path | None = None,
+    told: Callable[[str], None] = _LOG.warning,
 ) -> ReferenceAnswers:
     """What is known of the reference's answers before a client scores.
 
@@ -119,11 +120,12 @@ def known_answers(
         adapter: Content hash of the reference's adapter; empty for the base.
         file: Where the plan's file lies, if it may be read.
         folder: The client's own, for what it scores itself; None to keep nothing.
+        told: Called with a line where something shipped is not used.
     """
     likelihood = plan.model.likelihood
-    found = ReferenceAnswers()
+    found = ReferenceAnswers(told=told)
     if plan.probes.answers is not None and not adapter:
-        found.shipped = _shipped(plan, hashes, file, found.told)
+        found.shipped = _shipped(plan, hashes, file, told)
     base = hashes.get("base")
     if folder is not None and base is not None:
         found.path = folder / KEPT
