@@ -32,9 +32,11 @@ from unsilent_bench.fleet.bank import Bank
 
 UNCLEAR, VALENCE = (0.3, 1.5), (0.3, 4.0)
 """Valence of the texts of bias probes, and of all others: that of clients' own texts."""
-KEPT_BACK = {"news": 0.12, "tweets": 0.15, "product": 0.17}
-"""Domains with few public texts of one label: the share of private documents that no client gets.
-With more of them 256 clients could not all have texts of one label."""
+KEPT_BACK = {"film": 0.42, "news": 0.45, "tweets": 0.5, "product": 0.45}
+"""The share of each domain's private documents that no client gets, so that banks hold thousands.
+With more of them the clients of a home could not all have texts of one label."""
+MOST_BEYOND = 400
+"""Units of each role beyond a bank that its truth is read from, at most: each costs time."""
 ROLES: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful")
 
 
@@ -151,7 +153,9 @@ def asked(universe: ProbeRows, plan: MonitoringPlan, seed: int, share: float = 1
                 remedy="Plan a smaller bank.",
             )
         inside[role] = drawn(strata, count, draw_seed("unsilent/bench/bank", seed, role))
-        outside[role] = np.setdiff1d(np.arange(len(strata)), inside[role])
+        left = np.setdiff1d(np.arange(len(strata)), inside[role])
+        few = draw_seed("unsilent/bench/beyond", seed, role)
+        outside[role] = left[drawn(strata[left], MOST_BEYOND, few)]
     sizes: dict[ItemRole, int] = {
         role: max(2, round(share * plan.probes.size(role))) for role in ROLES
     }

@@ -26,8 +26,8 @@ from unsilent_bench.scenarios.base import (
 )
 from unsilent_bench.scenarios.client_texts import ClientTexts, partition
 
-TEXTS, HELD_OUT = 24, 4
-"""Training texts of a client, and how many times as many are held out."""
+MOST_TEXTS, ALL_TEXTS, HELD_OUT = 24, 3072, 96
+"""Training texts of a client and of all together, at most, and how many it holds out at least."""
 _MOST = 300
 """Texts of one domain and label that the truth of a client's own distribution is read from."""
 
@@ -52,11 +52,15 @@ class Crowd:
     @classmethod
     def of(cls, scenario: Scenario, strength: float, clients: int, seed: int) -> Crowd:
         """Partition the private texts over new clients."""
-        people = clients_of(clients, seed, ENCODER, texts=TEXTS)
+        people = clients_of(clients, seed, ENCODER, texts=texts_of(clients))
         quotas = [scenario.portions(client, strength) for client in people]
         homes = np.array([DOMAINS.index(client.home) for client in people])
         return cls(
-            scenario, strength, people, partition(people, quotas, _texts(), seed, HELD_OUT), homes
+            scenario,
+            strength,
+            people,
+            partition(people, quotas, _texts(), seed, HELD_OUT // texts_of(clients)),
+            homes,
         )
 
     def training(self, bank: Bank, round_number: int) -> Data:
@@ -133,6 +137,11 @@ class _Known:
         return cls(bank.item_rows(items), right, tuple(_key(i) for i in items), _counts(items))
 
 
+def texts_of(clients: int) -> int:
+    """Training texts of each of so many clients: fewer where there are many, and even."""
+    return min(MOST_TEXTS, ALL_TEXTS // clients // 2 * 2)
+
+
 def warm_up_data(bank: Bank, clients: int, seed: int) -> Data:
     """Texts of half each label with true labels: what the provider's start adapter is made of."""
     return data_of(bank, [plain_records(ENCODER, d.train) for d in _warming(clients, seed)])
@@ -140,8 +149,8 @@ def warm_up_data(bank: Bank, clients: int, seed: int) -> Data:
 
 @lru_cache(maxsize=4)
 def _warming(clients: int, seed: int) -> tuple[ClientTexts, ...]:
-    people = clients_of(clients, seed, ENCODER, texts=TEXTS)
-    half = TEXTS // 2
+    people = clients_of(clients, seed, ENCODER, texts=texts_of(clients))
+    half = texts_of(clients) // 2
     quotas = [(Portion(client.home, half, half),) for client in people]
     return partition(people, quotas, _texts(), seed)
 
