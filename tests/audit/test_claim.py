@@ -93,6 +93,6 @@ def test_a_record_moves_the_sum_as_far_as_the_code_counts(population, held_out):
 def test_a_record_moves_no_mode_on_public_probes():
     of = plan(unit="record")
     assert claim.record_moves(of, "SF-1") == 0.0
-    assert claim.record_moves(of, "SF-3") == 1.0
-    assert claim.record_moves(of, "SF-3.spread") == math.inf
+    assert claim.record_moves(of, "SF-3") == 4 / 60
+    assert claim.record_moves(of, "SF-3.spread") == 1.2 / 60
     assert claim.record_moves(of, "system.accuracy") == pytest.approx(2 / 60)
