@@ -81,7 +81,7 @@ VIEWS: Mapping[str, str] = {
 
 
 def verdict(finding: Finding) -> Shown:
-    """How the verdict of a finding is shown: its word says of which items, where these are fixed."""
+    """How the verdict of a finding is shown; its word says of which items, if these are fixed."""
     shown = VERDICTS[finding.verdict]
     return replace(shown, word=f"{shown.word}{about(finding)}")
 
