@@ -21,7 +21,8 @@ from unsilent.release.noise import planned_event
 
 MOST = 100
 """Times as many clients or records as now: more than that is out of reach."""
-LARGEST_EPSILON = 50.0
+LARGEST_EPSILON = 20.0
+"""More is no protection to speak of, and no advice."""
 
 
 def what_would_settle(

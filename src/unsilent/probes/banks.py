@@ -19,6 +19,7 @@ from unsilent.items import Item, ItemSet
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.modes import SMALLEST_SUBGROUP
 from unsilent.probes.draw import draw_seed, drawn
 from unsilent.probes.roles import PROBE_ROLES
 from unsilent.taxonomy import by_code
@@ -113,10 +114,10 @@ def own_probes(
 def check_draws(plan: MonitoringPlan, banks: Mapping[ItemRole, ItemSet]) -> None:
     """Raise PlanError if a draw may hold too few items of what a mode is measured on.
 
-    That is a domain that the plan lists, or what lies away from a client's home domain.
+    That is a domain that the plan lists, or what lies away from a client's home domain. A listed
+    domain's interval counts on a share of the items, too (``SMALLEST_SUBGROUP``).
     """
-    if plan.probes.sampling == "same":
-        return
+    covered = plan.probes.sampling == "matrix" or plan.monitor.items == "like-these"
     for code in plan.planned:
         mode = MODES[code]
         for role in PROBE_ROLES:
@@ -124,6 +125,17 @@ def check_draws(plan: MonitoringPlan, banks: Mapping[ItemRole, ItemSet]) -> None
                 continue
             sizes, count = domains_of(banks[role]), plan.probes.size(role)
             whole = sizes.total()
+            for domain in plan.subgroups(code) if covered else ():
+                if 0 < sizes[domain] < SMALLEST_SUBGROUP * whole:
+                    raise PlanError(
+                        f"the domain {domain!r} has {sizes[domain]} of {whole} items, less than "
+                        f"the {SMALLEST_SUBGROUP:.1%} that its interval counts on",
+                        where=f"modes.{by_code(code).mode}.subgroups",
+                        remedy='Leave the domain out, or set monitor.items = "these" and '
+                        'probes.sampling = "same".',
+                    )
+            if plan.probes.sampling == "same":
+                continue
             if count >= whole:
                 continue
             for domain in plan.subgroups(code):
