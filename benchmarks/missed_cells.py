@@ -1,0 +1,216 @@
+"""Cells of the replay that miss what is asked of them: why, and the least that would do.
+
+    python benchmarks/missed_cells.py --json
+    python benchmarks/missed_cells.py --traces DIR --epsilon 8
+
+Of each main cell of unsilent's that is found, or shown healthy, less often than asked: the oracle's
+rate, what most of the distance from the effect to the deciding end is made of, and the smallest
+number of clients, bank, items a client and epsilon with which the cell would do, each alone.
+Clients are enlarged as in the replay's power curves. Banks and items are reckoned: the judge is
+told of larger ones, and the recorded numbers keep the error of theirs, so that less would do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from unsilent_bench.replay.batch import batches, shipped_plans
+from unsilent_bench.replay.oracle import Oracle
+from unsilent_bench.replay.own_method import said
+from unsilent_bench.replay.score import Score, scores
+from unsilent_bench.scenarios import MAIN
+from unsilent_bench.traces import Federation, read
+from unsilent_bench.verdicts.own_method import series_of
+
+from unsilent.inference.bands import bands
+from unsilent.inference.series import Series
+from unsilent.plan.personalization import USUAL
+
+FOUND = {("strong", 8.0): 0.95, ("medium", 8.0): 0.95, ("medium", 2.0): 0.85, ("mild", 8.0): 0.5}
+HEALTHY = {8.0: 0.9, 2.0: 0.6}
+DRAWS = 20
+FACTORS = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
+"""Times as many clients, as large a bank or epsilon, that are tried."""
+
+Source = Callable[[Series], Series]
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A cell that misses.
+
+    Attributes:
+        tier, mode, dose, clients, epsilon: Which; dose ``none`` is the look-alike.
+        asked, got: The rate that is asked of it, and that it has.
+        oracle: The oracle's own rate of finding it; None for a look-alike.
+        truth, tolerance: Mean over federations and rounds, and the plan's.
+        most: What most of the distance from the effect to the deciding end is made of.
+        least: By setting the smallest factor that does alone; None where none that is tried does.
+    """
+
+    tier: str
+    mode: str
+    dose: str
+    clients: int
+    epsilon: float
+    asked: float
+    got: float
+    oracle: float | None
+    truth: float
+    tolerance: float
+    most: str
+    least: dict[str, float | None]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the cells that miss."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--traces", type=Path, help="a folder of traces; else the shipped ones")
+    parser.add_argument("--epsilon", type=float, action="append", help="8 and 2 if not given")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(arguments)
+    found = list(misses(read(given.traces).federations, given.epsilon or [8.0, 2.0]))
+    if given.json:
+        pass
+    else:
+        for each in found:
+            ", ".join(f"{k} x {v:g}" for k, v in each.least.items() if v is not None)
+    return 0
+
+
+def misses(federations: Iterable[Federation], epsilons: Sequence[float]) -> Iterable[Miss]:
+    """The main cells that miss, in order."""
+    chosen = [
+        each
+        for each in federations
+        if each.split == "fresh"
+        and each.scenario in MAIN
+        and each.personalization == USUAL
+        and each.training == "plain"
+    ]
+    cells: dict[tuple[str, str, str, int], list[Federation]] = {}
+    for each in chosen:
+        key = (each.tier, each.code, each.dose, each.clients)
+        cells.setdefault(key, []).append(each)
+    for (tier, code, dose, clients), group in sorted(cells.items()):
+        for epsilon in epsilons:
+            asked = HEALTHY.get(epsilon) if dose == "none" else FOUND.get((dose, epsilon))
+            if asked is None:
+                continue
+            cell = Cell(group, code, dose)
+            got = cell.rate(epsilon)
+            if got >= asked:
+                continue
+            yield Miss(
+                tier,
+                code,
+                dose,
+                clients,
+                epsilon,
+                asked,
+                got,
+                None if dose == "none" else cell.oracle(),
+                cell.truth,
+                cell.tolerance,
+                cell.most(epsilon),
+                cell.least(epsilon, asked),
+            )
+
+
+class Cell:
+    """Federations of one mode's main cause at one dose."""
+
+    def __init__(self, federations: Sequence[Federation], code: str, dose: str) -> None:
+        self._batches = batches(federations, shipped_plans())
+        self._code, self._healthy = code, dose == "none"
+        plan = self._batches[0].plan
+        self._at = plan.planned.index(code)
+        self.truth = float(np.mean([b.truth[:, -1, self._at].mean() for b in self._batches]))
+        self.tolerance = next(
+            mode.tolerance for name, mode in plan.modes if mode and name == _name(code)
+        )
+
+    def rate(self, epsilon: float, *, clients: float = 1.0, source: Source | None = None) -> float:
+        """Share of runs that find it, or in which it is healthy in the last round."""
+        rates: list[float] = []
+        for batch in self._batches:
+            number = None if clients == 1 else round(clients * batch.plan.federation.clients)
+            simulation = batch.simulation(epsilon, DRAWS, 1, clients=number)
+
+            def series(code: str, simulation=simulation) -> Series:
+                whole = series_of(simulation, code)
+                return whole if source is None else source(whole)
+
+            judged = said(batch, simulation, DRAWS, series, only=self._code)
+            rates += [self._of(each) for each in scores(batch, judged).values()]
+        return float(np.mean(rates))
+
+    def oracle(self) -> float:
+        """The oracle's rate."""
+        found = [scores(b, Oracle().judge(b, None, 1)) for b in self._batches]  # type: ignore[arg-type]
+        return float(np.mean([self._of(s) for each in found for s in each.values()]))
+
+    def most(self, epsilon: float) -> str:
+        """The largest part of the distance to the deciding end, over all rounds, at the last."""
+        parts = {"privacy noise": 0.0, "the choice of items or records": 0.0, "clipping": 0.0}
+        for batch in self._batches:
+            simulation = batch.simulation(epsilon, 2, 1)
+            band = bands(simulation.plan, series_of(simulation, self._code))[0]
+            side = band.pooled.above if self._healthy else band.pooled.below
+            reach = band.reach[1 if self._healthy else 0]
+            parts["privacy noise"] += float(np.mean(reach * side.privacy_sd))
+            parts["the choice of items or records"] += float(np.mean(reach * side.sampling_sd))
+            away = np.abs(side.centre - np.repeat(batch.truth[:, 1:, self._at].mean(1), 2))
+            parts["clipping"] += float(np.mean(away))
+        return max(parts, key=parts.__getitem__)
+
+    def least(self, epsilon: float, asked: float) -> dict[str, float | None]:
+        """The smallest factor of each setting that does alone."""
+        ways: dict[str, Callable[[float], float]] = {
+            "clients": lambda k: self.rate(epsilon, clients=k),
+            "bank": lambda k: self.rate(epsilon, source=lambda s: _banks(s, k)),
+            "items": lambda k: self.rate(epsilon, source=lambda s: _items(s, k)),
+            "epsilon": lambda k: self.rate(epsilon * k),
+        }
+        return {
+            name: next((k for k in FACTORS if way(k) >= asked), None) for name, way in ways.items()
+        }
+
+    def _of(self, score: Score) -> float:
+        if self._healthy:
+            return 0.0 if score.last is None else float((score.last[:, self._at] == -1).mean())
+        return float(score.found[:, self._at].mean())
+
+
+def _banks(series: Series, factor: float) -> Series:
+    """The series as if banks were so many times as large."""
+    probes = tuple((w, n, round(held * factor)) for w, n, held in series.sampling.probes)
+    return replace(series, sampling=replace(series.sampling, probes=probes))
+
+
+def _items(series: Series, factor: float) -> Series:
+    """The series as if clients answered so many times as many items of the same banks."""
+    sampling = series.sampling
+    probes = tuple((w, min(round(n * factor), held), held) for w, n, held in sampling.probes)
+    less = factor if sampling.squared else factor**0.5
+    records = round(sampling.records * factor)
+    return replace(
+        series,
+        spreads=series.spreads / less,
+        sampling=replace(sampling, probes=probes, records=records),
+    )
+
+
+def _name(code: str) -> str:
+    from unsilent.taxonomy import by_code
+
+    return by_code(code).mode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
