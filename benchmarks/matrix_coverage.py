@@ -31,6 +31,7 @@ from unsilent.release.noise import share_variance
 from unsilent.taxonomy import by_code
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 ALPHA = 0.05
 ASKED = 40
@@ -203,7 +204,7 @@ class Federation:
             values[name] = np.zeros(shape)
         totals = np.einsum("rtn,rtnc->rtc", here, self.layout.encode_all(values).astype(np.float64))
         clients = np.full(2, cell.clients - gone, dtype=np.int64)
-        variance = clients * float(share_variance(plan))
+        variance: Array = clients.astype(np.float64) * float(share_variance(plan))
         noised = [name not in self.layout.exact for name in self.layout.names]
         noise = generator.standard_normal(totals.shape) * np.sqrt(np.outer(variance, noised))
         return Simulation(
@@ -226,9 +227,9 @@ class Federation:
         levels = self._levels
         if self.cell.population == "like-these":
             levels = self._clients(clients, generator)
-        banks = {role: Bank(plan.bank(role), generator) for role in ROLES}
+        banks: dict[ItemRole, Bank] = {role: Bank(plan.bank(role), generator) for role in ROLES}
         homes = np.arange(clients) % DOMAINS
-        changes = {role: banks[role].changes(levels[role]) for role in ROLES}
+        changes: dict[ItemRole, Array] = {role: banks[role].changes(levels[role]) for role in ROLES}
         seed = int(generator.integers(2**62))
         for moment in range(2):
             asked = {
@@ -352,7 +353,8 @@ def row_of(cell: Cell, runs: int, seed: int) -> dict[str, Any]:
                 true = found.truth[:, band.first - 1 : band.last, place].mean(axis=1)
                 low[place] &= band.lower <= true + 1e-9
                 high[place] &= band.upper >= true - 1e-9
-    lower, upper = low.all(axis=0), high.all(axis=0)
+    lower: Flags = np.logical_and.reduce(low)
+    upper: Flags = np.logical_and.reduce(high)
     single = min(float(each.mean()) for side in (low, high) for each in side)
     return {
         "clients": cell.clients,
