@@ -34,11 +34,14 @@ def test_ranges_are_the_clip_within_the_modes_own_range() -> None:
     ranges = {n.name: (n.lower, n.upper) for n in contract(these).numbers}
     assert ranges["SF-1"] == (-0.3, 0.3)
     assert ranges["SF-3"] == (-1.0, 1.0)
-    # Twice the spread of an unaffected client, 30 points over 64 pairs; squared.
-    assert ranges["SF-1.variance"] == pytest.approx((0.0, (2 * 0.3 / 8) ** 2))
+    # A spread that no interval rests on has all the room that it can need.
+    assert ranges["SF-1.spread"] == pytest.approx((0.0, 2 / math.sqrt(63)))
+    # Twice the spread of an unaffected client, 30 points over 64 pairs; squared where clients draw.
+    drawn = {n.name: (n.lower, n.upper) for n in contract(make()).numbers}
+    assert drawn["SF-1.variance"] == pytest.approx((0.0, (2 * 0.3 / 8) ** 2))
     same = contract(make(probes={"sampling": "same"}))
-    ranges = {n.name: (n.lower, n.upper) for n in same.numbers}
-    assert ranges["SF-1.spread"] == pytest.approx((0.0, 2 * 0.3 / 8))
+    alike = {n.name: (n.lower, n.upper) for n in same.numbers}
+    assert alike["SF-1.spread"] == pytest.approx((0.0, 2 * 0.3 / 8))
     assert ranges["system.loss"] == (-1.0, 1.0)
     assert ranges["clipped"] == (0.0, 1.0)
     assert ranges["model.unshown"] == ranges["model.differing"] == (0.0, 1.0)

@@ -130,9 +130,8 @@ def _row(cell: ReplayCell, plan: MonitoringPlan, seed: int) -> Validation:
     groups = batches(cell.dosed, {cell.tier: _without_subgroups(plan)})
     truth: list[float] = []
     for batch in groups:
-        simulation = batch.simulation(
-            plan.privacy.epsilon, batch.draws, seed, clients=plan.federation.clients
-        )
+        epsilon = plan.privacy.epsilon if plan.privacy.private else None
+        simulation = batch.simulation(epsilon, batch.draws, seed, clients=plan.federation.clients)
         own |= scores(batch, said(batch, simulation, batch.draws))
         truth += batch.truth[..., cell.position or 0].max(axis=1).tolist()
     at = cell.position or 0
