@@ -504,8 +504,9 @@ def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
     """The coordinate of a mode's spreads, or of their squares.
 
     Errors that all clients share add up as spreads do, errors of their own as squares. Each client
-    has records of its own. Of public items that each draws from a bank both are there, and squares
-    are released where most of the error is the clients' own: with few of them, or a large bank.
+    has records of its own. Of public items that each draws from a bank both are there. Where few
+    items of the bank carry an effect most clients draw none of them and see no spread at all: the
+    mean of their spreads says too little of the bank, the mean of the squares does not.
 
     Of records its clip is the most that it can be with so many; whoever has fewer is refused. Of
     items it is a little more than what is to be expected, see ``Layout.encode``.
@@ -522,8 +523,7 @@ def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
     if plan.privacy.unit != "client":
         return Coordinate(code + VARIANCE, largest**2, 0.8)
     clip = min(_SPREADS * mode.expected_spread(sum(sizes.values())), largest)
-    shared = max(size / plan.bank(role) for role, size in sizes.items())
-    if _SPREADS**2 * (1 - shared) / plan.taking_part > shared:
+    if drawn:
         return Coordinate(code + VARIANCE, clip**2, 0.6)
     return Coordinate(name, clip, 0.4)
 
