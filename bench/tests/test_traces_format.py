@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import subprocess
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +145,21 @@ def test_a_federation_that_contradicts_itself_is_refused(change: dict[str, Any],
     data = {f.name: getattr(good, f.name) for f in fields(good)} | change
     with pytest.raises(InputError, match=what):
         type(good)(**data)
+
+
+def test_what_is_true_of_each_client_is_held_where_it_was_recorded(tmp_path: Path) -> None:
+    plain, known = federation(seed=1, clients=8), federation(seed=2, clients=8)
+    true = np.random.default_rng(1).normal(size=(10, 8)).astype(np.float32)
+    known = replace(known, numbers={**known.numbers, "truth.SF-3": true})
+    write(tmp_path, [plain, known])
+    first, second = read(tmp_path).federations
+    assert not any(name.startswith("truth.") for name in first.numbers)
+    assert np.allclose(second.numbers["truth.SF-3"], true, rtol=2e-5)
+    assert "truth.SF-1" not in second.numbers
+
+
+def test_a_truth_of_no_mode_is_refused() -> None:
+    known = federation(clients=8)
+    odd = {**known.numbers, "truth.SF-9": known.numbers["SF-1"]}
+    with pytest.raises(InputError, match=r"'truth.SF-9' is missing or unknown"):
+        replace(known, numbers=odd)

@@ -18,6 +18,8 @@ _CLIENT_COLUMNS = {
     "loss, accuracy": "the global adapter on its held-out records: what a federated run averages",
     "personal_loss, personal_accuracy": "the client's personalized adapter on them",
     "examples": "held-out records: the weight in that average",
+    "truth.SF-1 … truth.SF-6": "only where a federation was recorded with it, else missing: the "
+    "effect by full access to this client, of which the federation's truth is the mean",
 }
 _TRUTH_COLUMNS = {
     "federation, round, code": "one row for each mode and round",

@@ -25,6 +25,9 @@ SHOWN = ("loss", "accuracy", "personal_loss", "personal_accuracy")
 """What a federated run could show today, in the clear."""
 EXAMPLES = "examples"
 CLIENT_COLUMNS = (*STATISTICS, LOSS, ACCURACY, *SHOWN, EXAMPLES)
+CLIENT_TRUTHS = tuple(f"truth.{code}" for code in CODES)
+"""Columns that a federation may have besides: what is true of each client, where it was recorded,
+so that some of its clients can be judged alone. The mean over clients is the truth of all."""
 
 META: Mapping[str, str] = {
     "federation": "id, distinct",
@@ -53,7 +56,8 @@ class Federation:
         numbers: For each of ``CLIENT_COLUMNS`` a (rounds, clients) float32 array; NaN where a
             client did not take part in a round. ``SF-n`` are statistics before clip and noise,
             ``system.*`` the changes of ``observer.SystemChange``; ``loss`` and ``accuracy`` are of
-            the global adapter on the client's held-out records, which a run averages today.
+            the global adapter on the client's held-out records, which a run averages today. Any
+            of ``CLIENT_TRUTHS`` may be there too, all NaN where a mode was not looked at.
         truth: (rounds, 6) effects by full access on the same clients, with independent probes, in
             the taxonomy's order; NaN where a mode was not looked at.
         truth_se: Their standard errors.
@@ -88,11 +92,12 @@ class Federation:
         ):
             if getattr(self, name) not in known:
                 raise self._fault(f"{name} {getattr(self, name)!r} is none of {', '.join(known)}")
-        if set(self.numbers) != set(CLIENT_COLUMNS):
-            odd = sorted(set(self.numbers) ^ set(CLIENT_COLUMNS))[0]
+        odds = set(CLIENT_COLUMNS) ^ (set(self.numbers) - set(CLIENT_TRUTHS))
+        if odds:
+            odd = min(odds)
             raise self._fault(f"column {odd!r} is missing or unknown")
         shapes = {
-            **dict.fromkeys(CLIENT_COLUMNS, (self.rounds, self.clients)),
+            **dict.fromkeys(self.numbers, (self.rounds, self.clients)),
             "truth": (self.rounds, len(CODES)),
             "truth_se": (self.rounds, len(CODES)),
         }

@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 from unsilent.errors import InputError
 from unsilent.files import write_whole
 from unsilent_bench.traces.card import card
-from unsilent_bench.traces.federation import CLIENT_COLUMNS, CODES, META, Federation
+from unsilent_bench.traces.federation import (
+    CLIENT_COLUMNS,
+    CLIENT_TRUTHS,
+    CODES,
+    META,
+    Federation,
+)
 
 FEDERATIONS, CLIENTS, TRUTH = "federations.parquet", "clients.parquet", "truth.parquet"
 CARD, SUMS = "README.md", "SHA256SUMS"
@@ -81,7 +87,8 @@ def _write_all(folder: Path, kept: Sequence[Federation]) -> None:
         for name in META
     }
     _write(folder / FEDERATIONS, meta)
-    _write(folder / CLIENTS, _stacked(kept, _client_rows))
+    truths = [name for name in CLIENT_TRUTHS if any(name in each.numbers for each in kept)]
+    _write(folder / CLIENTS, _stacked(kept, lambda each: _client_rows(each, truths)))
     _write(folder / TRUTH, _stacked(kept, _truth_rows))
     write_whole(folder / CARD, card(kept).encode())
     lines = [f"{_digest(folder / name)}  {name}\n" for name in SUMMED]
@@ -157,7 +164,7 @@ def _distinct(federations: Iterable[Federation], where: str) -> None:
 def _read(folder: Path) -> tuple[Federation, ...]:
     verify(folder)
     listed = _columns(folder / FEDERATIONS, tuple(META))
-    rows = _parts(folder / CLIENTS, ("round", "client", *CLIENT_COLUMNS))
+    rows = _parts(folder / CLIENTS, ("round", "client", *CLIENT_COLUMNS), CLIENT_TRUTHS)
     truths = _parts(folder / TRUTH, _TRUTH_COLUMNS)
     found: list[Federation] = []
     for position, name in enumerate(listed["federation"]):
@@ -174,7 +181,10 @@ def _federation(meta: dict[str, Any], rows: Columns, true: Columns) -> Federatio
     plain = {key: value.item() if hasattr(value, "item") else value for key, value in meta.items()}
     rounds, clients = plain["rounds"], plain["clients"]
     numbers: dict[str, NDArray[np.float32]] = {}
-    for column in CLIENT_COLUMNS:
+    for column in (*CLIENT_COLUMNS, *CLIENT_TRUTHS):
+        # Of federations in one file, some may have been recorded without a truth of each client.
+        if column in CLIENT_TRUTHS and (column not in rows or np.isnan(rows[column]).all()):
+            continue
         numbers[column] = np.full((rounds, clients), np.nan, dtype=np.float32)
         numbers[column][rows["round"] - 1, rows["client"]] = rows[column]
     truth, errors = np.full((2, rounds, len(CODES)), np.nan)
@@ -183,9 +193,13 @@ def _federation(meta: dict[str, Any], rows: Columns, true: Columns) -> Federatio
     return Federation(**plain, numbers=numbers, truth=truth, truth_se=errors)
 
 
-def _client_rows(federation: Federation) -> Columns:
+def _client_rows(federation: Federation, truths: Sequence[str]) -> Columns:
     moment, client = np.nonzero(federation.present)
-    numbers = {name: _rounded(federation.numbers[name][moment, client]) for name in CLIENT_COLUMNS}
+    unknown = np.full(federation.present.shape, np.nan, np.float32)
+    numbers = {
+        name: _rounded(federation.numbers.get(name, unknown)[moment, client])
+        for name in (*CLIENT_COLUMNS, *truths)
+    }
     return {
         "round": (moment + 1).astype(np.int16),
         "client": client.astype(np.int16),
@@ -216,9 +230,11 @@ def _stacked(
     }
 
 
-def _parts(path: Path, names: tuple[str, ...]) -> dict[str, Columns]:
+def _parts(
+    path: Path, names: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> dict[str, Columns]:
     """Federation to its rows, by column; the rows of one federation follow one another."""
-    whole = _columns(path, ("federation", *names))
+    whole = _columns(path, ("federation", *names), optional)
     ids = whole.pop("federation")
     starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]])) if len(ids) else []
     return {
@@ -241,19 +257,20 @@ def _write(path: Path, columns: Columns) -> None:
     )
 
 
-def _columns(path: Path, names: tuple[str, ...]) -> Columns:
+def _columns(path: Path, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> Columns:
     _, parquet = _arrow()
     try:
         table = parquet.read_table(path)
     except (OSError, ValueError) as error:
         what = f"is not a Parquet table ({type(error).__name__})"
         raise InputError(what, where=str(path), remedy=_REMEDY) from None
-    odd = set(names).symmetric_difference(table.column_names)
+    there = set(table.column_names)
+    odd = set(names) ^ (there - set(optional))
     if odd:
         what = f"column {min(odd)!r} is missing or unknown"
         remedy = "These traces are of another version of unsilent; record them again."
         raise InputError(what, where=str(path), remedy=remedy)
-    return {name: table.column(name).to_numpy() for name in names}
+    return {name: table.column(name).to_numpy() for name in (*names, *optional) if name in there}
 
 
 def _rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:
