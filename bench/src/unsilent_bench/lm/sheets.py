@@ -177,14 +177,25 @@ class Sheet:
         of = np.concatenate(edges)
         needs = np.flatnonzero(np.concatenate(normal))
         whose, which = np.unique(of[needs], return_inverse=True)
-        arrays = (tokens, depths, asked, asked_depths, questions, seen)
-        flat = (np.concatenate(slots), of, np.concatenate(edge_tokens), whose, which.reshape(-1))
-        a, b = (
-            torch.from_numpy(x) for x in (np.concatenate(path_edges), np.concatenate(edge_paths))
+        tensor = torch.from_numpy
+        return Selection(
+            tokens=tensor(tokens),
+            depths=tensor(depths),
+            asked=tensor(asked),
+            asked_depths=tensor(asked_depths),
+            questions=tensor(questions),
+            seen=tensor(seen),
+            sees=tensor(sees),
+            asked_slots=tensor(np.concatenate(slots)),
+            edge_questions=tensor(of),
+            edge_tokens=tensor(np.concatenate(edge_tokens)),
+            normal=tensor(whose),
+            normal_of=tensor(which.reshape(-1)),
+            normal_edges=tensor(needs),
+            path_edges=tensor(np.concatenate(path_edges)),
+            edge_paths=tensor(np.concatenate(edge_paths)),
+            paths=path,
         )
-        first = [torch.from_numpy(x) for x in arrays]
-        rest = [torch.from_numpy(x) for x in (*flat, needs)]
-        return Selection(*first, torch.from_numpy(sees), *rest, a, b, path)
 
 
 def joined(sheets: Sequence[Sheet]) -> tuple[Sheet, list[int]]:
