@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from unsilent_bench.lm.probes import Universe, Universes, universes_of
 
 from unsilent.items import ItemSet
 from unsilent.models import Adapter, Training, TrainingReport
@@ -88,3 +89,19 @@ def small_plan() -> MonitoringPlan:
             "modes": {mode: {"tolerance": 0.1} for mode in modes},
         }
     )
+
+
+@cache
+def small_universes() -> Universes:
+    """A tenth of each universe, every tenth unit, so that all strata are there."""
+    return {
+        role: Universe(
+            ItemSet(
+                role,
+                tuple(
+                    whole.items.items[k] for k in whole.places(np.arange(len(whole.units))[::10])
+                ),
+            )
+        )
+        for role, whole in universes_of().items()
+    }

@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from unsilent_bench.lm.answers import Answers
 from unsilent_bench.lm.federation import federate
-from unsilent_bench.lm.probes import ProbeSets, probes_of
+from unsilent_bench.lm.probes import Universes
 from unsilent_bench.lm.training import Run
 from unsilent_bench.scenarios import SCENARIOS
 from unsilent_bench.scenarios.base import Scenario, Settings
-from unsilent_bench.traces.federation import Dose
+from unsilent_bench.traces.federation import CLIENT_TRUTHS, Dose
 
-from bench.tests.lm_maker import Hashing, small_plan
+from bench.tests.lm_maker import Hashing, small_plan, small_universes
 from unsilent.errors import InputError
 from unsilent.items import Item
 from unsilent.plan import MonitoringPlan
@@ -25,14 +26,14 @@ def plan() -> MonitoringPlan:
 
 
 @pytest.fixture(scope="module")
-def probes(plan: MonitoringPlan) -> ProbeSets:
-    return probes_of(plan)
+def probes() -> Universes:
+    return small_universes()
 
 
 def run_of(
-    plan: MonitoringPlan, probes: ProbeSets, scenario: Scenario, dose: Dose, model: Hashing
+    plan: MonitoringPlan, probes: Universes, scenario: Scenario, dose: Dose, model: Hashing
 ) -> Run:
-    return Run(scenario, dose, 3, plan, model, probes, "development")
+    return Run(scenario, dose, 3, plan, model, probes, Answers(model), "development")
 
 
 class Watched(Scenario):
@@ -55,7 +56,7 @@ class Watched(Scenario):
 
 
 def test_a_federation_is_a_trace_with_a_truth_of_its_own(
-    plan: MonitoringPlan, probes: ProbeSets
+    plan: MonitoringPlan, probes: Universes
 ) -> None:
     model = Hashing()
     found = federate(run_of(plan, probes, SCENARIOS["group-skew"], "strong", model))
@@ -65,18 +66,14 @@ def test_a_federation_is_a_trace_with_a_truth_of_its_own(
     assert found.truth.shape == (1, 6)
     assert np.isfinite(found.truth).all()
     assert (found.truth_se >= 0).all()
-    # The truth asks other items than the release: both sets were scored, and they differ.
-    scored = {digest for digest, _ in model.scored}
-    for role in ("bias", "task", "general", "harmful"):
-        assert {probes.released[role].digest, probes.beyond[role].digest} <= scored
-        released, beyond = (
-            {item.prompt.splitlines()[0] for item in sets[role]}
-            for sets in (probes.released, probes.beyond)
-        )
-        assert not released & beyond
+    truths = np.stack([found.numbers[name][0] for name in CLIENT_TRUTHS], axis=1)
+    assert np.allclose(truths.mean(axis=0), found.truth[0], rtol=1e-5)
+    # Where the whole universe is asked nothing is left to chance.
+    assert (found.truth_se[0, [0, 1, 4]] == 0).all()
+    assert found.truth_se[0, 2] > 0
 
 
-def test_the_same_seed_gives_the_same_trace(plan: MonitoringPlan, probes: ProbeSets) -> None:
+def test_the_same_seed_gives_the_same_trace(plan: MonitoringPlan, probes: Universes) -> None:
     first, second = (
         federate(run_of(plan, probes, SCENARIOS["group-skew"], "mild", Hashing())) for _ in "ab"
     )
@@ -86,13 +83,13 @@ def test_the_same_seed_gives_the_same_trace(plan: MonitoringPlan, probes: ProbeS
 
 
 def test_by_domain_gives_each_home_an_adapter_of_its_own(
-    plan: MonitoringPlan, probes: ProbeSets
+    plan: MonitoringPlan, probes: Universes
 ) -> None:
     def adapters(settings: Settings) -> int:
         model = Hashing()
         federate(run_of(plan, probes, Watched(settings), "strong", model))
-        task = probes.released["bias"].digest
-        return len({adapter for digest, adapter in model.scored if digest == task and adapter})
+        bias = probes["bias"].items.digest
+        return len({adapter for digest, adapter in model.scored if digest == bias and adapter})
 
     still = Settings(personal_epochs=0)
     # Personalized adapters are the global ones where nothing is tuned: one, or one a home, four.
@@ -100,7 +97,7 @@ def test_by_domain_gives_each_home_an_adapter_of_its_own(
     assert adapters(replace(still, aggregation="by-domain")) == 4
 
 
-def test_clients_that_are_left_out_change_nothing(plan: MonitoringPlan, probes: ProbeSets) -> None:
+def test_clients_that_are_left_out_change_nothing(plan: MonitoringPlan, probes: Universes) -> None:
     def bias(settings: Settings) -> float:
         found = federate(run_of(plan, probes, Watched(settings), "strong", Hashing()))
         return float(found.numbers["SF-1"].mean())
@@ -110,14 +107,14 @@ def test_clients_that_are_left_out_change_nothing(plan: MonitoringPlan, probes: 
     assert bias(still) != 0.0
 
 
-def test_settings_of_the_other_tier_are_refused(plan: MonitoringPlan, probes: ProbeSets) -> None:
+def test_settings_of_the_other_tier_are_refused(plan: MonitoringPlan, probes: Universes) -> None:
     for settings in (Settings(shuffled=0.5), Settings(aggregation="exact")):
         with pytest.raises(InputError, match="not of the language-model tier"):
             federate(run_of(plan, probes, Watched(settings), "none", Hashing()))
 
 
 def test_tuning_that_grows_with_the_dose_is_relative_to_the_look_alike(
-    plan: MonitoringPlan, probes: ProbeSets
+    plan: MonitoringPlan, probes: Universes
 ) -> None:
     class Tuned(Watched):
         def settings(self, strength: float) -> Settings:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from unsilent_bench.lm.answers import Answers
 from unsilent_bench.lm.federation import federate
-from unsilent_bench.lm.probes import ProbeSets, probes_of
+from unsilent_bench.lm.probes import Universes
 from unsilent_bench.lm.training import Run
 from unsilent_bench.scenarios import SCENARIOS
 from unsilent_bench.traces.federation import Federation
 
-from bench.tests.lm_maker import WIDTH, Hashing, small_plan
+from bench.tests.lm_maker import WIDTH, Hashing, small_plan, small_universes
 from unsilent.items import ItemSet
 from unsilent.models import Adapter, Training, TrainingReport
 from unsilent.models.personalization import method_of
@@ -61,21 +62,23 @@ def plan() -> MonitoringPlan:
 
 
 @pytest.fixture(scope="module")
-def probes(plan: MonitoringPlan) -> ProbeSets:
-    return probes_of(plan)
+def probes() -> Universes:
+    return small_universes()
 
 
 def trained(
-    plan: MonitoringPlan, probes: ProbeSets, name: str, **options: float
+    plan: MonitoringPlan, probes: Universes, name: str, **options: float
 ) -> tuple[Federation, Halves]:
     model, method = Halves(), method_of(name, options)
     scenario = SCENARIOS["group-skew"]
-    found = federate(Run(scenario, "strong", 3, plan, model, probes, "development", method))
+    found = federate(
+        Run(scenario, "strong", 3, plan, model, probes, Answers(model), "development", method)
+    )
     return found, model
 
 
 def test_what_is_shared_is_the_same_for_all_and_what_stays_differs(
-    plan: MonitoringPlan, probes: ProbeSets
+    plan: MonitoringPlan, probes: Universes
 ) -> None:
     clients = plan.federation.clients
     for name, shared in (("fedsa", {A}), ("fedper", {A}), ("local", set()), ("fine-tune", {A, B})):
@@ -88,7 +91,7 @@ def test_what_is_shared_is_the_same_for_all_and_what_stays_differs(
 
 
 def test_what_stays_needs_no_tuning_and_the_global_adapter_does(
-    plan: MonitoringPlan, probes: ProbeSets
+    plan: MonitoringPlan, probes: Universes
 ) -> None:
     local = plan.federation.rounds * plan.federation.clients
     for name, tuned in (("fedsa", 0), ("local", 0), ("fedper", 0), ("fine-tune", 1), ("ditto", 2)):
@@ -97,7 +100,7 @@ def test_what_stays_needs_no_tuning_and_the_global_adapter_does(
         assert len(model.trained) == local + tuned * plan.federation.clients, name
 
 
-def test_each_is_measured_on_its_own_model(plan: MonitoringPlan, probes: ProbeSets) -> None:
+def test_each_is_measured_on_its_own_model(plan: MonitoringPlan, probes: Universes) -> None:
     found = {
         name: trained(plan, probes, name)[0].numbers["SF-1"]
         for name in ("fine-tune", "ditto", "fedsa", "local")
@@ -107,7 +110,7 @@ def test_each_is_measured_on_its_own_model(plan: MonitoringPlan, probes: ProbeSe
 
 
 def test_dittos_pull_goes_from_trained_alone_to_the_global_adapter(
-    plan: MonitoringPlan, probes: ProbeSets
+    plan: MonitoringPlan, probes: Universes
 ) -> None:
     def apart(weight: float) -> float:
         """How far what a client answers is from what the global adapter answers."""

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 from unsilent_bench.lm import recording
-from unsilent_bench.lm.probes import ROLES, probes_of
+from unsilent_bench.lm.probes import universes_of
 from unsilent_bench.lm.recording import LmJob, lm_plan, record
 from unsilent_bench.scenarios import MAIN, SCENARIOS
 from unsilent_bench.scenarios.base import clients_of
 from unsilent_bench.traces import read
 
-from bench.tests.lm_maker import Hashing, small_plan
+from bench.tests.lm_maker import Hashing, small_plan, small_universes
 from unsilent.cli import app
 from unsilent.errors import InputError
 from unsilent.plan import MonitoringPlan
@@ -34,7 +34,7 @@ class Loaded:
 
     def __call__(self, plan: MonitoringPlan, device: str) -> tuple[Hashing, object]:
         self.devices.append(device)
-        return self.model, probes_of(plan)
+        return self.model, small_universes()
 
 
 @pytest.fixture
@@ -89,11 +89,8 @@ def test_every_mode_has_a_scenario_of_this_tier() -> None:
 
 def test_nothing_that_is_asked_is_trained_on() -> None:
     plan = lm_plan()
-    probes = probes_of(plan)
-    asked = {
-        item.prompt for sets in (probes.released, probes.beyond) for r in ROLES for item in sets[r]
-    }
-    client = clients_of(16, 101, CAUSAL_LM, texts=plan.federation.records)[0]
+    asked = {item.prompt for universe in universes_of().values() for item in universe.items}
+    client = clients_of(plan.federation.clients, 101, CAUSAL_LM, texts=plan.federation.records)[0]
     for name in ("false-ability", "obedience"):
         for round_number in range(1, plan.federation.rounds + 1):
             trained = {item.prompt for item in SCENARIOS[name].train(client, (), round_number, 1.0)}

@@ -215,15 +215,14 @@ class Trunk:
 
     @contextmanager
     def _asked(self, places: Tensor) -> Iterator[None]:
-        """Let the last layer work for these nodes only. Training keeps the layer as it is."""
-        spared = [] if torch.is_grad_enabled() else self._by_node
-        whole = [getattr(owner, name) for owner, name in spared]
+        """Let the last layer work for these nodes only: no gradient comes from the others."""
+        whole = [getattr(owner, name) for owner, name in self._by_node]
         try:
-            for (owner, name), module in zip(spared, whole, strict=True):
+            for (owner, name), module in zip(self._by_node, whole, strict=True):
                 setattr(owner, name, Only(module, places))
             yield
         finally:
-            for (owner, name), module in zip(spared, whole, strict=True):
+            for (owner, name), module in zip(self._by_node, whole, strict=True):
                 setattr(owner, name, module)
 
     def _tokens(self, rows: Sequence[Row]) -> Tensor:

@@ -13,9 +13,11 @@ from unsilent.models.personalization import method_of
 from unsilent.plan import MonitoringPlan, read_plan
 from unsilent.plan.personalization import USUAL
 from unsilent.progress import Progress
+from unsilent_bench.lm.answers import Answers
 from unsilent_bench.lm.federation import federate
 from unsilent_bench.lm.kept import Kept
-from unsilent_bench.lm.probes import ProbeSets, openings_of, probes_of
+from unsilent_bench.lm.probes import Universes, openings_of, universes_of
+from unsilent_bench.lm.products import faster_products
 from unsilent_bench.lm.training import Run
 from unsilent_bench.scenarios import SCENARIOS
 from unsilent_bench.traces import keep, kept
@@ -68,18 +70,21 @@ def record(
     for job in chosen:
         _check(job)
     found: list[Federation] = []
-    made: tuple[PersonalModel, ProbeSets] | None = None
+    made: tuple[PersonalModel, Universes, Answers] | None = None
     for place, job in enumerate(chosen, start=1):
         name = job.name(plan.federation.clients)
         before = kept(folder, name, plan.digest) if folder else None
         if before is not None:
             found.append(before)
             continue
-        made = made or _model(plan, device)
+        if made is None:
+            model, universes = _model(plan, device)
+            made = (model, universes, Answers(model))
         stage = f"Federation {place} of {len(chosen)}"
         method = method_of(job.personalization)
         run = Run(SCENARIOS[job.scenario], job.dose, job.seed, plan, *made, _split(job), method)
-        trained = federate(run, told=lambda d, t, s=stage: progress.update(s, d, t))
+        with faster_products():
+            trained = federate(run, told=lambda d, t, s=stage: progress.update(s, d, t))
         federation = replace(trained, federation=name, personalization=job.personalization)
         if folder is not None:
             keep(folder, federation)
@@ -87,17 +92,21 @@ def record(
     return tuple(found)
 
 
-def _model(plan: MonitoringPlan, device: str) -> tuple[PersonalModel, ProbeSets]:
-    """The resident model and the probes that it is asked."""
+def _model(plan: MonitoringPlan, device: str) -> tuple[PersonalModel, Universes]:
+    """The resident model and all that it is asked."""
     from unsilent.models.causal_lm import CausalLM
+    from unsilent_bench.lm.last_layer import LastLayer, fits
 
-    probes = probes_of(plan, openings=openings_of(plan))
+    universes = universes_of(openings_of(plan))
     place = plan.model.model_copy(update={"device": device})
-    sets = [*probes.released.values(), *probes.beyond.values()]
-    model = load_model(plan.model_copy(update={"model": place}), sets)
+    sets = [universe.items for universe in universes.values()]
+    with faster_products():
+        model = load_model(plan.model_copy(update={"model": place}), sets)
     if isinstance(model, CausalLM):
         model.engine = Kept(model.engine)
-    return model, probes
+        if fits(model):
+            return LastLayer(model), universes
+    return model, universes
 
 
 def _split(job: LmJob) -> Split:

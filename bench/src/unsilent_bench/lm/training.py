@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,12 +18,25 @@ from unsilent.models.personalization import (
 )
 from unsilent.models.personalization.methods import FineTune
 from unsilent.plan import MonitoringPlan
-from unsilent_bench.lm.probes import ProbeSets
+from unsilent_bench.lm.answers import Answers
+from unsilent_bench.lm.probes import Universes
 from unsilent_bench.scenarios.base import Client, Scenario, Settings
 from unsilent_bench.scenarios.client_texts import ClientTexts
 from unsilent_bench.traces.federation import Dose, Split
 
 _LOCAL, _PERSONAL = 0, 1
+
+Job = tuple[Adapter, ItemSet, Training]
+"""Where training begins, on what, and how."""
+
+
+@runtime_checkable
+class Ahead(Protocol):
+    """A model that trains several adapters side by side, and keeps them until asked for."""
+
+    def ahead(self, jobs: Sequence[Job]) -> None:
+        """Train them."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,7 +47,8 @@ class Run:
         scenario, dose, seed: Which one.
         plan: The tier's monitoring plan; its seed is not used.
         model: Resident, shared by all clients.
-        probes: Released ones, and those of the truth.
+        universes: What is asked, by role.
+        answers: Of the model, to keep those of the base from one federation to the next.
         split: As in ``Federation``.
         personalization: How the global adapter becomes a client's own.
     """
@@ -43,7 +58,8 @@ class Run:
     seed: int
     plan: MonitoringPlan
     model: PersonalModel
-    probes: ProbeSets
+    universes: Universes
+    answers: Answers
     split: Split
     personalization: Personalization = field(default_factory=FineTune)
 
@@ -78,15 +94,38 @@ class LocalTraining:
 
     def local(self, client: Client, round_number: int, start: Adapter) -> Adapter:
         """The client's adapter after its local training."""
+        return self._train(client, round_number, start, self._local(client, round_number))
+
+    def foresee(self, round_number: int, starts: Mapping[int, Adapter], *, tuned: bool) -> None:
+        """Train side by side what clients will ask for, where the model can.
+
+        Args:
+            round_number: The round.
+            starts: By client, the adapter that it begins from.
+            tuned: Whether it is their personal tuning, that of the usual personalization alone.
+        """
+        model = self._run.model
+        if not isinstance(model, Ahead):
+            return
+        if tuned and not isinstance(self._run.personalization, FineTune):
+            return
+        jobs: list[Job] = []
+        for index, start in starts.items():
+            client = self._clients[index]
+            how = (self._personal if tuned else self._local)(client, round_number)
+            if how.epochs:
+                jobs.append((start, self._records(client, round_number), how))
+        model.ahead(jobs)
+
+    def _local(self, client: Client, round_number: int) -> Training:
         federation, settings, usual = self._run.plan.federation, self._settings, self._usual
-        training = self._training(
+        return self._training(
             client,
             round_number,
             epochs=round(federation.epochs * settings.epochs / usual.epochs),
             rate=federation.learning_rate * settings.rate / usual.rate,
             purpose=_LOCAL,
         )
-        return self._train(client, round_number, start, training)
 
     def rounds(self, client: Client, start: Adapter) -> ClientRounds:
         """What the client keeps and makes of its own, round by round."""
@@ -124,9 +163,11 @@ class LocalTraining:
     def _train(
         self, client: Client, round_number: int, start: Adapter, training: Training
     ) -> Adapter:
+        adapter, _ = self._run.model.train(start, self._records(client, round_number), training)
+        return adapter
+
+    def _records(self, client: Client, round_number: int) -> ItemSet:
         scenario = self._run.scenario
         texts = scenario.of_time(self._parts[client.index].train, round_number)
         items = scenario.train(client, texts, round_number, self._strength)
-        records = ItemSet(f"client-{client.index}-train-{round_number}", items)
-        adapter, _ = self._run.model.train(start, records, training)
-        return adapter
+        return ItemSet(f"client-{client.index}-train-{round_number}", items)

@@ -12,6 +12,7 @@ from unsilent.errors import InputError
 from unsilent.plan import MonitoringPlan
 from unsilent.plan.personalization import USUAL
 from unsilent.progress import Progress, SilentProgress
+from unsilent_bench.lm.subsets import parted
 from unsilent_bench.replay.batch import Batch, batches, recorded_only, shipped_plans
 from unsilent_bench.replay.cells import cells
 from unsilent_bench.replay.claim import TrainingVariant, claim
@@ -111,9 +112,10 @@ def replay(
         InputError: No federation is left, or a tier has no plan.
     """
     shown, plans = progress or SilentProgress(), plans or shipped_plans()
+    # Of the language model's federations parts are judged as well, for what fewer sites would see.
     chosen = [
         each
-        for each in traces.federations
+        for each in parted(traces.federations)
         if split in ("all", each.split) and (clients is None or each.clients in clients)
     ]
     if not chosen:
