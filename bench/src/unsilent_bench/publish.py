@@ -37,7 +37,8 @@ def published(replay: bytes, validations: Iterable[bytes] = ()) -> Results:
         replay: The JSON of a replay, as ``unsilent bench replay --out`` writes it.
         validations: The JSON of each, as ``unsilent probes validate --out`` writes it.
     """
-    rows: list[dict[str, Any]] = json.loads(replay)["rows"]
+    every: list[dict[str, Any]] = json.loads(replay)["rows"]
+    rows = [row for row in every if row.get("unit", "client") == "client"]
     cells = own_row(rows).cells
     kept = [
         {field: row[field] for field in _FIELDS}

@@ -38,17 +38,21 @@ def tables(found: Mapping[str, Any]) -> dict[str, str]:
         found: As ``Replay.to_json`` gives it.
 
     Returns:
-        ``runs`` (false alarms and wrong verdicts), ``strong``, ``weaker``, ``others``, ``claim``
-        of the fleet, ``language-model``, and ``refusal-measure`` of the shipped validations.
+        ``runs`` (false alarms and wrong verdicts), ``strong``, ``weaker``, ``doses``, ``others``,
+        ``claim`` of the fleet, ``language-model``, ``units``, and ``refusal-measure`` of the
+        shipped validations.
     """
-    rows: list[Data] = found["rows"]
+    every: list[Data] = found["rows"]
+    rows = [row for row in every if row.get("unit", "client") == "client"]
     return {
         "runs": _runs(rows),
         "strong": _strong(rows),
         "weaker": _weaker(rows),
+        "doses": _doses(rows),
         "others": _others(rows),
         "claim": _claim(found["claim"]),
-        "language-model": _language_model(rows),
+        "language-model": _language_model(every),
+        "units": _units(every),
         "refusal-measure": _table(
             HEAD, refusal_lines([parse(text, where=name) for name, text in shipped().items()])
         ),
@@ -190,33 +194,79 @@ def _kind(training: str) -> str:
     return training.partition(":")[0]
 
 
+FEW = ((5, None, "none"), (8, 8.0, "client"), (16, 8.0, "client"), (32, 8.0, "client"))
+"""Clients, epsilon and privacy unit of the language model's cells."""
+
+
+def _doses(rows: Sequence[Data]) -> str:
+    """The smallest fleets, dose by dose: found, called healthy, and any wrong verdict."""
+    lines: list[list[str]] = []
+    smallest = min((clients for _, _, clients in _main_cells(rows)), default=0)
+    for mode, scenario, clients in _main_cells(rows):
+        for dose in ("strong", "medium", "mild", "none"):
+            cell = {"mode": mode, "scenario": scenario, "clients": clients, "dose": dose}
+            found = [_fleet(rows, OWN_METHOD, epsilon, **cell) for epsilon in BUDGETS[:2]]
+            first = found[0]
+            if clients != smallest or first is None:
+                continue
+            truth = f"{100 * first['truth']:+.1f} of {100 * first['tolerance']:g}"
+            rates = [_with(row, "detection", "interval") for row in found]
+            health = [_with(row, "healthy") for row in found]
+            wrong = [_with(row, "wrong") for row in found]
+            name = "look-alike" if dose == "none" else dose
+            lines.append(
+                [f"{mode} {scenario}", name, str(first["seeds"]), truth, *rates, *health, *wrong]
+            )
+    head = ["mode, cause", "dose", "seeds", "truth, last round"]
+    return _table(
+        [*head, *(f"{what}, ε = {e:g}" for what in ("found", "HEALTHY", "wrong") for e in (8, 2))],
+        lines,
+    )
+
+
 def _language_model(rows: Sequence[Data]) -> str:
-    """Truth and the last round's verdicts on the mode that each cause aims at."""
+    """By how many clients: strong doses that are found, and look-alikes that are called healthy."""
     lines: list[list[str]] = []
     cells = {(row["mode"], row["scenario"]) for row in rows if row["tier"] == "lm"} - {(ALL, ALL)}
     for mode, scenario in sorted(cells):
         here = [row for row in rows if row["tier"] == "lm" and row["scenario"] == scenario]
-        line = [f"{mode} {scenario}", ""]
         for dose in ("strong", "none"):
-            for epsilon in (None, BUDGETS[0]):
-                row = _one(here, method=OWN_METHOD, dose=dose, epsilon=epsilon)
-                if row is None:
-                    continue
-                if epsilon is None:
-                    line.append(f"{100 * row['truth']:+.1f}")
-                    line[1] = str(row["seeds"])
-                line.append(_verdicts(row))
-        lines.append(line)
-    dosed = ["truth, strong", "strong, no noise", "strong, ε = 8"]
-    healthy = ["truth, look-alike", "look-alike, no noise", "look-alike, ε = 8"]
-    return _table(["mode, cause", "seeds", *dosed, *healthy], lines)
+            line = [f"{mode} {scenario}", "look-alike" if dose == "none" else dose, ""]
+            for clients, epsilon, unit in FEW:
+                cell = {"clients": clients, "epsilon": epsilon, "unit": unit, "dose": dose}
+                row = _one(here, method=OWN_METHOD, **cell)
+                line.append(_with(row, *_asked(dose)))
+                if row is not None:
+                    line[2] = f"{100 * row['truth']:+.1f} of {100 * row['tolerance']:g}"
+            lines.append(line)
+    sizes = [
+        f"{clients} clients, {'no noise' if epsilon is None else f'ε = {epsilon:g}'}"
+        for clients, epsilon, _ in FEW
+    ]
+    return _table(["mode, cause", "dose", "truth", *sizes], lines)
 
 
-def _verdicts(row: Data) -> str:
-    """How many runs ended with which verdict, the most frequent first."""
-    words = ((row[word], word.upper()) for word in ("failure", "healthy", "undetermined"))
-    given = sorted(((part or 0.0, word) for part, word in words if part), reverse=True)
-    return ", ".join(f"{share(part)} {word}" for part, word in given)
+def _units(rows: Sequence[Data]) -> str:
+    """Privacy units side by side, in the language model's federations of 8 and 16."""
+    lines: list[list[str]] = []
+    cells = {(row["mode"], row["scenario"]) for row in rows if row["tier"] == "lm"} - {(ALL, ALL)}
+    units = (("client", 8.0), ("record", 8.0), ("none", None))
+    for mode, scenario in sorted(cells):
+        here = [row for row in rows if row["tier"] == "lm" and row["scenario"] == scenario]
+        for dose in ("strong", "none"):
+            line = [f"{mode} {scenario}", "look-alike" if dose == "none" else dose]
+            for clients in (8, 16):
+                for unit, epsilon in units:
+                    cell = {"clients": clients, "epsilon": epsilon, "unit": unit, "dose": dose}
+                    line.append(_with(_one(here, method=OWN_METHOD, **cell), *_asked(dose)))
+            lines.append(line)
+    head = [f"{clients}, {unit}" for clients in (8, 16) for unit, _ in units]
+    return _table(["mode, cause", "dose", *head], lines)
+
+
+def _asked(dose: str) -> tuple[str, str]:
+    """Of a dose whether it is found, of a look-alike whether it is called healthy."""
+    return ("healthy", "healthy_interval") if dose == "none" else ("detection", "interval")
 
 
 def _main_cells(rows: Sequence[Data]) -> list[tuple[str, str, int]]:
@@ -246,7 +296,7 @@ def _found(strict: Data, tight: Data | None) -> list[str]:
 
 def _with(row: Data | None, name: str, interval: str | None = None) -> str:
     """A share and its interval."""
-    if row is None:
+    if row is None or row[name] is None:
         return "—"
     return f"{share(row[name])} {span(row[interval or f'{name}_interval'])}".strip()
 

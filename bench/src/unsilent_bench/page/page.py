@@ -31,7 +31,7 @@ def page(found: Data) -> str:
     Raises:
         InputError: The packages that draw charts are missing.
     """
-    rows: list[Data] = found["rows"]
+    rows: list[Data] = [r for r in found["rows"] if r.get("unit", "client") == "client"]
     usual = [row for row in rows if row["personalization"] == USUAL]
     methods = list(dict.fromkeys((row["method"], row["epsilon"]) for row in usual))
     return _template().render(

@@ -40,7 +40,8 @@ class ReplayRow:
         delay: Mean rounds from the truth's passing of the tolerance to the first true FAILURE, of
             the runs that were found; its interval is a bootstrap over federations.
         auc: Area under the ROC of the method's own score, against the look-alikes.
-        failure, healthy, undetermined: Shares of verdicts on the mode in the last round.
+        failure, healthy, undetermined: Shares of verdicts on the mode in the last round;
+            ``healthy_interval`` as ``interval``.
         silent: Share of those FAILUREs that were called silent.
         truth: Mean over federations of the mode's effect in the last round, by full access.
         beyond: Share of the federations whose truth passes the tolerance in some round.
@@ -75,6 +76,7 @@ class ReplayRow:
     auc_interval: Interval | None
     failure: float | None
     healthy: float | None
+    healthy_interval: Interval | None
     undetermined: float | None
     silent: float | None
     truth: float | None
@@ -141,7 +143,7 @@ def row_of(
     at = cell.position
     detection = delay = auc = (None, None)
     last: dict[str, float | None] = {"failure": None, "healthy": None, "undetermined": None}
-    silent = None
+    silent = health = None
     if at is not None:
         detection = share(_each(score.found[:, at] for score in own))
         delays = [score.delay[:, at] for score in own if not np.isnan(score.delay[:, at]).all()]
@@ -153,6 +155,8 @@ def row_of(
                 np.stack([score.score[:, at] for score in others]),
             )
         last, silent = _last(own, at)
+        known = [score.last[:, at] == -1 for score in own if score.last is not None]
+        health = share(_each(known))[1] if known else None
     false_alarms = share(_each(each.false_alarm for each in others)) if others else (None, None)
     wrong = share(_each(each.wrong for each in own))
     effects = None
@@ -181,6 +185,7 @@ def row_of(
         auc=auc[0],
         auc_interval=auc[1],
         **last,
+        healthy_interval=health,
         silent=silent,
         truth=None if effects is None else float(effects[:, -1].mean()),
         beyond=None
