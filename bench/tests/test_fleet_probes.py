@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from unsilent_bench.fleet.probes import ROLES, Asked, ProbeRows, asked
+from unsilent_bench.fleet.probes import MOST_BEYOND, ROLES, Asked, ProbeRows, asked
 from unsilent_bench.fleet.recording import fleet_plan
 
 from unsilent.errors import InputError
@@ -30,9 +30,12 @@ def universe() -> ProbeRows:
     )
 
 
-def test_a_bank_and_what_lies_beyond_are_all_units_once(universe: ProbeRows) -> None:
+def test_a_bank_and_what_lies_beyond_hold_no_unit_twice(universe: ProbeRows) -> None:
     found = asked(universe, PLAN, 7)
-    assert np.array_equal(np.sort([*found.bank.task, *found.beyond.task]), universe.task)
+    both = np.concatenate([found.bank.task, found.beyond.task])
+    assert len(np.unique(both)) == len(both)
+    assert np.isin(both, universe.task).all()
+    assert len(found.beyond.task) == min(len(universe.task) - len(found.bank.task), MOST_BEYOND)
     for role in ROLES:
         assert len(found.bank.strata(role)) == PLAN.bank(role)
 

@@ -35,8 +35,8 @@ def test_a_cell_is_the_replays(found):
     (ours,) = [
         row
         for row in found["rows"]
-        if (row["mode"], row["method"], row["dose"], row["epsilon"])
-        == ("SF-1", "unsilent", "strong", 8.0)
+        if (row["mode"], row["method"], row["dose"], row["epsilon"], row["unit"])
+        == ("SF-1", "unsilent", "strong", 8.0, "client")
     ]
     (line,) = [text for text in tables(found)["strong"].splitlines() if text.startswith("| SF-1")]
     cells = [cell.strip() for cell in line.strip("|").split("|")]

@@ -38,15 +38,20 @@ def test_every_method_has_a_row_in_every_cell(found: Replay) -> None:
     cells = {(r.mode, r.dose, r.clients) for r in found.rows}
     assert {("SF-1", "strong", 128), ("SF-6", "none", 128), ("all", "none", 128)} <= cells
     here = [r for r in found.rows if (r.mode, r.dose) == ("SF-1", "strong")]
-    expected = [(m.name, e) for m in METHODS for e in ((None, 2.0) if m.private else (None,))]
-    assert [(r.method, r.epsilon) for r in here] == expected
+    expected = [
+        (m.name, e, "client") for m in METHODS for e in ((None, 2.0) if m.private else (None,))
+    ]
+    # Ours also by who is protected: a record, and nobody.
+    expected += [("unsilent", 2.0, "record"), ("unsilent", None, "none")]
+    assert [(r.method, r.epsilon, r.unit) for r in here] == expected
 
 
 def test_a_row_says_what_was_found_with_its_interval_and_its_seeds(found: Replay) -> None:
     (row,) = (
         r.to_json()
         for r in found.rows
-        if (r.method, r.mode, r.dose, r.epsilon) == ("unsilent", "SF-1", "strong", 2.0)
+        if (r.method, r.mode, r.dose, r.epsilon, r.unit)
+        == ("unsilent", "SF-1", "strong", 2.0, "client")
     )
     assert row["tier"] == "fleet"
     assert row["clients"] == 128

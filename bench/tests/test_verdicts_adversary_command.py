@@ -35,7 +35,7 @@ def test_json_has_a_row_for_each_plan_and_says_what_was_skipped(
     assert found["seed"] == 3
     assert [(row["plan"], row["clients"]) for row in found["rows"]] == [
         ("plans/lm", 16),
-        ("bench/lm", 16),
+        ("bench/lm", 32),
         ("plans/lm", 8),
     ]
     assert [row["worlds"] for row in found["rows"]] == [80, 80, 20]
