@@ -67,8 +67,7 @@ def test_the_sd_over_banks_and_draws_is_what_is_said(clients, bank):
     assert math.sqrt(square.mean()) == pytest.approx(means.std(), rel=0.07)
     bound = said(plan_of(clients, bank), spreads)
     assert math.sqrt(np.mean(bound**2)) >= 0.95 * means.std()
-    # Squares are released where most of the error is the clients' own; else these count with the
-    # clip of spreads, twice what is expected.
+    # Squares are released wherever clients draw; what is said beyond them is a step of the release.
     assert math.sqrt(np.mean(bound**2)) <= 1.45 * means.std() + 0.01
 
 
@@ -109,9 +108,9 @@ def test_of_the_bank_itself_only_the_draws_are_unsure():
     spread = shared.std(ddof=1) / math.sqrt(ASKED)
     exact = math.sqrt((1 - ASKED / bank) * spread**2 / clients)
     assert np.std(means) == pytest.approx(exact, rel=0.05)
-    # Their squares count with the clip of spreads.
-    assert not sampling.squared
-    found = float(sampling.shared_sd(spread, 0.0, clients))
+    # An error of each client's own adds up as squares do, so that squares are released.
+    assert sampling.squared
+    found = float(sampling.shared_sd(spread**2, 0.0, clients))
     assert exact <= found <= 1.6 * exact
 
 

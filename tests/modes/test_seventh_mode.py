@@ -94,7 +94,7 @@ def test_the_pack_verifies_and_every_round_is_judged_again(
 
 def test_a_first_plan_offers_it(made: Path, told: dict[str, str]) -> None:
     text = (made / "first.toml").read_text(encoding="utf-8")
-    assert "# over_refusal = { tolerance = 0.10, clip = 0.3 }" in text
+    assert "# over_refusal = { tolerance = 0.10, clip = 0.25 }" in text
     assert "SF-7" not in told["first"], "it is not planned before someone says so"
 
 

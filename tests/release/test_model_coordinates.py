@@ -70,7 +70,7 @@ def test_a_client_of_no_effect_that_shows_nothing_is_not_shrunk() -> None:
 @pytest.mark.parametrize("layouts", LAYOUTS, ids=["client", "record"])
 def test_what_nobody_showed_to_be_good_is_not_taken_as_good(layouts: tuple[Layout, Layout]) -> None:
     now, _ = layouts
-    good = {c.name: -c.clip for c in now.coordinates if c.name in now.inputs}
+    good = {name: -limit for name, limit in now.limits.items()}
     good |= {name: 0.0 for name in now.inputs if name.endswith(".spread")}
     for unshown in (0.5, 1.0):
         shown = now.decode(now.encode(good | {UNSHOWN: unshown, DIFFERING: 0.0}), 1)

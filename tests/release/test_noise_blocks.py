@@ -7,7 +7,14 @@ from unsilent.inference.series import series_of, system_series
 from unsilent.modes import MODES
 from unsilent.plan import parse_plan
 from unsilent.release.accountant import EXACT
-from unsilent.release.layout import CLIPPED, CLIPPED_RECORDS, MODEL_NAMES, SYSTEM_NAMES, Layout
+from unsilent.release.layout import (
+    CLIPPED,
+    CLIPPED_RECORDS,
+    MODEL_NAMES,
+    SYSTEM_NAMES,
+    Layout,
+    source,
+)
 from unsilent.release.noise import (
     SeededNoise,
     planned_event,
@@ -40,12 +47,20 @@ def plan(clients=8, population="enrolled", **privacy):
 def test_noise_lies_on_what_a_record_reaches_and_on_nothing_else(population):
     of = plan(population=population)
     layout = Layout.from_plan(of)
-    reached = {n for n in layout.inputs if _reach(of, n) > 0}
+    derived = {*layout.reports, *(n for n in layout.names if n.endswith(".square"))}
+    reached = {n for n in layout.names if n not in derived and _reach(of, n) > 0}
     squares = {n for n in layout.names if n.endswith(".square") and n.split(".")[0] in reached}
     noised = {layout.names[at] for at in layout.noised}
     assert noised == {*reached, *squares, CLIPPED_RECORDS}
     assert {*SYSTEM_NAMES, "SF-3"} < noised
-    assert not noised & {"SF-1", "SF-1/away", "SF-1.spread", "SF-5", CLIPPED, *MODEL_NAMES}
+    assert not noised & {
+        "SF-1",
+        "SF-1/away",
+        layout.spread_of("SF-1"),
+        "SF-5",
+        CLIPPED,
+        *MODEL_NAMES,
+    }
     values = dict.fromkeys(layout.inputs, 0.1)
     bare = layout.encode(values)
     drawn = [privatize(layout, values, 1e4, SeededNoise(s)) - bare for s in range(200)]
@@ -99,10 +114,10 @@ def test_without_differential_privacy_nothing_is_noised_and_no_joint_clip_shrink
     layout = Layout.from_plan(of)
     assert (share_variance(of), sum_sigma(of), planned_event(of, 1).kind) == (0, 0.0, EXACT)
     assert len(layout.noised) == 0
-    far = {coordinate.name: coordinate.clip for coordinate in layout.coordinates}
-    values = {name: far[name] for name in layout.inputs if name not in MODEL_NAMES}
+    values = {name: far for name, far in layout.limits.items() if name not in MODEL_NAMES}
     found = layout.decode(layout.encode(values), 1)
-    assert all(found[name] == pytest.approx(far[name]) for name in values)
+    whole = [each for each in layout.coordinates if source(each.name) in values]
+    assert all(found[each.name] == pytest.approx(each.clip) for each in whole)
 
 
 @pytest.mark.parametrize("clients", [2, 5, 1000, 16_384, 16_385, 500_000])

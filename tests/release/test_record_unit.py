@@ -14,7 +14,7 @@ from unsilent.modes.base import Evidence, Need
 from unsilent.plan import parse_plan
 from unsilent.release import record_unit
 from unsilent.release.accountant import epsilon
-from unsilent.release.layout import Layout
+from unsilent.release.layout import Layout, is_variance, source
 from unsilent.release.noise import planned_event, sensitivity, share_variance
 from unsilent.release.promise import RECORD_CONDITION, for_a_lawyer, statement
 from unsilent.release.record_unit import (
@@ -88,7 +88,12 @@ def two_clients_apart(of, layout):
     high = dict.fromkeys(layout.inputs, 0.0)
     low = dict(high)
     for coordinate in layout.coordinates:
-        if coordinate.name in high:
+        own = source(coordinate.name)
+        if is_variance(coordinate.name):
+            # Squares differ most where the spreads are largest.
+            high[own] = layout.limits[own]
+            low[own] = max(0.0, high[own] - record_unit._reach(of, coordinate.name))
+        elif own == coordinate.name and own in high:
             lower, upper = record_unit._box(coordinate)
             centre = (lower + upper) / 2
             half = min(record_unit._reach(of, coordinate.name), upper - lower) / 2

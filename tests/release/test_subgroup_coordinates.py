@@ -11,6 +11,7 @@ from unsilent.modes.base import Statistic
 from unsilent.plan import parse_plan
 from unsilent.probes.sources import check_subgroups
 from unsilent.release import Coordinate, Layout
+from unsilent.release.layout import source
 
 LISTED = {"tolerance": 0.1, "clip": 0.3, "subgroups": ["tweets", "a.square"]}
 
@@ -21,9 +22,9 @@ def plan_with(**modes):
 
 def test_a_listed_domain_is_clipped_as_its_mode_and_weighs_little():
     layout = Layout.from_plan(plan_with(amplified_bias=LISTED))
-    assert layout.names[:4] == ("SF-1", "SF-1.spread", "SF-1/tweets", "SF-1/a.square")
+    assert layout.names[:4] == ("SF-1", "SF-1.variance", "SF-1/tweets", "SF-1/a.square")
     assert layout.coordinates[2] == Coordinate("SF-1/tweets", 0.3, 0.2)
-    assert set(layout.inputs) == set(layout.names) - {"raised", "clipped"}
+    assert set(layout.inputs) == set(map(source, layout.names)) - {"raised", "clipped"}
 
 
 def test_a_domain_beyond_its_clip_does_not_count_as_a_clipped_effect():

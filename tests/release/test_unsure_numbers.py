@@ -59,9 +59,14 @@ def test_the_clip_of_spreads_is_twice_what_is_expected_but_no_more_than_can_be()
 
 @pytest.mark.parametrize(
     ("clients", "bank", "name"),
-    [(16, 600, "variance"), (16, 64, "spread"), (1000, 600, "spread"), (1000, 100_000, "variance")],
+    [
+        (16, 600, "variance"),
+        (16, 64, "spread"),
+        (1000, 600, "variance"),
+        (1000, 100_000, "variance"),
+    ],
 )
-def test_squares_are_released_where_most_of_the_error_is_each_clients_own(clients, bank, name):
+def test_squares_are_released_wherever_clients_draw_items_of_a_bank(clients, bank, name):
     of = layout("matrix", clients=clients, bias="own.jsonl", banks={"bias": bank})
     assert of.spread_of("SF-1") == f"SF-1.{name}"
     assert of.spread_of("SF-3") == "SF-3.variance"

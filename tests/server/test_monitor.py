@@ -276,7 +276,8 @@ def test_the_alarm_of_today_rings_beyond_the_margin(
 
 
 def test_the_first_alarm_is_remembered_over_a_restart(ledger: Ledger, tmp_path: Path) -> None:
-    of = plan(modes={"amplified_bias": {"tolerance": 0.05}})
+    asked = {"monitor": {"rounds": [1, 3], "min_cohort": 5, "items": "these"}}
+    of = plan(modes={"amplified_bias": {"tolerance": 0.05}}, probes={"sampling": "same"}, **asked)
     run_round(Monitor(of, ledger), 1, releases(tmp_path / "c", of, 1, effect=0.25))
     again = Monitor(of, ledger)
     run_round(again, 3, releases(tmp_path / "c", of, 3, effect=-0.25))

@@ -21,9 +21,6 @@ def plan(**changes):
 
 
 UNUSABLE = {
-    "a clip cuts a share short": plan(
-        modes={"fairness_collapse": {"tolerance": 0.1, "clip": 0.5}},
-    ),
     "too few take part": plan(
         federation={"clients": 30, "rounds": 2, "participation": 0.5},
     ),

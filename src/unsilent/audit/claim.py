@@ -24,6 +24,8 @@ from unsilent.release.layout import (
     SUBGROUP,
     VARIANCE,
     Layout,
+    is_variance,
+    source,
 )
 
 STEPS = 1024
@@ -143,9 +145,15 @@ def record_worlds(
     """Values of two clients that one record sets apart, as far as can be in these coordinates."""
     worlds = (dict.fromkeys(layout.inputs, 0.0), dict.fromkeys(layout.inputs, 0.0))
     for coordinate in layout.coordinates:
-        name = coordinate.name
-        if name in names and name in worlds[0]:
-            low, high = _box(name, coordinate.clip)
+        name, own = coordinate.name, source(coordinate.name)
+        if name not in names or own not in worlds[0]:
+            continue
+        low, high = _box(name, coordinate.clip)
+        if is_variance(name):
+            # A square is moved furthest where it is largest.
+            most = math.sqrt(high)
+            worlds[0][own], worlds[1][own] = most, max(0.0, most - record_moves(plan, name))
+        elif own == name:
             half = min(record_moves(plan, name), high - low) / 2
             for world, side in zip(worlds, (half, -half), strict=True):
                 world[name] = (low + high) / 2 + side

@@ -17,7 +17,7 @@ from unsilent.client.limit import Limit
 from unsilent.client.observer import Observer
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent
-from unsilent.release.layout import CLIPPED, LOSS, Layout
+from unsilent.release.layout import CLIPPED, LOSS, Layout, is_variance, source
 from unsilent.release.noise import NoiseSource, share_variance
 
 Plant = Callable[[MonitoringPlan, Mechanism], Mechanism]
@@ -60,11 +60,16 @@ def without_collusion(whole: Any) -> Any:
 
 
 def _plain_values(layout: Layout, values: Mapping[str, float]) -> NDArray[np.float64]:
-    """The values of the inputs in integer units with no clip; 0 where ``encode`` derives one."""
+    """The values of the inputs in integer units with no clip; 0 where ``encode`` derives one.
+
+    A spread stands for its square.
+    """
     return np.array(
         [
-            values.get(coordinate.name, 0.0) / coordinate.clip * layout.unit(coordinate.name)
-            for coordinate in layout.coordinates
+            values.get(source(name), 0.0) / layout.limits.get(source(name), 1.0) * layout.unit(name)
+            if source(name) == name or is_variance(name)
+            else 0.0
+            for name in layout.names
         ]
     )
 

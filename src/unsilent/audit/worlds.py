@@ -15,7 +15,7 @@ from unsilent.audit.audit_result import ERROR
 from unsilent.audit.noise_tests import VarianceRange
 from unsilent.client.observer import Observer
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import Layout
+from unsilent.release.layout import Layout, is_variance, source
 from unsilent.release.noise import ExactNoise, NoiseSource, SeededNoise, share_variance
 from unsilent.release.vector import privatize
 
@@ -142,14 +142,17 @@ class Worlds:
         if self.plan.privacy.unit == "record":
             return claim.record_worlds(self.plan, self.layout, names)
         shown = [c for c in self.layout.coordinates if c.name in names]
-        extreme = {c.name: c.clip for c in shown if c.name in self.layout.inputs}
+        limits = self.layout.limits
+        extreme = {n: limits[n] for n in (source(c.name) for c in shown) if n in limits}
         if not extreme or self.plan.privacy.adjacency == "zero-out":
             # Beyond every clip, so that what is said of clipping shows as well.
-            every = extreme or {c.name: c.clip for c in self.layout.coordinates}
-            far = {n: _EXTREME * clip for n, clip in every.items() if n in self.healthy}
+            far = {n: _EXTREME * limit for n, limit in (extreme or limits).items()}
             return self.healthy | far, self.healthy
-        # Two clients are furthest apart where neither is clipped: reports are never negative.
-        own = (c.weight for c in shown if c.name not in self.layout.reports)
+        # Two clients are furthest apart where neither is clipped: reports are never negative. Nor
+        # are squares of spreads, which would take room and set nobody apart.
+        squares = {c.name for c in shown if is_variance(c.name)}
+        extreme = {n: clip for n, clip in extreme.items() if n not in map(source, squares)}
+        own = (c.weight for c in shown if c.name not in {*self.layout.reports, *squares})
         size = max(1.0, math.hypot(*own))
         edge = {name: clip / size for name, clip in extreme.items()}
         opposite = {name: -value for name, value in edge.items()}
@@ -160,7 +163,7 @@ class Worlds:
         size = 10.0 ** random.uniform(-1, 3)
         direction = random.normal(size=len(self.layout.inputs)) * size
         return {
-            name: float(part) * self.layout.coordinates[self.layout.index(name)].clip
+            name: float(part) * self.layout.limits[name]
             for name, part in zip(self.layout.inputs, direction, strict=True)
         }
 

@@ -216,11 +216,16 @@ class Layout:
     def inputs(self) -> tuple[str, ...]:
         """The names that ``encode`` expects: what is squared, and the reports, it derives."""
         reports = self.reports
-        return tuple(
-            n.removesuffix(VARIANCE) + SPREAD if _is_variance(n) else n
-            for n in self.names
-            if n not in reports and not _is_square(n)
-        )
+        return tuple(source(n) for n in self.names if n not in reports and not _is_square(n))
+
+    @cached_property
+    def limits(self) -> dict[str, float]:
+        """Of each input the largest absolute value that is released, in natural units."""
+        found: dict[str, float] = {}
+        for name, clip in ((each.name, each.clip) for each in self.coordinates):
+            if source(name) in self.inputs and not _is_square(name):
+                found[source(name)] = math.sqrt(clip) if is_variance(name) else clip
+        return found
 
     @property
     def reports(self) -> tuple[str, ...]:
@@ -358,8 +363,8 @@ class Layout:
         kept = shown
         for position, name in enumerate(self.names[: -len(self.reports)]):
             clip = self.coordinates[position].clip
-            value = values[_source(name)]
-            if _is_variance(name):
+            value = values[source(name)]
+            if is_variance(name):
                 part = np.minimum(value**2 / clip, 1.0)
                 report = self.report_of(name)
                 boxed[report] = np.minimum(boxed[report], _within(value, math.sqrt(clip)))
@@ -413,7 +418,7 @@ class Layout:
         if not self.joint or spread not in self.names:
             return 1.0
         clip = self.coordinates[self.index(spread)].clip
-        return _within(values[name + SPREAD], math.sqrt(clip) if _is_variance(spread) else clip)
+        return _within(values[name + SPREAD], math.sqrt(clip) if is_variance(spread) else clip)
 
     def decode(self, total: NDArray[np.int64], clients: int) -> dict[str, float]:
         """Means over clients, in natural units, from a sum of encoded vectors.
@@ -471,6 +476,13 @@ def sampled_clients(plan: MonitoringPlan) -> bool:
 def subgroup_name(code: str, domain: str) -> str:
     """The coordinate of a mode's effect within one domain: ``SF-n/DOMAIN``."""
     return f"{code}{SUBGROUP}{domain}"
+
+
+def source(name: str) -> str:
+    """The input that a coordinate is made of; its own name, unless it is a square."""
+    if is_variance(name):
+        return name.removesuffix(VARIANCE) + SPREAD
+    return name.removesuffix(SQUARE) if _is_square(name) else name
 
 
 def _noised(plan: MonitoringPlan, name: str) -> bool:
@@ -546,16 +558,9 @@ def _is_spread(name: str) -> bool:
     return name.endswith(SPREAD) and SUBGROUP not in name
 
 
-def _is_variance(name: str) -> bool:
+def is_variance(name: str) -> bool:
     """Whether a coordinate is the square of a private mode's spread."""
     return name.endswith(VARIANCE) and SUBGROUP not in name
-
-
-def _source(name: str) -> str:
-    """The input that a coordinate is made of."""
-    if _is_variance(name):
-        return name.removesuffix(VARIANCE) + SPREAD
-    return name.removesuffix(SQUARE) if _is_square(name) else name
 
 
 def _kept(name: str, value: NDArray[np.float64], clip: float) -> NDArray[np.float64]:
