@@ -92,7 +92,7 @@ def plan(case: Case, folder: Path) -> MonitoringPlan:
     if not probes.is_file():
         items = [
             Item(f"p{n}", f"{n}", (" no", " yes"), answer=n % 2, domain="ab"[n // 2 % 2])
-            for n in range(8)
+            for n in range(24)
         ]
         write_items(probes, items)
     return parse_plan(
@@ -106,7 +106,7 @@ def plan(case: Case, folder: Path) -> MonitoringPlan:
                 "secure_sum": {"consistency": "on"},
             },
             "modes": {"confidence_miscalibration": {"tolerance": 0.1, "clip": 0.4}},
-            "probes": {"task": str(probes)},
+            "probes": {"task": str(probes), "items": 24},
         }
     )
 

@@ -35,7 +35,7 @@ def small_plan(folder: Path, **changes: Any) -> MonitoringPlan:
         "monitor": {"rounds": [ROUNDS], "min_cohort": 2, "timeout": 20.0},
         "privacy": {"aggregation": "plain", "epsilon": 500.0},
         "modes": {"confidence_miscalibration": {"tolerance": 0.2, "clip": 0.6}},
-        "probes": {"task": str(folder / "probes.jsonl")},
+        "probes": {"task": str(folder / "probes.jsonl"), "items": 16},
     }
     for section, values in changes.items():
         data[section] = values if section == "modes" else {**data.get(section, {}), **values}

@@ -71,7 +71,7 @@ def test_a_client_is_measured_away_from_the_home_that_it_declared(tmp_path, conf
         {
             "federation": {"clients": 20},
             "modes": {"out_of_domain_degradation": {"tolerance": 0.1}},
-            "probes": {"task": str(tmp_path / "task.jsonl")},
+            "probes": {"task": str(tmp_path / "task.jsonl"), "items": 8},
         }
     )
     functions = Functions(

@@ -40,7 +40,7 @@ def plan(folder: Path, action: str) -> MonitoringPlan:
             "monitor": {"min_cohort": 2, "timeout": 3.0},
             "privacy": {"aggregation": "plain", "epsilon": 500.0},
             "modes": {"confidence_miscalibration": {"tolerance": 0.2, "clip": 0.6}},
-            "probes": {"task": str(folder / "probes.jsonl")},
+            "probes": {"task": str(folder / "probes.jsonl"), "items": 16},
             "gate": {"action": action, "open_after": 1},
         }
     )

@@ -42,7 +42,7 @@ def plan(folder: Path) -> MonitoringPlan:
             "privacy": {"epsilon": 500.0, "aggregation": "plain"},
             "modes": {"amplified_bias": {"tolerance": 0.4, "clip": 1.0}},
             "gate": {"open_after": 1, "action": "hold"},
-            "probes": {"general": f"{folder / 'general.jsonl'}{pin}"},
+            "probes": {"general": f"{folder / 'general.jsonl'}{pin}", "items": len(ITEMS)},
         }
     )
 

@@ -51,7 +51,7 @@ def plan(folder: Path, pin: str, aggregation: str = "plain") -> MonitoringPlan:
             "monitor": {"rounds": [1], "min_cohort": 2, "timeout": 20.0},
             "privacy": {"aggregation": aggregation, "dropout": 0.25},
             "modes": {"confidence_miscalibration": {"tolerance": 0.1, "clip": 0.4}},
-            "probes": {"task": f"{folder / 'probes.jsonl'}{pin}"},
+            "probes": {"task": f"{folder / 'probes.jsonl'}{pin}", "items": 16},
         }
     )
 

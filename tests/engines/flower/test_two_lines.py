@@ -54,9 +54,9 @@ def plan(folder: Path, **changes: Any) -> MonitoringPlan:
         "name": "two-lines",
         "federation": {"clients": NODES, "rounds": ROUNDS},
         "monitor": {"rounds": [1, 3], "min_cohort": 2, "timeout": 20.0},
-        "privacy": {"aggregation": "plain"},
+        "privacy": {"aggregation": "plain", "epsilon": 20.0},
         "modes": {"confidence_miscalibration": {"tolerance": 0.1, "clip": 0.4}},
-        "probes": {"task": str(folder / "probes.jsonl")},
+        "probes": {"task": str(folder / "probes.jsonl"), "items": 16},
     }
     for section, values in changes.items():
         data[section] = {**data.get(section, {}), **values}
