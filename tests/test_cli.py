@@ -118,9 +118,8 @@ def test_plan_init_writes_about_ten_lines_that_validate(
     plan = read_plan(path)
     assert len(plan.planned) == 6
     assert "#" in text
-    settings = [
-        line for line in text.splitlines() if line.strip() and not line.startswith(("#", "["))
-    ]
+    lines = [line.strip() for line in text.splitlines()]
+    settings = [line for line in lines if line and not line.startswith(("#", "["))]
     assert 8 <= len(settings) <= 14
     assert main(["plan", "check", str(path)]) == 0
     assert "only UNDETERMINED" not in capsys.readouterr().out

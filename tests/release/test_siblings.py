@@ -12,10 +12,9 @@ from unsilent.client.budget import BudgetFile
 from unsilent.client.limit import Limit, LimitFile
 from unsilent.client.model_check import NOT_SHOWN
 from unsilent.client.observer import Observer
-from unsilent.modes.base import FailureMode
 from unsilent.plan import parse_plan
 from unsilent.release import accountant, calibration, noise, record_unit
-from unsilent.release.layout import DIFFERING, UNSHOWN, Layout
+from unsilent.release.layout import DIFFERING, UNSHOWN, Layout, is_variance, source
 
 PLAN = parse_plan(
     {
@@ -266,14 +265,6 @@ def newest_only(whole):
     return lambda events: whole(list(events)[-1:])
 
 
-def half_reach(whole):
-    def broken(self, records):
-        value, spread = whole(self, records)
-        return value / 2, spread
-
-    return broken
-
-
 def forgets_others(whole):
     return lambda self: whole(self)[-1:]
 
@@ -294,7 +285,7 @@ FIGURES = [
     ("the newest event only", accountant, "total_mu", newest_only),
     ("delta halved", accountant, "gaussian_delta", times(0.5)),
     ("mu 1% high", accountant, "largest_mu", times(1.01)),
-    ("a mode's reach halved", FailureMode, "record_reach", half_reach),
+    ("a record's move halved", record_unit, "_moved", times(0.5)),
     ("twice the noise", noise, "sum_sigma", times(2.0)),
     ("clipped moves by nothing", record_unit, "_box_factor", constant(0.0)),
 ]
@@ -319,13 +310,13 @@ def test_a_layout_that_clips_to_more_than_it_counts():
 
 
 class LooseSpreads(Layout):
-    """A spread is not held within its own clip: one record moves it without bound."""
+    """A spread's square is not held within its own clip: one record moves it without bound."""
 
     def encode(self, values):
         body = super().encode(values).astype(np.float64)
         for position, coordinate in enumerate(self.coordinates):
-            if coordinate.name.endswith(".spread"):
-                value = values[coordinate.name] / coordinate.clip
+            if is_variance(coordinate.name):
+                value = values[source(coordinate.name)] ** 2 / coordinate.clip
                 body[position] = value * self.unit(coordinate.name)
         norm = np.linalg.norm(body)
         return np.trunc(body * min(1.0, self.bound / norm if norm else 1.0)).astype(np.int64)
@@ -364,8 +355,8 @@ def test_noise_of_the_scale_of_another_plan():
 class AnyRound(Observer):
     """Releases after rounds that the plan does not name."""
 
-    def release(self, round_number, statistics, system, model=NOT_SHOWN):
-        return self._release(round_number, statistics, system, model)
+    def release(self, round_number, statistics, system, model=NOT_SHOWN, training=None):
+        return self._release(round_number, statistics, system, model, training)
 
     def _check_budget(self, limit, spent, event):
         """Nothing."""
@@ -397,8 +388,8 @@ def test_a_limit_that_does_not_hold(kind, name, broken):
 class Redraws(Observer):
     """Asked again, it adds new noise to the same values."""
 
-    def _release(self, round_number, statistics, system, model):
-        made = super()._release(round_number, statistics, system, model)
+    def _release(self, round_number, statistics, system, model, training):
+        made = super()._release(round_number, statistics, system, model, training)
         draws = self._noise.sample(math.sqrt(self._variance), len(made.vector))
         told = {UNSHOWN: model.unshown, DIFFERING: float(model.differing)}
         clean = self.layout.encode({**self._values(statistics, system), **told})

@@ -559,7 +559,7 @@ def _is_spread(name: str) -> bool:
 
 
 def is_variance(name: str) -> bool:
-    """Whether a coordinate is the square of a private mode's spread."""
+    """Whether a coordinate is made of squares of a mode's spreads."""
     return name.endswith(VARIANCE) and SUBGROUP not in name
 
 
