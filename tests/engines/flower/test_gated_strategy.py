@@ -37,10 +37,14 @@ def plan(folder: Path, action: str) -> MonitoringPlan:
         {
             "name": "gated",
             "federation": {"clients": NODES, "rounds": ROUNDS},
-            "monitor": {"min_cohort": 2, "timeout": 3.0},
+            "monitor": {"min_cohort": 2, "timeout": 3.0, "items": "these"},
             "privacy": {"aggregation": "plain", "epsilon": 500.0},
             "modes": {"confidence_miscalibration": {"tolerance": 0.2, "clip": 0.6}},
-            "probes": {"task": str(folder / "probes.jsonl"), "items": 16},
+            "probes": {
+                "task": str(folder / "probes.jsonl"),
+                "items": 16,
+                "sampling": "same",
+            },
             "gate": {"action": action, "open_after": 1},
         }
     )
