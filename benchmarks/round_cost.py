@@ -114,7 +114,8 @@ def rounds_of(plan: MonitoringPlan, clients: int, folder: Path) -> tuple[Rows, d
         )
     tokens = record_tokens(plan, clients, model._tokenizer)
     asked = {need.items for code in plan.planned for need in MODES[code].needs} - {"records"}
-    probes = sum(len(items) for role, items in resident.probes.items() if role in asked)
+    # Of its bank a client answers so many; a pair of bias probes is two items.
+    probes = sum((2 if role == "bias" else 1) * plan.probes.size(role) for role in asked)
     return rows, {
         "record_tokens": tokens,
         "trained_tokens": tokens * plan.federation.epochs,

@@ -241,7 +241,8 @@ def _note(
 
 def _unknown(universes: Universes, code: str) -> float:
     """What a draw without replacement leaves of an error, of the role that is drawn least of."""
-    roles = {need.items for need in MODES[code].needs if need.items != "records"}
+    roles: set[ItemRole] = {need.items for need in MODES[code].needs}
+    roles.discard("records")
     left = [1 - min(1.0, TRUE[role] / len(universes[role].units)) for role in roles]
     return float(np.sqrt(max(left, default=1.0)))
 
