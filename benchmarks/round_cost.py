@@ -23,6 +23,7 @@ from unsilent.client.site import Site
 from unsilent.models import average
 from unsilent.models.encode import token_paths
 from unsilent.modes import MODES
+from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.plans import demo_plan
 from unsilent.reference import client as worker
@@ -113,7 +114,8 @@ def rounds_of(plan: MonitoringPlan, clients: int, folder: Path) -> tuple[Rows, d
             }
         )
     tokens = record_tokens(plan, clients, model._tokenizer)
-    asked = {need.items for code in plan.planned for need in MODES[code].needs} - {"records"}
+    asked: set[ItemRole] = {need.items for code in plan.planned for need in MODES[code].needs}
+    asked.discard("records")
     # Of its bank a client answers so many; a pair of bias probes is two items.
     probes = sum((2 if role == "bias" else 1) * plan.probes.size(role) for role in asked)
     return rows, {
