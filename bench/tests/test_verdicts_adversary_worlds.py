@@ -148,12 +148,14 @@ def _genome(plan: MonitoringPlan, **genes: float) -> Genome:
 
 def test_few_items_give_the_spread_that_the_mode_computes() -> None:
     plan = plan_of("bench/lm", items="like-these")
-    genome = _genome(plan, jump=1.0, rare=0.3, scatter=0.0, own=0.0)
+    genome = _genome(plan, jump=1.0, rare=0.1, scatter=0.0, own=0.0)
     probes = Probes(plan, genome, plan.planned.index("SF-1"))
-    types = np.zeros((50, 3), dtype=np.int64)
+    types = np.zeros((200, 3), dtype=np.int64)
     drawn = probes.draw(types, types, np.random.default_rng(5))
-    values, spreads = drawn.at(np.full((50, 3), 0.02), 0)
+    values, spreads = drawn.at(np.full((200, 3), 0.02), 0)
     items = plan.probes.size("bias")
+    # Carriers are counted from a client who drew none; some client has to.
+    assert spreads.ravel()[values.argmin()] == 0.0
     counts = set()
     for value, spread in zip(values.ravel(), spreads.ravel(), strict=True):
         carriers = round((value - values.min()) * items / 2)

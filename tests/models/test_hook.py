@@ -101,9 +101,7 @@ def test_a_hooks_failure_is_its_own() -> None:
 
 
 def test_hooks_feed_the_observer(tmp_path: Path) -> None:
-    plan = parse_plan(
-        {"schema": "unsilent/plan/1", "modes": {"amplified_bias": {"tolerance": 0.1, "clip": 0.3}}}
-    )
+    plan = parse_plan({"modes": {"amplified_bias": {"tolerance": 0.1, "clip": 0.3}}})
     evidence = evidence_with(
         {
             "reference": lambda items: [[0.5, 0.5], [0.4, 0.4, 0.2]],
