@@ -12,13 +12,12 @@ told of larger ones, and the recorded numbers keep the error of theirs, so that 
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from common import arguments, show
 from unsilent_bench.replay.batch import batches, shipped_plans
 from unsilent_bench.replay.oracle import Oracle
 from unsilent_bench.replay.own_method import said
@@ -67,20 +66,23 @@ class Miss:
     least: dict[str, float | None]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> None:
     """Print the cells that miss."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("--traces", type=Path, help="a folder of traces; else the shipped ones")
+    parser.add_argument("--tier", choices=["fleet", "lm"], help="both if not given")
+    parser.add_argument(
+        "--split", choices=["fresh", "development"], default="fresh", help="fresh if not given"
+    )
     parser.add_argument("--epsilon", type=float, action="append", help="8 and 2 if not given")
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args(arguments)
-    found = list(misses(read(given.traces).federations, given.epsilon or [8.0, 2.0]))
-    if given.json:
-        pass
-    else:
-        for each in found:
-            ", ".join(f"{k} x {v:g}" for k, v in each.least.items() if v is not None)
-    return 0
+    given = parser.parse_args()
+    federations = [
+        each
+        for each in read(given.traces).federations
+        if each.split == given.split and given.tier in (None, each.tier)
+    ]
+    found = [vars(each) for each in misses(federations, given.epsilon or [8.0, 2.0])]
+    show("cells that miss", found, as_json=given.json)
 
 
 def misses(federations: Iterable[Federation], epsilons: Sequence[float]) -> Iterable[Miss]:
@@ -88,10 +90,7 @@ def misses(federations: Iterable[Federation], epsilons: Sequence[float]) -> Iter
     chosen = [
         each
         for each in federations
-        if each.split == "fresh"
-        and each.scenario in MAIN
-        and each.personalization == USUAL
-        and each.training == "plain"
+        if each.scenario in MAIN and each.personalization == USUAL and each.training == "plain"
     ]
     cells: dict[tuple[str, str, str, int], list[Federation]] = {}
     for each in chosen:
@@ -213,4 +212,4 @@ def _name(code: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
