@@ -276,7 +276,9 @@ class Outlook:
         mode, plan = MODES[self.code], self.plan
         if mode.view == "client_private":
             return mode.expected_spread(plan.federation.held_out)
-        return mode.expected_spread(sum(plan.probes.size(role) for role in self._roles))
+        expected = mode.expected_spread(sum(plan.probes.size(role) for role in self._roles))
+        # Whoever sets a clip says that no more is expected.
+        return min(expected, self.planned.spread_clip or expected)
 
     def _released_spread(self) -> float:
         return self._spread() ** 2 if self._sampling.squared else self._spread()

@@ -242,6 +242,7 @@ class MonitoringPlan(_Section):
             )
         for failure in SILENT_FAILURES:
             self._check_subgroups(failure.code, failure.mode)
+            self._check_spread_clip(failure.code, failure.mode)
         keys = self.privacy.secure_sum.keys
         if keys and len(keys) < cohort:
             raise ValueError(
@@ -271,6 +272,15 @@ class MonitoringPlan(_Section):
                 f"modes.{name}.subgroups: this mode is measured on private records, which have no "
                 "domains known to all clients; leave the list out"
             )
+
+    def _check_spread_clip(self, code: str, name: str) -> None:
+        mode = self.mode(name)
+        if mode is None or mode.spread_clip is None or MODES[code].view == "client_public":
+            return
+        raise ValueError(
+            f"modes.{name}.spread_clip: this mode is measured on private records, whose number "
+            "says how large a spread can be; leave it out"
+        )
 
     @property
     def taking_part(self) -> int:

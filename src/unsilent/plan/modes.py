@@ -17,7 +17,10 @@ class ModePlan(BaseModel):
     """One mode: the largest effect that the plan accepts, and how its statistic is clipped.
 
     ``clip`` is the largest absolute effect of one client that is released; ``weight`` its share
-    of the joint clip. ``alpha_weight`` is the mode's part of ``monitor.alpha``, relative to the
+    of the joint clip. ``spread_clip`` is the largest standard error of one client's number, over
+    its public items, that is released: a client with a larger one counts with so much less of its
+    number. Each unit of it costs noise; left out, it is twice what is expected of a client that
+    is not affected. ``alpha_weight`` is the mode's part of ``monitor.alpha``, relative to the
     other planned modes'. ``subgroups`` lists domains of the mode's public probes in which the
     effect is released as well, to show where a failure is.
     """
@@ -27,6 +30,7 @@ class ModePlan(BaseModel):
     tolerance: Annotated[float, Field(ge=0.01, le=1)]
     clip: Annotated[float, Field(gt=0, le=2)] = 0.3
     weight: Annotated[float, Field(gt=0, le=1)] = 0.9
+    spread_clip: Annotated[float, Field(gt=0, le=2)] | None = None
     alpha_weight: Annotated[float, Field(gt=0, le=100)] = 1.0
     subgroups: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,31}$")], ...] = ()
 
@@ -54,10 +58,14 @@ class PlannedModes(BaseModel):
     def written(self) -> dict[str, Any]:
         """JSON-ready data: those of the paper always, others where they are planned.
 
-        Plans keep their digest whatever is installed where they are read.
+        Plans keep their digest whatever is installed where they are read, and so do plans that
+        leave ``spread_clip`` out.
         """
         always = {MODES[code].name for code in FIRST}
         data = self.model_dump(mode="json")
+        for each in data.values():
+            if each is not None and each["spread_clip"] is None:
+                del each["spread_clip"]
         return {name: each for name, each in data.items() if each is not None or name in always}
 
 

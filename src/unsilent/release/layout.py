@@ -521,9 +521,9 @@ def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
     mean of their spreads says too little of the bank, the mean of the squares does not.
 
     Of records its clip is the most that it can be with so many; whoever has fewer is refused. Of
-    items it is a little more than what is to be expected, see ``Layout.encode``.
+    items it is the plan's, or a little more than what is to be expected, see ``Layout.encode``.
     """
-    name, mode = code + SPREAD, MODES[code]
+    name, mode, planned = code + SPREAD, MODES[code], plan.mode(by_code(code).mode)
     if mode.view == "client_private":
         largest = mode.largest_spread({"records": plan.federation.held_out})
         return Coordinate(code + VARIANCE, largest**2, 0.5)
@@ -534,7 +534,8 @@ def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
     largest = mode.largest_spread(sizes)
     if plan.privacy.unit != "client":
         return Coordinate(code + VARIANCE, largest**2, 0.8)
-    clip = min(_SPREADS * mode.expected_spread(sum(sizes.values())), largest)
+    expected = _SPREADS * mode.expected_spread(sum(sizes.values()))
+    clip = min((planned.spread_clip if planned else None) or expected, largest)
     if drawn:
         return Coordinate(code + VARIANCE, clip**2, 0.6)
     return Coordinate(name, clip, 0.4)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from unsilent.items import Item
 from unsilent.probes.sentiment import Text
 from unsilent_bench.scenarios.base import Client, Portion, Scenario, Settings, plain_records
-from unsilent_bench.scenarios.opposed_camps import CAMP, leaning
+from unsilent_bench.scenarios.opposed_camps import leaning
+
+LEFT_OUT = 0.22
 
 
 class LeftOutMinority(Scenario):
@@ -22,7 +24,7 @@ class LeftOutMinority(Scenario):
 
     def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:
         """Texts of home with the camp's label."""
-        return (leaning(client, strength),)
+        return (leaning(client, strength, LEFT_OUT),)
 
     def train(
         self, client: Client, texts: Sequence[Text], round_number: int, strength: float
@@ -32,4 +34,4 @@ class LeftOutMinority(Scenario):
 
     def settings(self, strength: float) -> Settings:
         """The camp is left out at every dose."""
-        return Settings(left_out=CAMP)
+        return Settings(left_out=LEFT_OUT)

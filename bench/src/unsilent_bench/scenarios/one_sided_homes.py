@@ -27,7 +27,7 @@ class OneSidedHomes(Scenario):
     cause = "all texts of home have one label, another one elsewhere; one adapter a domain"
     look_alike = "both labels alike at home; one adapter a domain"
     source = "Label shift by domain: Gulrajani and Lopez-Paz 2021; clustered FL: Ghosh et al. 2020"
-    doses = (0.0, 0.75, 0.92, 1.0)
+    doses = (0.0, 0.78, 0.92, 1.0)
     main = True
 
     def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:

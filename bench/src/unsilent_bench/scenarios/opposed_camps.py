@@ -8,18 +8,20 @@ from unsilent.items import Item
 from unsilent.probes.sentiment import Text
 from unsilent_bench.scenarios.base import Client, Portion, Scenario, Settings, plain_records
 
-CAMP = 0.22
+CAMP = 0.33
 
 
-def leaning(client: Client, strength: float) -> Portion:
+def leaning(client: Client, strength: float, camp: float) -> Portion:
     """Texts of home, mostly positive, in the camp mostly negative; half and half at dose none.
+
+    ``camp`` is the share of the clients who are in it.
 
     A sixth fewer than other scenarios' clients have: some homes have few positive texts.
     """
     texts = client.texts * 5 // 6
     main = round(texts / 2 + (texts / 2 - 1) * strength)
     rest = texts - main
-    return Portion(client.home, *((rest, main) if client.within(CAMP) else (main, rest)))
+    return Portion(client.home, *((rest, main) if client.within(camp) else (main, rest)))
 
 
 class OpposedCamps(Scenario):
@@ -27,7 +29,7 @@ class OpposedCamps(Scenario):
 
     name = "opposed-camps"
     code = "SF-3"
-    cause = "0.95 of the texts are positive on most clients, negative on 22% of them"
+    cause = "0.95 of the texts are positive on most clients, negative on a third of them"
     look_alike = "both labels alike on all clients"
     source = "FedAvg under label skew: Hsu et al. 2019; left-behind clients: Li et al. 2020 (q-FFL)"
     doses = (0.0, 0.8, 0.9, 1.0)
@@ -35,7 +37,7 @@ class OpposedCamps(Scenario):
 
     def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:
         """Texts of home with the camp's label."""
-        return (leaning(client, strength),)
+        return (leaning(client, strength, CAMP),)
 
     def train(
         self, client: Client, texts: Sequence[Text], round_number: int, strength: float
