@@ -320,3 +320,13 @@ def test_variants_that_plan_check_refuses_say_why() -> None:
     refused = [each.refused for each in few if each.plan is None]
     assert refused and all(refused)
     assert len(refused) < len(few)
+
+
+def test_spreads_are_attacked_where_most_clients_are_beyond_their_clip() -> None:
+    changed = [each for each in variants() if each.changed == "small spread clips"]
+    assert {each.name for each in changed} >= {"plans/lm", "plans/fleet", "bench/fleet"}
+    for each in changed:
+        modes = each.data["modes"]
+        assert all(
+            ("spread_clip" in modes[name]) == (name != "fairness_collapse") for name in modes
+        )

@@ -218,6 +218,21 @@ def test_a_mode_with_more_of_alpha_finds_smaller_effects(plan_of):
     assert others.minimal_detectable_effect > even.minimal_detectable_effect
 
 
+def test_a_clip_of_spreads_below_what_is_expected_sees_smaller_effects(plan_of):
+    data = plan_of().to_json()
+    data["monitor"]["items"] = "like-these"
+    usual = row(parse_plan(data), "SF-1")
+    data["modes"]["amplified_bias"]["spread_clip"] = 0.01
+    small = row(parse_plan(data), "SF-1")
+    assert "spread 0.01 of each" in small.assumption
+    assert small.item_sd < usual.item_sd / 3
+    assert small.minimal_detectable_effect < usual.minimal_detectable_effect
+    assert small.half_width < usual.half_width
+    # Of a fixed bank that all answer no spread is clipped, whatever is said of it.
+    data["monitor"]["items"] = "these"
+    assert row(parse_plan(data), "SF-1").item_sd == row(plan_of(), "SF-1").item_sd
+
+
 def test_the_detectable_effect_is_found_four_times_in_five(plan_of):
     plan = plan_of(clients=40, modes=("alignment_erosion",), clip=0.5, rounds=(1, 2, 3))
     layout = Layout.from_plan(plan)

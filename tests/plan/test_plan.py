@@ -92,6 +92,22 @@ def test_equal_plans_have_equal_hashes_whatever_the_file_says(tmp_path: Path) ->
     assert short.digest == spelled.digest
 
 
+def test_a_spread_clip_changes_the_hash_and_leaving_it_out_does_not() -> None:
+    blank, none, given = (
+        parse_plan({"modes": {"amplified_bias": {"tolerance": 0.1, **more}}})
+        for more in ({}, {"spread_clip": None}, {"spread_clip": 0.02})
+    )
+    assert blank.digest == none.digest != given.digest
+    assert "spread_clip" not in blank.to_json()["modes"]["amplified_bias"]
+    assert parse_plan(given.to_json()).digest == given.digest
+
+
+def test_a_spread_clip_of_private_records_is_refused() -> None:
+    data = {"modes": {"fairness_collapse": {"tolerance": 0.05, "spread_clip": 0.02}}}
+    with pytest.raises(PlanError, match=r"fairness_collapse\.spread_clip: .* private records"):
+        parse_plan(data)
+
+
 def test_a_changed_tolerance_changes_the_hash(tmp_path: Path) -> None:
     one = read_plan(write(tmp_path, MODES))
     other = read_plan(write(tmp_path, MODES.replace("0.1", "0.11")))

@@ -15,13 +15,13 @@ TWO = {
 }
 
 
-def layout(sampling="same", items="like-these", clients=16, unit="client", **probes):
+def layout(sampling="same", items="like-these", clients=16, unit="client", spread=None, **probes):
     return Layout.from_plan(
         parse_plan(
             {
                 "federation": {"clients": clients, "held_out": 24},
                 "monitor": {"items": items},
-                "modes": TWO,
+                "modes": TWO | {"amplified_bias": TWO["amplified_bias"] | {"spread_clip": spread}},
                 "privacy": {"unit": unit},
                 "probes": {"sampling": sampling, **probes},
             }
@@ -38,6 +38,7 @@ LAYOUTS = {
     "spreads": layout(),
     "variances": layout("matrix"),
     "these": layout(items="these"),
+    "of the plan": layout("matrix", spread=0.02),
 }
 
 
@@ -55,6 +56,16 @@ def test_the_clip_of_spreads_is_twice_what_is_expected_but_no_more_than_can_be()
     assert clip_of(LAYOUTS["these"]) == pytest.approx(mode.largest_spread({"bias": 64}))
     private = LAYOUTS["these"].coordinates[LAYOUTS["these"].index("SF-3.variance")]
     assert private.clip == pytest.approx(MODES["SF-3"].largest_spread({"records": 24}) ** 2)
+
+
+@pytest.mark.parametrize("sampling", ["same", "matrix"])
+def test_a_plan_may_set_the_clip_of_spreads_but_no_higher_than_a_spread_can_be(sampling):
+    mode = MODES["SF-1"]
+    assert clip_of(layout(sampling, spread=0.01)) == pytest.approx(0.01)
+    most = mode.largest_spread({"bias": 64})
+    assert clip_of(layout(sampling, spread=2.0)) == pytest.approx(most)
+    # Where nothing on public items is noised, nothing is gained by it.
+    assert clip_of(layout(sampling, spread=0.01, unit="none")) == pytest.approx(most)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ same series, windows and boundaries as in a run.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -277,8 +278,9 @@ class Outlook:
         if mode.view == "client_private":
             return mode.expected_spread(plan.federation.held_out)
         expected = mode.expected_spread(sum(plan.probes.size(role) for role in self._roles))
-        # Whoever sets a clip says that no more is expected.
-        return min(expected, self.planned.spread_clip or expected)
+        limit = self._sampling.spread_limit
+        # Whoever sets a smaller clip says that no more is expected.
+        return min(expected, math.sqrt(limit) if self._sampling.squared else limit)
 
     def _released_spread(self) -> float:
         return self._spread() ** 2 if self._sampling.squared else self._spread()

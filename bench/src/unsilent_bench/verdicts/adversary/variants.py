@@ -11,8 +11,10 @@ from importlib.resources import files
 from typing import Any
 
 from unsilent.errors import UnsilentError
+from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.plan.privacy import NO_BUDGET
+from unsilent.taxonomy import by_mode
 
 PACKAGES = {"plans": "unsilent.plans", "bench": "unsilent_bench.plans"}
 SIZES = (3, 5, 8, 16, 32, 128)
@@ -24,6 +26,8 @@ BANKS = {"same items": None, "bank 1.25 times": 1.25, "bank 50 times": 50.0}
 ROLES = ("bias", "task", "general", "harmful")
 RECORDS = (4, 12)
 """Held-out records of further variants."""
+SPREADS = 0.1
+"""Clip of spreads of a further variant, in tolerances."""
 PARTICIPATION = 0.25
 """Share of the enrolled clients that take part in a round, in the variants that sample them."""
 
@@ -111,7 +115,7 @@ def variants() -> Iterator[PlanVariant]:
 
 
 def _further(name: str, data: dict[str, Any]) -> Iterator[PlanVariant]:
-    """Other banks, few records, and units without noise or of single records."""
+    """Other banks, few records, small spreads, and units without noise or of single records."""
     for changed, factor in BANKS.items():
         for items in ("these", "like-these"):
             probes: dict[str, Any] = {"sampling": "same"}
@@ -123,6 +127,8 @@ def _further(name: str, data: dict[str, Any]) -> Iterator[PlanVariant]:
     for held_out in RECORDS:
         sections = {"federation": {"held_out": held_out}}
         yield _variant(name, data, changed=f"{held_out} records", sections=sections)
+    small = {mode: {**planned, **_unsure(mode, planned)} for mode, planned in data["modes"].items()}
+    yield _variant(name, data, changed="small spread clips", sections={"modes": small})
     privacy = {k: v for k, v in data.get("privacy", {}).items() if k not in NO_BUDGET}
     quiet = {**data, "privacy": {**privacy, "unit": "none"}}
     for clients in FEW:
@@ -135,6 +141,12 @@ def _further(name: str, data: dict[str, Any]) -> Iterator[PlanVariant]:
                 changed="unit none",
             )
     yield _variant(name, data, changed="unit record", sections={"privacy": {"unit": "record"}})
+
+
+def _unsure(mode: str, planned: Mapping[str, Any]) -> dict[str, float]:
+    """A clip of spreads that most clients are beyond; none for a mode on private records."""
+    public = MODES[by_mode(mode).code].view == "client_public"
+    return {"spread_clip": SPREADS * planned["tolerance"]} if public else {}
 
 
 def _sizes(data: Mapping[str, Any]) -> dict[str, int]:
