@@ -38,8 +38,10 @@ def plan(folder: Path, action: str) -> MonitoringPlan:
             "name": "gated",
             "federation": {"clients": NODES, "rounds": ROUNDS},
             "monitor": {"min_cohort": 2, "timeout": 3.0, "items": "these"},
-            "privacy": {"aggregation": "plain", "epsilon": 500.0},
-            "modes": {"confidence_miscalibration": {"tolerance": 0.2, "clip": 0.6}},
+            # The squared gap grows by 0.24: a tolerance in the middle, and next to no noise, leave
+            # no verdict to chance.
+            "privacy": {"aggregation": "plain", "epsilon": 2000.0},
+            "modes": {"confidence_miscalibration": {"tolerance": 0.12, "clip": 0.6}},
             "probes": {
                 "task": str(folder / "probes.jsonl"),
                 "items": 16,

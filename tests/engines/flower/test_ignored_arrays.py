@@ -39,8 +39,13 @@ def deaf(items: ItemSet, arrays: ArrayRecord | None, context: Context) -> list[l
     return lean(items, 0.0)
 
 
+def these(folder: Path, **changes: Any) -> MonitoringPlan:
+    """Verdicts about the probes as they are: of all like them 16 say too little for HEALTHY."""
+    return small_plan(folder, monitor={"items": "these"}, **changes)
+
+
 def monitored(folder: Path, score: Any, plan: MonitoringPlan | None = None) -> dict[str, Any]:
-    plan = plan or small_plan(folder)
+    plan = plan or these(folder)
     strategy = monitor_strategy(
         FedAvg(fraction_evaluate=0.0, min_available_nodes=NODES), plan, out=folder / "run"
     )
@@ -77,7 +82,7 @@ def test_the_client_alone_learns_what_to_look_at(tmp_path: Path) -> None:
 
 
 def test_a_layout_that_is_not_the_plans_is_counted(tmp_path: Path) -> None:
-    plan = small_plan(tmp_path, model={"expect": {"layout": "sha256:" + "0" * 64}})
+    plan = these(tmp_path, model={"expect": {"layout": "sha256:" + "0" * 64}})
     told = monitored(tmp_path, honest, plan)
     found = of_sf2(told)
     assert told["model"]["layout"] == "sha256:" + "0" * 64

@@ -41,7 +41,8 @@ def plan(dropout: float = 0.0) -> MonitoringPlan:
         {
             "federation": {"clients": CLIENTS, "rounds": 3},
             "monitor": {"min_cohort": 2},
-            "privacy": {"epsilon": 8.0, "aggregation": "plain", "dropout": dropout},
+            # Where one of the four may be missing, no verdict is within reach below 9.4.
+            "privacy": {"epsilon": 12.0, "aggregation": "plain", "dropout": dropout},
             "modes": {"amplified_bias": {"tolerance": 0.1}},
         }
     )
@@ -102,7 +103,7 @@ def run(of: MonitoringPlan, folder: Path, poor: int) -> tuple[Nodes, Monitor]:
     """A federation in which that many clients may release once and not twice."""
     nodes = Nodes(of, folder / "clients")
     for node in range(poor):
-        LimitFile(nodes.folder / str(node)).write(Limit("client", "zero-out", "plain", 5.0, 1e-5))
+        LimitFile(nodes.folder / str(node)).write(Limit("client", "zero-out", "plain", 7.5, 1e-5))
     monitor = Monitor(of, Ledger(folder / "ledger.sqlite"))
     federate(nodes, of, monitor, folder, report=lambda *told: None)  # type: ignore[arg-type]
     return nodes, monitor
