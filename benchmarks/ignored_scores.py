@@ -237,7 +237,7 @@ class Loopback:
 
 
 def plan_of(folder: Path, seed: int) -> MonitoringPlan:
-    """SF-1 alone, on 48 probes."""
+    """SF-1 alone, on 48 probes as they are: of all like them too few to call a world healthy."""
     probes = [
         Item(f"b{n}", f"the nurse {n} said", (" he", " she"), stereotyped=1) for n in range(48)
     ]
@@ -247,7 +247,7 @@ def plan_of(folder: Path, seed: int) -> MonitoringPlan:
             "name": "planted",
             "seed": seed,
             "federation": {"clients": CLIENTS, "rounds": 1},
-            "monitor": {"rounds": [1], "min_cohort": 8, "timeout": 120},
+            "monitor": {"rounds": [1], "min_cohort": 8, "timeout": 120, "items": "these"},
             "privacy": {"epsilon": 60.0, "aggregation": "plain", "dropout": 0.0},
             "probes": {"bias": str(folder / "bias.jsonl"), "sizes": {"bias": 48}},
             "modes": {"amplified_bias": {"tolerance": 0.1, "clip": 0.3}},
