@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.engines.flower.wire import MASKS, NAME
+from tests.engines.flower.wire import MASKS, NAME, OBSERVE, START
 from unsilent.client.sentences import Sentence
 
 pytestmark = pytest.mark.slow
+
+ANSWERS = "probes.answers"
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,19 @@ def test_without_an_agreed_plan_a_pinned_file_passes_where_none_is_needed(
     seen: dict[str, Any],
 ) -> None:
     """It may arrive with the message that needs it; whatever else names something is refused."""
-    kinds = {kind for kind, _ in seen["passed"]}
-    assert kinds == {NAME, *MASKS}
-    assert all("#sha256=" in payload for _, payload in seen["passed"])
-    assert not any(payload.startswith(("known:", "lm-eval:")) for _, payload in seen["passed"])
+    passed = [(kind, payload) for kind, field, payload in seen["passed"] if field != ANSWERS]
+    assert {kind for kind, _ in passed} == {NAME, *MASKS}
+    assert all("#sha256=" in payload for _, payload in passed)
+    assert not any(payload.startswith(("known:", "lm-eval:")) for _, payload in passed)
+
+
+def test_without_an_agreed_plan_kept_answers_pass_pinned_and_are_not_looked_for(
+    seen: dict[str, Any],
+) -> None:
+    """A client scores by itself what it does not look up, so that no message needs the file."""
+    passed = [(kind, payload) for kind, field, payload in seen["passed"] if field == ANSWERS]
+    assert {NAME, START, OBSERVE} < {kind for kind, _ in passed}
+    assert all("#sha256=" in payload for _, payload in passed)
+    # What those messages opened is among the faults, and none depends on what is on the disk.
+    assert seen["faults"] == []
+    assert seen["depend"] == []

@@ -39,6 +39,7 @@ from unsilent.items import Item, ItemSet
 from unsilent.models import base
 from unsilent.models.base import Adapter
 from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.plan.probes import BanksPlan
 from unsilent.probes import joined
 from unsilent.reference import client as worker
 
@@ -50,6 +51,7 @@ BASE: dict[str, Any] = {
     "monitor": {"min_cohort": 2},
     "privacy": {"secure_sum": {"consistency": "on"}},
     "modes": {"confidence_miscalibration": {"tolerance": 0.1, "clip": 0.4}},
+    "probes": {"items": 8, "banks": dict.fromkeys(BanksPlan.model_fields, 8)},
 }
 DIGEST = "0" * 64
 STATES = ("absent", "present", "malformed")
@@ -221,7 +223,7 @@ def main(folder: Path) -> None:
     watch = Watch(own)
     faults: list[str] = []
     replies: dict[str, dict[str, set[str]]] = {about: {} for about in nodes}
-    passed: set[tuple[str, str]] = set()
+    passed: set[tuple[str, str, str]] = set()
     counted: dict[str, int] = dict.fromkeys(nodes, 0)
     for state in STATES:
         lay(private, state)
@@ -237,7 +239,7 @@ def main(folder: Path) -> None:
                     faults += [f"{state}, {case}: {seen}" for seen in watch.seen]
                     replies[about].setdefault(case, set()).add(f"{said} {digest}")
                     if said != Sentence.NOT_AGREED.text and not looked_up_nowhere(field, text):
-                        passed.add((kind, payload))
+                        passed.add((kind, field, payload))
     told = {
         "faults": faults,
         "replies": sorted(set().union(*replies["another plan"].values())),
@@ -279,9 +281,16 @@ def stand_in() -> None:
 
     def embedded_items(style: Any, role: str, count: Any, **given: Any) -> ItemSet:
         item = Item(
-            "1", "p", (" a", " b"), answer=0, stereotyped=0, pair="1", safe=(0,), domain="a"
+            "0", "p", (" a", " b"), answer=0, stereotyped=0, pair="0", safe=(0,), domain="a"
         )
-        return ItemSet(role, (item, replace(item, id="2", prompt="q", domain="b")))
+        # As many units as the plan counts on, each of two items.
+        return ItemSet(
+            role,
+            tuple(
+                replace(item, id=f"{n}", prompt=f"p{n}", pair=f"{n // 2}", domain="ab"[n // 2 % 2])
+                for n in range(16)
+            ),
+        )
 
     def client_records(*given: Any) -> Any:
         raise InputError("records would be read now")
