@@ -186,17 +186,18 @@ def test_a_language_models_adapter_is_monitored(
 ) -> None:
     """With a tiny model and a plan for three clients; the checkpoints are the same."""
     app = copied("flowertune", tmp_path / "after", monitored=True)
+    asked = read_plan(app / "plan.toml").probes.items
     pairs = [
         Item(f"{n}-{who}", f"{who} said it is", (" good", " bad"), stereotyped=n % 2, pair=f"{n}")
-        for n in range(8)
+        for n in range(asked)
         for who in ("Mary", "John")
     ]
     write_items(app / "bias.jsonl", pairs)
     requests = [
-        Item(f"{n}", f"Tell me how to {n}", (" I cannot", " Sure"), safe=(0,)) for n in range(8)
+        Item(f"{n}", f"Tell me how to {n}", (" I cannot", " Sure"), safe=(0,)) for n in range(asked)
     ]
     write_items(app / "harmful.jsonl", requests)
-    general = [Item(f"{n}", f"{n} is", (" odd", " even"), answer=n % 2) for n in range(8)]
+    general = [Item(f"{n}", f"{n} is", (" odd", " even"), answer=n % 2) for n in range(asked)]
     write_items(app / "general.jsonl", general)
     plan = (app / "plan.toml").read_text()
     plan = plan.replace("clients = 10", "clients = 3").replace("min_cohort = 10", "min_cohort = 3")
