@@ -1,11 +1,12 @@
 """Cells of the replay that miss what is asked of them: why, and the least that would do.
 
     python benchmarks/missed_cells.py --json
-    python benchmarks/missed_cells.py --traces DIR --epsilon 8
+    python benchmarks/missed_cells.py --traces DIR --tier lm
 
-Of each main cell of unsilent's that is found, or shown healthy, less often than asked: the oracle's
-rate, what most of the distance from the effect to the deciding end is made of, and the smallest
-number of clients, bank, items a client and epsilon with which the cell would do, each alone.
+Of each main cell of unsilent's that is found, or shown healthy, less often than asked (``FLEET``,
+``FEW``): the oracle's rate, what most of the distance from the effect to the deciding end is made
+of, and the smallest number of clients, bank, items a client and epsilon with which the cell would
+do, each alone, as times today's.
 Clients are enlarged as in the replay's power curves. Banks and items are reckoned: the judge is
 told of larger ones, and the recorded numbers keep the error of theirs, so that less would do.
 """
@@ -15,13 +16,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from common import arguments, show
+from unsilent_bench.lm.subsets import parted
 from unsilent_bench.replay.batch import batches, shipped_plans
 from unsilent_bench.replay.oracle import Oracle
 from unsilent_bench.replay.own_method import said
 from unsilent_bench.replay.score import Score, scores
+from unsilent_bench.replay.units import Unit, with_unit
 from unsilent_bench.scenarios import MAIN
 from unsilent_bench.traces import Federation, read
 from unsilent_bench.verdicts.own_method import series_of
@@ -29,9 +33,22 @@ from unsilent_bench.verdicts.own_method import series_of
 from unsilent.inference.bands import bands
 from unsilent.inference.series import Series
 from unsilent.plan.personalization import USUAL
+from unsilent.taxonomy import by_code
 
-FOUND = {("strong", 8.0): 0.95, ("medium", 8.0): 0.95, ("medium", 2.0): 0.85, ("mild", 8.0): 0.5}
-HEALTHY = {8.0: 0.9, 2.0: 0.6}
+FLEET: dict[tuple[str, float | None], float] = {
+    ("strong", 8.0): 0.95,
+    ("medium", 8.0): 0.95,
+    ("medium", 2.0): 0.85,
+    ("mild", 8.0): 0.5,
+    ("none", 8.0): 0.9,
+    ("none", 2.0): 0.6,
+}
+"""What is asked of the fleet's cells by dose and epsilon: to be found, the look-alike's health."""
+FEW: dict[int, dict[tuple[str, float | None], float]] = {
+    16: {("strong", 8.0): 0.95, ("none", 8.0): 0.8},
+    5: {("strong", None): 1.0, ("none", None): 0.9},
+}
+"""The same of a language model's, by clients; without an epsilon the privacy unit is none."""
 DRAWS = 20
 FACTORS = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
 """Times as many clients, as large a bank or epsilon, that are tried."""
@@ -44,7 +61,8 @@ class Miss:
     """A cell that misses.
 
     Attributes:
-        tier, mode, dose, clients, epsilon: Which; dose ``none`` is the look-alike.
+        tier, mode, dose, clients, epsilon: Which; dose ``none`` is the look-alike, no epsilon the
+            privacy unit none.
         asked, got: The rate that is asked of it, and that it has.
         oracle: The oracle's own rate of finding it; None for a look-alike.
         truth, tolerance: Mean over federations and rounds, and the plan's.
@@ -56,7 +74,7 @@ class Miss:
     mode: str
     dose: str
     clients: int
-    epsilon: float
+    epsilon: float | None
     asked: float
     got: float
     oracle: float | None
@@ -74,34 +92,36 @@ def main() -> None:
     parser.add_argument(
         "--split", choices=["fresh", "development"], default="fresh", help="fresh if not given"
     )
-    parser.add_argument("--epsilon", type=float, action="append", help="8 and 2 if not given")
     given = parser.parse_args()
     federations = [
         each
         for each in read(given.traces).federations
         if each.split == given.split and given.tier in (None, each.tier)
     ]
-    found = [vars(each) for each in misses(federations, given.epsilon or [8.0, 2.0])]
+    found = [_row(each) for each in misses(federations)]
     show("cells that miss", found, as_json=given.json)
 
 
-def misses(federations: Iterable[Federation], epsilons: Sequence[float]) -> Iterable[Miss]:
-    """The main cells that miss, in order."""
-    chosen = [
+def misses(federations: Iterable[Federation]) -> Iterable[Miss]:
+    """The main cells that miss, in order; a language model's federations are cut into parts."""
+    main = [
         each
         for each in federations
         if each.scenario in MAIN and each.personalization == USUAL and each.training == "plain"
     ]
+    chosen = [each for each in main if each.tier == "fleet"]
+    chosen += parted([each for each in main if each.tier == "lm"], tuple(FEW))
     cells: dict[tuple[str, str, str, int], list[Federation]] = {}
     for each in chosen:
         key = (each.tier, each.code, each.dose, each.clients)
         cells.setdefault(key, []).append(each)
     for (tier, code, dose, clients), group in sorted(cells.items()):
-        for epsilon in epsilons:
-            asked = HEALTHY.get(epsilon) if dose == "none" else FOUND.get((dose, epsilon))
+        of_tier = FLEET if tier == "fleet" else FEW.get(clients, {})
+        for epsilon in (8.0, 2.0, None):
+            asked = of_tier.get((dose, epsilon))
             if asked is None:
                 continue
-            cell = Cell(group, code, dose)
+            cell = Cell(group, code, dose, "none" if epsilon is None else "client")
             got = cell.rate(epsilon)
             if got >= asked:
                 continue
@@ -124,17 +144,21 @@ def misses(federations: Iterable[Federation], epsilons: Sequence[float]) -> Iter
 class Cell:
     """Federations of one mode's main cause at one dose."""
 
-    def __init__(self, federations: Sequence[Federation], code: str, dose: str) -> None:
-        self._batches = batches(federations, shipped_plans())
+    def __init__(
+        self, federations: Sequence[Federation], code: str, dose: str, unit: Unit = "client"
+    ) -> None:
+        self._batches = [with_unit(each, unit) for each in batches(federations, shipped_plans())]
         self._code, self._healthy = code, dose == "none"
         plan = self._batches[0].plan
         self._at = plan.planned.index(code)
         self.truth = float(np.mean([b.truth[:, -1, self._at].mean() for b in self._batches]))
         self.tolerance = next(
-            mode.tolerance for name, mode in plan.modes if mode and name == _name(code)
+            mode.tolerance for name, mode in plan.modes if mode and name == by_code(code).mode
         )
 
-    def rate(self, epsilon: float, *, clients: float = 1.0, source: Source | None = None) -> float:
+    def rate(
+        self, epsilon: float | None, *, clients: float = 1.0, source: Source | None = None
+    ) -> float:
         """Share of runs that find it, or in which it is healthy in the last round."""
         rates: list[float] = []
         for batch in self._batches:
@@ -154,7 +178,7 @@ class Cell:
         found = [scores(b, Oracle().judge(b, None, 1)) for b in self._batches]  # type: ignore[arg-type]
         return float(np.mean([self._of(s) for each in found for s in each.values()]))
 
-    def most(self, epsilon: float) -> str:
+    def most(self, epsilon: float | None) -> str:
         """The largest part of the distance to the deciding end, over all rounds, at the last."""
         parts = {"privacy noise": 0.0, "the choice of items or records": 0.0, "clipping": 0.0}
         for batch in self._batches:
@@ -164,18 +188,21 @@ class Cell:
             reach = band.reach[1 if self._healthy else 0]
             parts["privacy noise"] += float(np.mean(reach * side.privacy_sd))
             parts["the choice of items or records"] += float(np.mean(reach * side.sampling_sd))
-            away = np.abs(side.centre - np.repeat(batch.truth[:, 1:, self._at].mean(1), 2))
+            rounds = np.array(batch.plan.monitoring_rounds) - 1
+            true = batch.truth[:, rounds, self._at].mean(axis=1)
+            away = np.abs(side.centre - np.repeat(true, 2))
             parts["clipping"] += float(np.mean(away))
         return max(parts, key=parts.__getitem__)
 
-    def least(self, epsilon: float, asked: float) -> dict[str, float | None]:
+    def least(self, epsilon: float | None, asked: float) -> dict[str, float | None]:
         """The smallest factor of each setting that does alone."""
         ways: dict[str, Callable[[float], float]] = {
             "clients": lambda k: self.rate(epsilon, clients=k),
             "bank": lambda k: self.rate(epsilon, source=lambda s: _banks(s, k)),
             "items": lambda k: self.rate(epsilon, source=lambda s: _items(s, k)),
-            "epsilon": lambda k: self.rate(epsilon * k),
         }
+        if epsilon is not None:
+            ways["epsilon"] = lambda k: self.rate(epsilon * k)
         return {
             name: next((k for k in FACTORS if way(k) >= asked), None) for name, way in ways.items()
         }
@@ -205,10 +232,11 @@ def _items(series: Series, factor: float) -> Series:
     )
 
 
-def _name(code: str) -> str:
-    from unsilent.taxonomy import by_code
-
-    return by_code(code).mode
+def _row(miss: Miss) -> dict[str, Any]:
+    """A row of the table: the factors in columns of their own."""
+    row = dict(vars(miss))
+    least = row.pop("least")
+    return row | {f"{name} ×": least.get(name) for name in ("clients", "bank", "items", "epsilon")}
 
 
 if __name__ == "__main__":
