@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from unsilent_bench.lm.subsets import parted, subsets
+from unsilent_bench.scenarios.base import ranks_of
 from unsilent_bench.traces.federation import (
     CLIENT_COLUMNS,
     CLIENT_TRUTHS,
@@ -55,6 +56,15 @@ def test_each_client_is_in_one_part_at_most(size: int) -> None:
     assert len(set(members.tolist())) == len(members) == size * len(found)
     # Not the first few: homes come in the order of clients.
     assert not np.array_equal(np.sort(found[0].numbers["SF-1"][0]), np.arange(size))
+
+
+@pytest.mark.parametrize("size", [5, 8, 16])
+@pytest.mark.parametrize("share", [0.22, 0.5, 0.625])
+def test_a_part_has_its_share_of_a_camp(size: int, share: float) -> None:
+    camp = np.flatnonzero(ranks_of(CLIENTS, 103) < round(share * CLIENTS))
+    for part in subsets(whole(), size):
+        there = np.isin(part.numbers["SF-1"][0].astype(int), camp).sum()
+        assert abs(there - share * size) <= 1.0
 
 
 def test_a_part_is_named_by_its_size_and_a_letter() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.errors import InputError
+from unsilent_bench.scenarios.base import ranks_of
 from unsilent_bench.traces.federation import CLIENT_TRUTHS, Federation
 
 SIZES = (5, 8, 16)
@@ -22,7 +23,9 @@ SIZES = (5, 8, 16)
 def subsets(federation: Federation, size: int) -> tuple[Federation, ...]:
     """Disjoint federations of ``size`` clients each, drawn by the seed; a rest is left out.
 
-    Clients are shuffled, so that each subset is a random one. Its truth is the mean of its own
+    Camps are cut from the clients' ranks, so that ranks are dealt: of as many clients in the order
+    of their ranks as there are subsets, each has one at random. A subset has a camp's share of its
+    clients then, as a federation recorded with so few would. Its truth is the mean of its own
     clients' truths, and its standard error the federation's times the root of how many times fewer
     clients it has: they draw their items apart, and what clients alike share of their records
     makes that too large rather than too small.
@@ -51,12 +54,13 @@ def subsets(federation: Federation, size: int) -> tuple[Federation, ...]:
     if size == federation.clients:
         return (federation,)
     # Every dose and scenario of one seed is cut alike: a client and its look-alike stay together.
-    order = np.random.default_rng([federation.seed, size, 0x5B5E7]).permutation(federation.clients)
+    random = np.random.default_rng([federation.seed, size, 0x5B5E7])
     count = federation.clients // size
-    return tuple(
-        _part(federation, np.sort(order[k * size : (k + 1) * size]), _letter(k))
-        for k in range(count)
-    )
+    ranks = ranks_of(federation.clients, federation.seed)
+    dealt = random.permutation(federation.clients)[: count * size]
+    strata = dealt[np.argsort(ranks[dealt])].reshape(size, count)
+    parts = np.sort(random.permuted(strata, axis=1), axis=0)
+    return tuple(_part(federation, parts[:, k], _letter(k)) for k in range(count))
 
 
 def parted(federations: Iterable[Federation], sizes: Sequence[int] = SIZES) -> list[Federation]:

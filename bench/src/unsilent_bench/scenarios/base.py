@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unsilent.items import Item
 from unsilent.probes.names import TRAIN
@@ -187,9 +188,14 @@ def domain_of(index: int) -> str:
     return HOMES[index % len(HOMES)]
 
 
+def ranks_of(clients: int, seed: int) -> NDArray[np.int64]:
+    """Each client's place in an order that the seed draws."""
+    return np.random.default_rng([seed, 0x7A4C]).permutation(clients)
+
+
 def clients_of(clients: int, seed: int, style: Style, *, texts: int) -> tuple[Client, ...]:
     """All clients of a federation, ranked at random."""
-    ranks = np.random.default_rng([seed, 0x7A4C]).permutation(clients)
+    ranks = ranks_of(clients, seed)
     return tuple(
         Client(index, clients, domain_of(index), int(ranks[index]), seed, style, texts)
         for index in range(clients)
