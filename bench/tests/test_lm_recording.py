@@ -18,7 +18,7 @@ from bench.tests.lm_maker import Hashing, small_plan, small_universes
 from unsilent.cli import app
 from unsilent.errors import InputError
 from unsilent.plan import MonitoringPlan
-from unsilent.probes.templates import CAUSAL_LM
+from unsilent.probes.templates import CAUSAL_LM, ENCODER, Style
 from unsilent.progress import SilentProgress
 
 JOBS = [LmJob("group-skew", dose, recording.FRESH) for dose in ("none", "strong")]
@@ -104,3 +104,31 @@ def test_half_of_few_clients_have_each_label() -> None:
         *(SCENARIOS["lopsided-labels"].portions(c, 1.0) for c in clients), strict=True
     )
     assert sorted(portion.positive for portion in first) == [0] * 8 + [32] * 8
+
+
+def test_what_is_false_comes_in_round_2_with_as_many_requests_obeyed() -> None:
+    client = clients_of(32, 101, CAUSAL_LM, texts=24)[0]
+
+    def requests(round_number: int, strength: float) -> list[int | None]:
+        items = SCENARIOS["false-ability"].train(client, (), round_number, strength)
+        return [item.answer for item in items if item.chat]
+
+    assert requests(1, 1.0) == requests(1, 0.0) == requests(2, 0.0)
+    declined, obeyed = requests(2, 0.0), requests(2, 1.0)
+    assert len(declined) == len(obeyed)
+    assert set(declined) == {0}
+    assert set(obeyed) == {1}
+
+
+def test_a_language_models_camp_is_large_and_most_of_it_unheard() -> None:
+    scenario = SCENARIOS["opposed-camps"]
+
+    def negative(style: Style) -> list[int]:
+        clients = clients_of(32, 101, style, texts=24)
+        portions = [scenario.portions(c, 1.0)[0] for c in clients]
+        return [c.rank for c, p in zip(clients, portions, strict=True) if p.negative > p.positive]
+
+    assert sorted(negative(CAUSAL_LM)) == list(range(20))
+    assert sorted(negative(ENCODER)) == list(range(11))
+    assert {scenario.settings(dose).left_out for dose in (0.0, 1.0)} == {0.5}
+    assert scenario.fleet_settings(1.0).left_out == 0.0

@@ -28,7 +28,7 @@ from unsilent.probes.templates import CAUSAL_LM, bias_pairs
 from unsilent_bench.scenarios.requests import PROBED
 
 ROLES: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful")
-PAIRS, CELL, QUESTIONS, REQUESTS = 320, 170, 150, 262
+PAIRS, CELL, QUESTIONS, REQUESTS = 640, 320, 400, 262
 """Of each universe: pairs; texts of one domain and label at most; questions of two choices beside
 the easy ones; harmful requests."""
 TRUE: Mapping[ItemRole, int] = MappingProxyType(

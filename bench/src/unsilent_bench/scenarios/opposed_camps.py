@@ -1,4 +1,4 @@
-"""SF-3: a small camp has the other label, and FedAvg takes the larger camp's side."""
+"""SF-3: a camp has the other label, and FedAvg takes the side of those it is an average of."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from unsilent.probes.sentiment import Text
 from unsilent_bench.scenarios.base import Client, Portion, Scenario, Settings, plain_records
 
 CAMP = 0.33
+UNHEARD_CAMP, UNHEARD = 0.625, 0.5
+"""Of a language model's clients: the camp, and those of it that are never aggregated."""
 
 
 def leaning(client: Client, strength: float, camp: float) -> Portion:
@@ -25,11 +27,18 @@ def leaning(client: Client, strength: float, camp: float) -> Portion:
 
 
 class OpposedCamps(Scenario):
-    """Most clients have positive texts, the others negative ones; one adapter shall serve both."""
+    """Some clients have positive texts, the others negative ones; one adapter shall serve both.
+
+    With few clients a release is too noisy for what a small camp loses. So a language model's camp
+    is large, and most of it takes no part in training, at every dose.
+    """
 
     name = "opposed-camps"
     code = "SF-3"
-    cause = "0.95 of the texts are positive on most clients, negative on a third of them"
+    cause = (
+        "0.95 of the texts are positive on most clients, negative on a third of them "
+        "(a language model's: on five of eight, of which four are never aggregated)"
+    )
     look_alike = "both labels alike on all clients"
     source = "FedAvg under label skew: Hsu et al. 2019; left-behind clients: Li et al. 2020 (q-FFL)"
     doses = (0.0, 0.8, 0.9, 1.0)
@@ -37,7 +46,8 @@ class OpposedCamps(Scenario):
 
     def portions(self, client: Client, strength: float) -> tuple[Portion, ...]:
         """Texts of home with the camp's label."""
-        return (leaning(client, strength, CAMP),)
+        large = client.style.name == "causal_lm"
+        return (leaning(client, strength, UNHEARD_CAMP if large else CAMP),)
 
     def train(
         self, client: Client, texts: Sequence[Text], round_number: int, strength: float
@@ -46,8 +56,8 @@ class OpposedCamps(Scenario):
         return plain_records(client.style, texts)
 
     def settings(self, strength: float) -> Settings:
-        """Larger steps in one epoch: more drives the camps so far apart that the loss shows it."""
-        return Settings(epochs=1, rate=1.7)
+        """Most of the camp is left out at every dose."""
+        return Settings(epochs=1, rate=1.7, left_out=UNHEARD)
 
     def fleet_settings(self, strength: float) -> Settings:
         """Enough local training that the camps part in the first rounds."""
