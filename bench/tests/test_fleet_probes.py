@@ -8,6 +8,7 @@ from unsilent_bench.fleet.probes import MOST_BEYOND, ROLES, Asked, ProbeRows, as
 from unsilent_bench.fleet.recording import fleet_plan
 
 from unsilent.errors import InputError
+from unsilent.plan import parse_plan
 
 PLAN = fleet_plan()
 
@@ -73,9 +74,16 @@ def test_what_is_drawn_does_not_depend_on_what_may_be_tuned(universe: ProbeRows)
 
 
 def test_a_tenth_can_be_asked(universe: ProbeRows) -> None:
-    found = asked(universe, PLAN, 7, share=0.1)
-    assert found.sizes == {role: round(0.1 * PLAN.probes.size(role)) for role in ROLES}
+    tenth = fleet_plan(0.1)
+    found = asked(universe, tenth, 7)
+    assert found.sizes == {"bias": 20, "task": 40, "general": 30, "harmful": 8}
     assert len(found.bank.task) == PLAN.bank("task")
+    # Whoever replays it has to say so: a plan of more items would be wrong about these.
+    assert tenth.digest != PLAN.digest
+    assert parse_plan(tenth.to_json()).digest == tenth.digest
+    for (name, mode), (_, before) in zip(tenth.modes, PLAN.modes, strict=True):
+        if mode is not None and before is not None and before.spread_clip is not None:
+            assert mode.spread_clip == pytest.approx(before.spread_clip * 10**0.5), name
 
 
 def test_a_bank_that_leaves_nothing_beyond_is_refused(universe: ProbeRows) -> None:

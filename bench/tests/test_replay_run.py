@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,22 @@ def test_the_command_prints_the_rows_and_writes_them(
     assert {row["epsilon"] for row in rows} == {None}
     people = CliRunner().invoke(app, base)
     assert "obedience" in people.stdout
+
+
+def test_who_judges_by_another_plan_than_was_recorded_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unsilent_bench.replay.run.shipped_plans", lambda: PLANS)
+    made = federation("SF-1", "strong", clients=16)
+    told: list[str] = []
+    for plan in (made.plan, PLANS["fleet"].digest):
+        write(tmp_path / plan[-4:], [replace(made, plan=plan)])
+        base = ["bench", "replay", "--traces", str(tmp_path / plan[-4:]), "--epsilon", "inf"]
+        done = CliRunner().invoke(app, [*base, "--method", "oracle"])
+        assert done.exit_code == 0, done.output
+        told.append(done.stderr)
+    assert f"1 federations, {made.federation} first, were recorded under another plan" in told[0]
+    assert "another plan" not in told[1]
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def bench_run(
         else:
             jobs = [fleet.Job(n, d, clients, s, personalization, training) for n, d, s in chosen]
             jobs = list(fleet.shipped()) if everything else jobs
-            found = fleet.record(jobs, out, progress, items)
+            found = fleet.record(jobs, out, progress, fleet.fleet_plan(items))
     agreed = running.compared(found, traces) if check else ()
     if as_json:
         print_json(running.to_json(found, agreed))
@@ -257,6 +257,12 @@ def bench_replay(
         Literal["fresh", "development", "all"],
         typer.Option(help="Rates are published from the fresh one; doses were tuned on the other."),
     ] = "fresh",
+    items: Annotated[
+        float,
+        typer.Option(
+            min=0.02, max=1.0, help="Of the fleet: as it was recorded, see `bench run --items`."
+        ),
+    ] = 1.0,
     seed: Seed = 1,
     out: Annotated[
         Path | None, typer.Option(help="Also write the JSON to a file.", show_default=False)
@@ -273,6 +279,8 @@ def bench_replay(
 
     from unsilent.progress import progress_on
     from unsilent_bench import replay
+    from unsilent_bench.fleet.recording import fleet_plan
+    from unsilent_bench.replay.batch import shipped_plans
     from unsilent_bench.traces import read
 
     budgets = replay.EPSILONS if not epsilon else tuple(_budget(each) for each in epsilon)
@@ -282,15 +290,27 @@ def bench_replay(
         raise InputError(
             f"no method {unknown[0]!r}", where="--method", remedy=f"Known: {', '.join(judges)}."
         )
+    recorded = read(traces)
+    fewer = None if items == 1.0 else shipped_plans() | {"fleet": fleet_plan(items)}
     with progress_on(Console(stderr=True)) as progress:
         found = replay.replay(
-            read(traces),
+            recorded,
             epsilons=budgets,
             clients=clients,
             split=split,
             seed=seed,
+            plans=fewer,
             methods=[each for name, each in judges.items() if name in (method or judges)],
             progress=progress,
+        )
+    others = [e for e in recorded.federations if e.plan != found.plans.get(e.tier, e.plan)]
+    if others:
+        # Another tolerance or budget may be tried; of other items the intervals' width is wrong.
+        typer.echo(
+            f"{len(others)} federations, {others[0].federation} first, were recorded under another "
+            "plan than the one that judged them. That is right only where clients were asked as "
+            "many items: see --items.",
+            err=True,
         )
     if out is not None:
         write(out, json.dumps(found.to_json(), allow_nan=False, separators=(",", ":")) + "\n")

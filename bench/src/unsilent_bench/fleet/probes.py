@@ -130,14 +130,13 @@ class Asked:
         return self._drawn[key]
 
 
-def asked(universe: ProbeRows, plan: MonitoringPlan, seed: int, share: float = 1.0) -> Asked:
+def asked(universe: ProbeRows, plan: MonitoringPlan, seed: int) -> Asked:
     """A federation's own bank, and what its clients draw from it.
 
     Args:
         universe: All public items.
         plan: Says how many units a bank holds, and how many of them a client answers.
         seed: The federation's.
-        share: Of the plan's number, how many a client answers.
 
     Raises:
         InputError: The universe has no more units than the bank shall hold.
@@ -156,9 +155,7 @@ def asked(universe: ProbeRows, plan: MonitoringPlan, seed: int, share: float = 1
         left = np.setdiff1d(np.arange(len(strata)), inside[role])
         few = draw_seed("unsilent/bench/beyond", seed, role)
         outside[role] = left[drawn(strata[left], MOST_BEYOND, few)]
-    sizes: dict[ItemRole, int] = {
-        role: max(2, round(share * plan.probes.size(role))) for role in ROLES
-    }
+    sizes: dict[ItemRole, int] = {role: plan.probes.size(role) for role in ROLES}
     return Asked(universe.take(inside), universe.take(outside), sizes, seed)
 
 

@@ -16,7 +16,7 @@ from unsilent_bench.fleet.bank import Bank, embedded_bank
 from unsilent_bench.fleet.federation import FederationSetup, simulate
 from unsilent_bench.fleet.measuring import Ledger
 from unsilent_bench.fleet.private import Training
-from unsilent_bench.fleet.probes import Asked, asked, universe
+from unsilent_bench.fleet.probes import ROLES, Asked, asked, universe
 from unsilent_bench.fleet.records import Crowd
 from unsilent_bench.scenarios import MAIN, SCENARIOS
 from unsilent_bench.traces import keep, kept
@@ -39,11 +39,30 @@ TRAININGS = (
 """What the claim is tried on: epsilon of about 8 and 2 for a client's update in all ten rounds
 (DP-FedAvg), and for one of its records (DP-SGD)."""
 
+_FEWEST = 8
 
-def fleet_plan() -> MonitoringPlan:
-    """The one monitoring plan of the fleet's traces."""
+
+def fleet_plan(share: float = 1.0) -> MonitoringPlan:
+    """The one monitoring plan of the fleet's traces.
+
+    Args:
+        share: Of its probes, how many a client answers, in (0, 1]; no plan asks fewer than 8. Of
+            fewer items spreads are larger, by the root of as many times, and so are their clips.
+    """
     with as_file(files("unsilent_bench") / "plans" / "fleet.toml") as path:
-        return read_plan(path)
+        plan = read_plan(path)
+    if share == 1.0:
+        return plan
+    sizes = {role: max(_FEWEST, round(share * plan.probes.size(role))) for role in ROLES}
+    probes = plan.probes.model_copy(update={"sizes": plan.probes.sizes.model_copy(update=sizes)})
+    wider = {
+        name: mode.model_copy(update={"spread_clip": mode.spread_clip / share**0.5})
+        for name, mode in plan.modes
+        if mode is not None and mode.spread_clip is not None
+    }
+    return plan.model_copy(
+        update={"probes": probes, "modes": plan.modes.model_copy(update=wider)},
+    )
 
 
 @dataclass(frozen=True)
@@ -73,17 +92,14 @@ class Recorder:
         plan: The monitoring plan, ``fleet_plan()`` if none is given; clients and seed are the
             job's.
         bank: Embeddings and heads; the embedded ones if none are given.
-        share: Of the items that the plan asks of a client, how many it is asked.
 
     Raises:
         AssetError: An embedded package cannot be had.
     """
 
-    def __init__(
-        self, plan: MonitoringPlan | None = None, bank: Bank | None = None, share: float = 1.0
-    ) -> None:
+    def __init__(self, plan: MonitoringPlan | None = None, bank: Bank | None = None) -> None:
         self._plan, self._bank = plan or fleet_plan(), bank or embedded_bank()
-        self._universe, self._share = universe(self._bank), share
+        self._universe = universe(self._bank)
         self._last: Asked | None = None
 
     def record(self, job: Job) -> Federation:
@@ -128,12 +144,15 @@ class Recorder:
     def _asked(self, seed: int) -> Asked:
         """What is asked with a seed; kept, since all scenarios and doses of it are asked alike."""
         if self._last is None or self._last.seed != seed:
-            self._last = asked(self._universe, self._plan, seed, self._share)
+            self._last = asked(self._universe, self._plan, seed)
         return self._last
 
 
 def record(
-    jobs: Sequence[Job], folder: Path | None, progress: Progress, share: float = 1.0
+    jobs: Sequence[Job],
+    folder: Path | None,
+    progress: Progress,
+    plan: MonitoringPlan | None = None,
 ) -> tuple[Federation, ...]:
     """Run jobs one after the other.
 
@@ -142,20 +161,20 @@ def record(
         folder: Each is recorded below it, in a folder of traces of its own; those there are read
             and not run again. None to record nothing.
         progress: Told how far it is.
-        share: Of the plan's items, how many a client is asked.
+        plan: The monitoring plan, ``fleet_plan()`` if none is given.
 
     Raises:
         InputError: A scenario is unknown or not of this tier, or what lies in the folder was
             recorded under another plan.
         AssetError: The embedded model or data cannot be had.
     """
-    plan, found = fleet_plan(), list[Federation]()
+    plan, found = plan or fleet_plan(), list[Federation]()
     recorder: Recorder | None = None
     for place, job in enumerate(jobs):
         progress.update("Federations", place, len(jobs))
         federation = kept(folder, job.name, plan.digest) if folder else None
         if federation is None:
-            recorder = recorder or Recorder(plan, share=share)
+            recorder = recorder or Recorder(plan)
             federation = recorder.record(job)
             if folder is not None:
                 keep(folder, federation)
