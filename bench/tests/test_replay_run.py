@@ -159,6 +159,18 @@ def test_the_command_prints_the_rows_and_writes_them(
     assert "obedience" in people.stdout
 
 
+def test_what_the_product_refuses_to_run_has_no_rate() -> None:
+    made = [federation("SF-1", dose, clients=16) for dose in ("none", "strong")]
+    judges = [each for each in METHODS if each.name in ("unsilent", "oracle")]
+    found = replay(Traces(tuple(made), "here"), plans=PLANS, epsilons=(8.0, 0.05), methods=judges)
+    ours = {(r.epsilon, r.unit) for r in found.rows if r.method == "unsilent"}
+    assert {budget for budget, unit in ours if unit == "client"} == {8.0}
+    assert {(r.mode, r.dose) for r in found.rows if r.method == "oracle"} == {
+        (r.mode, r.dose) for r in found.rows if r.method == "unsilent"
+    }
+    assert {each.epsilon for each in found.onsets} == {8.0}
+
+
 def test_who_judges_by_another_plan_than_was_recorded_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from unsilent.errors import InputError
 from unsilent.inference.bands import mode_level
+from unsilent.inference.power import power_table
 from unsilent.plan import MonitoringPlan, read_plan
 from unsilent.release.layout import DIFFERING, UNSHOWN, Layout
 from unsilent.release.noise import needed_releases, share_variance
@@ -247,6 +248,11 @@ def for_budget(plan: MonitoringPlan, epsilon: float | None) -> MonitoringPlan:
         return plan
     privacy = plan.privacy.model_copy(update={"epsilon": epsilon})
     return plan.model_copy(update={"privacy": privacy})
+
+
+def refused(plan: MonitoringPlan) -> bool:
+    """Whether ``plan check`` and ``run`` refuse it: no verdict of any mode is within reach."""
+    return all(row.only_undetermined for row in power_table(plan))
 
 
 def for_clients(plan: MonitoringPlan, clients: int) -> MonitoringPlan:

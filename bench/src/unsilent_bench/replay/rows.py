@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -115,6 +115,10 @@ class ReplayCell:
     dosed: tuple[Federation, ...]
     healthy: tuple[Federation, ...]
     tolerance: float | None
+
+    def within(self, judged: Container[str]) -> bool:
+        """Whether its federations, who are as many and so of one plan, were judged."""
+        return all(each.federation in judged for each in (*self.dosed, *self.healthy))
 
 
 def row_of(

@@ -13,7 +13,14 @@ from unsilent.plan import MonitoringPlan
 from unsilent.plan.personalization import USUAL
 from unsilent.progress import Progress, SilentProgress
 from unsilent_bench.lm.subsets import parted
-from unsilent_bench.replay.batch import Batch, batches, recorded_only, shipped_plans
+from unsilent_bench.replay.batch import (
+    Batch,
+    batches,
+    for_budget,
+    recorded_only,
+    refused,
+    shipped_plans,
+)
 from unsilent_bench.replay.cells import cells
 from unsilent_bench.replay.claim import TrainingVariant, claim
 from unsilent_bench.replay.contract import Method, Shown
@@ -142,6 +149,9 @@ def replay(
     for done, (method, epsilon, unit) in enumerate(steps):
         shown.update("Judging", done, len(steps))
         chosen_groups = [with_unit(batch, unit) for batch in groups]
+        if method.name == Unsilent.name and epsilon is not None:
+            # What the product does not run has no rate; without noise it is no plan of anyone's.
+            chosen_groups = [b for b in chosen_groups if not refused(for_budget(b.plan, epsilon))]
         found, own = _rows(method, epsilon, seed, chosen_groups, table, truth, unit)
         rows += found
         if method.name == Unsilent.name and unit == "client":
@@ -155,6 +165,7 @@ def replay(
             for cell in table
             if cell.dose == "strong" and cell.position is not None
             for epsilon, own in judged.items()
+            if cell.within(own)
         ),
         claim=claim(chosen, plans),
         seed=seed,
@@ -193,9 +204,9 @@ def _rows(
             own |= scores(batch, said)
     rows: list[ReplayRow] = []
     for cell in table:
-        if not shown:
+        if not shown and cell.within(own):
             rows.append(row_of(cell, method.name, epsilon, own, truth=truth, unit=unit))
-        elif cell.mode != ALL and cell.healthy:
+        elif shown and cell.mode != ALL and cell.healthy:
             ids, others = _ids(cell.dosed), _ids(cell.healthy)
             hindsight, threshold = in_hindsight(ids, others, shown, beyond)
             rows.append(
