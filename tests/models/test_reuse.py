@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,61 @@ def test_many_adapters_tokenize_and_freeze_once(
         lm.score(mixed, random_adapter(lm, seed))
     assert len(encoded) == 1
     assert len(frozen) == 1
+
+
+@pytest.mark.parametrize("beginning", ["", "Review: a good book. Sentiment: positive negative "])
+def test_items_that_are_asked_again_as_part_of_a_set_freeze_nothing(
+    lm_of: Build,
+    mixed: ItemSet,
+    random_adapter: Random,
+    monkeypatch: pytest.MonkeyPatch,
+    beginning: str,
+) -> None:
+    """A canary asks a few items a second time. Those that share more than all do are new rows."""
+    whole = ItemSet(
+        "whole", tuple(replace(item, prompt=beginning * 8 + item.prompt) for item in mixed)
+    )
+    lm, adapter = lm_of(layers=(2, 3)), random_adapter(lm_of(layers=(2, 3)), 1)
+    expected = lm.score(whole, adapter)
+    at = [place for place, item in enumerate(whole) if item.pair is None][:4]
+    frozen = counted(lm.engine, "freeze", monkeypatch)
+    part = ItemSet("canary", tuple(whole.items[place] for place in at))
+    found = lm.score(part, adapter)
+    assert bool(frozen) == bool(beginning)
+    width = found.shape[1]
+    np.testing.assert_allclose(found, expected[at][:, :width], atol=1e-5)
+    other = ItemSet("canary", (*part.items[:-1], replace(part.items[-1], prompt="Another text")))
+    before = len(frozen)
+    lm.score(other, adapter)
+    assert len(frozen) == before + 1
+
+
+def test_records_that_were_trained_on_freeze_nothing_when_they_are_scored(
+    lm_of: Build, random_adapter: Random, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever name they are asked by, and whoever trained since."""
+    lm = lm_of(layers=(2, 3))
+    training = Training(epochs=1, learning_rate=1e-3, batch=4, seed=0)
+    for client in range(2):
+        records = ItemSet(
+            f"client-{client}-train",
+            tuple(
+                Item(f"r{i}", f"{client}{i} said:", (" positive", " negative"), answer=i % 2)
+                for i in range(8)
+            ),
+        )
+        lm.train(lm.new_adapter(0), records, training)
+    frozen = counted(lm.engine, "freeze", monkeypatch)
+    for client in range(2):
+        asked = tuple(
+            Item(f"r{i}", f"{client}{i} said:", (" positive", " negative"), answer=i % 2)
+            for i in range(0, 8, 2)
+        )
+        found = lm.score(ItemSet("records", asked), random_adapter(lm, 1))
+        assert not frozen
+        fresh = lm_of(layers=(2, 3))
+        expected = fresh.score(ItemSet("records", asked), random_adapter(fresh, 1))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_training_runs_the_frozen_layers_once(

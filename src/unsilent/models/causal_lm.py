@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,31 @@ class _Prepared:
     frozen: Frozen
     tokens: list[list[int]]
     """Scored tokens of each item's choices."""
+
+    @cached_property
+    def places(self) -> dict[bytes, tuple[int, int]]:
+        """Group and row of what each row shows of itself and its prefix."""
+        return {
+            _shown(group.prefix, self.rows[index]): (place, index)
+            for place, group in enumerate(self.groups)
+            for index in group.members
+        }
+
+    def frozen_of(self, rows: Sequence[Row], groups: Sequence[Group]) -> Frozen | None:
+        """What the frozen segment gave for these rows and prefixes, if all of them are here."""
+        if self.frozen.rows is None:
+            return None
+        parts: list[Tensor] = [self.frozen.rows[0]] * len(rows)
+        prefixes: list[Tensor | None] = []
+        for group in groups:
+            prefixes.append(None)
+            for index in group.members:
+                found = self.places.get(_shown(group.prefix, rows[index]))
+                if found is None:
+                    return None
+                prefixes[-1] = self.frozen.prefixes[found[0]]
+                parts[index] = self.frozen.rows[found[1]]
+        return Frozen(parts, prefixes)
 
     def size(self) -> int:
         rows = sum(row.ancestors.nbytes + 64 * len(row) for row in self.rows)
@@ -325,7 +352,20 @@ class CausalLM:
         with naming_the_longest(items.items, rows, private=private):
             if share and items.digest in self._public and self.engine.cut:
                 return _Prepared(rows, groups, self._on_disk(items, rows, groups), tokens)
-            return _Prepared(rows, groups, self.engine.freeze(rows, groups), tokens)
+            frozen = self._kept(rows, groups) or self.engine.freeze(rows, groups)
+            return _Prepared(rows, groups, frozen, tokens)
+
+    def _kept(self, rows: Sequence[Row], groups: Sequence[Group]) -> Frozen | None:
+        """The rows' frozen output, where they are all part of one set that was asked before.
+
+        A few items of a set that are asked again, or records that were trained on. Of several sets
+        the newest, so that a client finds its own whoever came before it.
+        """
+        for prepared in self._prepared.newest():
+            found = prepared.frozen_of(rows, groups)
+            if found is not None:
+                return found
+        return None
 
     def _on_disk(self, items: ItemSet, rows: list[Row], groups: list[Group]) -> Frozen:
         """The rows' frozen output from disk, computed by whoever comes first."""
@@ -351,6 +391,16 @@ class CausalLM:
     def _check(self, adapter: Adapter) -> None:
         if adapter.base != self.digest or not self._slots.fits(adapter):
             raise of_another_base()
+
+
+def _shown(prefix: Row | None, row: Row) -> bytes:
+    """Digest of all that the frozen segment sees of a row and of what stands before it."""
+    found = sha256(np.array([row.offset, len(row)]).tobytes())
+    if prefix is not None:
+        found.update(prefix.tokens.tobytes())
+    found.update(row.tokens.tobytes())
+    found.update(row.ancestors.tobytes())
+    return found.digest()
 
 
 def _answers(records: ItemSet) -> list[int]:

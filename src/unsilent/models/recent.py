@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
@@ -37,3 +37,7 @@ class Recent(Generic[V]):
                 _, dropped = self._kept.popitem(last=False)
                 self._bytes -= self._size(dropped)
         return value
+
+    def newest(self) -> Iterator[V]:
+        """What is kept, the most recently used first."""
+        return reversed(self._kept.values())
