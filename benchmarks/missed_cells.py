@@ -13,10 +13,10 @@ told of larger ones, and the recorded numbers keep the error of theirs, so that 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from common import arguments, show
@@ -98,8 +98,11 @@ def main() -> None:
         for each in read(given.traces).federations
         if each.split == given.split and given.tier in (None, each.tier)
     ]
-    found = [_row(each) for each in misses(federations)]
-    show("cells that miss", found, as_json=given.json)
+    found = list(misses(federations))
+    if given.json:
+        show("cells that miss", [vars(each) for each in found], as_json=True)
+        return
+    sys.stdout.write(("\n\n".join(map(_sentences, found)) or "No cell misses.") + "\n")
 
 
 def misses(federations: Iterable[Federation]) -> Iterable[Miss]:
@@ -232,11 +235,18 @@ def _items(series: Series, factor: float) -> Series:
     )
 
 
-def _row(miss: Miss) -> dict[str, Any]:
-    """A row of the table: the factors in columns of their own."""
-    row = dict(vars(miss))
-    least = row.pop("least")
-    return row | {f"{name} ×": least.get(name) for name in ("clients", "bank", "items", "epsilon")}
+def _sentences(miss: Miss) -> str:
+    budget = "no noise" if miss.epsilon is None else f"epsilon {miss.epsilon:g}"
+    what = "called healthy" if miss.dose == "none" else "found"
+    oracle = "" if miss.oracle is None else f", by the oracle in {miss.oracle:.0%}"
+    would = [f"{name} x {factor:g}" for name, factor in miss.least.items() if factor is not None]
+    return (
+        f"{miss.tier}, {miss.clients} clients, {budget}: {miss.mode} {miss.dose} {what} in "
+        f"{miss.got:.0%} of the runs{oracle}; asked: {miss.asked:.0%}.\n"
+        f"  Truth {100 * miss.truth:+.1f} of {100 * miss.tolerance:g} points; "
+        f"most of the distance: {miss.most}.\n"
+        f"  Would do, each alone: {', '.join(would) or 'none that was tried'}."
+    )
 
 
 if __name__ == "__main__":

@@ -55,6 +55,9 @@ def test_more_of_what_is_short_would_do(missed: Any, monkeypatch: pytest.MonkeyP
     assert (miss.epsilon, miss.oracle, miss.most) == (2.0, 1.0, "privacy noise")
     assert miss.least["epsilon"] == miss.least["clients"] == 4.0
     assert miss.least["bank"] is None
+    said = missed._sentences(miss)
+    assert "fleet, 24 clients, epsilon 2: SF-1 strong found in" in said
+    assert "Would do, each alone: clients x 4, " in said
 
 
 def test_a_language_models_parts_are_asked_with_and_without_noise(missed: Any) -> None:
