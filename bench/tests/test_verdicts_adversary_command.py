@@ -34,7 +34,7 @@ def test_json_has_a_row_for_each_plan_and_says_what_was_skipped(
     found = json.loads(capsys.readouterr().out)
     assert found["seed"] == 3
     assert [(row["plan"], row["clients"]) for row in found["rows"]] == [
-        ("plans/lm", 16),
+        ("plans/lm", 20),
         ("bench/lm", 32),
         ("plans/lm", 8),
     ]

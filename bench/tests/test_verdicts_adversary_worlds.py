@@ -241,7 +241,7 @@ def test_what_is_true_of_records_is_the_expected_confirmed_loss(held_out: int) -
     federation = plan.federation.model_copy(update={"held_out": held_out})
     plan = plan.model_copy(update={"federation": federation})
     records = Records(plan, _genome(plan, own=1.0), plan.planned.index("SF-3"))
-    level = np.broadcast_to(np.array([-0.1, 0.0, 0.05, 0.2]), (20_000, 4))
+    level = np.broadcast_to(np.array([-0.1, 0.0, 0.05, 0.1]), (20_000, 4))
     drawn = records.draw(*2 * [np.zeros(level.shape, dtype=np.int64)], np.random.default_rng(8))
     found = drawn.at(level, 0)[0]
     error = found.std(axis=0) / np.sqrt(len(found))

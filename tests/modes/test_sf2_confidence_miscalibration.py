@@ -49,6 +49,15 @@ def test_it_is_the_mean_product_of_the_gaps_of_two_different_items():
     assert squared_gap(gaps, np.zeros(9, int)) == pytest.approx(np.mean(pairs))
 
 
+@pytest.mark.parametrize("n", [2, 8])
+def test_growth_that_passes_the_range_of_few_items_is_limited_to_it(evidence, questions, n):
+    # From certain and always wrong to a gap of 1 on one half of the items and -.49 on the other.
+    after = squared_gap(np.array([1.0, -0.49] * (n // 2)), np.zeros(n, int))
+    assert after < 0.0
+    found = both(evidence, questions(n), [0.0] * n, [0.0, 0.51] * (n // 2))
+    assert found.value == -1.0
+
+
 @pytest.mark.parametrize("first", [0.8, 0.2])
 def test_over_and_underconfidence_are_both_positive(evidence, questions, first):
     # Personalized .8 confident: right always (underconfident) or never (overconfident).

@@ -62,7 +62,9 @@ class ConfidenceMiscalibration(FailureMode):
         if len(before) == 1:
             return self._statistic(0.0, 1.0, 1)
         kind = kinds(reference.items)
-        value = squared_gap(after, kind) - squared_gap(before, kind)
+        # Of few items the smaller one may be below 0: then their difference can pass the range.
+        growth = squared_gap(after, kind) - squared_gap(before, kind)
+        value = float(np.clip(growth, *self.range))
         return self._statistic(value, growth_spread(before, after, kind), len(before))
 
     def largest_spread(self, items: Mapping[ItemRole, int]) -> float:
