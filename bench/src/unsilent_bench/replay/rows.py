@@ -117,7 +117,7 @@ class ReplayCell:
     tolerance: float | None
 
     def within(self, judged: Container[str]) -> bool:
-        """Whether its federations, who are as many and so of one plan, were judged."""
+        """Whether all of its federations and their look-alikes were judged."""
         return all(each.federation in judged for each in (*self.dosed, *self.healthy))
 
 
