@@ -20,13 +20,13 @@ from unsilent.release.release import Release
 RUNS = 400
 
 
-def plan_of(clients, items, tolerance, clip=0.5, mode="amplified_bias"):
+def plan_of(clients, items, tolerance, clip=0.5, mode="amplified_bias", sampling="same"):
     return parse_plan(
         {
             "federation": {"clients": clients, "rounds": 1},
             "monitor": {"rounds": "every", "min_cohort": 2, "items": "like-these"},
             "privacy": {"epsilon": 8.0, "aggregation": "plain"},
-            "probes": {"items": items, "sampling": "same"},
+            "probes": {"items": items, "sampling": sampling},
             "modes": {mode: {"tolerance": tolerance, "clip": clip}},
         }
     )
@@ -49,11 +49,16 @@ def verdicts(plan, draw, seed=0):
     return found
 
 
-# Share q of the pairs moves by 2, their whole range; the truth 2 q lies just beyond the tolerance.
-@pytest.mark.parametrize(
-    ("clients", "items", "share", "tolerance"),
-    [(128, 40, 0.03, 0.05), (128, 128, 0.02, 0.035), (128, 128, 0.01, 0.018), (64, 40, 0.05, 0.08)],
-)
+CELLS = [
+    (128, 40, 0.03, 0.05),
+    (128, 128, 0.02, 0.035),
+    (128, 128, 0.01, 0.018),
+    (64, 40, 0.05, 0.08),
+]
+"""Share q of the pairs moves by 2, their whole range; the truth 2 q is just over the tolerance."""
+
+
+@pytest.mark.parametrize(("clients", "items", "share", "tolerance"), CELLS)
 def test_no_health_is_read_off_items_without_the_few_that_carry_the_effect(
     clients, items, share, tolerance
 ):
@@ -61,6 +66,27 @@ def test_no_health_is_read_off_items_without_the_few_that_carry_the_effect(
     found = verdicts(plan, lambda rng: (rng.random(items) < share) * 2.0)
     # One mode, one look: all of alpha is this end's, with three standard errors of 400 runs.
     assert found.count("healthy") / RUNS <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / RUNS)
+
+
+@pytest.mark.parametrize(("clients", "items", "share", "tolerance"), CELLS)
+def test_nor_where_the_bank_of_which_each_client_answers_its_own_has_too_few_of_them(
+    clients, items, share, tolerance
+):
+    plan = plan_of(clients, items, tolerance, sampling="matrix")
+    layout, rng, runs = Layout.from_plan(plan), np.random.default_rng(1), 200
+    variance, healthy = float(share_variance(plan)) * clients, 0
+    for _ in range(runs):
+        bank = (rng.random(plan.bank("bias")) < share) * 2.0
+        own = rng.permuted(np.tile(bank, (clients, 1)), axis=1)[:, :items]
+        values = {name: np.zeros(clients) for name in layout.inputs} | {
+            "SF-1": own.mean(axis=1),
+            "SF-1.spread": own.std(axis=1, ddof=1) / math.sqrt(items),
+        }
+        noise = np.rint(rng.normal(0, math.sqrt(variance), len(layout.names))).astype(np.int64)
+        sums = layout.encode_all(values).sum(axis=0) + noise
+        total = Release(layout.digest, 1, clients, sums, variance)
+        healthy += judge_rounds(plan, layout, [total])[0].verdict == "healthy"
+    assert healthy / runs <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.2])
