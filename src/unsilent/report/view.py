@@ -53,7 +53,8 @@ VERDICTS: Mapping[str | None, Shown] = {
         "healthy",
         "HEALTHY",
         "✔",
-        "Evidence of no failure: the whole interval lies below the tolerance.",
+        "Evidence of no failure: the whole interval lies below the tolerance, with no client "
+        "counted beyond its clip.",
     ),
     None: Shown(
         "unplanned", "NOT PLANNED", "∅", "Nothing is known: the plan leaves this mode out."
@@ -297,8 +298,18 @@ def truth(finding: Finding) -> str | None:
     if oracle is None:
         return None
     side = "within tolerance" if oracle.within_tolerance else "beyond tolerance"
-    parts = (points(oracle.effect, sign=True), side, agreement(finding))
+    parts = (points(oracle.effect, sign=True), side, agreement(finding), beyond(finding))
     return ", ".join(part for part in parts if part)
+
+
+def beyond(finding: Finding) -> str:
+    """Why a truth may lie outside its interval: clients count up to their clip, there in full."""
+    oracle, interval, (least, most) = finding.oracle, finding.interval, finding.range
+    if oracle is None or interval is None or interval[0] <= oracle.effect <= interval[1]:
+        return ""
+    if oracle.effect > interval[1]:
+        return f"of whole numbers; the interval counts a client with {points(most)} at most"
+    return f"of whole numbers; the interval counts a client with {points(least)} at least"
 
 
 def flat(
