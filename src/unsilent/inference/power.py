@@ -114,13 +114,18 @@ def power_table(plan: MonitoringPlan, *, clients: int | None = None) -> tuple[Po
 
 
 def refuse_unusable(plan: MonitoringPlan) -> None:
-    """Refuse a plan whose releases could not be judged, whatever they were.
+    """Refuse a plan whose releases could not be summed or judged, whatever they were.
 
     Raises:
-        PlanError: As ``power_table``.
+        PlanError: As ``power_table``; or no secure sum withstands what the plan expects.
     """
     for code in plan.planned:
         Outlook(plan, code)
+    if plan.privacy.aggregation == "secure-sum":
+        # Not before a plan asks for it: nothing else here needs a graph of clients.
+        from unsilent.release.secure_sum.parameters import parameters_of
+
+        parameters_of(plan)
 
 
 def mde(critical: float, sd: float) -> float:
