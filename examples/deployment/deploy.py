@@ -6,7 +6,7 @@ Makes certificates and a key for each node, starts a SuperLink and its SuperNode
 the app, and stops what it started. Each node has a folder of its own, ``WORK/node-N``, where its
 budget and what it releases are kept: nothing in it is made by the server, and it is the only thing
 of a node that must outlive it. Each has agreed to the app's plan, and answers under no other. The
-same WORK goes on with the same nodes.
+same WORK goes on with the same nodes. However this script ends, nothing that it started is left.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives import serialization as forms
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from unsilent.keeper import Keeper, leave_when_asked
 from unsilent.plan import read_plan
 
 HOST = "127.0.0.1"
@@ -54,6 +55,7 @@ class Deployment:
         self.port = _free_port()
         self.superlink: subprocess.Popen[bytes] | None = None
         self.nodes: dict[int, subprocess.Popen[bytes]] = {}
+        self._keeper: Keeper | None = None
         (self.work / "flwr").mkdir(parents=True, exist_ok=True)
         make_certificates(self.work)
         for number in range(nodes):
@@ -61,6 +63,7 @@ class Deployment:
 
     def __enter__(self) -> Deployment:
         """Start all of it."""
+        self._keeper = Keeper()
         try:
             self.start_superlink()
             for number in range(self.count):
@@ -164,6 +167,8 @@ class Deployment:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.1, deadline - time.monotonic()))
             self.kill(process)
+        if self._keeper is not None:
+            self._keeper.close()
 
     def _start(self, name: str, tool: str, *arguments: object) -> subprocess.Popen[bytes]:
         with (self.work / f"{name}.log").open("ab") as log:
@@ -178,7 +183,7 @@ class Deployment:
 
     def _env(self) -> dict[str, str]:
         return {
-            **os.environ,
+            **(os.environ if self._keeper is None else self._keeper.env),
             "FLWR_HOME": str(self.work / "flwr"),
             "FLWR_TELEMETRY_ENABLED": "0",
             "FLWR_DISABLE_UPDATE_CHECK": "1",
@@ -271,6 +276,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 def main() -> int:
     """Parse, start, run, stop."""
+    leave_when_asked()
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("app", type=Path, help="folder of a Flower app")
     parser.add_argument("--work", type=Path, default=Path("runs/deployment"))
