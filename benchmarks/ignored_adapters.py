@@ -38,8 +38,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from unsilent.errors import UnsilentError
-from unsilent.flower import PeftScore, peft_score
+from unsilent.flower import PeftScore
 from unsilent.items import Item, ItemSet
+from unsilent.models import peft_scoring
 
 ITEMS = ItemSet(
     "items",
@@ -328,7 +329,7 @@ def truth(model: Any, state: dict[str, torch.Tensor] | None, name: str) -> NDArr
 
 def asked(case: Case) -> dict[str, Any]:
     """What ``PeftScore`` says of one case."""
-    peft_score._held.clear()
+    peft_scoring.held.clear()
     model, tokenizer = case.make(), (case.tokens or letters)()
     name = case.adapter or next(iter(model.peft_config))
     states = [None, moved(model, name, 3), moved(model, name, 9)]

@@ -36,7 +36,8 @@ from tiny_causal import CONTEXT, ITEMS, odds, plain
 from tiny_models import UnbuiltError, letters, small_model
 from transformers import AutoModelForCausalLM
 
-from unsilent.flower import PeftScore, peft_score
+from unsilent.flower import PeftScore
+from unsilent.models import peft_scoring
 
 _TARGETS = ["q_proj", "v_proj"]
 _STEPS = 3
@@ -217,7 +218,7 @@ def adapter_row(name: str, _folder: Path) -> dict[str, Any]:
     model.eval()
     words, original = letters(), plain(base(), letters())
     states = arrays(model)
-    peft_score._held.clear()
+    peft_scoring.held.clear()
     score = PeftScore(lambda _: (model, words))
     apart: dict[str, float] = {}
     try:
@@ -228,7 +229,7 @@ def adapter_row(name: str, _folder: Path) -> dict[str, Any]:
             set_peft_model_state_dict(served, state)
             apart[f"arrays {number}"] = odds(found, plain(served, words))
     finally:
-        peft_score._held.clear()
+        peft_scoring.held.clear()
     return {"difference": max(apart.values()), "apart": apart}
 
 

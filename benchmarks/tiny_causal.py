@@ -21,9 +21,9 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from transformers.pytorch_utils import Conv1D
 
 from unsilent.errors import ModelError
-from unsilent.flower import PeftScore, peft_score
+from unsilent.flower import PeftScore
 from unsilent.items import Item, ItemSet
-from unsilent.models import load_model
+from unsilent.models import load_model, peft_scoring
 from unsilent.models.base import Adapter, Training
 from unsilent.models.causal_lm import CausalLM
 from unsilent.models.trunk import Trunk
@@ -249,7 +249,7 @@ def trained_loss(model: CausalLM, adapter: Adapter) -> float:
 
 def by_app(model: Any, tokenizer: Any, base: Table) -> float:
     """The largest relative difference of what ``PeftScore`` gives for a peft model."""
-    peft_score._held.clear()
+    peft_scoring.held.clear()
     model.eval()
     made = torch.Generator().manual_seed(5)
     state = {
@@ -261,7 +261,7 @@ def by_app(model: Any, tokenizer: Any, base: Table) -> float:
         without = score(ITEMS, None, CONTEXT)
         within = score(ITEMS, ArrayRecord(state), CONTEXT)
     finally:
-        peft_score._held.clear()
+        peft_scoring.held.clear()
     set_peft_model_state_dict(model, state)
     return max(odds(without, base), odds(within, plain(model, tokenizer)))
 

@@ -11,7 +11,8 @@ import torch
 from flwr.app import Context, RecordDict
 from peft import LoraConfig, get_peft_model
 
-from unsilent.flower import PeftScore, peft_score
+from unsilent.flower import PeftScore
+from unsilent.models import peft_scoring
 from unsilent.models.hashes import (
     base_hash,
     engine_hash,
@@ -31,7 +32,7 @@ def adapted(tiny: Callable[..., Any], **changes: Any) -> Any:
 
 
 def told(model: Any, tokenizer: Any) -> dict[str, str]:
-    peft_score._held.clear()
+    peft_scoring.held.clear()
     return PeftScore(lambda _: (model, tokenizer)).hashes(CONTEXT)
 
 

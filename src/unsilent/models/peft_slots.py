@@ -152,7 +152,7 @@ class PeftSlots:
         numbered = list(arrays) == [str(number) for number in range(len(names))]
         found = dict(zip(names, arrays.values(), strict=True)) if numbered else dict(arrays)
         tensors = {
-            name.replace(_COMPILED, ""): np.asarray(array.numpy(), np.float32)
+            name.replace(_COMPILED, ""): np.asarray(_plain(array), np.float32)
             for name, array in found.items()
         }
         if {name: tensor.shape for name, tensor in tensors.items()} != self.shapes:
@@ -276,6 +276,11 @@ def _tensors(model: Any) -> dict[str, Any]:
             if tensor is not None:
                 found[f"{prefix}.{name}" if prefix else name] = tensor.detach()
     return found
+
+
+def _plain(array: Any) -> NDArray[Any]:
+    """NumPy's own, or what an engine's kind of array holds of it."""
+    return array if isinstance(array, np.ndarray) else array.numpy()
 
 
 def _chosen(names: list[str], wanted: str | None) -> str:

@@ -25,9 +25,9 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from tests.engines.flower.in_process import InProcess, enter_run
 from unsilent.findings import validate
-from unsilent.flower import peft_score
 from unsilent.items import Item, write_items
 from unsilent.ledger import Ledger
+from unsilent.models import peft_scoring
 from unsilent.plan import MonitoringPlan, read_plan
 from unsilent.release import SeededNoise
 
@@ -43,7 +43,7 @@ def in_a_run(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-    peft_score._held.clear()
+    peft_scoring.held.clear()
 
 
 def copied(name: str, to: Path, *, monitored: bool) -> Path:

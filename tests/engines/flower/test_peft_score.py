@@ -15,8 +15,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from unsilent.errors import ModelError
-from unsilent.flower import PeftScore, peft_score
+from unsilent.flower import PeftScore
 from unsilent.items import Item, ItemSet
+from unsilent.models import peft_scoring
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 
@@ -44,9 +45,9 @@ CONTEXT = Context(run_id=1, node_id=1, node_config={}, state=RecordDict(), run_c
 def alone() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    peft_score._held.clear()
+    peft_scoring.held.clear()
     yield
-    peft_score._held.clear()
+    peft_scoring.held.clear()
     torch.set_num_threads(before)
 
 
@@ -319,7 +320,7 @@ def test_training_the_adapter_itself_changes_no_score() -> None:
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.1)
     model(input_ids=torch.tensor([[1, 2, 3]])).logits.square().mean().backward()
     optimizer.step()
-    peft_score._held[0].model._scores._kept.clear()
+    peft_scoring.held[0].model._scores._kept.clear()
     np.testing.assert_allclose(score(ITEMS, None, CONTEXT), base, atol=1e-6)
     np.testing.assert_allclose(score(ITEMS, ArrayRecord(state), CONTEXT), found, atol=1e-6)
 
@@ -432,7 +433,7 @@ def test_choices_are_compared_by_the_plans_word() -> None:
     score = PeftScore(lambda context: (model, tokenizer()))
     plain = score(ITEMS, None, CONTEXT)
     by_byte = score.under("per-byte")(ITEMS, None, CONTEXT)
-    held = peft_score._held[0]
+    held = peft_scoring.held[0]
     with held.slots.unchanged():
         logs = held.model.log_likelihoods(ITEMS, None)
     for row, found, lengths in zip(by_byte, logs, ((4, 12), (3, 4, 4), (1, 1)), strict=True):
