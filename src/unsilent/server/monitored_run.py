@@ -138,6 +138,8 @@ class MonitoredRun:
         arrays: Arrays | None,
         nodes: list[int],
         metrics: Mapping[str, float],
+        *,
+        why: str = "nothing was aggregated",
     ) -> None:
         """An engine's one hook: what a round aggregated, who trained in it, what it shows.
 
@@ -148,8 +150,8 @@ class MonitoredRun:
             arrays: What was aggregated; None if nothing was.
             nodes: Who trained in it.
             metrics: The numbers that the run shows today, by name.
+            why: The reason of a round without arrays.
         """
-        why = "nothing was aggregated" if arrays is None else ""
         self.quietly(lambda: self.end(round_number, arrays, why, nodes))
         self.quietly(lambda: self._show(round_number, metrics))
 
