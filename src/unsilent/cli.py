@@ -193,7 +193,8 @@ app.command(epilog="Example: unsilent landscape --format html --out landscape.ht
     landscape.landscape
 )
 app.command(epilog="Example: unsilent evidence runs/demo")(evidence.evidence)
-app.command(epilog="Example: unsilent verify runs/demo/evidence.zip")(evidence.verify)
+app.command(epilog='Example: unsilent key --name "Ward 3, Ada Lovelace"')(evidence.key)
+app.command(epilog="Example: unsilent verify runs/demo/evidence.zip --key ada.pub")(evidence.verify)
 app.command(
     epilog='Example: unsilent aware runs/demo --by "A. Person" --note "informed the clinic"'
 )(evidence.aware)

@@ -1,5 +1,6 @@
 """A verifier needs neither torch nor flwr nor a network, and is quick."""
 
+import os
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from unsilent.evidence import verify, write_pack
+from unsilent.evidence.keys import public_hex, public_line
 
 _ALONE = """
 import socket, sys
@@ -21,19 +23,27 @@ def refused(*a, **k):
     raise OSError("no network")
 socket.socket.connect = refused
 from unsilent.cli import main
-sys.argv = ["unsilent", "verify", sys.argv[1]]
+sys.argv = ["unsilent", "verify", *sys.argv[1:]]
 main()
 """
 
 
-def test_verify_runs_alone(pack: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "pack.zip"
-    path.write_bytes(pack)
+def test_verify_needs_the_pack_and_the_public_key_alone(
+    pack: bytes, key: Ed25519PrivateKey, tmp_path: Path
+) -> None:
+    (tmp_path / "pack.zip").write_bytes(pack)
+    (tmp_path / "signer.pub").write_text(public_line(public_hex(key), "Ada"))
     told = subprocess.run(
-        [sys.executable, "-c", _ALONE, str(path)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", _ALONE, "pack.zip", "--key", "signer.pub"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path / "nobody")},
     )
     assert (told.returncode, told.stderr) == (0, "")
-    assert "NOTHING ALTERED" in told.stdout
+    assert "VERIFIED, NOTHING ALTERED" in told.stdout
+    assert {each.name for each in tmp_path.iterdir()} == {"pack.zip", "signer.pub"}
 
 
 def test_fifty_rounds_in_five_seconds(

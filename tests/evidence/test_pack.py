@@ -16,6 +16,7 @@ def test_everything_a_stranger_needs_is_there(pack: bytes) -> None:
     assert set(container.from_bytes(pack)) == {
         "manifest.json",
         "signature.json",
+        "signer.md",
         "plan.json",
         "findings.json",
         "ledger.jsonl",

@@ -13,7 +13,7 @@ from unsilent.errors import InputError
 from unsilent.evidence import container
 from unsilent.evidence.entries import from_lines
 from unsilent.evidence.keys import check_signature, public_hex, sign
-from unsilent.evidence.pack import MANIFEST, SIGNATURE
+from unsilent.evidence.pack import MANIFEST, SIGNATURE, SIGNER
 from unsilent.evidence.verify import verify_bytes
 
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -195,7 +195,7 @@ def test_a_chain_made_anew_does_not_fit_the_old_signature(
     for kept in ((SIGNATURE,), (SIGNATURE, MANIFEST)):
         mixed = {name: old[name] if name in kept else data for name, data in files.items()}
         found = verify_bytes(container.to_bytes(mixed))
-        assert found.faults[0].where in (SIGNATURE, "ledger.jsonl", "cohort.json")
+        assert found.faults[0].where in (SIGNATURE, SIGNER, "ledger.jsonl", "cohort.json")
         assert not found.good
 
 

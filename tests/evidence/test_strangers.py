@@ -15,7 +15,7 @@ from unsilent.cli import app
 from unsilent.errors import EvidenceError
 from unsilent.evidence import container
 from unsilent.evidence.entries import from_lines, to_lines
-from unsilent.evidence.pack import MANIFEST, SIGNATURE, parse_json, seal
+from unsilent.evidence.pack import MANIFEST, SIGNATURE, SIGNER, parse_json, seal
 from unsilent.evidence.verify import verify_bytes
 from unsilent.plan import parse_plan
 
@@ -53,7 +53,8 @@ def opened(pack: bytes):
     """Files, and the manifest's facts, ready to be sealed again."""
     files = container.from_bytes(pack)
     facts = json.loads(files.pop(MANIFEST))
-    del files[SIGNATURE], facts["files"]
+    # Sealed again by another key: it would have to name that one, as ``test_signer`` does.
+    del files[SIGNATURE], files[SIGNER], facts["files"], facts["signer"]
     return files, facts
 
 
@@ -220,4 +221,4 @@ def test_a_strangers_words_do_nothing_to_a_terminal(pack: bytes, tmp_path) -> No
     result = CliRunner().invoke(app, ["verify", str(path)])
     assert result.exit_code == 1
     assert "\x1b" not in result.output
-    assert not any(line.startswith("NOTHING") for line in result.output.splitlines())
+    assert not any(line.startswith(("NOTHING", "VERIFIED")) for line in result.output.splitlines())

@@ -1,20 +1,36 @@
-"""``unsilent evidence``, ``verify`` and ``aware``: a run's record for people who were not there."""
+"""``unsilent evidence``, ``key``, ``verify`` and ``aware``: a run's record for others to check."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unsilent.commands.common import Json, RunFolder, console, print_json
 
 if TYPE_CHECKING:
+    from unsilent.evidence.owner import OwnKey
     from unsilent.evidence.verify import Verification
 
 _FAULTS_SHOWN = 20
 OWN_KEY = Path("~/.config/unsilent/evidence-key.pem")
+
+
+KeyFile = Annotated[
+    Path,
+    typer.Option(
+        help=f"Ed25519 private key in PEM, made there if there is none (default: {OWN_KEY}).",
+        show_default=False,
+    ),
+]
+KeyName = Annotated[
+    str | None,
+    typer.Option(
+        "--name", help='Whose key it is, as in "Ward 3, Ada Lovelace"; kept beside the key.'
+    ),
+]
 
 
 def evidence(
@@ -22,30 +38,87 @@ def evidence(
     out: Annotated[
         Path | None, typer.Option(help="The pack to write (default: evidence.zip in the run).")
     ] = None,
-    key: Annotated[
-        Path,
-        typer.Option(
-            help=f"Ed25519 private key in PEM, made there if there is none (default: {OWN_KEY}).",
-            show_default=False,
-        ),
-    ] = OWN_KEY,
+    key: KeyFile = OWN_KEY,
+    name: KeyName = None,
     as_json: Json = False,
 ) -> None:
     """Pack a finished run: plan, findings, ledger, costs, decisions, validation; signed.
 
-    Whoever gets it checks it with `unsilent verify`, offline.
+    Whoever gets it checks it with `unsilent verify`, offline. They need your public key, from you
+    and not from the pack: `unsilent key` says where it is.
     """
     from unsilent.evidence import write_pack
-    from unsilent.evidence.keys import fingerprint, own_key, public_hex
+    from unsilent.evidence.owner import own_key
 
-    own = own_key(key.expanduser())
-    path = write_pack(run, out or run / "evidence.zip", own)
-    public = public_hex(own)
-    told = {"pack": str(path), "public_key": public, "fingerprint": fingerprint(public)}
+    own = own_key(key.expanduser(), name)
+    if own.new and not as_json:
+        # Before the pack is made: whatever fails after this, the key is there.
+        _announce(own)
+    path = write_pack(run, out or run / "evidence.zip", own.private, name=own.name)
     if as_json:
-        print_json(told)
+        print_json({"pack": str(path), **_told(own)})
         return
-    console().print(f"{path}\nsigned by {told['fingerprint']}\npublic key {public}")
+    from rich.markup import escape
+
+    out_to = console()
+    out_to.print(f"{path}\nsigned with the key of: {escape(own.name or _NO_NAME)}")
+    out_to.print(f"fingerprint {own.fingerprint}")
+    if own.public_path is not None:
+        out_to.print(f"a reader needs {own.public_path}, from you and not from the pack")
+
+
+def key(
+    key: KeyFile = OWN_KEY,
+    name: KeyName = None,
+    as_json: Json = False,
+) -> None:
+    """Show the key that signs your packs: where it lies, its fingerprint, and what to give away.
+
+    Made if there is none. With --name, says whose it is from now on.
+    """
+    from unsilent.evidence.owner import own_key
+
+    own = own_key(key.expanduser(), name)
+    if as_json:
+        print_json(_told(own))
+    else:
+        _announce(own)
+
+
+_NO_NAME = "no name given; `unsilent key --name NAME` says whose it is"
+
+
+def _told(own: OwnKey) -> dict[str, Any]:
+    return {
+        "public_key": own.public,
+        "fingerprint": own.fingerprint,
+        "name": own.name,
+        "new": own.new,
+        "private_key_file": str(own.path),
+        "public_key_file": None if own.public_path is None else str(own.public_path),
+    }
+
+
+def _announce(own: OwnKey) -> None:
+    """Where a key is and what to do with it, for its owner."""
+    from rich.markup import escape
+
+    out = console()
+    made = "A new key was made, which signs your packs." if own.new else "The key of your packs."
+    give = (
+        f"{own.public_path}: give this file to your readers"
+        if own.public_path is not None
+        else f"no file could be written beside it; give your readers {own.public}"
+    )
+    out.print(f"[bold]{made}[/]")
+    out.print(f"whose        {escape(own.name or _NO_NAME)}")
+    out.print(f"private key  {own.path}: whoever has it signs in your name; keep it, and a copy")
+    out.print(f"public key   {give}")
+    out.print(f"fingerprint  {own.fingerprint}")
+    out.print(
+        "Tell readers the fingerprint another way than you send the pack: by phone, in person, on "
+        "your own web site. Only that ties the key to you."
+    )
 
 
 def verify(
@@ -54,19 +127,25 @@ def verify(
     ],
     key: Annotated[
         str | None,
-        typer.Option(help="The signer's public key, 64 hexadecimal digits, if you know it."),
+        typer.Option(
+            help="The signer's key as you know it from elsewhere than the pack: its .pub file, "
+            "its 64 hexadecimal digits, or its fingerprint in quotes."
+        ),
     ] = None,
     head: Annotated[
         str | None, typer.Option(help="A ledger head that you noted earlier, sha256:….")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check an evidence pack offline; exit 1, naming what was altered, if anything was."""
+    """Check an evidence pack offline; exit 1, naming what was altered, if anything was.
+
+    VERIFIED needs --key. Without it a pack can be whole and yet signed by anybody.
+    """
     from unsilent.evidence.verify import verify as check
 
     found = check(pack, key=key, head=head)
     if as_json:
-        print_json({**asdict(found), "good": found.good})
+        print_json({**asdict(found), "good": found.good, "verified": found.verified})
     else:
         _print(found)
     if not found.good:
@@ -85,19 +164,40 @@ def _print(found: Verification) -> None:
         out.print(f"and {len(found.faults) - _FAULTS_SHOWN} more; --json lists them")
     if found.good:
         name = escape(shown(str(found.name)))
+        word = "[bold green]VERIFIED, NOTHING ALTERED[/]" if found.known else "NOTHING ALTERED"
         out.print(
-            f"[bold green]NOTHING ALTERED[/] {name}: {found.entries} ledger entries in an "
+            f"{word} {name}: {found.entries} ledger entries in an "
             f"unbroken chain, {_again(found.rounds)}"
         )
-        known = (
-            "the key that you named"
-            if found.known
-            else "an unknown key: is this the signer that you expect? --key KEY checks it"
-        )
-        out.print(f"signed by {found.signer} ({known})")
+        _print_signer(found)
         out.print(f"ledger head {found.head}")
     for note in found.notes:
         out.print(f"not checked: {escape(note)}")
+
+
+def _print_signer(found: Verification) -> None:
+    from rich.markup import escape
+
+    from unsilent.evidence.verify import shown
+
+    told = "no name" if found.signer_name is None else f"“{escape(shown(found.signer_name))}”"
+    if not found.known:
+        out = console()
+        out.print(
+            f"[bold yellow]SIGNER UNKNOWN[/] an unknown key, {found.signer}, which gives {told}"
+        )
+        out.print(
+            "Key and name travel within the pack; anybody can make both. Ask the signer for the "
+            "fingerprint or the .pub file another way, then: unsilent verify PACK --key FILE"
+        )
+        return
+    if found.key_name is None:
+        console().print(f"signed by the key that you named, {found.signer}, which gives {told}")
+        return
+    own = escape(shown(found.key_name))
+    console().print(f"signed by “{own}”, as your file of the key says, {found.signer}")
+    if found.signer_name not in (None, found.key_name):
+        console().print(f"[bold yellow]ANOTHER NAME[/] the pack itself gives {told}")
 
 
 def aware(

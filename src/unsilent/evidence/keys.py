@@ -1,20 +1,18 @@
-"""The key that signs packs: Ed25519 (RFC 8032), in a file of its owner's."""
+"""Keys and signatures of packs: Ed25519 (RFC 8032), and how a reader names a key."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
-    NoEncryption,
-    PrivateFormat,
     PublicFormat,
-    load_pem_private_key,
+    load_pem_public_key,
 )
 
 from unsilent.errors import EvidenceError, InputError
@@ -22,38 +20,15 @@ from unsilent.errors import EvidenceError, InputError
 SIGNED = b"unsilent evidence 1\n"
 """Before the signed bytes, so that a signature means nothing anywhere else."""
 
+LONGEST_NAME = 120
+"""Characters of the name that a key's owner goes by."""
 
+_KIND = "unsilent-ed25519"
+_LARGEST = 64 * 1024
+_LINE = re.compile(rf"{_KIND} (?P<public>[0-9a-f]{{64}})(?: (?P<name>[^\n]+))?\n?")
 _PUBLIC, _SIGNATURE = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{128}")
 _PRIME = 2**255 - 19
 _D = -121665 * pow(121666, -1, _PRIME) % _PRIME
-
-
-def own_key(path: Path) -> Ed25519PrivateKey:
-    """The private key in a PEM file; made there, readable by its owner only, if there is none.
-
-    Raises InputError if the file holds no Ed25519 key or cannot be made.
-    """
-    try:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            text = Ed25519PrivateKey.generate().private_bytes(
-                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-            )
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text)
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except OSError as error:
-        raise InputError(
-            f"the key cannot be used ({error.strerror})", where=str(path), remedy="Name another."
-        ) from None
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise InputError(
-            "no unencrypted Ed25519 private key in PEM", where=str(path), remedy="Name another."
-        )
-    return key
 
 
 def public_hex(key: Ed25519PrivateKey) -> str:
@@ -61,9 +36,14 @@ def public_hex(key: Ed25519PrivateKey) -> str:
     return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
 
 
+def mark_of(public: str) -> str:
+    """SHA-256 of the raw public key, as 64 hexadecimal digits."""
+    return hashlib.sha256(bytes.fromhex(public)).hexdigest()
+
+
 def fingerprint(public: str) -> str:
-    """What people compare: SHA-256 of the raw public key, in groups of four digits."""
-    digest = hashlib.sha256(bytes.fromhex(public)).hexdigest()
+    """What people compare: ``mark_of`` the key in groups of four digits."""
+    digest = mark_of(public)
     return " ".join(digest[i : i + 4] for i in range(0, len(digest), 4))
 
 
@@ -72,14 +52,95 @@ def sign(key: Ed25519PrivateKey, data: bytes) -> str:
     return key.sign(SIGNED + data).hex()
 
 
-def named_key(text: str) -> str:
-    """A public key that a person gave, as packs write it. Raises InputError if it is none."""
-    key = text.strip().lower()
-    if not _PUBLIC.fullmatch(key):
+@dataclass(frozen=True)
+class Known:
+    """A key that a reader has from elsewhere than the pack: the key itself, or its fingerprint.
+
+    Attributes:
+        marks: A key is the one that is meant if its ``mark_of`` is among these.
+        public: The key, as 64 hexadecimal digits, where it came from a file.
+        name: Whose it is, as the reader's own file says; None where it does not.
+    """
+
+    marks: frozenset[str]
+    public: str | None = None
+    name: str | None = None
+
+    def is_of(self, public: str) -> bool:
+        """Whether this is the public key (64 hexadecimal digits) that is meant."""
+        return mark_of(public) in self.marks
+
+
+def known_key(text: str) -> Known:
+    """A key as a person gives it: 64 hexadecimal digits, a fingerprint, or a file with a key.
+
+    64 digits may be the key or its fingerprint: nobody can make a key for bytes that are given,
+    nor one with a fingerprint that is given, so that either ties a pack to one key.
+
+    Raises InputError if it is none of these, or the file holds a private key.
+    """
+    digits = "".join(text.split()).lower()
+    if _PUBLIC.fullmatch(digits):
+        return Known(frozenset({digits, mark_of(digits)}))
+    if text.strip() and Path(text).expanduser().is_file():
+        return read_public(Path(text).expanduser())
+    raise InputError(
+        "not a public key",
+        where="--key",
+        remedy="Give a file with it, its 64 hexadecimal digits, or its fingerprint in quotes.",
+    )
+
+
+def read_public(path: Path) -> Known:
+    """The key in a file of ``public_line``, or in a PEM file of an Ed25519 public key.
+
+    Raises InputError if it holds none, or a private key, which is not for others to have.
+    """
+    try:
+        data = path.read_bytes()[:_LARGEST]
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", where=str(path)) from None
+    if b"PRIVATE KEY" in data:
         raise InputError(
-            "not a public key", where="--key", remedy="Give its 64 hexadecimal digits."
+            "a private key: whoever has it signs in its owner's name",
+            where=str(path),
+            remedy="Give the public one, in the file that ends in .pub, and keep this one.",
         )
-    return key
+    public = name = None
+    try:
+        if b"PUBLIC KEY" in data:
+            key = load_pem_public_key(data)
+            if isinstance(key, Ed25519PublicKey):
+                public = key.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+        else:
+            found = _LINE.fullmatch(data.decode("utf-8"))
+            if found is not None:
+                public, name = found["public"], found["name"]
+                name = plain_name(name) if name else None
+    except (ValueError, UnsupportedAlgorithm, InputError):
+        public = None
+    if public is None:
+        raise InputError(
+            "not a public key", where=str(path), remedy="Name a .pub file of `unsilent key`."
+        )
+    return Known(frozenset({mark_of(public)}), public, name)
+
+
+def public_line(public: str, name: str | None) -> str:
+    """The line of a public file: what kind of key, the key, and whose it is."""
+    return f"{_KIND} {public}{f' {name}' if name else ''}\n"
+
+
+def plain_name(text: str) -> str:
+    """A name of a person or a place in one plain line. Raises InputError if it is none."""
+    name = " ".join(text.split())
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise InputError(
+            f"not a name of 1 to {LONGEST_NAME} printable characters",
+            where="--name",
+            remedy='Say whose key it is, as in "Ward 3, Ada Lovelace".',
+        )
+    return name
 
 
 def check_signature(public: str, signature: str, data: bytes) -> None:

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from unsilent.evidence import container, facts
 from unsilent.evidence.derived import derived
 from unsilent.evidence.entries import no_number, once_each, to_lines
-from unsilent.evidence.keys import public_hex, sign
+from unsilent.evidence.keys import fingerprint, public_hex, sign
+from unsilent.evidence.signer import signer_words
 from unsilent.files import write_whole
 from unsilent.ledger import GENESIS, Ledger
 from unsilent.ledger.location import ledger_of
@@ -23,19 +24,20 @@ from unsilent.report.page import page
 from unsilent.report.source import Run, read_run
 
 SCHEMA = "unsilent/evidence/1"
-MANIFEST, SIGNATURE = "manifest.json", "signature.json"
+MANIFEST, SIGNATURE, SIGNER = "manifest.json", "signature.json", "signer.md"
 LARGEST_JSON = 64 * 2**20
 """Bytes of JSON that are read at once: as objects they take up to 25 times as much."""
 PLAN, FINDINGS, LEDGER, REPORT = "plan.json", "findings.json", "ledger.jsonl", "report.html"
 
 
-def write_pack(folder: Path, out: Path, key: Ed25519PrivateKey) -> Path:
+def write_pack(folder: Path, out: Path, key: Ed25519PrivateKey, *, name: str | None = None) -> Path:
     """Write the pack of a run and return its path.
 
     Args:
         folder: The run's folder, with plan, findings and ledger.
         out: The file to write, whole or not at all.
         key: Signs the manifest.
+        name: Whose key it is, as they say; the pack repeats it as no more than that.
 
     Raises:
         InputError, FindingsError, LedgerError: Names the file of the run that is missing, damaged,
@@ -44,15 +46,22 @@ def write_pack(folder: Path, out: Path, key: Ed25519PrivateKey) -> Path:
     run = read_run(folder)
     ledger = ledger_of(folder)
     ledger.verify()
-    write_whole(out, pack_bytes(run, ledger, folder, key, made=datetime.now(UTC)))
+    write_whole(out, pack_bytes(run, ledger, folder, key, name=name, made=datetime.now(UTC)))
     return out
 
 
 def pack_bytes(
-    run: Run, ledger: Ledger, folder: Path, key: Ed25519PrivateKey, *, made: datetime
+    run: Run,
+    ledger: Ledger,
+    folder: Path,
+    key: Ed25519PrivateKey,
+    *,
+    name: str | None = None,
+    made: datetime,
 ) -> bytes:
-    """The pack of a run as bytes: the same for the same run, key and time."""
+    """The pack of a run as bytes: the same for the same run, key, name and time."""
     entries = ledger.entries()
+    public = public_hex(key)
     # The manifest goes first, so that a reader who opens the file sees what it holds.
     files: dict[str, bytes] = {
         PLAN: facts.dumps(run.plan.to_json()),
@@ -64,6 +73,7 @@ def pack_bytes(
         "data.json": facts.dumps(facts.data_cards(run.plan)),
         "validation.json": facts.dumps(facts.validation(run.plan)),
         REPORT: page(run).encode(),
+        SIGNER: signer_words(public, name),
     }
     return seal(
         files,
@@ -71,6 +81,7 @@ def pack_bytes(
         {
             "schema": SCHEMA,
             "name": run.findings.name,
+            "signer": {"fingerprint": fingerprint(public), "name": name},
             "plan": run.plan.digest,
             "made": made.isoformat(timespec="seconds"),
             "unsilent": facts.software()["unsilent"],

@@ -21,10 +21,20 @@ from unsilent.errors import EvidenceError, InputError, UnsilentError
 from unsilent.evidence import container, facts
 from unsilent.evidence.derived import derived
 from unsilent.evidence.entries import chain_faults, from_lines
-from unsilent.evidence.keys import check_signature, fingerprint, named_key
-from unsilent.evidence.pack import FINDINGS, LEDGER, MANIFEST, PLAN, SCHEMA, SIGNATURE, parse_json
+from unsilent.evidence.keys import Known, check_signature, fingerprint, known_key
+from unsilent.evidence.pack import (
+    FINDINGS,
+    LEDGER,
+    MANIFEST,
+    PLAN,
+    SCHEMA,
+    SIGNATURE,
+    SIGNER,
+    parse_json,
+)
 from unsilent.evidence.replayed import cost_faults, plan_faults, replayed_faults
 from unsilent.evidence.shapes import plan_fits, shape_faults
+from unsilent.evidence.signer import Signer, signer_of, signer_words
 from unsilent.findings import Findings
 from unsilent.ledger import GENESIS, Entry
 from unsilent.ledger.events import RoundJudged
@@ -66,6 +76,9 @@ class Verification:
         entries, rounds: How many ledger entries there are, and rounds judged again from their sums.
         notes: What could not be checked, and why.
         known: Whether the signer is the one whose key was named.
+        signer_name: Whose key the pack says it is: worth as much as the key, nothing by itself.
+        public_key: The signing key, if the signature is good.
+        key_name: Whose key the reader's own file says it is, if that was named and says so.
     """
 
     faults: tuple[Fault, ...]
@@ -77,11 +90,19 @@ class Verification:
     rounds: int = 0
     notes: tuple[str, ...] = ()
     known: bool = False
+    signer_name: str | None = None
+    public_key: str | None = None
+    key_name: str | None = None
 
     @property
     def good(self) -> bool:
-        """Whether nothing was found altered."""
+        """Whether nothing was found altered since somebody signed it, whoever that was."""
         return not self.faults
+
+    @property
+    def verified(self) -> bool:
+        """Whether nothing was altered since the signer whose key was named signed it."""
+        return self.good and self.known
 
 
 def verify(path: Path, *, key: str | None = None, head: str | None = None) -> Verification:
@@ -89,7 +110,8 @@ def verify(path: Path, *, key: str | None = None, head: str | None = None) -> Ve
 
     Args:
         path: The file.
-        key: The signer's public key as 64 hexadecimal digits, if it is known.
+        key: The signer's public key, if it is known from elsewhere than the pack: 64 hexadecimal
+            digits, its fingerprint, or a file with it.
         head: A ledger head noted earlier; it must be in the pack's chain.
 
     Raises InputError if the file cannot be read at all, or key or head are none.
@@ -112,8 +134,7 @@ def verify(path: Path, *, key: str | None = None, head: str | None = None) -> Ve
 
 def verify_bytes(data: bytes, *, key: str | None = None, head: str | None = None) -> Verification:
     """As ``verify``, of a pack in memory."""
-    if key is not None:
-        key = named_key(key)
+    named = None if key is None else known_key(key)
     if head is not None and not _HEAD.fullmatch(head):
         raise InputError(
             "not a ledger head",
@@ -126,9 +147,10 @@ def verify_bytes(data: bytes, *, key: str | None = None, head: str | None = None
     except EvidenceError as error:
         return Verification((Fault(error.where, error.what),))
     faults: list[Fault] = []
-    signer = None
+    signer = told = None
     try:
-        signer = _signed(files, key)
+        signer = _signed(files, named)
+        told = _named_signer(files, manifest, signer)
     except EvidenceError as error:
         faults.append(Fault(error.where, error.what))
     faults += [Fault(*each) for each in _files_faults(files, manifest)]
@@ -152,7 +174,10 @@ def verify_bytes(data: bytes, *, key: str | None = None, head: str | None = None
         entries=len(record.entries) if record else 0,
         rounds=_judged(record) if record else 0,
         notes=notes,
-        known=key is not None and key == signer,
+        known=named is not None and signer is not None and named.is_of(signer),
+        signer_name=None if told is None else told.name,
+        public_key=signer,
+        key_name=None if named is None else named.name,
     )
 
 
@@ -181,7 +206,7 @@ def _manifest(files: Mapping[str, bytes]) -> dict[str, Any]:
         raise EvidenceError(f"not a manifest of {SCHEMA}", where=MANIFEST) from None
 
 
-def _signed(files: Mapping[str, bytes], key: str | None) -> str:
+def _signed(files: Mapping[str, bytes], named: Known | None) -> str:
     """The public key whose signature of the manifest is good."""
     try:
         found = parse_json(files[SIGNATURE])
@@ -196,9 +221,30 @@ def _signed(files: Mapping[str, bytes], key: str | None) -> str:
     check_signature(public, signature, files[MANIFEST])
     if files[SIGNATURE] != facts.dumps(found):
         raise EvidenceError("it is not in the form that packs have", where=SIGNATURE)
-    if key is not None and key != public:
+    if named is not None and not named.is_of(public):
         raise EvidenceError("signed by another key than the one that was named", where=SIGNATURE)
     return public
+
+
+def _named_signer(
+    files: Mapping[str, bytes], manifest: Mapping[str, Any], public: str
+) -> Signer | None:
+    """Whom the pack names as its signer, if anybody: of the very key that signed it."""
+    try:
+        told = signer_of(manifest)
+    except ValueError:
+        raise EvidenceError(
+            "what it says of its signer is not what a pack says", where=MANIFEST
+        ) from None
+    if told is None:
+        return None
+    if told.fingerprint != fingerprint(public):
+        raise EvidenceError("it names another key than the one that signed it", where=MANIFEST)
+    if manifest.get("unsilent") == __version__ and files.get(SIGNER) != signer_words(
+        public, told.name
+    ):
+        raise EvidenceError("it does not follow from the key and the manifest", where=SIGNER)
+    return told
 
 
 def _files_faults(
