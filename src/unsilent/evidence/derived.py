@@ -17,7 +17,7 @@ from unsilent.ledger.run_view import RunView
 from unsilent.modes import FIRST
 from unsilent.plan import MonitoringPlan
 from unsilent.report import view
-from unsilent.report.incidents import Incident, incidents
+from unsilent.report.incidents import NOT_SERIOUS, Incident, incidents
 
 
 def derived(plan: MonitoringPlan, findings: Findings, run: RunView) -> dict[str, bytes]:
@@ -42,7 +42,7 @@ def derived(plan: MonitoringPlan, findings: Findings, run: RunView) -> dict[str,
         "cohort.json": as_json(_cohort(plan, run)),
         "incidents.json": as_json([each.to_json() for each in found]),
         "decisions.json": as_json(run.actions()),
-        "field_map.json": as_json(field_map()),
+        "field_map.json": as_json(field_map(plan)),
         "summary.md": _summary(plan, findings, run, found).encode(),
     }
 
@@ -97,8 +97,9 @@ def _summary(
         f"{rows}\n\n{view.meanings()}\n\n"
         f"What the run itself showed: {view.metrics_line(findings)}\n\n"
         f"## Privacy\n\n{findings.privacy.statement}\n\n"
-        f"## Incidents\n\n{told or 'No mode was a failure in any judged round.'}\n\n"
-        f"## Where each part belongs\n\n{field_map_words()}"
+        f"## Incidents\n\n{NOT_SERIOUS}\n\n"
+        f"{told or 'No mode was a failure in any judged round.'}\n\n"
+        f"## Where each part belongs\n\n{field_map_words(plan)}"
     )
 
 

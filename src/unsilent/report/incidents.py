@@ -10,6 +10,13 @@ from unsilent.findings import Findings
 from unsilent.ledger.events import Decision, GateOverridden, PersonAware, RoundJudged
 from unsilent.ledger.run_view import Recorded, RunView
 
+NOT_SERIOUS = (
+    "A FAILURE is a statistic beyond the plan's tolerance. It is no “serious incident” in the "
+    "sense of a law: whether there was one, with what harm and to whom, people judge and report. "
+    "Nor does a run without a FAILURE say that there was none."
+)
+"""Said wherever incidents are shown."""
+
 
 @dataclass(frozen=True)
 class Moment:

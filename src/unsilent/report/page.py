@@ -12,6 +12,7 @@ from unsilent.findings import Finding
 from unsilent.inference.population import whose
 from unsilent.markup import template
 from unsilent.report import charts, figures, view
+from unsilent.report.incidents import NOT_SERIOUS
 from unsilent.report.source import REPORT_FILE, Run, read_run
 
 
@@ -46,6 +47,7 @@ def page(run: Run) -> str:
         version=__version__,
         charts=charts,
         view=view,
+        not_serious=NOT_SERIOUS,
     )
 
 
