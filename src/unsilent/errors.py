@@ -92,6 +92,10 @@ class BudgetSpentError(BudgetError):
     """The budget itself would be passed, and not a file damaged: no later round can be released."""
 
 
+class RoundsSpentError(BudgetError):
+    """A client that has released in as many rounds of a plan as the plan lets one client."""
+
+
 class OtherRunError(BudgetError):
     """A second run of a plan: its rounds were released to another one."""
 

@@ -10,6 +10,7 @@ from scipy import stats
 from unsilent.errors import PlanError, ReleaseError
 from unsilent.plan import parse_plan
 from unsilent.release import ExactNoise, SeededNoise, noise_multiplier
+from unsilent.release.layout import Layout
 from unsilent.release.noise import (
     needed_releases,
     planned_event,
@@ -132,6 +133,7 @@ def test_replacing_a_client_costs_twice_the_noise_of_leaving_it_out():
     assert sum_sigma(swapped) == 2 * sum_sigma(out)
 
 
-def test_a_share_too_small_to_be_sampled_well_is_refused():
-    with pytest.raises(PlanError, match=r"privacy\.epsilon"):
-        share_scale(plan(epsilon=40.0, clip=0.05))
+def test_a_share_too_small_to_be_sampled_well_has_finer_steps():
+    fine = plan(epsilon=40.0, clip=0.05)
+    assert Layout.from_plan(fine).scale > 1024
+    assert 4 <= share_scale(fine) < 8.1

@@ -262,7 +262,7 @@ def one_round_only(whole):
 
 
 def newest_only(whole):
-    return lambda events: whole(list(events)[-1:])
+    return lambda events, most=None: whole(list(events)[-1:], most)
 
 
 def forgets_others(whole):

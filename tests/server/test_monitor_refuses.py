@@ -29,7 +29,7 @@ UNUSABLE = {
     "too few take part": plan(
         federation={"clients": 30, "rounds": 2, "participation": 0.5},
     ),
-    "noise too small to be drawn": plan(privacy={"epsilon": 1e6, "aggregation": "plain"}),
+    "noise too small to be drawn": plan(privacy={"epsilon": 1e13, "aggregation": "plain"}),
     "no secure sum withstands the drop-outs": plan(
         monitor={"min_cohort": 10}, privacy={"unit": "none", "dropout": 0.5}
     ),

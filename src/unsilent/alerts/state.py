@@ -188,7 +188,11 @@ def read_state(ledger: Ledger, upto: int | None = None) -> RunStatus:
         judged_round=judged[0].event.round if judged else None,
         missed_round=missed[0].event.round if missed else None,
         stopped=None if run.stopped is None else run.stopped.round,
-        epsilon_spent=epsilon(run.costs, privacy.delta) if privacy.private else None,
+        epsilon_spent=(
+            epsilon(run.costs, privacy.delta, privacy.rounds_per_client)
+            if privacy.private
+            else None
+        ),
         epsilon=privacy.epsilon if privacy.private else None,
         delta=privacy.delta if privacy.private else None,
     )

@@ -28,8 +28,9 @@ from unsilent.release.layout import (
     source,
 )
 
-STEPS = 1024
-"""Integer steps per unit of the joint clip: how vectors are written down."""
+_FEWEST_STEPS = 1024
+_LEAST_VARIANCE = 15.0
+_LARGEST = 2**31 - 1
 
 _LEAST_PROBABILITY = 1e-12
 _DEEP = -30.0
@@ -52,6 +53,25 @@ def colluders(plan: MonitoringPlan) -> int:
     return math.ceil(_decimal(plan.privacy.collusion) * _taking_part(plan))
 
 
+def steps(plan: MonitoringPlan) -> int:
+    """Integer steps per unit of the joint clip: how vectors are written down.
+
+    1024, doubled until an honest client's share of the noise has a standard deviation of 4 steps,
+    its variance rounded up, as long as so many clients' numbers cannot wrap.
+    """
+    found, room = _FEWEST_STEPS, _LARGEST
+    if plan.privacy.aggregation == "secure-sum":
+        room //= _taking_part(plan)
+    honest = honest_floor(plan)
+    while honest > 0:
+        share = _reach(plan, found) / mu_of_one(plan) / math.sqrt(honest)
+        finer = 2 * (plan.privacy.clip * found + 8 * share)
+        if share**2 > _LEAST_VARIANCE or finer > room:
+            break
+        found *= 2
+    return found
+
+
 def reach(plan: MonitoringPlan) -> float:
     """How far one unit moves the sum, in L2 norm and integer units: the sensitivity.
 
@@ -59,11 +79,15 @@ def reach(plan: MonitoringPlan) -> float:
     each coordinate, each clipped by itself and rounded up to whole steps, and what
     ``clipped.records`` follows.
     """
-    bound = plan.privacy.clip * STEPS
+    return _reach(plan, steps(plan))
+
+
+def _reach(plan: MonitoringPlan, per_unit: int) -> float:
+    bound = plan.privacy.clip * per_unit
     if plan.privacy.unit == "client":
         return bound * (2 if plan.privacy.adjacency == "replace-one" else 1)
     layout = Layout.from_plan(plan)
-    steps: list[int] = []
+    moves: list[int] = []
     lost = 0.0
     for coordinate in layout.coordinates:
         name, clip = coordinate.name, coordinate.clip
@@ -79,11 +103,11 @@ def reach(plan: MonitoringPlan) -> float:
             moved = min(1.0, 2 * record_moves(plan, name) / math.sqrt(clip))
         low, high = _box(name, clip)
         moved = min(moved, (high - low) / clip)
-        steps.append(_whole_steps(moved * math.floor(coordinate.weight * bound)))
+        moves.append(_whole_steps(moved * math.floor(coordinate.weight * bound)))
         lost = max(lost, _cut(plan, name, clip))
     report = next(c.weight for c in layout.coordinates if c.name == CLIPPED_RECORDS)
-    steps.append(_whole_steps(lost * math.floor(report * bound)))
-    return math.hypot(*steps)
+    moves.append(_whole_steps(lost * math.floor(report * bound)))
+    return math.hypot(*moves)
 
 
 def longest(plan: MonitoringPlan) -> float:
@@ -91,7 +115,7 @@ def longest(plan: MonitoringPlan) -> float:
 
     Where the unit is the record each number is clipped by itself alone.
     """
-    bound = plan.privacy.clip * STEPS
+    bound = plan.privacy.clip * steps(plan)
     if plan.privacy.unit == "client":
         return bound
     layout = Layout.from_plan(plan)
@@ -168,7 +192,14 @@ def mu_of_all(plan: MonitoringPlan) -> float:
 
 def mu_of_one(plan: MonitoringPlan) -> float:
     """As ``mu_of_all``, of one of the plan's releases: their squares add up."""
-    return mu_of_all(plan) / math.sqrt(len(plan.monitoring_rounds))
+    return mu_of_all(plan) / math.sqrt(most_releases(plan))
+
+
+def most_releases(plan: MonitoringPlan) -> int:
+    """How many of the plan's releases any one client makes at most."""
+    rounds = len(plan.monitoring_rounds)
+    cap = plan.privacy.rounds_per_client
+    return rounds if cap is None or cap > rounds else cap
 
 
 def epsilon_of(mu: float, delta: float) -> float:

@@ -60,7 +60,7 @@ def figures(plan: MonitoringPlan) -> list[Check]:
         needed = (claim.reach(variant) / claim.mu_of_one(variant)) ** 2
         # A share's variance is rounded up to a whole number.
         spare = max(spare, (variance - 1) * claim.honest_floor(variant) / needed)
-        releases = len(variant.monitoring_rounds)
+        releases = claim.most_releases(variant)
         delta = variant.privacy.delta
         told = accountant.epsilon([event] * releases, delta)
         real = claim.epsilon_of(lost * math.sqrt(releases), delta)

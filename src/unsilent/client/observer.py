@@ -20,7 +20,14 @@ from unsilent.client.limit import Limit, LimitFile
 from unsilent.client.model_check import NOT_SHOWN, ModelCheck
 from unsilent.client.own_statistics import keep_own
 from unsilent.client.tries import begin_try
-from unsilent.errors import BudgetError, BudgetSpentError, OutcomeError, PlanError, ReleaseError
+from unsilent.errors import (
+    BudgetError,
+    BudgetSpentError,
+    OutcomeError,
+    PlanError,
+    ReleaseError,
+    RoundsSpentError,
+)
 from unsilent.files import locked, sync_folder
 from unsilent.modes.base import Statistic
 from unsilent.plan import MonitoringPlan
@@ -129,8 +136,9 @@ class Observer:
                 there is none; nothing was written.
             OutcomeError: Statistics are missing, not planned, repeated, or not finite.
             BudgetError: The release would pass the plan's budget or the client's own limit
-                (a BudgetSpentError; nothing was written), the plan's rounds were released to
-                another run (an OtherRunError), or the client's files are damaged.
+                (a BudgetSpentError; nothing was written), or the rounds that the plan lets one
+                client release in (a RoundsSpentError), the plan's rounds were released to another
+                run (an OtherRunError), or the client's files are damaged.
         """
         self._check_round(round_number)
         with self._held():
@@ -149,7 +157,8 @@ class Observer:
         Raises:
             PlanError: Not a monitoring round, or a plan of the first schema.
             BudgetError: The plan's rounds were released to another run (an OtherRunError), the
-                round was measured as often as may be, or the client's files are damaged.
+                client released in as many as the plan lets one (a RoundsSpentError), the round was
+                measured as often as may be, or the client's files are damaged.
         """
         self._check_round(round_number)
         with self._held():
@@ -157,8 +166,23 @@ class Observer:
             self._refuse_other_run(spent)
             made = self._made(round_number, spent)
             if made is None:
+                self._check_rounds(spent)
                 begin_try(self._folder, self.plan.digest, round_number)
             return made
+
+    def check_rounds(self, round_number: int) -> None:
+        """What a client asks before it lends its keys to a round: whether it may release in it.
+
+        Raises:
+            BudgetError: It has released in as many rounds as the plan lets one client (a
+                RoundsSpentError), and not in this one; or its files are damaged.
+        """
+        if self.plan.privacy.rounds_per_client is None:
+            return
+        with self._held():
+            spent = self._budget.read()
+            if self._made(round_number, spent) is None:
+                self._check_rounds(spent)
 
     def events(self) -> tuple[PrivacyEvent, ...]:
         """What this client has released so far, under this and earlier plans, oldest first."""
@@ -199,6 +223,7 @@ class Observer:
         made = self._made(round_number, spent)
         if made is not None:
             return made
+        self._check_rounds(spent)
         check_training(self.plan, training)
         event = planned_event(self.plan, round_number)
         limit = self._own_limit()
@@ -282,6 +307,22 @@ class Observer:
                 "promises says nothing of the other.",
             )
         return limit
+
+    def _check_rounds(self, spent: Sequence[Spent]) -> None:
+        """Refuse one release more than the plan lets one client make.
+
+        What the client wrote down itself counts, so that neither a server that forgot nor one that
+        asks too often gets another.
+        """
+        cap = self.plan.privacy.rounds_per_client
+        made = {s.event.round for s in spent if s.plan == self.plan.digest}
+        if cap is not None and len(made) >= cap:
+            raise RoundsSpentError(
+                f"this client has released in {len(made)} rounds, and the plan lets one client "
+                f"release in {cap} (privacy.rounds_per_client)",
+                where=str(self._budget.path),
+                remedy="Nothing was sent. Other clients take part in later rounds.",
+            )
 
     def _check_budget(self, limit: Limit, spent: Sequence[Spent], event: PrivacyEvent) -> None:
         events = [*(s.event for s in spent), event]

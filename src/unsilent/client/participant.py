@@ -203,6 +203,9 @@ def _exchange(kind: str, asked: Agreed) -> Answer:
         raise SecureSumError("the server's message holds no bytes")
     masking = _masking(asked.plan, asked.order.round, asked.site)
     if kind == KEYS:
+        # Who may not release in this round lends it no keys: it would be missed later, and cost
+        # the others a drop-out that they planned for someone else.
+        asked.observer().check_rounds(asked.order.round)
         return Answer({"body": masking.advertise()})
     work = {
         DRAW: masking.reveal,
@@ -223,6 +226,8 @@ def _observe(asked: Agreed, measure: Measure) -> Answer:
     made = observer.begin(number)
     _keep_findings(asked)
     if made is None:
+        if plan.privacy.aggregation == "secure-sum":
+            _masking(plan, number, asked.site).check_ready(number)
         # A function that hangs would hold up training after the server has gone on.
         with time_limit(plan.monitor.timeout):
             measured = measure(asked)

@@ -19,6 +19,7 @@ from unsilent.errors import (
     NotAgreedError,
     OtherRunError,
     OutcomeError,
+    RoundsSpentError,
     SecureSumError,
     TimeLimitError,
 )
@@ -66,6 +67,11 @@ class Sentence(Enum):
         1,
     )
     SPENT = ("This client has spent what it may release; nothing was sent." + _WHERE, 1)
+    ROUNDS_SPENT = (
+        "This client has released in as many rounds as the plan lets one client "
+        "(privacy.rounds_per_client); nothing was sent.",
+        1,
+    )
     BUDGET = (
         "This client's own record of what it spent allows no release; nothing was sent." + _WHERE,
         1,
@@ -97,6 +103,7 @@ _KINDS: tuple[tuple[type[BaseException], Sentence], ...] = (
     (NoArraysError, Sentence.NO_ARRAYS),
     (OtherRunError, Sentence.OTHER_RUN),
     (BudgetSpentError, Sentence.SPENT),
+    (RoundsSpentError, Sentence.ROUNDS_SPENT),
     (BudgetError, Sentence.BUDGET),
     (SecureSumError, Sentence.SECURE_SUM),
     (TimeLimitError, Sentence.LATE),

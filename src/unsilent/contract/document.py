@@ -103,6 +103,7 @@ class Contract:
         numbers: Each number of a release, in order.
         release_bytes: Size of what a client sends with its numbers in a monitoring round.
         rounds: Monitoring rounds, one release from each client in each.
+        releases: How many of them any one client releases in at most.
         clients, smallest_cohort, needed: Enrolled clients; honest ones whose noise the epsilon
             counts on; the fewest releases a sum may hold.
         unit, adjacency, aggregation, delta: As planned.
@@ -143,16 +144,20 @@ class Contract:
     promise: tuple[str, ...]
     who_sees: tuple[str, ...]
     not_protected: tuple[str, ...]
+    releases: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The contract as JSON-ready data; an infinite epsilon is null.
 
-        Without differential privacy so are delta, adjacency and sensitivity.
+        Without differential privacy so are delta, adjacency and sensitivity. How many releases
+        are one client's is there where these are fewer than the rounds.
         """
         data = {"schema": CONTRACT_SCHEMA, **asdict(self)}
         for name in ("epsilon", "epsilon_sum", "epsilon_single"):
             if math.isinf(data[name]):
                 data[name] = None
+        if self.releases == len(self.rounds):
+            del data["releases"]
         if self.unit == "none":
             data |= dict.fromkeys(("delta", "adjacency", "sensitivity"))
         return data
@@ -169,7 +174,7 @@ class Contract:
             "",
             *_wrapped(
                 f"After round{'s' if len(self.rounds) > 1 else ''} {_listed(self.rounds)}, each "
-                f"client sends one vector of {len(self.numbers)} whole numbers, "
+                f"client{self._at_most()} sends one vector of {len(self.numbers)} whole numbers, "
                 f"{self.release_bytes} bytes: its own numbers, {noise}"
                 f"{', masked' if self.secure_sum else ''}.",
                 "",
@@ -191,6 +196,10 @@ class Contract:
             for sentence in sentences:
                 lines += _wrapped(sentence, "    ", first="  - ")
         return "\n".join(lines)
+
+    def _at_most(self) -> str:
+        few = self.releases < len(self.rounds)
+        return f" that takes part, in {self.releases} of them at most," if few else ""
 
     def _budget(self) -> tuple[str, ...]:
         counts = f"a sum of fewer than {self.needed} releases is not used."
@@ -221,9 +230,11 @@ class Contract:
         )
 
     def _cost(self, counts: str) -> str:
+        few = self.releases < len(self.rounds)
+        each = f", of which a client is in {self.releases} at most," if few else ""
         return (
             f"The sums of {len(self.rounds)} monitoring round"
-            f"{'s' if len(self.rounds) > 1 else ''} cost epsilon {self.epsilon_sum:.3g} of "
+            f"{'s' if len(self.rounds) > 1 else ''}{each} cost epsilon {self.epsilon_sum:.3g} of "
             f"{self.epsilon:g} at delta {self.delta:g}; the unit is the {self.unit}. This counts "
             f"on the noise of {self.smallest_cohort} of {self.clients} clients; {counts}"
         )
@@ -242,7 +253,8 @@ def contract(plan: MonitoringPlan) -> Contract:
         for event in events
         if private
     ]
-    spent, single = (epsilon(each, plan.privacy.delta) for each in (events, alone))
+    most = plan.releases_per_client
+    spent, single = (epsilon(each, plan.privacy.delta, most) for each in (events, alone))
     unmasking = Unmasking.of(plan)
     return Contract(
         plan=plan.digest,
@@ -281,6 +293,7 @@ def contract(plan: MonitoringPlan) -> Contract:
             f"{needed} clients or more, {'with all of the noise' if private else 'exact'}.",
         ),
         not_protected=NOT_PROTECTED if unmasking is None else (*NOT_PROTECTED, SYBILS),
+        releases=most,
     )
 
 

@@ -30,7 +30,7 @@ def derived(plan: MonitoringPlan, findings: Findings, run: RunView) -> dict[str,
                 "events": [cost.to_json() for cost in run.costs],
                 "running_epsilon": [
                     round(spent, 6) if privacy.private else None
-                    for spent in run.running_epsilon(privacy.delta)
+                    for spent in run.running_epsilon(privacy.delta, plan.privacy.rounds_per_client)
                 ],
                 "epsilon": privacy.epsilon if privacy.private else None,
                 "delta": privacy.delta if privacy.private else None,

@@ -113,7 +113,7 @@ def cost_faults(plan: MonitoringPlan, entries: Sequence[Entry]) -> Iterator[tupl
             yield where, error.what
     if not plan.privacy.private:
         return
-    spent = epsilon(list(paid.values()), plan.privacy.delta)
+    spent = epsilon(list(paid.values()), plan.privacy.delta, plan.privacy.rounds_per_client)
     if spent > plan.privacy.epsilon * (1 + 1e-6):
         yield "ledger.jsonl", f"its releases cost epsilon {spent:.3f}, over the plan's budget"
 

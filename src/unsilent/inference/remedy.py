@@ -203,7 +203,8 @@ def decisive_epsilon(plan: MonitoringPlan, estimate: Estimate, sd: float) -> flo
     if not sd > 0 or not left > 0 or not estimate.privacy_sd > 0:
         return None
     ratio = math.sqrt(left) / estimate.privacy_sd
-    planned = total_mu([planned_event(plan, number) for number in plan.monitoring_rounds])
+    events = [planned_event(plan, number) for number in plan.monitoring_rounds]
+    planned = total_mu(events, plan.privacy.rounds_per_client)
     needed = _epsilon_of(planned / ratio, plan.privacy.delta)
     return None if needed is None else math.ceil(needed * 10) / 10
 

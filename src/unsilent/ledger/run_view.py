@@ -164,9 +164,9 @@ class RunView:
         """The privacy cost of each release, in order."""
         return tuple(each.event.cost for each in self.events(ReleaseBooked))
 
-    def running_epsilon(self, delta: float) -> tuple[float, ...]:
-        """Epsilon spent after each release."""
-        return tuple(epsilon(self.costs[: n + 1], delta) for n in range(len(self.costs)))
+    def running_epsilon(self, delta: float, most: int | None = None) -> tuple[float, ...]:
+        """Epsilon spent after each release; ``most`` of them are any one client's, None for all."""
+        return tuple(epsilon(self.costs[: n + 1], delta, most) for n in range(len(self.costs)))
 
     @cached_property
     def stopped(self) -> MonitoringStopped | None:

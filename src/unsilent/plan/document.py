@@ -240,6 +240,7 @@ class MonitoringPlan(_Section):
                 "probes.answers: the reference is an adapter of the run, whose answers nobody "
                 'knows before it; leave the key out, or set monitor.reference = "base"'
             )
+        self._check_rounds_per_client(self.federation.rounds if rounds == "every" else len(rounds))
         for failure in SILENT_FAILURES:
             self._check_subgroups(failure.code, failure.mode)
             self._check_spread_clip(failure.code, failure.mode)
@@ -260,6 +261,16 @@ class MonitoringPlan(_Section):
         if fault is not None:
             raise ValueError(fault)
         return self
+
+    def _check_rounds_per_client(self, rounds: int) -> None:
+        cap, clients = self.privacy.rounds_per_client, self.federation.clients
+        if cap is None or rounds * self.taking_part <= cap * clients:
+            return
+        raise ValueError(
+            f"privacy.rounds_per_client: {clients} clients of at most {cap} rounds each are fewer "
+            f"than the {self.taking_part} of each of {rounds} monitoring rounds; raise it, monitor "
+            "fewer rounds, or lower federation.participation"
+        )
 
     def _check_subgroups(self, code: str, name: str) -> None:
         mode = self.mode(name)
@@ -299,6 +310,12 @@ class MonitoringPlan(_Section):
         if self.monitor.rounds == "every":
             return tuple(range(1, self.federation.rounds + 1))
         return self.monitor.rounds
+
+    @property
+    def releases_per_client(self) -> int:
+        """The most monitoring rounds that any one client releases in."""
+        rounds = len(self.monitoring_rounds)
+        return min(self.privacy.rounds_per_client or rounds, rounds)
 
     @property
     def reference_round(self) -> int:
@@ -398,8 +415,9 @@ class MonitoringPlan(_Section):
         if not self.privacy.private:
             for name in NO_BUDGET:
                 del data["privacy"][name]
-        if self.privacy.training is None:
-            del data["privacy"]["training"]
+        for name in ("training", "rounds_per_client"):
+            if getattr(self.privacy, name) is None:
+                del data["privacy"][name]
         if self.gate == GatePlan():
             del data["gate"]
         if self.model.expect == ExpectedModel():

@@ -62,8 +62,11 @@ class PrivacyPlan(BaseModel):
     may be lost in each stage of a round, and that may side with the server. ``unit = "record"``
     protects single held-out records instead, given the adapters: it says nothing about records
     that an adapter was trained on, unless ``training`` does, and clients refuse a held-out record
-    that was trained on. ``unit = "none"`` is a secure sum without differential privacy: no noise,
-    no budget, so that ``epsilon`` and its like are refused (``epsilon`` is then infinite here).
+    that was trained on. ``rounds_per_client`` is the most monitoring rounds of which any one client
+    releases in, without it all of them: ``epsilon`` is then shared out among so many, and a
+    client's own folder counts them. ``unit = "none"`` is a secure sum without differential privacy:
+    no noise, no budget, so that ``epsilon`` and its like are refused (``epsilon`` is then infinite
+    here).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,6 +80,7 @@ class PrivacyPlan(BaseModel):
     collusion: Annotated[float, Field(ge=0, lt=1)] = 0.0
     aggregation: Literal["secure-sum", "plain"] = "secure-sum"
     secure_sum: SecureSumPlan = SecureSumPlan()
+    rounds_per_client: Annotated[int, Field(ge=1)] | None = None
     training: TrainingPlan | None = None
 
     @model_validator(mode="before")
@@ -106,6 +110,11 @@ class PrivacyPlan(BaseModel):
             raise ValueError(
                 'aggregation: with unit "none" the server would see each client\'s exact numbers; '
                 'leave it at "secure-sum"'
+            )
+        if not self.private and self.rounds_per_client is not None:
+            raise ValueError(
+                'rounds_per_client: it shares out a budget, and with unit "none" there is none; '
+                "leave the key out"
             )
         if self.training is not None and self.unit != "record":
             raise ValueError(

@@ -90,23 +90,33 @@ class PrivacyEvent:
         return cls(data["kind"], data["round"], float(numbers[1]), float(numbers[2]))
 
 
-def total_mu(events: Sequence[PrivacyEvent]) -> float:
-    """The Gaussian-DP parameter of all events together (Dong, Roth and Su 2022, Cor. 3.3)."""
-    return math.sqrt(math.fsum(event.mu**2 for event in events))
+def total_mu(events: Sequence[PrivacyEvent], most: int | None = None) -> float:
+    """The Gaussian-DP parameter of all events together (Dong, Roth and Su 2022, Cor. 3.3).
+
+    Args:
+        events: In any order.
+        most: How many of them any one client is in; None if that may be all. Which these are is
+            not known, so that the costliest count.
+    """
+    squares = [event.mu**2 for event in events]
+    if most is not None and most < len(squares):
+        squares = sorted(squares, reverse=True)[:most]
+    return math.sqrt(math.fsum(squares))
 
 
-def epsilon(events: Sequence[PrivacyEvent], delta: float) -> float:
+def epsilon(events: Sequence[PrivacyEvent], delta: float, most: int | None = None) -> float:
     """The smallest epsilon for which all events together are (epsilon, delta)-DP.
 
     Args:
-        events: All releases of one client, in any order.
+        events: All releases that a client may be in, in any order.
         delta: In (0, 1).
+        most: How many of them any one client is in at most, as ``total_mu``.
 
     Returns:
         Epsilon, at least 0; it never falls when an event is added. Infinite if one is exact.
     """
     _check_delta(delta)
-    mu = total_mu(events)
+    mu = total_mu(events, most)
     if mu == 0 or gaussian_delta(0.0, mu) <= delta:
         return 0.0
     if mu > _LARGEST_MU:

@@ -98,7 +98,8 @@ def variance_of_share(sigma: float, cohort: int) -> int:
             f"one client's share of the noise, sd {math.sqrt(variance):g} integer units, is out "
             "of the range that is sampled well",
             where="privacy.epsilon",
-            remedy="Lower epsilon, monitor more rounds, or set privacy.clip to 1.0.",
+            remedy="Lower epsilon, monitor more rounds, let fewer clients take part in a round, or "
+            "set privacy.clip to 1.0.",
         )
     return variance
 

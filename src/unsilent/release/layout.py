@@ -35,10 +35,9 @@ from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.release.clipping import largest_factor
+from unsilent.release.scale import SCALE, scale_of
 from unsilent.taxonomy import by_code
 
-SCALE = 1024
-"""Integer steps per unit of the joint clip C = 1."""
 _EXACT_BITS = 16
 """Without noise a number is written down in up to 2^16 steps of its clip."""
 _SUM_BITS = 30
@@ -155,7 +154,9 @@ class Layout:
             )
 
     @classmethod
-    def from_plan(cls, plan: MonitoringPlan, *, model: bool = True) -> Layout:
+    def from_plan(
+        cls, plan: MonitoringPlan, *, model: bool = True, scale: int | None = None
+    ) -> Layout:
         """The layout of a plan: its modes in the taxonomy's order, system metrics, model, reports.
 
         A subgroup is clipped as its mode and takes a small share of the joint clip: in a healthy
@@ -164,6 +165,7 @@ class Layout:
         Args:
             plan: The plan.
             model: False gives the layout of releases that said nothing of their model.
+            scale: Integer steps per unit of the joint clip; by default the plan's (``scale_of``).
 
         Raises PlanError if a planned mode is not installed here.
         """
@@ -190,7 +192,7 @@ class Layout:
         unit = plan.privacy.unit
         if unit == "client":
             coordinates += [Coordinate(name, 1.0, _REPORT_WEIGHT) for name in _REPORTS]
-            return cls(tuple(coordinates), plan.privacy.clip)
+            return cls(tuple(coordinates), plan.privacy.clip, scale or scale_of(plan))
         coordinates.append(Coordinate(CLIPPED, 1.0, _BOX_WEIGHT))
         if unit == "record":
             coordinates.append(Coordinate(CLIPPED_RECORDS, 1.0, _BOX_WEIGHT))
@@ -198,7 +200,8 @@ class Layout:
         # What carries no noise takes nothing from the others: it has all the steps there are.
         whole = tuple(replace(c, weight=1.0) if c.name in exact else c for c in coordinates)
         if unit == "record":
-            return cls(whole, plan.privacy.clip, joint=False, exact=exact)
+            steps = scale or scale_of(plan)
+            return cls(whole, plan.privacy.clip, steps, joint=False, exact=exact)
         return cls(whole, 1.0, _exact_scale(plan.taking_part), joint=False, exact=exact)
 
     @classmethod

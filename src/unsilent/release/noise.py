@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unsilent.errors import ReleaseError
+from unsilent.errors import PlanError, ReleaseError
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import EXACT, PrivacyEvent
 from unsilent.release.calibration import (
@@ -26,8 +26,9 @@ from unsilent.release.calibration import (
     sigma_of_sum,
     variance_of_share,
 )
-from unsilent.release.layout import SCALE, Layout
+from unsilent.release.layout import Layout
 from unsilent.release.record_unit import record_sensitivity
+from unsilent.release.scale import has_room, scale_of
 
 
 class NoiseSource(Protocol):
@@ -153,7 +154,7 @@ def sensitivity(plan: MonitoringPlan) -> float:
     if plan.privacy.unit == "record":
         return record_sensitivity(plan)
     replaced = plan.privacy.adjacency == "replace-one"
-    return sensitivity_of(plan.privacy.clip * SCALE, replaced=replaced)
+    return sensitivity_of(plan.privacy.clip * scale_of(plan), replaced=replaced)
 
 
 def sum_sigma(plan: MonitoringPlan) -> float:
@@ -163,18 +164,29 @@ def sum_sigma(plan: MonitoringPlan) -> float:
     """
     if not plan.privacy.private:
         return 0.0
-    privacy, releases = plan.privacy, len(plan.monitoring_rounds)
+    privacy, releases = plan.privacy, plan.releases_per_client
     return sigma_of_sum(sensitivity(plan), privacy.epsilon, privacy.delta, releases)
 
 
 def share_variance(plan: MonitoringPlan) -> int:
     """Variance of one client's share, in integer units squared; 0 for unit ``none``.
 
-    Raises PlanError.
+    Raises:
+        PlanError: It is out of the range that is sampled well at every scale that there is room
+            for, or a secure sum of so many vectors with their noise could wrap.
     """
     if not plan.privacy.private:
         return 0
-    return variance_of_share(sum_sigma(plan), smallest_cohort(plan))
+    variance = variance_of_share(sum_sigma(plan), smallest_cohort(plan))
+    clients, clip = plan.taking_part, plan.privacy.clip
+    summed = plan.privacy.aggregation == "secure-sum"
+    if summed and not has_room(clip, scale_of(plan), math.sqrt(variance), clients):
+        raise PlanError(
+            f"a secure sum of {clients} clients' numbers with their noise could wrap",
+            where="federation.clients",
+            remedy="Let fewer take part in a round, or raise privacy.epsilon.",
+        )
+    return variance
 
 
 def share_scale(plan: MonitoringPlan) -> float:

@@ -90,12 +90,25 @@ def scope(plan: MonitoringPlan) -> tuple[str, ...]:
         return (NO_PRIVACY, EXACT_SUMS, TAKING_PART, NO_EPSILON_FOR_TRAINING)
     plain = (PLAIN_CAVEAT,) if plan.privacy.aggregation == "plain" else ()
     weak = weakness(plan)
+    cap = capped(plan)
     if plan.privacy.unit == "record":
         # An evaluation record is in no update, so it does nothing to the others.
         exact = () if plan.earlier else (EXACT_ON_PROBES,)
         training = trained(plan) or (TRAINING,)
-        return (RECORD_CONDITION, *exact, *plain, *weak, TAKING_PART, *training)
-    return (GIVEN, *plain, *weak, TAKING_PART, TRAINING, OTHERS)
+        return (RECORD_CONDITION, *exact, *plain, *weak, *cap, TAKING_PART, *training)
+    return (GIVEN, *plain, *weak, *cap, TAKING_PART, TRAINING, OTHERS)
+
+
+def capped(plan: MonitoringPlan) -> tuple[str, ...]:
+    """That a client is in few of the sums (``privacy.rounds_per_client``); nothing if in all."""
+    most, rounds = plan.releases_per_client, len(plan.monitoring_rounds)
+    if not plan.privacy.private or most == rounds:
+        return ()
+    return (
+        f"The figures count on each client being in at most {most} of {rounds} sums "
+        "(privacy.rounds_per_client): its own folder counts its releases, and it refuses a further "
+        "one, whatever a server asks. That clients are drawn is not counted on.",
+    )
 
 
 def weakness(plan: MonitoringPlan) -> tuple[str, ...]:
@@ -173,7 +186,9 @@ def statement(
         stopped_after: The last round that was judged before the budget was spent and monitoring
             stopped, 0 if there was none; None if it was not stopped.
     """
-    times = "once" if releases == 1 else f"{releases} times"
+    most = min(releases, plan.privacy.rounds_per_client or releases)
+    times = "once" if most == 1 else f"{most} times"
+    times = times if most == releases else f"at most {times} in {releases} rounds"
     kind = "noised" if plan.privacy.private else "exact"
     sentences = [
         f"Each client released one {kind} vector {times}.",
@@ -206,9 +221,14 @@ def _of_lies(plan: MonitoringPlan) -> list[str]:
     ]
 
 
-def chance_of_a_right_guess(events: Sequence[PrivacyEvent]) -> float:
-    """The largest probability of guessing right, from 0.5 (a coin) to 1."""
-    return 0.5 * (1 + math.erf(total_mu(events) / (2 * math.sqrt(2))))
+def chance_of_a_right_guess(events: Sequence[PrivacyEvent], most: int | None = None) -> float:
+    """The largest probability of guessing right, from 0.5 (a coin) to 1.
+
+    Args:
+        events: All releases.
+        most: How many of them any one client is in; None if that may be all.
+    """
+    return 0.5 * (1 + math.erf(total_mu(events, most) / (2 * math.sqrt(2))))
 
 
 def for_a_lawyer(plan: MonitoringPlan, events: Sequence[PrivacyEvent]) -> str:
@@ -223,7 +243,7 @@ def for_a_lawyer(plan: MonitoringPlan, events: Sequence[PrivacyEvent]) -> str:
             "Someone who sees everything that was published so far and knows all other clients' "
             "numbers reads off one given client's: they were added up as they are."
         )
-    chance = chance_of_a_right_guess(events)
+    chance = chance_of_a_right_guess(events, plan.privacy.rounds_per_client)
     return (
         f"Someone who sees everything that was published so far, already knows {_all_else(plan)} "
         f"and has unlimited computers, guesses {_guess(plan)} right at most "

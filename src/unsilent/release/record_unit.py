@@ -80,7 +80,7 @@ def evaluation_records(plan: MonitoringPlan, train: ItemSet | None, held_out: It
         )
 
 
-def record_sensitivity(plan: MonitoringPlan) -> float:
+def record_sensitivity(plan: MonitoringPlan, scale: int | None = None) -> float:
     """How far, in L2 norm, one held-out record can move its client's encoded vector.
 
     One of ``federation.held_out`` records replaced, the adapters as they are. Each coordinate moves
@@ -89,10 +89,14 @@ def record_sensitivity(plan: MonitoringPlan) -> float:
     clipped by itself, and carries no noise. ``clipped.records`` moves no more than the factors of
     the clips that it is about.
 
+    Args:
+        plan: The plan.
+        scale: Integer steps per unit of the clip; by default the plan's.
+
     Returns:
         In integer units, above 0.
     """
-    layout = Layout.from_plan(plan)
+    layout = Layout.from_plan(plan, scale=scale)
     body = layout.coordinates[: -len(layout.reports)]
     parts = [(_moved(plan, layout, each), layout.unit(each.name)) for each in body]
     boxed = max((_box_factor(plan, c) for c in body if _may_be_cut(c.name)), default=0.0)

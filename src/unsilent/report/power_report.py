@@ -166,7 +166,7 @@ def foresee(
         delays=delays(plan),
         advice=advise(plan, rows),
         probes={row.code: items_for(plan, row.code) for row in rows if row.view in _ON_PROBES},
-        secure_sum=_secure_sum(plan),
+        secure_sum=secure_sum_of(plan),
         held=held or {},
         clips=clip_advice(plan, rows),
         banks=banks or {},
@@ -196,15 +196,18 @@ def _notes(plan: MonitoringPlan) -> tuple[str, ...]:
     if not plan.privacy.private:
         return (NO_PRIVACY, EXACT_SUMS)
     exact = (EXACT_ON_PROBES,) if plan.privacy.unit == "record" else ()
-    return (*weakness(plan), *exact, *trained(plan))
+    return (*weakness(plan), *exact, *trained(plan), *tables.rounds_per_client(plan))
 
 
-def _secure_sum(plan: MonitoringPlan) -> dict[str, Any] | None:
+def secure_sum_of(plan: MonitoringPlan) -> dict[str, Any] | None:
+    """The secure sum's figures, and how many may be late; None where aggregation is plain."""
     if plan.privacy.aggregation != "secure-sum":
         return None
-    from unsilent.release.secure_sum.parameters import one_late, parameters_of
+    from unsilent.release.secure_sum.parameters import late_by, one_late, parameters_of
 
     found = parameters_of(plan)
+    one = one_late(plan) if found.least == found.clients else None
+    none = found.least == found.clients and one is None
     return {
         "clients": found.clients,
         "degree": found.degree,
@@ -215,5 +218,6 @@ def _secure_sum(plan: MonitoringPlan) -> dict[str, Any] | None:
         "smallest": found.smallest_sum,
         "stay": found.stay,
         "spare": found.clients - found.least,
-        "spares_one_with": one_late(plan) if found.least == found.clients else None,
+        "spares_one_with": one,
+        "spares_one_by": list(late_by(plan)) if none else [],
     }

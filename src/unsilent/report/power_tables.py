@@ -270,6 +270,34 @@ def masking(found: dict[str, Any]) -> str:
     )
 
 
+def rounds_per_client(plan: MonitoringPlan) -> tuple[str, ...]:
+    """How many rounds a client releases in, and how many clients are lost to that; nothing if all.
+
+    Of those drawn for the last round, if each round draws its clients at random, whoever was drawn
+    as often before is a drop-out.
+    """
+    most, rounds = plan.releases_per_client, len(plan.monitoring_rounds)
+    if most == rounds:
+        return ()
+    from scipy.stats import binom
+
+    share = plan.taking_part / plan.federation.clients
+    lost = float(binom.sf(most - 1, rounds - 1, share))
+    told = f"{lost:.1%}" if lost >= 0.001 else "fewer than 0.1%"
+    text = (
+        f"Each client releases in at most {most} of {rounds} monitoring rounds "
+        f"(privacy.rounds_per_client), which epsilon is shared out among; its own folder counts "
+        f"them. If clients are drawn at random, {told} of those asked in the last round have "
+        "released as often, and count as drop-outs"
+    )
+    if lost > plan.privacy.dropout:
+        return (
+            f"{text}: more than privacy.dropout = {plan.privacy.dropout:g} allows for, so that "
+            "late rounds are missed. Raise one of the two, or monitor fewer rounds.",
+        )
+    return (f"{text}.",)
+
+
 def _shares(count: int) -> str:
     return "one share gives" if count == 1 else f"{count} shares give"
 
@@ -282,7 +310,12 @@ def _late(found: dict[str, Any]) -> str:
         return f"{sites} may be late in a round, and the others' sum stands."
     alone = "A single site that is late leaves its round without a sum"
     if one is None:
-        return f"{alone}, and no privacy.dropout changes that for so many clients."
+        offers = " or ".join(found["spares_one_by"])
+        instead = f" {offers[0].upper()}{offers[1:]} one could be late." if offers else ""
+        return (
+            f"{alone}, and no privacy.dropout changes that for so many clients, of whom so many "
+            f"may side with the server.{instead}"
+        )
     rest = found["clients"] - 1
     return (
         f"{alone}; with privacy.dropout = {one:g} and monitor.min_cohort = {rest} at most the "

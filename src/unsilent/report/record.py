@@ -72,7 +72,7 @@ def record_of(plan: MonitoringPlan, findings: Findings, ledger: Entries) -> Reco
     newest = ledger.page(limit=1)
     return Record(
         attendance=run.attendance(),
-        epsilons=run.running_epsilon(plan.privacy.delta),
+        epsilons=run.running_epsilon(plan.privacy.delta, plan.privacy.rounds_per_client),
         decisions=run.actions(),
         incidents=incidents(findings, run),
         spreads=_spreads(plan, run),

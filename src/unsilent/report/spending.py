@@ -79,7 +79,7 @@ def spending(folder: Path) -> Spending:
     run = RunView(ledger)
     return Spending(
         events=run.costs,
-        running=run.running_epsilon(plan.privacy.delta),
+        running=run.running_epsilon(plan.privacy.delta, plan.privacy.rounds_per_client),
         epsilon=plan.privacy.epsilon,
         delta=plan.privacy.delta,
         unit=plan.privacy.unit,

@@ -7,6 +7,7 @@ with its reason.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,6 +59,7 @@ class Coordinator:
         self.plan = plan
         self.monitor = monitor
         self.members: dict[int, Member] = {}
+        self._releases = Counter[int]()
         self._text = json.dumps(plan.to_json())
         self._shipped = dict(shipped or {})
         self._transport = transport
@@ -113,12 +115,14 @@ class Coordinator:
         """
         try:
             present = self._present(nodes)
-            self.monitor.spend(round_number)
+            begun = not self.monitor.spend(round_number)
             identities = {node: self.members[node].identity for node in present}
-            self._aggregation.prepare(round_number, identities)
+            summed = self._aggregation.prepare(round_number, identities, begun=begun)
+            # Who is in no sum is not asked: it would spend what its numbers cost for nothing.
+            asked = [node for node in present if node in summed]
 
             def measure() -> Answers:
-                return self._measured(round_number, present, adapter, reference, body or {})
+                return self._measured(round_number, asked, adapter, reference, body or {})
 
             total = self._aggregation.collect(round_number, measure)
             return self.monitor.judge(round_number, total)
@@ -127,6 +131,14 @@ class Coordinator:
                 self.monitor.stop(round_number, error.line())
             self.monitor.miss(round_number, error.line())
             return None
+
+    def may_release(self, node: int) -> bool:
+        """Whether a node has answered in fewer rounds than the plan lets one client release in.
+
+        As far as this process knows: a client counts for itself, and refuses what is too much.
+        """
+        cap = self.plan.privacy.rounds_per_client
+        return cap is None or self._releases[node] < cap
 
     def order(
         self,
@@ -169,7 +181,7 @@ class Coordinator:
         if self.monitor.stopped is not None:
             return [node for node in nodes if node in self.members]
         answers = self.enrol(nodes)
-        present = [node for node in nodes if node in self.members]
+        present = [node for node in nodes if node in self.members and self.may_release(node)]
         needed = needed_releases(self.plan)
         if len(present) < needed:
             why = f" ({answers.reasons[0].rstrip('.')})" if answers.reasons else ""
@@ -195,6 +207,7 @@ class Coordinator:
         answers = self.ask(OBSERVE, asked, stage, self.plan.monitor.timeout)
         if answers.bad_input is not None and not answers.good:
             raise answers.failure()
+        self._releases.update(answers.good.keys())
         self._check_budgets(answers, len(nodes))
         return answers
 

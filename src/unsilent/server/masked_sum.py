@@ -5,7 +5,7 @@ The protocol itself is in ``unsilent.release.secure_sum``; this is who is asked 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,19 +46,31 @@ class SecureSum:
         self._session: Session | None = None
         self._reasons: list[str] = []
 
-    def prepare(self, round_number: int, identities: Mapping[int, bytes]) -> None:
-        """Set up with these nodes, unless a set-up for this round is on disk."""
+    def prepare(
+        self, round_number: int, identities: Mapping[int, bytes], *, begun: bool
+    ) -> Collection[int]:
+        """Set up with these nodes, unless a set-up for this round is on disk, with them in it.
+
+        A client that was late at a set-up would be a drop-out of all its later rounds, and leave
+        none to spare: once it is there again all set up anew, but for a round that may have begun.
+        """
         self._identities = dict(identities)
         self._reasons = []
         terms = Terms.serving(self._plan, round_number)
         path = self._out / f"secure-sum-{terms.rounds[0]}.bin"
-        if path.is_file():
-            self._session = _stored(path, terms)
-            return
-        with self._explained():
-            pinned = self._plan.privacy.secure_sum.keys
-            self._session = self._set_up(lambda: SetUp(terms, pinned=pinned))
-        write_whole(path, self._session.to_bytes())
+        session = _stored(path, terms) if path.is_file() else None
+        if session is not None and not begun and _lacks(session, identities.values()):
+            # A set-up ends the one before at the clients: if it fails, neither is left.
+            path.unlink()
+            session = None
+        if session is None:
+            with self._explained():
+                pinned = self._plan.privacy.secure_sum.keys
+                session = self._set_up(lambda: SetUp(terms, pinned=pinned))
+            write_whole(path, session.to_bytes())
+        self._session = session
+        there = set(session.identities(session.members))
+        return {node for node, identity in identities.items() if identity in there}
 
     def collect(self, round_number: int, measure: Measure) -> Release:
         """The sum over those whose vector came."""
@@ -148,6 +160,19 @@ class SecureSum:
                 raise
             why = f"{error.what} ({self._reasons[0].rstrip('.')})"
             raise SecureSumError(why, where=error.where, remedy=error.remedy) from None
+
+
+def _lacks(session: Session, identities: Collection[bytes]) -> bool:
+    """Whether so many of these are not in a session that it is worth another set-up.
+
+    Where all are neighbours one is enough. Elsewhere a set-up costs a draw, and many are there to
+    spare: half of those that a sum can spare.
+    """
+    parameters = session.terms.parameters
+    there = set(session.identities(session.confirmed))
+    lacking = sum(identity not in there for identity in identities)
+    spare = 0 if parameters.complete else parameters.clients - parameters.least
+    return 2 * lacking > spare
 
 
 def _stored(path: Path, terms: Terms) -> Session:

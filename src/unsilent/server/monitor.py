@@ -127,8 +127,11 @@ class Monitor:
         if self.stopped is None:
             self._ledger.record(MonitoringStopped(round_number, reason))
 
-    def spend(self, round_number: int) -> None:
+    def spend(self, round_number: int) -> bool:
         """Book the cost of a round's releases, before any client is asked; once a round.
+
+        Returns:
+            Whether it was booked now; False for a round of which clients may have been asked.
 
         Raises:
             BudgetSpentError: The budget would be passed, and monitoring stops for good; or it was
@@ -153,10 +156,11 @@ class Monitor:
                 remedy="Go on with the unsilent that began the run, or begin another run.",
             )
         if any(event.round == round_number for event in self._events):
-            return
+            return False
         event = planned_event(self.plan, round_number)
         privacy = self.plan.privacy
-        cost = epsilon([*self._events, event], privacy.delta)
+        most = privacy.rounds_per_client
+        cost = epsilon([*self._events, event], privacy.delta, most)
         if cost > privacy.epsilon * (1 + 1e-9):
             error = BudgetSpentError(
                 f"round {round_number} would bring epsilon to {cost:.3f}, over the budget of "
@@ -168,6 +172,7 @@ class Monitor:
             raise error
         self._ledger.record(ReleaseBooked(event))
         self._events.append(event)
+        return True
 
     def sum(self, round_number: int, releases: Iterable[Release]) -> Release:
         """The sum of single clients' releases, for ``plain`` aggregation; they are not kept.

@@ -279,7 +279,8 @@ class MonitoredRun:
         else:
             base = self.plan.reference_round == 0
             reference = None if base else self._storage.load(self._reference)
-            chosen = _chosen(self.plan, nodes, round_number)
+            free = [node for node in nodes if self._monitoring.may_release(node)]
+            chosen = _chosen(self.plan, free, round_number)
             self._monitoring.observe(round_number, chosen, arrays, reference)
             self._promises.told_now.add(round_number)
         self._finish(round_number)

@@ -5,7 +5,7 @@ The masked way is in ``unsilent.server.masked_sum``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -25,8 +25,13 @@ Measure = Callable[[], Answers]
 class Aggregation(Protocol):
     """What the server needs of a way to sum."""
 
-    def prepare(self, round_number: int, identities: Mapping[int, bytes]) -> None:
-        """Get ready for a round with these nodes, before they measure."""
+    def prepare(
+        self, round_number: int, identities: Mapping[int, bytes], *, begun: bool
+    ) -> Collection[int]:
+        """Get ready for a round with these nodes; those whose releases can be in its sum.
+
+        ``begun`` says whether clients may have been asked for their releases before.
+        """
         ...
 
     def collect(self, round_number: int, measure: Measure) -> Release:
@@ -40,8 +45,11 @@ class PlainSum:
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
 
-    def prepare(self, round_number: int, identities: Mapping[int, bytes]) -> None:
-        """Nothing to agree on."""
+    def prepare(
+        self, round_number: int, identities: Mapping[int, bytes], *, begun: bool
+    ) -> Collection[int]:
+        """All of them: there is nothing to agree on."""
+        return identities.keys()
 
     def collect(self, round_number: int, measure: Measure) -> Release:
         """The sum of what arrived. Raises RunError, with a client's reason, if too little did."""

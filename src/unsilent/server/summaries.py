@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from unsilent.findings import PrivacySummary, SystemMetrics, Trend
 from unsilent.plan import MonitoringPlan
 from unsilent.release import PrivacyEvent, epsilon
-from unsilent.release.layout import SCALE
 from unsilent.release.noise import sum_sigma
 from unsilent.release.promise import statement
+from unsilent.release.scale import scale_of
 
 Shown = tuple[float, float]
 """Mean loss and mean accuracy of a round."""
@@ -37,7 +37,7 @@ def privacy_summary(
         sigma = events[-1].sigma if events else 0.0
     else:
         sigma = sum_sigma(plan)
-    spent = epsilon(events, privacy.delta)
+    spent = epsilon(events, privacy.delta, plan.privacy.rounds_per_client)
     private = privacy.private
     return PrivacySummary(
         unit=privacy.unit,
@@ -47,7 +47,7 @@ def privacy_summary(
         delta=privacy.delta if private else None,
         aggregation=privacy.aggregation,
         releases=len(events),
-        noise_sd=sigma / (privacy.clip * SCALE),
+        noise_sd=sigma / (privacy.clip * scale_of(plan)),
         statement=statement(plan, spent, len(events), stopped_after=stopped_after),
     )
 

@@ -165,6 +165,17 @@ class SecureClient:
 
     # --- a monitoring round -----------------------------------------------------------------
 
+    def check_ready(self, round_number: int) -> None:
+        """What a client asks before it measures: whether it could mask a vector in this round.
+
+        Raises:
+            SecureSumError: It could not; what it would measure would be of no use.
+        """
+        with self._files.held():
+            setting = self._set_up(Stage.READY)
+            state = self._round(round_number)
+            rules.round_is_not_masked_elsewhere(setting.session, state.session, round_number)
+
     def mask(self, round_number: int, vector: NDArray[np.int64]) -> bytes:
         """Message A: the vector under all its masks. Earlier rounds are closed by it.
 

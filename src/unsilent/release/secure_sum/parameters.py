@@ -30,6 +30,10 @@ MOST_DRAWS = 16
 away one that it does not like; each is another chance of 2^-sigma, and is counted as one."""
 
 
+_MORE = 8
+"""By how many more clients a plan is looked for that could spare one."""
+
+
 @dataclass(frozen=True)
 class Parameters:
     """What server and clients agree on before the first round.
@@ -168,6 +172,29 @@ def one_late(plan: MonitoringPlan) -> float | None:
     except PlanError:
         return None
     return dropout if found.least < clients else None
+
+
+def late_by(plan: MonitoringPlan) -> tuple[str, ...]:
+    """What would let a sum spare one client where no ``privacy.dropout`` alone does, as clauses.
+
+    Fewer clients on the server's side, or more clients; none of them where nothing near does.
+    """
+    clients, privacy = plan.taking_part, plan.privacy
+    found: list[str] = []
+    for colluders in range(counted(privacy.collusion, clients) - 1, -1, -1):
+        share = math.floor(100 * colluders / clients) / 100
+        fewer = plan.model_copy(update={"privacy": privacy.model_copy(update={"collusion": share})})
+        dropout = one_late(fewer)
+        if dropout is not None:
+            found.append(f"with privacy.collusion = {share:g} and privacy.dropout = {dropout:g}")
+            break
+    for more in range(clients + 1, clients + _MORE + 1):
+        federation = plan.federation.model_copy(update={"clients": more, "participation": 1.0})
+        dropout = one_late(plan.model_copy(update={"federation": federation}))
+        if dropout is not None:
+            found.append(f"from {more} clients on with privacy.dropout = {dropout:g}")
+            break
+    return tuple(found)
 
 
 @lru_cache(maxsize=256)

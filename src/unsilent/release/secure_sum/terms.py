@@ -16,10 +16,8 @@ from itertools import pairwise
 from unsilent.errors import SecureSumError
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import Layout
+from unsilent.release.scale import LARGEST_SUM
 from unsilent.release.secure_sum.parameters import Parameters, parameters_of
-
-LARGEST = 2**31 - 1
-"""Largest magnitude that a sum may have: vectors are summed modulo 2^32, and read as signed."""
 
 _LABEL = b"unsilent/secure-sum/terms/2"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -97,7 +95,7 @@ class Terms:
     @property
     def largest_entry(self) -> int:
         """Largest magnitude of a number in one client's vector: no sum of them can wrap."""
-        return LARGEST // self.parameters.clients
+        return LARGEST_SUM // self.parameters.clients
 
     @cached_property
     def digest(self) -> bytes:
