@@ -47,7 +47,7 @@ class SecureSum:
         self._reasons: list[str] = []
 
     def prepare(
-        self, round_number: int, identities: Mapping[int, bytes], *, begun: bool
+        self, round_number: int, identities: Mapping[int, bytes], *, begun: bool = False
     ) -> Collection[int]:
         """Set up with these nodes, unless a set-up for this round is on disk, with them in it.
 

@@ -26,7 +26,7 @@ class Aggregation(Protocol):
     """What the server needs of a way to sum."""
 
     def prepare(
-        self, round_number: int, identities: Mapping[int, bytes], *, begun: bool
+        self, round_number: int, identities: Mapping[int, bytes], *, begun: bool = False
     ) -> Collection[int]:
         """Get ready for a round with these nodes; those whose releases can be in its sum.
 
@@ -46,7 +46,7 @@ class PlainSum:
         self._monitor = monitor
 
     def prepare(
-        self, round_number: int, identities: Mapping[int, bytes], *, begun: bool
+        self, round_number: int, identities: Mapping[int, bytes], *, begun: bool = False
     ) -> Collection[int]:
         """All of them: there is nothing to agree on."""
         return identities.keys()
