@@ -12,7 +12,10 @@ from unsilent.engines.flower import messages
 from unsilent.messages import Answer, Order
 from unsilent.server.transport import Told
 
-_POLL_S = 0.1
+_SOONEST_S, _LATEST_S = 0.1, 2.0
+"""Seconds between two looks for answers, at least and at most."""
+_PART = 0.1
+"""Of what was waited for already, what the next pause is: an answer comes at most so much late."""
 
 
 class GridTransport:
@@ -42,7 +45,8 @@ class GridTransport:
         asked = {request.metadata.message_id: node for node, request in requests.items()}
         asked = {name: node for name, node in asked.items() if name in sent}
         replies: dict[int, Message] = {}
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
+        deadline = began + timeout
         told(0, len(requests))
         while len(replies) < len(asked) and time.monotonic() < deadline:
             waiting = [name for name, node in asked.items() if node not in replies]
@@ -56,5 +60,20 @@ class GridTransport:
                 replies |= arrived
                 told(len(replies), len(requests))
             else:
-                time.sleep(_POLL_S)
+                now = time.monotonic()
+                time.sleep(pause(now - began, deadline - now))
         return {node: messages.answer_in(reply) for node, reply in replies.items()}
+
+
+def pause(waited: float, left: float) -> float:
+    """Seconds until the next look for answers; a look is at all who have not answered.
+
+    It grows with the wait, since the answers of an exchange take about as long as each other, and
+    ends with the time that is left.
+
+    Args:
+        waited: Seconds since all were asked.
+        left: Seconds until no answer counts any more.
+    """
+    wanted = min(max(_PART * waited, _SOONEST_S), _LATEST_S)
+    return max(0.0, min(wanted, left))
