@@ -8,7 +8,7 @@ import pytest
 
 from tests.inference.planned import planned_value
 from unsilent.errors import FindingsError, PlanError
-from unsilent.inference.ahead import later_values
+from unsilent.inference.ahead import Later
 from unsilent.inference.bands import (
     bands,
     decide,
@@ -199,7 +199,7 @@ def test_what_later_rounds_will_reach_is_what_they_reach(plan_of, control, guard
     plan = plan_of(rounds=range(1, 13), control=control)
     people = np.full((1, 30), 0.05)
     whole = single(series_of(plan, "SF-6", people, None, np.random.default_rng(7)), 0)
-    promised = later_values(plan, whole.until(5), guard, side)
+    promised = Later(plan, whole.until(5), guard, side)
     assert len(promised) == 7
     length = 5 if guard == 0 else 4
 

@@ -218,3 +218,10 @@ def test_no_more_probes_are_named_than_a_plan_can_ask(plan_of, items, named):
     found = Estimate("SF-6", 0.0, 0.04, 0.0, 0.04, 0.0, 30, shared_sd=0.04)
     text = what_would_settle(plan, found, (-0.12, 0.12), 0.06 * (1 + 1e-9), 3.0)
     assert ("4 times as many probes" in text) == named
+
+
+def test_without_any_error_the_advice_is_still_told(plan_of):
+    # Nothing is noised or sampled, so that an open-ended interval reaches over truncation alone.
+    exact = estimate(0.1, sampling=0.0, privacy=0.0)
+    text = what_would_settle(plan_of(), exact, (0.0999, 0.1001), 0.1, 0.0)
+    assert "nothing within reach would settle it" in text

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from unsilent.errors import FindingsError
-from unsilent.inference.onset import slope_of
 from unsilent.inference.sampling import Sampling
 from unsilent.inference.series import Series, series_of
+from unsilent.inference.slope import slope_of
 from unsilent.plan import parse_plan
 from unsilent.release.layout import Layout
 from unsilent.release.noise import share_variance

@@ -103,6 +103,8 @@ def _moment(entry: Entry) -> datetime:
 class KeptLedger(KeptEntries):
     """A pack's entries where a ledger is read; nothing can be recorded."""
 
+    file = None
+
     def verify(self, head: str | None = None) -> int:
         """As ``Ledger.verify``."""
         found = self.entries()

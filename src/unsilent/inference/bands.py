@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from unsilent.errors import FindingsError, PlanError
@@ -32,11 +32,12 @@ from unsilent.findings import Interval
 from unsilent.inference.boundary import (
     VERDICT_SHARES,
     ErrorShares,
+    as_rounds,
     as_student,
     horizon_values,
     suffixes,
 )
-from unsilent.inference.eprocess import mixture_value, start_share, tuned_precision
+from unsilent.inference.eprocess import mixture_value, start_shares, tuned_precision
 from unsilent.inference.pooled import Pooled
 from unsilent.inference.sampling import Numbers
 from unsilent.inference.series import Series
@@ -135,43 +136,42 @@ def bands_with(
     plan: MonitoringPlan, series: Series, lower: Error, upper: Error
 ) -> tuple[Band, ...]:
     """Bands of any released number, with the errors of its ends. Raises FindingsError."""
-    unplanned = sorted(set(series.rounds.tolist()) - set(plan.monitoring_rounds))
-    if unplanned:
+    unplanned = np.setdiff1d(series.rounds, as_rounds(plan.monitoring_rounds))
+    if len(unplanned):
         raise FindingsError(
             f"round {unplanned[0]} is not a monitoring round of the plan",
             where="monitor.rounds",
         )
-    found = [(window, series.pooled(*window)) for window in windows(series.rounds)]
-    pools = [pooled for _, pooled in found]
-    below = _reaches(plan, series, pools, lower, above=False)
-    above = _reaches(plan, series, pools, upper, above=True)
+    found = windows(series.rounds)
+    pooled = series.pooled_over(found)
+    down = _reaches(plan, series, pooled, lower, above=False)
+    up = _reaches(plan, series, pooled, upper, above=True)
+    low, high = pooled.below, pooled.above
+    # Noise in what clipping may have done can bring an end past the effect itself.
+    ends = (
+        np.minimum(low.centre - (down * low.sd + low.slack), pooled.effect),
+        np.maximum(high.centre + up * high.sd + high.slack, pooled.effect),
+    )
     return tuple(
         Band(
             first=first,
             last=last,
-            pooled=pooled,
-            reach=(down, up),
-            # Noise in what clipping may have done can bring an end past the effect itself.
-            lower=np.minimum(low.centre - (down * low.sd + low.slack), pooled.effect),
-            upper=np.maximum(high.centre + up * high.sd + high.slack, pooled.effect),
+            pooled=pooled.at(place),
+            reach=(down[place], up[place]),
+            lower=ends[0][place],
+            upper=ends[1][place],
         )
-        for ((first, last), pooled), down, up in zip(found, below, above, strict=True)
-        for low, high in [(pooled.below, pooled.above)]
+        for place, (first, last) in enumerate(found)
     )
 
 
 def _reaches(
-    plan: MonitoringPlan,
-    series: Series,
-    pools: list[Pooled],
-    error: Error,
-    *,
-    above: bool,
-) -> list[Numbers]:
-    """How many sd each window's interval reaches to one side."""
-    sides = [pooled.above if above else pooled.below for pooled in pools]
+    plan: MonitoringPlan, series: Series, pooled: Pooled, error: Error, *, above: bool
+) -> Numbers:
+    """How many sd each window's interval reaches to one side; the windows are the first axis."""
     looks = len(series.rounds)
     lengths = [looks, *suffixes(looks)]
+    one = (len(lengths), *(1 for _ in pooled.privacy_sd.shape[1:]))
     if plan.monitor.control == "horizon":
         values = horizon_values(
             series.rounds.tolist(),
@@ -180,17 +180,12 @@ def _reaches(
             error.level,
             error.shares,
         )
-        normal = [np.asarray(values[length]) for length in lengths]
+        normal = np.array([values[length] for length in lengths]).reshape(one)
     else:
-        planned = len(plan.monitoring_rounds)
-        normal = [
-            open_ended_value(plan, series, side.sd, error.level, looks - length + 1, planned)
-            for length, side in zip(lengths, sides, strict=True)
-        ]
-    return [
-        reach_of(series, pooled, value, above=above)
-        for pooled, value in zip(pools, normal, strict=True)
-    ]
+        starts = np.array([looks - length + 1 for length in lengths]).reshape(one)
+        sd = (pooled.above if above else pooled.below).sd
+        normal = open_ended_value(tuning_of(plan, series), sd, error.level, starts)
+    return reach_of(series, pooled, normal, above=above)
 
 
 def reach_of(series: Series, pooled: Pooled, value: Numbers, *, above: bool) -> Numbers:
@@ -226,13 +221,37 @@ def reach_of(series: Series, pooled: Pooled, value: Numbers, *, above: bool) -> 
     return np.maximum(student, np.where(side.sd > 0, half / np.maximum(side.sd, 1e-300), 0.0))
 
 
-def open_ended_value(
-    plan: MonitoringPlan, series: Series, sd: Numbers, level: float, start: int, planned: int
-) -> Numbers:
-    """Normal critical value of the window that starts at a look, counted from 1."""
-    error = level * start_share(start, planned)
-    rounds = planned if start == 1 else min(RESTART_ROUNDS, planned)
-    rho = tuned_precision(planned_information(plan, series, rounds), error)
+@dataclass(frozen=True)
+class Tuning:
+    """What open-ended boundaries are tuned by.
+
+    Attributes:
+        planned: How many monitoring rounds the plan has.
+        whole, restart: Information that it expects after all of these, and after
+            ``RESTART_ROUNDS``: see ``planned_information``.
+    """
+
+    planned: int
+    whole: float
+    restart: float
+
+
+def tuning_of(plan: MonitoringPlan, series: Series) -> Tuning:
+    """That of one mode."""
+    planned = len(plan.monitoring_rounds)
+    soon = min(RESTART_ROUNDS, planned)
+    whole, restart = (planned_information(plan, series, rounds) for rounds in (planned, soon))
+    return Tuning(planned, whole, restart)
+
+
+def open_ended_value(tuning: Tuning, sd: Numbers, level: float, start: ArrayLike) -> Numbers:
+    """Normal critical value of windows that start at looks, counted from 1.
+
+    ``sd`` and ``start`` broadcast.
+    """
+    looks = np.asarray(start)
+    error = level * start_shares(looks, tuning.planned)
+    rho = tuned_precision(np.where(looks == 1, tuning.whole, tuning.restart), error)
     # Without any error there is nothing to reach over.
     information = 1 / np.maximum(sd, 1e-150) ** 2
     return np.where(sd > 0, mixture_value(np.minimum(information, 1e300), rho, error), 0.0)

@@ -19,7 +19,7 @@ same clients, a lasting error of variance a and noise b_m at look m give the cor
 ``a >= 0``; so by Slepian's inequality (1962) the probability of crossing anywhere is at most that
 of the noise alone. The same holds where the noise of a sum grows with its clients and each round
 brings new ones: then both parts add up alike. No noise at all is the limit, one and the same error
-at all looks.
+at all looks. The integration itself is in ``looks``.
 """
 
 from __future__ import annotations
@@ -28,27 +28,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri, stdtrit
 
+from unsilent.inference.looks import spending_boundary
 from unsilent.inference.sampling import Numbers
 
-_LOWEST = -7.0
-"""Paths that fell this many sd below zero add less than 1e-12 to any crossing."""
-_HIGHEST = 8.2
-_SMALLEST_SPENDING = 1e-15
-"""Less is no error worth a boundary, and its critical value, above 8, would bound nothing."""
-_PANEL = 2.0
-_REACH = 9.0
-"""Sd beyond which a step of the process adds less than 1e-17."""
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
-_STRIDE = 64
-_SMALLEST_STEP = 1e-4
-"""Looks that add a smaller share of the information are not told apart from the look before."""
+_SMALLEST_TAIL = 1e-300
+_LARGEST_POWER = 1380.0
+"""Of e, so that its root is a float: an interval's end then lies beyond any range by far."""
 
 
 @dataclass(frozen=True)
@@ -99,89 +89,6 @@ def obrien_fleming(time: float, level: float) -> float:
     return float(2 * ndtr(ndtri(level / 2) / math.sqrt(min(time, 1.0))))
 
 
-def spending_boundary(information: Sequence[float], spent: Sequence[float]) -> tuple[float, ...]:
-    """One-sided critical values of a Gaussian process with independent increments.
-
-    Armitage, McPherson and Rowe 1969: with W the process at information v, c_k solves
-    ``P(W_1 < c_1 sqrt(v_1), ..., W_(k-1) < c_(k-1) sqrt(v_(k-1)), W_k >= c_k sqrt(v_k)) = a_k``.
-
-    Args:
-        information: (m,) v, in any unit, rising.
-        spent: (m,) a, the error of each look.
-
-    Returns:
-        (m,) c. Infinite where less than 1e-15 is spent, or where a look adds less than 1e-4 of
-        the information there is; its increment then counts at the next look.
-    """
-    known, error, looks = tuple(information), tuple(spent), len(information)
-    # Prefixes are cached, so that the next look costs one step; asked for in strides, no recursion
-    # gets deep.
-    for look in range(_STRIDE, looks, _STRIDE):
-        _looks(known[:look], error[:look])
-    return _looks(known, error)[0]
-
-
-@lru_cache(maxsize=2048)
-def _looks(
-    information: tuple[float, ...], spent: tuple[float, ...]
-) -> tuple[tuple[float, ...], _Density]:
-    """Critical values so far, and the density of paths that crossed nothing."""
-    if not information:
-        return (), _Density(0.0, 0.0, math.inf, np.zeros(1), np.ones(1))
-    values, density = _looks(information[:-1], spent[:-1])
-    total, error = information[-1], spent[-1]
-    if error < _SMALLEST_SPENDING or total - density.total < _SMALLEST_STEP * total:
-        return (*values, math.inf), density
-    paths, masses = density.grid(total - density.total)
-    sd = math.sqrt(total - density.total)
-
-    def excess(end: float) -> float:
-        return float(masses @ ndtr((paths - end) / sd)) - error
-
-    top = 9.0 * math.sqrt(total)
-    end = float(brentq(excess, -top, top, xtol=1e-13 * top, rtol=1e-15))
-    value = end / math.sqrt(total)
-    return (*values, value), _Density(total, total - density.total, end, paths, masses)
-
-
-@dataclass(frozen=True, eq=False)
-class _Density:
-    """Density of the process at its last look, for paths that crossed nothing before.
-
-    It is the mixture of normal densities of variance ``added`` at ``paths`` with ``masses``, cut
-    off at ``end``.
-    """
-
-    total: float
-    added: float
-    end: float
-    paths: Numbers
-    masses: Numbers
-
-    def grid(self, added: float) -> tuple[Numbers, Numbers]:
-        """Nodes and masses of this density, fine enough for a next step of variance ``added``.
-
-        Gauss-Legendre panels of two sd of the narrower of both steps: 1e-10 of the error.
-        """
-        if self.total == 0:
-            return np.zeros(1), np.ones(1)
-        sd, root = math.sqrt(self.added), math.sqrt(self.total)
-        low, high = _LOWEST * root, min(self.end, _HIGHEST * root)
-        count = math.ceil((high - low) / (_PANEL * min(sd, math.sqrt(added))))
-        edges = np.linspace(low, high, count + 1)
-        half = (high - low) / count / 2
-        nodes = (edges[:-1, None] + half * (_NODES + 1)).ravel()
-        weights = np.tile(half * _WEIGHTS, count)
-        density = np.zeros_like(nodes)
-        # In blocks: each needs only the paths within reach, a small part when there are many looks.
-        for block in np.array_split(np.arange(len(nodes)), 1 + len(nodes) // 64):
-            ends = nodes[block[0]] - _REACH * sd, nodes[block[-1]] + _REACH * sd
-            near = slice(*np.searchsorted(self.paths, ends))
-            distance = (nodes[block, None] - self.paths[near]) / sd
-            density[block] = np.exp(-0.5 * distance**2) @ self.masses[near]
-        return nodes, weights * density / (sd * math.sqrt(2 * math.pi))
-
-
 def horizon_values(
     rounds: Sequence[int],
     noise_variance: Sequence[float],
@@ -201,40 +108,92 @@ def horizon_values(
     Returns:
         Length of the window in looks to normal critical value; the window of all rounds first.
     """
+    look, total = len(rounds), len(planned)
+    if total == 1:
+        return {1: quantile(level)}
     variance = np.asarray(noise_variance, dtype=np.float64)
     noisy = np.flatnonzero(variance)
     # Of the first noisy sum, so that equal noise of any size has one boundary, found once.
-    unit = variance / variance[noisy[0]] if len(noisy) else np.ones(len(rounds))
-    information = tuple(np.cumsum(unit).tolist())
-    return dict(_window_values(tuple(rounds), information, tuple(planned), level, shares))
-
-
-@lru_cache(maxsize=4096)
-def _window_values(
-    rounds: tuple[int, ...],
-    information: tuple[float, ...],
-    planned: tuple[int, ...],
-    level: float,
-    shares: ErrorShares,
-) -> tuple[tuple[int, float], ...]:
-    """``horizon_values`` as pairs, for any unit of information."""
-    look, total = len(rounds), len(planned)
-    if total == 1:
-        return ((1, quantile(level)),)
-    times = [(planned.index(number) + 1) / total for number in rounds]
+    unit = variance / variance[noisy[0]] if len(noisy) else np.ones(look)
+    times = (np.searchsorted(as_rounds(tuple(planned)), rounds) + 1) / total
     flat = quantile(level * shares.rest / windows_until(total))
-
-    def spent(share: float) -> list[float]:
-        until = [obrien_fleming(time, share * level) for time in times]
-        return [now - before for before, now in pairwise((0.0, *until))]
-
     found = {look: flat, **dict.fromkeys(suffixes(look), flat)}
-    boundary = spending_boundary(information, spent(shares.cumulative))
+    boundary = spending_boundary(np.cumsum(unit), spending(times, shares.cumulative * level))
     found[look] = min(flat, boundary[-1])
     if shares.recent > 0 and look > 1:
         # Bonferroni over the looks: recent windows of different looks overlap in no simple way.
-        found[suffixes(look)[0]] = min(flat, quantile(spent(shares.recent)[-1]))
-    return tuple(found.items())
+        recent = spending(times, shares.recent * level)
+        found[suffixes(look)[0]] = min(flat, quantile(float(recent[-1])))
+    return found
+
+
+def planned_values(
+    planned: int, level: float, shares: ErrorShares, since: int, until: int
+) -> tuple[Numbers, Numbers]:
+    """``horizon_values`` of looks still to come, if all rounds are judged with equal noise.
+
+    A round that was missed so far is as if it had been judged: what it leaves to the looks to come
+    is little, and one boundary serves the whole run.
+
+    Args:
+        planned: How many rounds the plan monitors; more than one.
+        level: As there.
+        shares: As there.
+        since: The first of the looks, counted from 1 as the plan counts.
+        until: The last of them.
+
+    Returns:
+        Values of the windows of all rounds, and of the recent guards.
+    """
+    looks = np.arange(1, until + 1)
+    flat = quantile(level * shares.rest / windows_until(planned))
+    times, asked = looks / planned, slice(since - 1, until)
+    whole = spending_boundary(
+        looks.astype(np.float64), spending(times, shares.cumulative * level), ahead=True
+    )
+    recent = np.full(until, flat)
+    if shares.recent > 0:
+        recent = np.minimum(flat, -ndtri(spending(times, shares.recent * level)))
+    return np.minimum(flat, np.array(whole[asked])), recent[asked]
+
+
+def least_values(
+    planned: int, level: float, shares: ErrorShares, since: int
+) -> tuple[Numbers, Numbers]:
+    """Lower bounds of ``planned_values`` until the last planned look, at next to no cost.
+
+    What crosses at a look has crossed by then, so that the value is at least the quantile of all
+    error that is spent until then.
+    """
+    times = np.arange(since, planned + 1) / planned
+    before = (np.arange(since, planned + 1) - 1) / planned
+    flat = quantile(level * shares.rest / windows_until(planned))
+    whole = np.minimum(flat, -ndtri(spent_until(times, shares.cumulative * level)))
+    recent = np.full(len(times), flat)
+    if shares.recent > 0:
+        share = shares.recent * level
+        recent = np.minimum(flat, -ndtri(spent_until(times, share) - spent_until(before, share)))
+    return whole, recent
+
+
+def spending(times: Numbers, level: float) -> Numbers:
+    """(m,) error spent at each of the looks at these times, by ``obrien_fleming``."""
+    return np.diff(spent_until(times, level), prepend=0.0)
+
+
+def spent_until(times: Numbers, level: float) -> Numbers:
+    """``obrien_fleming`` of many times."""
+    root = np.sqrt(np.minimum(times, 1.0))
+    with np.errstate(divide="ignore"):
+        return np.where(times > 0, 2 * ndtr(ndtri(level / 2) / root), 0.0)
+
+
+@lru_cache(maxsize=16)
+def as_rounds(planned: tuple[int, ...]) -> NDArray[np.int64]:
+    """Planned rounds as an array, read-only."""
+    found = np.array(planned, dtype=np.int64)
+    found.setflags(write=False)
+    return found
 
 
 def quantile(tail: float) -> float:
@@ -245,7 +204,9 @@ def quantile(tail: float) -> float:
 def as_student(value: ArrayLike, degrees: ArrayLike) -> NDArray[np.float64]:
     """The quantile of Student's t at the tail probability of a normal critical value.
 
-    Where a variance was estimated; the value itself for infinite degrees of freedom.
+    Where a variance was estimated; the value itself for infinite degrees of freedom. Where the
+    tail is smaller than any float, the most that the quantile can be by Wallace (1959), so that
+    it is finite: of an error of 0 it reaches over nothing.
     """
     normal, freedom = np.broadcast_arrays(
         np.asarray(value, dtype=np.float64), np.asarray(degrees, dtype=np.float64)
@@ -253,5 +214,12 @@ def as_student(value: ArrayLike, degrees: ArrayLike) -> NDArray[np.float64]:
     finite = np.isfinite(freedom)
     if not finite.any():
         return normal
-    student: Numbers = np.negative(stdtrit(np.where(finite, freedom, 1.0), ndtr(-normal)))
+    counted, tail = np.where(finite, freedom, 1.0), ndtr(-normal)
+    student: Numbers = np.negative(stdtrit(counted, tail))
+    lost = tail < _SMALLEST_TAIL
+    if lost.any():
+        # z^2 >= (nu - 1/2) ln(1 + t^2 / nu) for any t above 0.
+        power = np.minimum(normal**2 / np.maximum(counted - 0.5, 0.5), _LARGEST_POWER)
+        root = np.exp(power / 2) * np.sqrt(-np.expm1(-power))
+        student = np.where(lost, np.sqrt(counted) * root, student)
     return np.where(finite, student, normal)

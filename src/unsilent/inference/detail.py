@@ -13,12 +13,14 @@ from dataclasses import replace
 
 from unsilent.findings import ActiveInfluence, Finding, Interval, Onset, Slope, Verdict
 from unsilent.inference.bands import Band, interval_of, mode_level
+from unsilent.inference.boundary import as_rounds
 from unsilent.inference.byzantine import clients_to_flip
 from unsilent.inference.estimate import Estimate
 from unsilent.inference.influence import read_influences
 from unsilent.inference.missing import worst_case
-from unsilent.inference.onset import onset_of, slope_of
+from unsilent.inference.onset import onset_of
 from unsilent.inference.series import Series
+from unsilent.inference.slope import slope_of
 from unsilent.plan import MonitoringPlan
 
 
@@ -27,14 +29,14 @@ def worst_case_of(plan: MonitoringPlan, series: Series, shown: Band) -> Interval
 
     The interval speaks of all who were asked in the judged rounds already.
     """
-    present = dict(zip(series.rounds.tolist(), series.asked.tolist(), strict=True))
-    clients = [
-        present.get(number, 0)
-        for number in plan.monitoring_rounds
-        if shown.first <= number <= shown.last
-    ]
+    judged = (series.rounds >= shown.first) & (series.rounds <= shown.last)
+    planned = as_rounds(plan.monitoring_rounds)
+    rounds = int(((planned >= shown.first) & (planned <= shown.last)).sum())
+    clients = series.asked[judged].tolist()
     # A simulation or a damaged plan may count more than are enrolled.
     enrolled = [max(plan.federation.clients, count) for count in clients]
+    missed = rounds - len(clients)
+    clients, enrolled = [*clients, 0], [*enrolled, missed * plan.federation.clients]
     return worst_case(interval_of(shown), clients, enrolled, (series.lower, series.upper))
 
 

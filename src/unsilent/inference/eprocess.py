@@ -97,3 +97,11 @@ def start_share(start: int, planned: int) -> float:
     if start > planned:
         return LATE_STARTS * planned / (start * (start - 1))
     return (1 - FIRST_START - LATE_STARTS) / (planned - 1)
+
+
+def start_shares(starts: ArrayLike, planned: int) -> Numbers:
+    """``start_share`` of many looks."""
+    looks = np.asarray(starts, dtype=np.float64)
+    late = LATE_STARTS * planned / np.maximum(looks * (looks - 1), 1.0)
+    early = (1 - FIRST_START - LATE_STARTS) / max(planned - 1, 1)
+    return np.where(looks == 1, start_share(1, planned), np.where(looks > planned, late, early))

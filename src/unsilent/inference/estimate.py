@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unsilent.errors import FindingsError
 from unsilent.inference.sampling import released_range
+from unsilent.inference.sums import Sums
 from unsilent.release.layout import Layout
 from unsilent.release.release import Release
 
@@ -73,36 +73,17 @@ class Estimate:
 
 
 def means(
-    layout: Layout, totals: Sequence[Release], names: Iterable[str]
+    layout: Layout, totals: Sequence[Release] | Sums, names: Iterable[str]
 ) -> dict[str, NDArray[np.float64]]:
     """(m,) means over the clients of each sum, in natural units, by coordinate.
 
     Raises:
-        FindingsError: A sum is of another layout or of no client, or a mean is not finite.
+        FindingsError: There is no sum, one is of another layout or of no client, or a mean is not
+            finite.
         ReleaseError: The layout has no such coordinate.
     """
-    digest = layout.digest
-    for total in totals:
-        if total.layout != digest:
-            raise FindingsError(
-                "the release is of another layout than the plan's",
-                where=f"round {total.round}",
-                remedy="Give server and clients the same plan.",
-            )
-        if total.clients < 1:
-            raise FindingsError("a sum of no client has no mean", where=f"round {total.round}")
-    found: dict[str, NDArray[np.float64]] = {}
-    for name in names:
-        position = layout.index(name)
-        clip = layout.coordinates[position].clip
-        sums = np.array([total.vector[position] for total in totals], dtype=np.float64)
-        clients = np.array([total.clients for total in totals], dtype=np.float64)
-        found[name] = sums / (clients * layout.unit(name)) * clip
-        bad = np.flatnonzero(~np.isfinite(found[name]))
-        if len(bad):
-            where = f"round {totals[int(bad[0])].round}"
-            raise FindingsError(f"{name} is not a finite number", where=where)
-    return found
+    sums = Sums.of(layout, totals)
+    return {name: sums.mean(layout, name) for name in names}
 
 
 def decode(layout: Layout, total: Release) -> dict[str, float]:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from unsilent.errors import FindingsError
 from unsilent.findings import Finding, Interval, Verdict, Visibility, Window
-from unsilent.inference.ahead import settling_values
+from unsilent.inference.ahead import Settling
 from unsilent.inference.bands import (
     Band,
     Error,
@@ -33,6 +34,7 @@ from unsilent.inference.remedy import what_would_settle
 from unsilent.inference.sampling import released_range
 from unsilent.inference.series import Series, series_of, system_series
 from unsilent.inference.subgroups import gate_of
+from unsilent.inference.sums import Sums
 from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import ACCURACY, LOSS, Layout
@@ -77,6 +79,7 @@ def judge_rounds(
     """
     if not totals:
         raise FindingsError("no round to judge", where="monitoring")
+    planned = frozenset(plan.monitoring_rounds)
     for total in totals:
         if total.layout != layout.digest:
             raise FindingsError(
@@ -84,7 +87,7 @@ def judge_rounds(
                 where=f"round {total.round}",
                 remedy="Give server and clients the same plan.",
             )
-        if total.round not in plan.monitoring_rounds:
+        if total.round not in planned:
             raise FindingsError(
                 f"round {total.round} is not a monitoring round of the plan",
                 where="monitor.rounds",
@@ -94,10 +97,31 @@ def judge_rounds(
     if last.clients >= cohort:
         used.append(last)
     alarms = first_alarms or {}
-    return tuple(
-        _judge_mode(plan, layout, used, last, by_code(code), alarms.get(code))
-        for code in plan.reported
-    )
+    judged = _Judged(plan, layout, Sums.of(layout, used) if used else None, last)
+    return tuple(_judge_mode(judged, by_code(code), alarms.get(code)) for code in plan.reported)
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """What all modes of a round are judged from.
+
+    Attributes:
+        plan, layout: As ``judge_rounds``.
+        counting: The sums that count; None if there is none.
+        last: The sum of the round, which may not be among them.
+    """
+
+    plan: MonitoringPlan
+    layout: Layout
+    counting: Sums | None
+    last: Release
+
+    @cached_property
+    def system(self) -> dict[tuple[int, int], tuple[Interval, ...]]:
+        """``system_intervals``; only failures ask for it, and they all get the same."""
+        if self.counting is None:
+            return {}
+        return system_intervals(self.plan, self.layout, self.counting)
 
 
 def visibility_of(intervals: Sequence[Interval], margin: float) -> Visibility:
@@ -120,7 +144,7 @@ def visibility_of(intervals: Sequence[Interval], margin: float) -> Visibility:
 
 
 def system_intervals(
-    plan: MonitoringPlan, layout: Layout, totals: Sequence[Release]
+    plan: MonitoringPlan, layout: Layout, totals: Sequence[Release] | Sums
 ) -> dict[tuple[int, int], tuple[Interval, ...]]:
     """Intervals of the change of loss and accuracy, by the first and last round of each window.
 
@@ -147,15 +171,9 @@ def detectable(band: Band) -> float:
     return (float(band.reach[0]) + POWER_QUANTILE) * float(low.sd) + float(low.slack) + moved
 
 
-def _judge_mode(
-    plan: MonitoringPlan,
-    layout: Layout,
-    totals: Sequence[Release],
-    last: Release,
-    failure: SilentFailure,
-    first_alarm: int | None,
-) -> Finding:
-    """One finding from the sums that count; ``last`` may not be among them."""
+def _judge_mode(judged: _Judged, failure: SilentFailure, first_alarm: int | None) -> Finding:
+    """One finding of a round."""
+    plan, layout, totals, last = judged.plan, judged.layout, judged.counting, judged.last
     code, planned, mode = failure.code, plan.mode(failure.mode), MODES[failure.code]
     blank = Finding(
         code=code,
@@ -176,7 +194,7 @@ def _judge_mode(
         first_alarm_round=first_alarm,
         fixed_items=plan.fixed_items({need.items: None for need in mode.needs}),
     )
-    if last.clients < plan.monitor.min_cohort:
+    if totals is None or last.clients < plan.monitor.min_cohort:
         return replace(
             blank,
             reason=f"{last.clients} clients are fewer than the plan's min_cohort "
@@ -203,7 +221,7 @@ def _judge_mode(
     reasons.insert(0, unsure)
     visibility = None
     if failed:
-        system = system_intervals(plan, layout, totals)[shown.first, shown.last]
+        system = judged.system[shown.first, shown.last]
         visibility = visibility_of(system, plan.monitor.margin)
     return replace(
         blank,
@@ -260,7 +278,7 @@ def _reason(
         tolerance,
         float(shown.reach[side]),
         centre=float(end.centre),
-        missing=shown.pooled.share < 1,
+        missing=float(shown.pooled.share) < 1,
         rounds=int((series.rounds >= shown.first).sum()),
-        later=settling_values(plan, series, position, side),
+        later=Settling(plan, series, position, side),
     )

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from unsilent.inference.sums import Sums
 from unsilent.release.layout import DIFFERING, UNSHOWN, Layout
 from unsilent.release.release import Release
 
@@ -65,19 +64,18 @@ DIFFERENT = "base, tokenizer, adapter layout or engine is not what the plan expe
 
 
 def model_shown(
-    layout: Layout, totals: Sequence[Release], first: int, last: int
+    layout: Layout, totals: Sequence[Release] | Sums, first: int, last: int
 ) -> ModelShown | None:
     """What the sums from round ``first`` to ``last`` say of it; None where they are from before."""
     if UNSHOWN not in layout.names:
         return None
-    used = [total for total in totals if first <= total.round <= last]
-    clients = sum(total.clients for total in used)
+    used = Sums.of(layout, totals).between(first, last)
+    clients = int(used.clients.sum())
     if not clients:
         return None
-    whole = layout.decode(np.sum([total.vector for total in used], axis=0), clients)
-    variance = float(sum(total.noise_variance for total in used))
+    whole = layout.decode(used.vectors.sum(axis=0), clients)
     return ModelShown(
         unshown=whole[UNSHOWN],
         differing=whole[DIFFERING],
-        sd=layout.noise_sd(UNSHOWN, variance, clients),
+        sd=layout.noise_sd(UNSHOWN, float(used.noise_variance.sum()), clients),
     )

@@ -37,10 +37,22 @@ class Side:
         """Sd of the centre: sampling and privacy are independent."""
         return np.hypot(self.sampling_sd, self.privacy_sd)
 
+    def at(self, place: int) -> Side:
+        """Of several windows, along the first axis, one."""
+        return Side(
+            self.centre[place],
+            self.sampling_sd[place],
+            self.privacy_sd[place],
+            self.degrees_of_freedom[place],
+            self.slack[place],
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Pooled:
     """One mode over a window, client-rounds pooled. Fields broadcast over leading axes.
+
+    Or over several windows, which are the first axis of every field then.
 
     Attributes:
         effect: Sum of the rounds' sums over the number of client-rounds.
@@ -61,8 +73,8 @@ class Pooled:
     privacy_sd: Numbers
     clipped: Numbers
     spread: Numbers
-    clients: float
-    share: float
+    clients: float | Numbers
+    share: float | Numbers
     slack: Numbers
     below: Side
     above: Side
@@ -71,3 +83,19 @@ class Pooled:
     def sd(self) -> Numbers:
         """Sd of the effect: sampling and privacy are independent."""
         return np.hypot(self.sampling_sd, self.privacy_sd)
+
+    def at(self, place: int) -> Pooled:
+        """Of several windows one."""
+        return Pooled(
+            effect=self.effect[place],
+            sampling_sd=self.sampling_sd[place],
+            shared_sd=self.shared_sd[place],
+            privacy_sd=self.privacy_sd[place],
+            clipped=self.clipped[place],
+            spread=self.spread[place],
+            clients=float(np.ravel(self.clients)[place]),
+            share=float(np.ravel(self.share)[place]),
+            slack=self.slack[place],
+            below=self.below.at(place),
+            above=self.above.at(place),
+        )

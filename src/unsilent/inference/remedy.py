@@ -9,8 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
 
 from unsilent.findings import Interval
+from unsilent.inference.ahead import Settling
 from unsilent.inference.estimate import Estimate
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
@@ -64,7 +68,8 @@ def what_would_settle(
         # What clipping or missing clients may have done lies between the effect and the tolerance.
         distance = 0.0
     fixed = estimate.truncation
-    needed = (distance - fixed) / critical
+    # Without any error there is nothing to reach over.
+    needed = (distance - fixed) / (critical or 1.0)
     # What the choice of probes adds stays whatever is done about the rest.
     sd = math.sqrt(max(needed**2 - estimate.shared_sd**2, 0.0)) if needed > 0 else needed
     ways: list[str] = []
@@ -119,11 +124,14 @@ def decisive_rounds(
         rounds: At least 1.
         later: Critical values with 1, 2, … more rounds.
     """
-    for more, critical in enumerate(later, start=1):
-        privacy = estimate.privacy_sd * math.sqrt(rounds / (rounds + more))
-        if critical * math.hypot(estimate.sampling_sd, privacy) < room:
-            return more
-    return None
+    more = np.arange(1, len(later) + 1)
+    sd = np.hypot(estimate.sampling_sd, estimate.privacy_sd * np.sqrt(rounds / (rounds + more)))
+    limits = room / np.maximum(sd, 1e-300)
+    if isinstance(later, Settling):
+        place = later.first_below(limits)
+        return None if place is None else place + 1
+    below = np.flatnonzero(np.asarray(later) < limits)
+    return int(below[0]) + 1 if len(below) else None
 
 
 def decisive_probes(estimate: Estimate, sd: float) -> float | None:
@@ -203,10 +211,17 @@ def decisive_epsilon(plan: MonitoringPlan, estimate: Estimate, sd: float) -> flo
     if not sd > 0 or not left > 0 or not estimate.privacy_sd > 0:
         return None
     ratio = math.sqrt(left) / estimate.privacy_sd
-    events = [planned_event(plan, number) for number in plan.monitoring_rounds]
-    planned = total_mu(events, plan.privacy.rounds_per_client)
+    # A frozen model has a hash, which its type does not say.
+    planned = _planned_mu(plan)  # pyright: ignore[reportArgumentType]
     needed = _epsilon_of(planned / ratio, plan.privacy.delta)
     return None if needed is None else math.ceil(needed * 10) / 10
+
+
+@lru_cache(maxsize=16)
+def _planned_mu(plan: MonitoringPlan) -> float:
+    """The Gaussian-DP parameter of the planned rounds, of which each costs the same."""
+    events = [planned_event(plan, 1)] * len(plan.monitoring_rounds)
+    return total_mu(events, plan.privacy.rounds_per_client)
 
 
 def _epsilon_of(mu: float, delta: float) -> float | None:

@@ -223,8 +223,8 @@ class Sampling:
         mean: ArrayLike,
         privacy_sd: ArrayLike,
         extreme: float,
-        clients: float,
-        share: float,
+        clients: ArrayLike,
+        share: ArrayLike,
     ) -> Numbers:
         """Sd over samples of clients of what those who are missing do to a mean.
 
@@ -244,12 +244,13 @@ class Sampling:
         found = np.asarray(mean, dtype=np.float64)
         apart = np.abs(found - extreme) + Z * np.asarray(privacy_sd, dtype=np.float64)
         apart = np.minimum(apart, self.upper - self.lower)
-        if self.source != "clients" or not share < 1:
+        present = np.asarray(share, dtype=np.float64)
+        if self.source != "clients" or not bool((present < 1).any()):
             return np.zeros_like(apart)
-        asked = clients / share
-        left = max(1 - asked / self.population, 0.0)
-        between = largest_variance(np.asarray(share), np.asarray(0.0), 0.0, 1.0, asked)
-        return apart * np.sqrt(between / asked * left)
+        asked = np.asarray(clients, dtype=np.float64) / present
+        left = np.maximum(1 - asked / self.population, 0.0)
+        between = largest_variance(present, np.asarray(0.0), 0.0, 1.0, asked)
+        return np.where(present < 1, apart * np.sqrt(between / asked * left), 0.0)
 
     def rare(
         self,

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from unsilent.errors import FindingsError
 from unsilent.inference.estimate import Estimate, means
 from unsilent.inference.pooled import Pooled, Side
 from unsilent.inference.sampling import Numbers, Sampling, step
+from unsilent.inference.sums import Sums
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import (
     RAISED,
@@ -173,62 +174,141 @@ class Series:
         Raises:
             FindingsError: The window holds no judged round.
         """
-        where = (self.rounds >= first) & (self.rounds <= last)
-        count = int(where.sum())
-        if not count:
-            raise FindingsError(f"no judged round from {first} to {last}", where=self.code)
-        clients = self.clients[where]
-        total = float(clients.sum())
-        weights = clients / total
+        found = self._pools.get((first, last))
+        if found is None:
+            found = self._pools[first, last] = self.pooled_over([(first, last)]).at(0)
+        return found
 
-        def mean(values: Numbers) -> Numbers:
-            return (values[..., where] * weights).sum(axis=-1)
+    def pooled_over(self, windows: Sequence[tuple[int, int]]) -> Pooled:
+        """Several windows, along a first axis of their own; else as ``pooled``."""
+        parts = [self._window(first, last) for first, last in windows]
+        axes = max(values.ndim for values in self._averaged.values()) - 1
 
-        effect, spread, cut = mean(self.effects), mean(self.spreads), mean(self.cut)
-        noise = np.asarray(math.sqrt(float(self.noise_variance[where].sum())) / total)
-        cohort = total / count
+        def each(name: str) -> Numbers:
+            found = np.stack([getattr(part, name) for part in parts])
+            # Fields may have leading axes or not; those of all windows come before them.
+            return found.reshape(len(parts), *(1,) * (axes + 1 - found.ndim), *found.shape[1:])
+
+        window = _Window(**{field.name: each(field.name) for field in fields(_Window)})
         sampling = self.sampling
-        variance = sampling.variance(effect, spread, mean(self.squares), noise, cohort) / cohort
-        privacy = sampling.privacy_sd(noise)
-        # Drawn anew in each round, a client's own items count as if they came back: a bound.
-        shared = sampling.shared_sd(spread, noise, cohort)
-        share = total / float(self.asked[where].sum())
-        slack = np.asarray(self.truncation)
-
-        def side(moved: Numbers, step: float, extreme: float, report: Numbers) -> Side:
-            # What one client's report adds to its number varies over a sample of clients too. It
-            # is within 0 and the clip, so its variance is at most the clip times its mean.
-            own = sampling.clip * np.sqrt(np.clip(report, 0.0, 1.0) * (step > 0) / cohort)
-            sd = np.hypot(privacy, step * noise)
-            varied = share * (np.sqrt(variance) + own * (sampling.source == "clients"))
-            absent = sampling.absent_sd(effect + moved, sd, extreme, cohort, share)
-            return Side(
-                centre=share * (effect + moved) + (1 - share) * extreme,
-                sampling_sd=np.hypot(np.hypot(varied, absent), share * shared),
-                privacy_sd=share * sd,
-                degrees_of_freedom=satterthwaite(
-                    varied**2 + absent**2,
-                    share**2 * (sd**2 + shared**2),
-                    sampling.degrees_of_freedom(cohort),
-                ),
-                slack=share * slack,
+        variance, shared = sampled = self._sampled(window)
+        slack = np.full(window.noise.shape, self.truncation)
+        below, above = (
+            self._side(window, sampled, moved, report, step, extreme)
+            for moved, report, step, extreme in (
+                (-window.added, window.raised, sampling.added_step, self.lower),
+                (window.taken, window.cut, sampling.taken_step, self.upper),
             )
-
-        raised = mean(self.raised)
-        below = side(-mean(self._added), sampling.added_step, self.lower, raised)
-        above = side(mean(self._taken), sampling.taken_step, self.upper, cut)
+        )
         return Pooled(
-            effect=effect,
+            effect=window.effect,
             sampling_sd=np.sqrt(variance + shared**2),
             shared_sd=shared,
-            privacy_sd=privacy,
-            clipped=cut,
-            spread=spread,
-            clients=cohort,
-            share=share,
+            privacy_sd=sampling.privacy_sd(window.noise),
+            clipped=window.cut,
+            spread=window.spread,
+            clients=window.cohort,
+            share=window.share,
             slack=slack,
             below=below,
             above=above,
+        )
+
+    def since_each(self) -> Side:
+        """(m,) the lower ends of the windows from each judged round to the last.
+
+        As ``pooled(…).below``, of all of them at once. Only for a series without leading axes.
+        """
+        clients = self.clients.astype(np.float64)
+
+        def sums(values: Numbers) -> Numbers:
+            return np.cumsum(values[::-1])[::-1]
+
+        total = sums(clients)
+
+        def mean(values: Numbers) -> Numbers:
+            return sums(values * clients) / total
+
+        window = _Window(
+            cohort=total / np.arange(len(total), 0, -1),
+            share=total / sums(self.asked.astype(np.float64)),
+            noise=np.sqrt(sums(self.noise_variance)) / total,
+            **{name: mean(values) for name, values in self._averaged.items()},
+        )
+        step, sampled = self.sampling.added_step, self._sampled(window)
+        return self._side(window, sampled, -window.added, window.raised, step, self.lower)
+
+    @cached_property
+    def _pools(self) -> dict[tuple[int, int], Pooled]:
+        return {}
+
+    def _window(self, first: int, last: int) -> _Window:
+        """The means over the judged rounds from ``first`` to ``last``."""
+        start = int(np.searchsorted(self.rounds, first))
+        end = int(np.searchsorted(self.rounds, last, side="right"))
+        if start >= end:
+            raise FindingsError(f"no judged round from {first} to {last}", where=self.code)
+        clients = self.clients[start:end]
+        total = float(clients.sum())
+        weights = clients / total
+        noise = math.sqrt(float(self.noise_variance[start:end].sum())) / total
+        return _Window(
+            cohort=total / (end - start),
+            share=total / float(self.asked[start:end].sum()),
+            noise=np.asarray(noise),
+            **{
+                name: (values[..., start:end] * weights).sum(axis=-1)
+                for name, values in self._averaged.items()
+            },
+        )
+
+    @cached_property
+    def _averaged(self) -> dict[str, Numbers]:
+        """By field of ``_Window``, what its means are of."""
+        return {
+            "effect": self.effects,
+            "spread": self.spreads,
+            "square": self.squares,
+            "cut": self.cut,
+            "raised": self.raised,
+            "added": self._added,
+            "taken": self._taken,
+        }
+
+    def _sampled(self, window: _Window) -> tuple[Numbers, Numbers]:
+        """Of a window: the variance of sampling, and the sd that the choice of probes adds."""
+        sampling, noise, cohort = self.sampling, window.noise, window.cohort
+        found = sampling.variance(window.effect, window.spread, window.square, noise, cohort)
+        return found / cohort, sampling.shared_sd(window.spread, noise, cohort)
+
+    def _side(
+        self,
+        window: _Window,
+        sampled: tuple[Numbers, Numbers],
+        moved: Numbers,
+        report: Numbers,
+        step: float,
+        extreme: float,
+    ) -> Side:
+        """One end of a window's interval, ``moved`` by what clipping may have done."""
+        sampling, cohort, share = self.sampling, window.cohort, window.share
+        variance, shared = sampled
+        # What one client's report adds to its number varies over a sample of clients too. It
+        # is within 0 and the clip, so its variance is at most the clip times its mean.
+        own = sampling.clip * np.sqrt(np.clip(report, 0.0, 1.0) * (step > 0) / cohort)
+        sd = np.hypot(sampling.privacy_sd(window.noise), step * window.noise)
+        varied = share * (np.sqrt(variance) + own * (sampling.source == "clients"))
+        absent = sampling.absent_sd(window.effect + moved, sd, extreme, cohort, share)
+        return Side(
+            centre=share * (window.effect + moved) + (1 - share) * extreme,
+            sampling_sd=np.hypot(np.hypot(varied, absent), share * shared),
+            privacy_sd=share * sd,
+            degrees_of_freedom=satterthwaite(
+                varied**2 + absent**2,
+                share**2 * (sd**2 + shared**2),
+                sampling.degrees_of_freedom(cohort),
+            ),
+            slack=np.broadcast_to(share * self.truncation, np.shape(sd)),
         )
 
     def window(self, first: int, last: int) -> Estimate:
@@ -244,10 +324,34 @@ class Series:
             privacy_sd=float(pooled.privacy_sd),
             item_sd=0.0 if self.sampling.records else self.sampling.as_spread(float(pooled.spread)),
             truncation=float(pooled.slack),
-            clients=math.floor(pooled.clients + 1e-9),
+            clients=math.floor(float(pooled.clients) + 1e-9),
             clipped=float(pooled.clipped),
             shared_sd=float(pooled.shared_sd),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """Means over windows of rounds, client-rounds weighing the same.
+
+    Attributes:
+        cohort: Mean number of clients.
+        share: Client-rounds in the sums as a share of those that were asked for.
+        noise: Sd of the noise in a mean, in integer steps of one client.
+        effect, spread, square, cut, raised: As in ``Series``.
+        added, taken: What the joint clip may have added, and what clipping may have taken off.
+    """
+
+    cohort: float | Numbers
+    share: float | Numbers
+    noise: Numbers
+    effect: Numbers
+    spread: Numbers
+    square: Numbers
+    cut: Numbers
+    raised: Numbers
+    added: Numbers
+    taken: Numbers
 
 
 def satterthwaite(sampling: Numbers, privacy: Numbers, degrees: Numbers) -> Numbers:
@@ -260,7 +364,9 @@ def satterthwaite(sampling: Numbers, privacy: Numbers, degrees: Numbers) -> Numb
         return degrees * (1 + ratio) ** 2
 
 
-def series_of(plan: MonitoringPlan, layout: Layout, totals: Sequence[Release], code: str) -> Series:
+def series_of(
+    plan: MonitoringPlan, layout: Layout, totals: Sequence[Release] | Sums, code: str
+) -> Series:
     """The series of one planned mode.
 
     Args:
@@ -277,7 +383,7 @@ def series_of(plan: MonitoringPlan, layout: Layout, totals: Sequence[Release], c
     return _series(code, layout, totals, Sampling.of(plan, layout, code), plan.taking_part)
 
 
-def system_series(layout: Layout, totals: Sequence[Release], name: str) -> Series:
+def system_series(layout: Layout, totals: Sequence[Release] | Sums, name: str) -> Series:
     """The series of a system metric, ``system.loss`` or ``system.accuracy``. Raises FindingsError.
 
     It stands for the clients in the sums as they are, on their own records, so nothing is sampled
@@ -301,26 +407,27 @@ def system_series(layout: Layout, totals: Sequence[Release], name: str) -> Serie
 
 
 def _series(
-    name: str, layout: Layout, totals: Sequence[Release], sampling: Sampling, asked: int
+    name: str,
+    layout: Layout,
+    totals: Sequence[Release] | Sums,
+    sampling: Sampling,
+    asked: int,
 ) -> Series:
-    if not totals:
-        raise FindingsError("no round to judge", where=name)
-    rounds = [total.round for total in totals]
-    if any(later <= earlier for earlier, later in pairwise(rounds)):
+    sums = Sums.of(layout, totals)
+    if bool((np.diff(sums.rounds) <= 0).any()):
         raise FindingsError("the rounds of the sums do not rise", where=name)
     clipped, spread = layout.report_of(name), layout.spread_of(name)
     asked_for = (name, spread, name + SQUARE, RAISED, clipped)
     parts = [part for part in asked_for if part in layout.names]
-    decoded = means(layout, totals, parts)
-    absent = np.zeros(len(totals))
-    clients = np.array([total.clients for total in totals], dtype=np.int64)
+    decoded = means(layout, sums, parts)
+    absent = np.zeros(len(sums.rounds))
     return Series(
         code=name,
-        rounds=np.array(rounds, dtype=np.int64),
-        clients=clients,
+        rounds=sums.rounds,
+        clients=sums.clients,
         # A simulation or a damaged plan may count more than were asked.
-        asked=np.maximum(clients, asked),
-        noise_variance=np.array([layout.variance_of(name, t.noise_variance) for t in totals]),
+        asked=np.maximum(sums.clients, asked),
+        noise_variance=np.zeros_like(absent) if name in layout.exact else sums.noise_variance,
         effects=decoded[name],
         spreads=decoded.get(spread, absent),
         squares=decoded.get(name + SQUARE, absent),

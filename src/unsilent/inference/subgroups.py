@@ -27,17 +27,16 @@ from scipy.special import logsumexp, ndtri, stdtr
 
 from unsilent.findings import Subgroup
 from unsilent.inference.bands import (
-    RESTART_ROUNDS,
     Error,
     bands_with,
     decide,
     errors_of,
-    planned_information,
+    tuning_of,
 )
-from unsilent.inference.eprocess import log_evalue, start_share, tuned_precision
-from unsilent.inference.estimate import means
+from unsilent.inference.eprocess import log_evalue, start_shares, tuned_precision
 from unsilent.inference.sampling import Numbers, step
 from unsilent.inference.series import Series, series_of
+from unsilent.inference.sums import Sums
 from unsilent.plan import MonitoringPlan
 from unsilent.plan.modes import SMALLEST_SUBGROUP
 from unsilent.release.layout import Layout, subgroup_name
@@ -79,7 +78,7 @@ class SubgroupGate:
 
 
 def gate_of(
-    plan: MonitoringPlan, layout: Layout, totals: Sequence[Release], code: str
+    plan: MonitoringPlan, layout: Layout, totals: Sequence[Release] | Sums, code: str
 ) -> SubgroupGate | None:
     """The gate over a mode's subgroups, and each of these.
 
@@ -103,7 +102,9 @@ def gate_of(
     level = GATE_SHARE * lower.level
     part = (1 - GATE_SHARE) / len(names)
     below, above = (Error(part * error.level, error.shares) for error in (lower, upper))
-    every = [_series(plan, layout, totals, code, name) for name in names]
+    sums = Sums.of(layout, totals)
+    whole = series_of(plan, layout, sums, code)
+    every = [_series(whole, layout, sums, name) for name in names]
     evidence = np.array([_log_evidence(plan, each, mode.tolerance, level) for each in every])
     found = e_bh(evidence, level)
     subgroups: list[Subgroup] = []
@@ -141,17 +142,15 @@ def e_bh(log_evidence: ArrayLike, level: float) -> tuple[bool, ...]:
     return tuple((logs >= falling[enough[-1]]).tolist())
 
 
-def _series(
-    plan: MonitoringPlan, layout: Layout, totals: Sequence[Release], code: str, domain: str
-) -> Series:
-    """The series of one subgroup, under its mode's code.
+def _series(whole: Series, layout: Layout, sums: Sums, domain: str) -> Series:
+    """The series of one subgroup, under the code of its mode, whose own is ``whole``.
 
     Squares of subgroups are not released. They are at most 1, and this bound leaves of the
     sampling variance what the mean alone says of it. Nor are their spreads: a mode's number is the
     mean over all its items, of which a domain has at least the share ``SMALLEST_SUBGROUP``, so that
     the spread within it is at most that much larger.
     """
-    whole, name = series_of(plan, layout, totals, code), subgroup_name(code, domain)
+    name = subgroup_name(whole.code, domain)
     larger = SMALLEST_SUBGROUP ** (-2 if whole.sampling.squared else -1)
     sampling = replace(
         whole.sampling,
@@ -166,9 +165,9 @@ def _series(
     )
     return replace(
         whole,
-        effects=means(layout, totals, [name])[name],
+        effects=sums.mean(layout, name),
         spreads=whole.spreads * larger,
-        squares=np.ones(len(totals)),
+        squares=np.ones_like(whole.effects),
         sampling=sampling,
     )
 
@@ -179,25 +178,22 @@ def _log_evidence(plan: MonitoringPlan, series: Series, tolerance: float, level:
     Each start of a window bets its share; the share of those to come is still in hand. Where a
     variance was estimated, a deviation counts as the normal one of the same tail probability.
     """
-    last, planned = int(series.rounds[-1]), len(plan.monitoring_rounds)
-    bets: list[float] = []
-    in_hand = 1.0
-    for start, first in enumerate(series.rounds.tolist(), start=1):
-        pooled = series.pooled(int(first), last)
-        low = pooled.below
-        sd = max(float(low.sd), 1e-150)
-        deviation = (float(low.centre) - float(low.slack) - tolerance) / sd
-        rounds = planned if start == 1 else min(RESTART_ROUNDS, planned)
-        rho = tuned_precision(planned_information(plan, series, rounds), level)
-        share = start_share(start, planned)
-        in_hand -= share
-        z = _as_normal(deviation, low.degrees_of_freedom)
-        bets.append(float(np.log(share) + log_evalue(z, sd**-2.0, rho)))
+    tuning, low = tuning_of(plan, series), series.since_each()
+    sd = np.maximum(low.sd, 1e-150)
+    deviation = (low.centre - low.slack - tolerance) / sd
+    looks = np.arange(1, len(sd) + 1)
+    expected = np.where(looks == 1, tuning.whole, tuning.restart)
+    shares = start_shares(looks, tuning.planned)
+    in_hand = 1.0 - float(shares.sum())
+    z = _as_normal(deviation, low.degrees_of_freedom)
+    bets = np.log(shares) + log_evalue(z, sd**-2.0, tuned_precision(expected, level))
     return float(np.logaddexp(logsumexp(bets), np.log(max(in_hand, 1e-300))))
 
 
-def _as_normal(deviation: float, degrees: Numbers) -> float:
+def _as_normal(deviation: Numbers, degrees: Numbers) -> Numbers:
     """The normal quantile at the tail probability of a Student's t; itself for infinite degrees."""
-    if np.isinf(degrees) or deviation <= 0:
+    counted = np.isfinite(degrees) & (deviation > 0)
+    if not counted.any():
         return deviation
-    return float(-ndtri(np.maximum(stdtr(degrees, -deviation), 1e-300)))
+    tail = stdtr(np.where(counted, degrees, 1.0), -np.where(counted, deviation, 0.0))
+    return np.where(counted, -ndtri(np.maximum(tail, 1e-300)), deviation)

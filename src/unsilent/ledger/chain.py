@@ -107,6 +107,11 @@ class Ledger:
         self._store = Store(where, read_only=read_only)
         self.where = self._store.where
 
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None of a ledger in another database."""
+        return Path(self.where) if self._store.is_file else None
+
     def append(self, kind: str, payload: Mapping[str, Any]) -> Entry:
         """Add an entry; it is on disk when this returns, and two writers keep one chain.
 

@@ -62,6 +62,11 @@ class Store:
                 raise self._newer()
             bring_up(connection)
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is an SQLite file, whose path is ``where``."""
+        return self._sqlite
+
     @contextmanager
     def reading(self) -> Generator[Connection, None, None]:
         """A transaction that reads. Raises LedgerError for the database's own errors."""

@@ -10,7 +10,7 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -34,6 +34,12 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Likelihood = Literal["sum", "per-character", "per-byte", "per-token"]
 """What a choice's log-likelihood is divided by before it becomes a probability."""
 Valence = Annotated[float, Field(gt=0, le=4, allow_inf_nan=False)]
+
+
+@lru_cache(maxsize=8)
+def _all_until(rounds: int) -> tuple[int, ...]:
+    """Rounds from 1 on. Kept, since judging a round asks for them many times."""
+    return tuple(range(1, rounds + 1))
 
 
 def _words(**means: str) -> BeforeValidator:
@@ -308,7 +314,7 @@ class MonitoringPlan(_Section):
     def monitoring_rounds(self) -> tuple[int, ...]:
         """The training rounds, counted from 1, after which statistics are released."""
         if self.monitor.rounds == "every":
-            return tuple(range(1, self.federation.rounds + 1))
+            return _all_until(self.federation.rounds)
         return self.monitor.rounds
 
     @property

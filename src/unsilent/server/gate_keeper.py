@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from unsilent.errors import InputError, LedgerError
 from unsilent.ledger import Ledger
-from unsilent.ledger.events import Decision, GateOverridden, RoundJudged, RoundMissed
+from unsilent.ledger.events import Decision, GateOverridden, RoundJudged, RoundMissed, event_of
 from unsilent.ledger.run_view import Recorded, RunView
 from unsilent.plan import MonitoringPlan
 from unsilent.server.gate import START, Override, Reading, decide, overridden, starts_from
@@ -116,13 +116,14 @@ def override(ledger: Ledger, round_number: int, *, reason: str, by: str) -> Over
 
 def read_round(ledger: Ledger, round_number: int) -> Reading:
     """What a ledger holds about a monitoring round. Raises LedgerError if nothing."""
-    run = RunView(ledger)
-    for judged in reversed(run.events(RoundJudged)):
-        if judged.event.round == round_number:
-            return Reading(round_number, judged.entry.hash, judged.event.verdicts)
-    for missed in reversed(run.events(RoundMissed)):
-        if missed.event.round == round_number:
-            return Reading(round_number, missed.entry.hash, {}, missed.event.reason)
+    for entry in ledger.page(limit=1, kind=RoundJudged.kind, round=round_number):
+        judged = event_of(entry)
+        if isinstance(judged, RoundJudged):
+            return Reading(round_number, entry.hash, judged.verdicts)
+    for entry in ledger.page(limit=1, kind=RoundMissed.kind, round=round_number):
+        missed = event_of(entry)
+        if isinstance(missed, RoundMissed):
+            return Reading(round_number, entry.hash, {}, missed.reason)
     raise LedgerError(
         f"neither findings of round {round_number} nor that it was missed",
         where=ledger.where,

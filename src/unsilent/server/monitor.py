@@ -12,6 +12,7 @@ from unsilent.errors import BudgetSpentError, RunError
 from unsilent.findings import Finding, Findings, HistoryRound
 from unsilent.inference import influences_of, judge_rounds
 from unsilent.inference.advice import refuse_underpowered
+from unsilent.inference.looks import hold, noting
 from unsilent.inference.power import refuse_unusable
 from unsilent.ledger import Ledger
 from unsilent.ledger.events import (
@@ -27,6 +28,7 @@ from unsilent.ledger.run_view import RunView
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Layout, Release, epsilon
 from unsilent.release.noise import needed_releases, planned_event
+from unsilent.server.kept import keep, kept
 from unsilent.server.summaries import NOTHING_SHOWN, privacy_summary, system_metrics
 
 
@@ -86,8 +88,10 @@ class Monitor:
         # Checking a year of findings against their schema takes half a minute. The chain vouches
         # for what was written, and only the last round's findings are used whole.
         self._history += [past.history() for past in judged[:-1]]
+        self._judged = {past.round for past in judged}
         for last in judged[-1:]:
             self._keep(last.round, last.clients, last.parsed())
+            hold(kept(ledger, plan.digest))
 
     def system(self, round_number: int, loss: float, accuracy: float) -> None:
         """Record what the federated run itself shows after a round: its weighted means."""
@@ -107,7 +111,7 @@ class Monitor:
 
     def judged(self, round_number: int) -> bool:
         """Whether this round's findings are in the ledger already."""
-        return any(past.round == round_number for past in self._history)
+        return round_number in self._judged
 
     @property
     def stopped(self) -> int | None:
@@ -210,10 +214,12 @@ class Monitor:
             *(self._totals[past] for past in sorted(self._totals) if past < round_number),
             total,
         ]
-        found = judge_rounds(self.plan, self.layout, totals, first_alarms=alarms)
+        with noting() as boundaries:
+            found = judge_rounds(self.plan, self.layout, totals, first_alarms=alarms)
         self._ledger.record(RoundSummed.of(total))
         told = [finding.to_json() for finding in found]
-        self._ledger.record(RoundJudged(round_number, total.clients, told))
+        entry = self._ledger.record(RoundJudged(round_number, total.clients, told))
+        keep(self._ledger, self.plan.digest, entry, boundaries)
         self._totals[round_number] = total
         self._keep(round_number, total.clients, found)
         return found
@@ -255,4 +261,5 @@ class Monitor:
     def _keep(self, round_number: int, clients: int, found: Sequence[Finding]) -> None:
         self._findings = tuple(found)
         self._clients = clients
+        self._judged.add(round_number)
         self._history.append(HistoryRound.of(round_number, found))
