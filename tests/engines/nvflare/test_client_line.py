@@ -15,7 +15,7 @@ from tests.engines.nvflare.flare import NAME, FLModel, SiteApi, flare, plan_of, 
 from unsilent.array_files import ArrayFiles
 from unsilent.client.sentences import Sentence
 from unsilent.engines.nvflare import monitor_client
-from unsilent.engines.nvflare.messages import ANSWERS
+from unsilent.engines.nvflare.messages import ANSWERS, TASK, carrying
 from unsilent.errors import InputError
 from unsilent.messages import ADAPTER, KEYS, OBSERVE, Order
 from unsilent.messages import NAME as ASK_NAME
@@ -186,12 +186,25 @@ def test_what_a_function_raises_stays_at_the_site(
 
 
 def test_bytes_that_are_no_order_are_answered_too(site: SiteApi) -> None:
-    from unsilent.engines.nvflare.messages import TASK, carrying
-
     monitor_client(score)
     site.give(TASK, carrying(b"nonsense", OBSERVE))
     assert flare.receive(timeout=0.0) is None
     assert site.answer().failed == Sentence.UNUSABLE.text
+
+
+def test_an_answer_that_cannot_be_sent_is_no_concern_of_the_script(
+    site: SiteApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(model: Any, clear_cache: bool = True) -> None:
+        raise ConnectionError("gone")
+
+    monitor_client(score)
+    monkeypatch.setattr(site.api, "send", broken)
+    site.give(TASK, carrying(b"nonsense", OBSERVE))
+    assert flare.receive(timeout=0.0) is None
+    site.train(1.0)
+    assert flare.is_running()
+    assert flare.get_task_name() == "train"
 
 
 @pytest.mark.parametrize("transfer", ["FULL", "DIFF"])

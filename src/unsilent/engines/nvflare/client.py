@@ -165,7 +165,12 @@ class WatchedApi:
             return False
         with preserve_rng_state():
             body = self._answer(*found)
-        self.watched.send(carrying(body))
+        try:
+            self.watched.send(carrying(body))
+        except Exception as error:  # the boundary; where the job is over FLARE says so by itself
+            _LOG.warning("an answer of monitoring was not sent (%s)", type(error).__name__)
+            # Else the same task would be handed out for ever.
+            self.watched.clear()
         return True
 
     def _answer(self, kind: str, body: bytes) -> bytes:
