@@ -109,12 +109,12 @@ parser.add_argument("--sites")
 args = parser.parse_args()
 shared = dict(name="job", min_clients={sites}, num_rounds={rounds}, train_script="client.py",
               launch_external_process={external!r}, command={command!r})
-if {kind!r} == "cyclic":
-    from nvflare.recipe.cyclic import CyclicRecipe
-    recipe = CyclicRecipe(model=[0.0, 0.0], framework=FrameworkType.NUMPY, **shared)
-elif {kind!r} in ("scaffold", "fedprox"):
+if {kind!r} in ("cyclic", "scaffold", "fedprox"):
     from tiny import Tiny
-    if {kind!r} == "scaffold":
+    if {kind!r} == "cyclic":
+        from nvflare.app_opt.pt.recipes.cyclic import CyclicRecipe
+        recipe = CyclicRecipe(model=Tiny(), **shared)
+    elif {kind!r} == "scaffold":
         from nvflare.app_opt.pt.recipes.scaffold import ScaffoldRecipe
         recipe = ScaffoldRecipe(model=Tiny(), **shared)
     else:
@@ -187,7 +187,7 @@ def written(folder: Path, case: str, plan: MonitoringPlan, stage: str = "") -> N
     command = f"{sys.executable} -u"
     if case == "torchrun":
         command = f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node=2"
-    torch = case in ("scaffold", "fedprox")
+    torch = case in ("cyclic", "scaffold", "fedprox")
     fields = {
         "monitored": case != "unmonitored",
         "stage": stage,
