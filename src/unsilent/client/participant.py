@@ -20,6 +20,7 @@ from unsilent.client.failures import guarded
 from unsilent.client.measuring import Measured
 from unsilent.client.observer import Observer
 from unsilent.client.site import Site
+from unsilent.device import computing_on
 from unsilent.errors import InputError, SecureSumError, UnsilentError
 from unsilent.files import write_whole
 from unsilent.messages import (
@@ -131,7 +132,8 @@ def answer(
         measure: Called at most once a round, and never again once the round is released.
         more: Further kinds; they too are answered only under a plan that was agreed to.
     """
-    return guarded(lambda: _answered(kind, Agreed.to(order, site), measure, more or {}), site)
+    with computing_on(site.device):
+        return guarded(lambda: _answered(kind, Agreed.to(order, site), measure, more or {}), site)
 
 
 def observer_of(plan: MonitoringPlan, site: Site, run: str, round_number: int) -> Observer:

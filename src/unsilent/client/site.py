@@ -12,6 +12,7 @@ from pathlib import Path
 
 from unsilent.client.agreement import Owner
 from unsilent.client.sentences import LOG
+from unsilent.device import SETTING
 from unsilent.errors import InputError, NoFolderError
 from unsilent.release.record_rules import HOME_KEY
 
@@ -25,7 +26,8 @@ class Site:
     Attributes:
         number: The client's number from 0; -1 where it has none.
         store: The folder of the client's own, kept between rounds; None if it has none.
-        settings: The owner's pairs: ``plan``, ``model``, ``start``, ``files``, ``home-domain``.
+        settings: The owner's pairs: ``plan``, ``model``, ``start``, ``files``, ``home-domain``,
+            ``device``.
         simulated: Whether whoever runs the server owns this client too. Its noise is then seeded.
         remedy: What the owner does where there is no ``store``, in the engine's words.
     """
@@ -61,6 +63,12 @@ class Site:
     def log(self) -> Path:
         """Where the owner reads what went wrong. Raises as ``folder``."""
         return self.folder / LOG
+
+    @property
+    def device(self) -> str:
+        """The device that the owner named for this machine; empty if none."""
+        told = self.settings.get(SETTING)
+        return told.strip() if isinstance(told, str) else ""
 
     def home(self) -> str | None:
         """The domain that the owner declared: a setting, else the one line of a file in ``store``.

@@ -6,19 +6,25 @@ from collections.abc import Mapping
 
 import torch
 
+from unsilent.device import device_named
 from unsilent.errors import ModelError
 
 DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 """By the word of a plan's ``model.dtype``."""
 
 
-def device_of(name: str) -> torch.device:
-    """The device of a plan's ``model.device``. Raises ModelError if it is not available here."""
+def device_of(planned: str) -> torch.device:
+    """The device to compute on: this machine's own word, else the plan's ``model.device``.
+
+    Raises:
+        ModelError: It is not available here; says who named it.
+    """
+    name, where = device_named(planned)
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError):
         raise ModelError(
-            f"device {name!r} is not available here", where="model.device", remedy='Use "cpu".'
+            f"device {name!r} is not available here", where=where, remedy='Use "cpu".'
         ) from None
     return device
