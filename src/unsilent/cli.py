@@ -23,6 +23,7 @@ from unsilent.commands import plan as plans
 from unsilent.commands import serve as dashboard
 from unsilent.commands.common import (
     EXIT_FINDING,
+    Gpus,
     Json,
     LedgerUrl,
     PlanFile,
@@ -124,6 +125,7 @@ def run(
     ] = None,
     ledger: LedgerUrl = None,
     alerts: alerting.AlertsPath = None,
+    gpus: Gpus = None,
     accept_underpowered: Underpowered = False,
     as_json: Json = False,
 ) -> None:
@@ -140,7 +142,10 @@ def run(
 
             refuse_underpowered(declared)
     kept = out or Path("runs") / declared.name
-    _federation(declared, kept, None, as_json, ledger=ledger, alerts=alerts)
+    _federation(declared, kept, None, as_json, ledger=ledger, alerts=alerts, gpus=gpus)
+
+
+app.command(epilog="Example: unsilent watch plan.toml --app . --every 7d")(dashboard.watch)
 
 
 @app.command(epilog="Example: unsilent findings runs/demo --fail-on failure")
@@ -238,6 +243,7 @@ def _federation(
     *,
     ledger: str | None = None,
     alerts: Path | None = None,
+    gpus: float | None = None,
 ) -> None:
     """Run a federation, print what was found and where it lies."""
     from rich.console import Console
@@ -259,7 +265,13 @@ def _federation(
 
     with progress_on(Console(stderr=True)) as progress:
         found = run_plan(
-            plan, out, scenario=scenario, progress=progress, ledger=ledger, alerts=alerts
+            plan,
+            out,
+            scenario=scenario,
+            progress=progress,
+            ledger=ledger,
+            alerts=alerts,
+            gpus=gpus,
         )
     page = write_page(out)
     _print_findings(found, as_json=as_json, timing=read_timing(out))

@@ -6,9 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unsilent.engines.flower import PeftScore, monitor_client, monitor_strategy
+    from unsilent.engines.flower import PeftScore, monitor_client, monitor_strategy, watch_app
 
-__all__ = ["PeftScore", "monitor_client", "monitor_strategy"]
+__all__ = ["PeftScore", "monitor_client", "monitor_strategy", "watch_app"]
 
 
 def __getattr__(name: str) -> Any:

@@ -64,6 +64,13 @@ def test_the_findings_of_an_ended_run_are_its_own(tmp_path: Path) -> None:
     assert state.note is None
 
 
+def test_a_watch_has_not_ended_before_its_last_round(tmp_path: Path) -> None:
+    run = RunMaker(tmp_path / "run", plan_of(rounds=2)).judged(1).ended()
+    (run.folder / "watch.json").write_text('{"sends": false}')
+    assert not RunReader(run.folder).state().ended
+    assert RunReader(run.judged(2).ended().folder).state().ended
+
+
 @pytest.mark.parametrize("damage", ["not json", "another round"])
 def test_findings_that_are_not_the_ledgers_are_not_shown(tmp_path: Path, damage: str) -> None:
     run = RunMaker(tmp_path / "run").judged(1)

@@ -250,6 +250,13 @@ class Functions:
     ) -> dict[AdapterRole, Arrays | None]:
         """Those that the planned modes need: an app may have no others."""
         aggregated = given[ADAPTER]
+        # A watch may send none. What is scored under no arrays would pass for the base.
+        if "global" in needed and not aggregated:
+            raise InputError(
+                "a planned mode is measured on the model that the server sends, and it sent none",
+                where="modes",
+                remedy="Leave the mode out, or let the server send a model.",
+            )
         found: dict[AdapterRole, Arrays | None] = {
             "reference": given.get(REFERENCE),
             "global": aggregated,

@@ -43,6 +43,15 @@ LedgerUrl = Annotated[
         show_default=False,
     ),
 ]
+Gpus = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus-per-client",
+        metavar="SHARE",
+        help="Each simulated client's share of a GPU, as 0.25.",
+        show_default=False,
+    ),
+]
 
 
 @contextmanager

@@ -1,14 +1,30 @@
-"""``unsilent serve``: the dashboard."""
+"""The commands that stay: ``unsilent serve``, the dashboard, and ``unsilent watch``."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unsilent.commands.alerts import AlertsPath
+from unsilent.commands.common import (
+    Gpus,
+    Json,
+    LedgerUrl,
+    PlanFile,
+    Underpowered,
+    console,
+    naming,
+    read_plan,
+    unread,
+)
 from unsilent.errors import InputError
+
+if TYPE_CHECKING:
+    from unsilent.server.watch import Watch
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a port that is free.")]
 
@@ -69,3 +85,137 @@ def serve(
         certificate=pair,
         announce=announce,
     )
+
+
+def watch(
+    plan: PlanFile,
+    app: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of the Flower app whose clients are asked (default: here).",
+            show_default=False,
+        ),
+    ] = Path(),
+    superlink: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Ask the nodes of this SuperLink, as `flwr run` names it, not simulated ones.",
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Send this file of arrays to the clients (default: each has its own).",
+            show_default=False,
+        ),
+    ] = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Rounds at most (default: one; with --every, all that the plan has)."
+        ),
+    ] = None,
+    every: Annotated[
+        str | None,
+        typer.Option(metavar="SPAN", help="Time between two rounds, as 7d or 12h: wait for each."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where the run is kept (default: runs/ and the plan's name)."),
+    ] = None,
+    ledger: LedgerUrl = None,
+    alerts: AlertsPath = None,
+    gpus: Gpus = None,
+    accept_underpowered: Underpowered = False,
+    as_json: Json = False,
+) -> None:
+    """Do the next monitoring round of PLAN, a TOML file, and train nothing.
+
+    Measured is what each client has already: its own adapter, or what it makes of the --model that
+    is sent. Called again in the same --out it goes on; federation.rounds of the plan are the rounds
+    there will be, and each of them costs its part of the budget.
+    """
+    declared = read_plan(plan)
+    count = rounds if rounds is not None or every is not None else 1
+    # Read by Flower when it is imported: nothing is reported to anyone.
+    os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
+    os.environ.setdefault("FLWR_DISABLE_UPDATE_CHECK", "1")
+    try:
+        from unsilent.engines.flower.watch_run import watch_deployed, watch_simulated
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"a federation runs in Flower, and {error.name} is not installed",
+            remedy="pip install 'unsilent[flower]'.",
+        ) from None
+    from unsilent.server.watch import refuse_unwatchable, seconds_of
+
+    seconds = None if every is None else seconds_of(every)
+    with naming(plan):
+        declared.refuse_earlier()
+        refuse_unwatchable(declared, sends=model is not None)
+    if superlink is not None:
+        where = "with --superlink, whose server keeps the run"
+        for option, given in (
+            ("--ledger", ledger),
+            ("--alerts", alerts),
+            ("--gpus-per-client", gpus),
+            ("--json", as_json),
+        ):
+            if given:
+                raise unread(option, where)
+        watch_deployed(
+            plan,
+            app,
+            superlink,
+            out=out,
+            model=None if model is None else str(model),
+            rounds=count,
+            every=every,
+            accept_underpowered=accept_underpowered,
+        )
+        return
+    from rich.console import Console
+
+    from unsilent.progress import progress_on
+
+    missed: list[str] = []
+
+    def told(watched: Watch) -> None:
+        _show(watched, missed, as_json=as_json)
+
+    with naming(plan), progress_on(Console(stderr=True)) as progress:
+        watch_simulated(
+            declared,
+            app,
+            (out or Path("runs") / declared.name).absolute(),
+            model=model,
+            rounds=count,
+            every=seconds,
+            progress=progress,
+            told=told,
+            ledger=ledger,
+            alerts=alerts,
+            accept_underpowered=accept_underpowered,
+            gpus=gpus,
+        )
+    if missed:
+        raise typer.Exit(1)
+
+
+def _show(watched: Watch, missed: list[str], *, as_json: bool) -> None:
+    """Print what the last round found, or why it was missed."""
+    why = watched.missed()
+    if why is not None:
+        missed.append(why)
+        typer.echo(f"unsilent: the round was missed: {why}", err=True)
+        return
+    found = watched.monitor.findings()
+    if as_json:
+        typer.echo(found.text(), nl=False)
+        return
+    from unsilent.report.terminal import show
+
+    show(found, console(), None)
+    left = watched.plan.federation.rounds - found.round
+    typer.echo(f"\nRound {found.round}; {left} of this plan are left. Run: {watched.out}")

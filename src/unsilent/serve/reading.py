@@ -35,6 +35,7 @@ from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent
 from unsilent.report.source import FINDINGS_FILE
 from unsilent.serve.gates import GateState, read_gate
+from unsilent.server.run_folder import WATCH
 from unsilent.server.summaries import NOTHING_SHOWN, privacy_summary, system_metrics
 
 RECENT = 60
@@ -192,6 +193,7 @@ class RunReader:
         privacy = self._privacy(run, judged)
         findings = self._findings(run, judged, privacy, reported)
         ended, final, note = self._final(plan, findings)
+        ended = ended and not self._watched_on(run)
         return RunState(
             plan=plan,
             size=newest.index,
@@ -239,6 +241,13 @@ class RunReader:
             influence=influences_of(found),
             model=run.plan.model.expect.told(),
         )
+
+    def _watched_on(self, run: RunView) -> bool:
+        """Whether it is a watch with rounds to come, whose findings are written after each."""
+        if not (self.folder / WATCH).is_file() or run.stopped is not None:
+            return False
+        told = [*run.newest(RoundJudged), *run.newest(RoundMissed)]
+        return max((each.event.round for each in told), default=0) < run.plan.federation.rounds
 
     def _final(
         self, plan: MonitoringPlan, found: Findings | None

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from unsilent.errors import BudgetError, BudgetSpentError, ReleaseError, RunError, SecureSumError
 from unsilent.findings import Finding
 from unsilent.messages import ADAPTER, NAME, OBSERVE, REFERENCE, Answer, Arrays, Order
@@ -186,7 +188,7 @@ class Coordinator:
         if len(present) < needed:
             why = f" ({answers.reasons[0].rstrip('.')})" if answers.reasons else ""
             raise RunError(
-                f"{len(present)} clients trained and are enrolled, and a sum needs {needed}{why}",
+                f"{len(present)} clients are there and enrolled, and a sum needs {needed}{why}",
                 where="monitoring",
                 remedy="Allow for drop-outs in privacy.dropout.",
             )
@@ -229,6 +231,15 @@ class Coordinator:
                 where="monitoring",
                 remedy="Training goes on. Whoever owns a client's folder may raise its limit.",
             )
+
+
+def chosen(plan: MonitoringPlan, nodes: Sequence[int], round_number: int) -> list[int]:
+    """As many of some nodes as the plan says take part, drawn anew for each round."""
+    count = max(1, plan.taking_part)
+    if len(nodes) <= count:
+        return list(nodes)
+    random = np.random.default_rng([plan.seed, round_number])
+    return [nodes[index] for index in sorted(random.choice(len(nodes), count, replace=False))]
 
 
 def _member(reply: Answer) -> Member | None:

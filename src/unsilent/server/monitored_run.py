@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
-
-import numpy as np
 
 from unsilent.errors import RunError, UnsilentError
 from unsilent.files import find, write_whole
@@ -24,7 +22,7 @@ from unsilent.ledger.run_view import RunView
 from unsilent.messages import Arrays
 from unsilent.plan import MonitoringPlan, read_plan
 from unsilent.preserve import preserve_rng_state
-from unsilent.server.coordinator import Coordinator
+from unsilent.server.coordinator import Coordinator, chosen
 from unsilent.server.gate_keeper import Gate
 from unsilent.server.monitor import Monitor
 from unsilent.server.promises import Promises
@@ -280,8 +278,8 @@ class MonitoredRun:
             base = self.plan.reference_round == 0
             reference = None if base else self._storage.load(self._reference)
             free = [node for node in nodes if self._monitoring.may_release(node)]
-            chosen = _chosen(self.plan, free, round_number)
-            self._monitoring.observe(round_number, chosen, arrays, reference)
+            taking_part = chosen(self.plan, free, round_number)
+            self._monitoring.observe(round_number, taking_part, arrays, reference)
             self._promises.told_now.add(round_number)
         self._finish(round_number)
 
@@ -336,12 +334,3 @@ class MonitoredRun:
         self._promises.told_now.add(round_number)
         if self._opened is not None:
             self._opened[0].miss(round_number, reason)
-
-
-def _chosen(plan: MonitoringPlan, trained: Sequence[int], round_number: int) -> list[int]:
-    """As many of those who trained as the plan says take part, drawn anew for each round."""
-    count = max(1, plan.taking_part)
-    if len(trained) <= count:
-        return list(trained)
-    random = np.random.default_rng([plan.seed, round_number])
-    return [trained[index] for index in sorted(random.choice(len(trained), count, replace=False))]

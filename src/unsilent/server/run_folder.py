@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
-from unsilent.errors import InputError
+from unsilent.errors import InputError, RunError
 from unsilent.files import write_whole
 from unsilent.plan import MonitoringPlan
 
 NOT_MONITORED = "not-monitored.txt"
 """Says in a run's folder why there is no run in it."""
+WATCH = "watch.json"
+"""Says in a run's folder that its rounds train nothing, and whether a model is sent in them."""
 
 
 def open_folder(plan: MonitoringPlan, out: Path) -> None:
@@ -20,7 +24,7 @@ def open_folder(plan: MonitoringPlan, out: Path) -> None:
     folder is renamed to ``OUT.1``, ``OUT.2`` and so on.
 
     Raises:
-        InputError: It is a file, or a folder of something else.
+        InputError: It is a file, or a folder of something else, a watch by the same plan too.
     """
     declared = out / "plan.json"
     if out.exists() and not out.is_dir():
@@ -31,7 +35,14 @@ def open_folder(plan: MonitoringPlan, out: Path) -> None:
             where=str(out),
             remedy="Name another folder for the run.",
         )
-    text = json.dumps(plan.to_json(), indent=2) + "\n"
+    if holds(plan, out) and (out / WATCH).is_file():
+        raise InputError(
+            "the folder holds a watch by this plan, which trains nothing",
+            where=str(out),
+            remedy="Name another folder for the run, and another plan: clients release each round "
+            "of a plan once.",
+        )
+    text = _text(plan)
     if declared.is_file():
         same = declared.read_text(encoding="utf-8") == text
         if not same or (out / "findings.json").is_file():
@@ -41,6 +52,47 @@ def open_folder(plan: MonitoringPlan, out: Path) -> None:
             out.rename(beside)
     out.mkdir(parents=True, exist_ok=True)
     write_whole(declared, text.encode())
+
+
+def holds(plan: MonitoringPlan, out: Path) -> bool:
+    """Whether a folder holds a run of this plan, finished or not."""
+    declared = out / "plan.json"
+    return declared.is_file() and declared.read_text(encoding="utf-8") == _text(plan)
+
+
+@contextmanager
+def alone_in(out: Path) -> Generator[None, None, None]:
+    """Hold a run's folder alone; the lock lies beside it, since the folder may be renamed.
+
+    Raises:
+        RunError: Another process holds it.
+        InputError: The folder it is to lie in cannot be made.
+    """
+    # Only here: it is dear to import, and most commands hold nothing.
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(out.with_name(f".{out.name}.lock"))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(
+            "another process is running here", where=str(out), remedy="Use another --out."
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"the folder cannot be made ({error.strerror})",
+            where=str(out),
+            remedy="Use another --out.",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _text(plan: MonitoringPlan) -> str:
+    return json.dumps(plan.to_json(), indent=2) + "\n"
 
 
 def _counts(path: Path) -> bool:

@@ -11,7 +11,7 @@ from flwr.app import Context, Message, RecordDict
 from tests.engines.flower import wire as messages
 from tests.engines.flower.in_process import enter_run
 from unsilent.client.sentences import Sentence
-from unsilent.engines.flower.run import _explained
+from unsilent.engines.flower.run import explained
 from unsilent.errors import InputError, ItemError, RunError
 
 
@@ -33,7 +33,7 @@ def test_the_last_error_of_ours_is_told_in_full(
     logged(tmp_path, ItemError("an earlier one"), monkeypatch)
     logged(tmp_path, ItemError("no such file", where="a.jsonl", remedy="Mend it."), monkeypatch)
     told = InputError(Sentence.UNUSABLE.text.rstrip("."))
-    found = _explained(told, tmp_path, began)
+    found = explained(told, tmp_path, began)
     assert (type(found), str(found)) == (InputError, "a.jsonl: no such file. Mend it.")
 
 
@@ -42,7 +42,7 @@ def test_another_exception_is_told_by_where_it_lies(
 ) -> None:
     began = time.time() - 1
     logged(tmp_path, ValueError("ward-a"), monkeypatch)
-    found = _explained(RunError(f"no client: {Sentence.FAILED.text}"), tmp_path, began)
+    found = explained(RunError(f"no client: {Sentence.FAILED.text}"), tmp_path, began)
     assert "error.log" in str(found) and "ward-a" not in str(found)
 
 
@@ -51,7 +51,7 @@ def test_a_log_of_an_earlier_run_or_of_something_else_is_left_alone(
 ) -> None:
     logged(tmp_path, ItemError("x"), monkeypatch)
     told = RunError(Sentence.FAILED.text)
-    assert _explained(told, tmp_path, time.time() + 60) is told
+    assert explained(told, tmp_path, time.time() + 60) is told
     other = RunError("nodes are missing")
-    assert _explained(other, tmp_path, 0.0) is other
-    assert _explained(told, tmp_path / "elsewhere", 0.0) is told
+    assert explained(other, tmp_path, 0.0) is other
+    assert explained(told, tmp_path / "elsewhere", 0.0) is told

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from unsilent.engines.flower.monitored_client import monitor_client
     from unsilent.engines.flower.monitored_strategy import monitor_strategy
     from unsilent.engines.flower.peft_score import PeftScore
+    from unsilent.engines.flower.watch import watch_app
 
-__all__ = ["PeftScore", "monitor_client", "monitor_strategy"]
+__all__ = ["PeftScore", "monitor_client", "monitor_strategy", "watch_app"]
 
 _HOMES = {
     "PeftScore": "unsilent.engines.flower.peft_score",
     "monitor_client": "unsilent.engines.flower.monitored_client",
     "monitor_strategy": "unsilent.engines.flower.monitored_strategy",
+    "watch_app": "unsilent.engines.flower.watch",
 }
 
 

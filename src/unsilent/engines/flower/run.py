@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 import re
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
-from flwr.app import Context
-from flwr.serverapp import Grid, ServerApp
-from flwr.simulation import run_simulation
+from flwr.serverapp import Grid
 
 from unsilent.alerts.deliver import alerting
 from unsilent.client.sentences import LOG, Sentence
-from unsilent.engines.flower.client import SIMULATION
+from unsilent.device import device_named
 from unsilent.engines.flower.client import app as client_app
 from unsilent.engines.flower.server import federate
-from unsilent.errors import InputError, RunError, UnsilentError
+from unsilent.engines.flower.simulation import simulate
+from unsilent.errors import UnsilentError
 from unsilent.findings import Finding, Findings, write_findings
 from unsilent.items import ItemSet
 from unsilent.ledger.location import open_ledger
@@ -34,9 +29,8 @@ from unsilent.probes import load_probes
 from unsilent.progress import Progress, SilentProgress
 from unsilent.reference.records import check_kind, client_records
 from unsilent.server.monitor import Monitor
-from unsilent.server.run_folder import open_folder
+from unsilent.server.run_folder import alone_in, open_folder
 
-_OBJECT_STORE_BYTES = 200 * 2**20
 _RAISED = re.compile(r"^unsilent\.errors\.\w+: (.+)$", re.MULTILINE)
 
 
@@ -48,6 +42,7 @@ def run_plan(
     progress: Progress | None = None,
     ledger: str | None = None,
     alerts: Path | None = None,
+    gpus: float | None = None,
 ) -> Findings:
     """Train, monitor and judge; ``out`` then holds plan, ledger, findings and adapters.
 
@@ -55,7 +50,9 @@ def run_plan(
     or one of another plan, is kept: its folder is renamed to ``OUT.1``, ``OUT.2`` and so on.
 
     ``ledger`` is the URL of a database for a new run's ledger, by default a file in ``out``;
-    ``alerts`` an alerts file, whose channels are told from a thread of their own.
+    ``alerts`` an alerts file, whose channels are told from a thread of their own. ``gpus`` is
+    a client's share of a GPU, where the model is computed on one; by default what its memory has
+    room for.
 
     Raises:
         InputError: ``out`` is a folder of something else, or what the plan names is unusable.
@@ -66,32 +63,18 @@ def run_plan(
     check_kind(plan)
     shown = progress or SilentProgress()
     out = out.absolute()
-    lock = FileLock(out.with_name(f".{out.name}.lock"))
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise RunError(
-            "another process is running here", where=str(out), remedy="Use another --out."
-        ) from None
-    except OSError as error:
-        raise InputError(
-            f"the folder cannot be made ({error.strerror})",
-            where=str(out),
-            remedy="Use another --out.",
-        ) from None
-    with lock:
+    with alone_in(out):
         open_folder(plan, out)
         probes = load_probes(plan)
         sets = chain(probes.values(), _all_records(plan))
         kept = open_ledger(out, ledger)
         with alerting(alerts, kept, out):
             prepare_model(plan, sets, lambda stage, done: shown.update(stage, done, 1.0))
+            share = _share(plan, gpus)
             monitor = Monitor(plan, kept, scenario=scenario, accept_underpowered=True)
-            _simulate(plan, monitor, out, shown)
+            _simulate(plan, monitor, out, shown, share)
         found = _with_oracle(monitor.findings(), out)
         write_findings(out / "findings.json", found)
-        lock.release()
     return found
 
 
@@ -102,54 +85,31 @@ def _all_records(plan: MonitoringPlan) -> Iterator[ItemSet]:
         yield from (own.train, own.held_out)
 
 
-def _simulate(plan: MonitoringPlan, monitor: Monitor, out: Path, progress: Progress) -> None:
-    """Flower's simulation on Ray, with as many workers as the plan says."""
-    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
-    os.environ[SIMULATION] = str(out)
-    os.environ.setdefault("RAY_worker_niceness", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    logging.getLogger("flwr").setLevel(logging.CRITICAL)
-    server = ServerApp()
-    faults: list[BaseException] = []
+def _share(plan: MonitoringPlan, wanted: float | None) -> float:
+    """Each client's share of a GPU. Raises InputError as ``gpu_share``."""
+    if wanted is None and not device_named(plan.model.device)[0].startswith("cuda"):
+        return 0.0
+    from unsilent.models.gpus import gpu_share, planned_weights
+
+    return gpu_share(plan, planned_weights(plan), wanted)
+
+
+def _simulate(
+    plan: MonitoringPlan, monitor: Monitor, out: Path, progress: Progress, gpus: float
+) -> None:
+    """The federation in Flower's simulation, with as many workers as the plan says."""
+
+    def main(grid: Grid) -> None:
+        federate(grid, plan, monitor, out, report=progress.update)
+
     began = time.time()
-
-    @server.main()
-    def main(grid: Grid, context: Context) -> None:
-        try:
-            federate(
-                grid,
-                plan,
-                monitor,
-                out,
-                report=lambda stage, n, total: progress.update(stage, n, total),
-            )
-        except BaseException as fault:
-            faults.append(fault)
-
-    cores = os.cpu_count() or 1
-    workers = min(plan.federation.workers, cores)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        run_simulation(
-            server_app=server,
-            client_app=client_app,
-            num_supernodes=plan.federation.clients,
-            backend_config={
-                "client_resources": {"num_cpus": cores // workers, "num_gpus": 0.0},
-                "init_args": {
-                    "num_cpus": cores,
-                    "include_dashboard": False,
-                    "log_to_driver": False,
-                    "logging_level": logging.CRITICAL,
-                    "object_store_memory": _OBJECT_STORE_BYTES,
-                },
-            },
-        )
-    if faults:
-        raise _explained(faults[0], out, began)
+    try:
+        simulate(main, client_app, plan.federation.clients, plan.federation.workers, out, gpus)
+    except BaseException as fault:
+        raise explained(fault, out, began) from None
 
 
-def _explained(fault: BaseException, out: Path, began: float) -> BaseException:
+def explained(fault: BaseException, out: Path, began: float) -> BaseException:
     """The fault in the words of a client's own log, if one wrote any since the run began.
 
     The server hears a fixed sentence; whoever simulates has all clients' files, and may read on.
