@@ -31,6 +31,8 @@ from unsilent.release.layout import (
 _FEWEST_STEPS = 1024
 _LEAST_VARIANCE = 15.0
 _LARGEST = 2**31 - 1
+_COUNT = "records:"
+"""What the names of counts of records begin with."""
 
 _LEAST_PROBABILITY = 1e-12
 _DEEP = -30.0
@@ -60,6 +62,9 @@ def steps(plan: MonitoringPlan) -> int:
     its variance rounded up, as long as so many clients' numbers cannot wrap.
     """
     found, room = _FEWEST_STEPS, _LARGEST
+    if plan.performance is not None:
+        # A record is as many whole steps as the layout says; what that moves is reckoned here.
+        found = Layout.from_plan(plan).scale
     if plan.privacy.aggregation == "secure-sum":
         room //= _taking_part(plan)
     honest = honest_floor(plan)
@@ -91,7 +96,7 @@ def _reach(plan: MonitoringPlan, per_unit: int) -> float:
     lost = 0.0
     for coordinate in layout.coordinates:
         name, clip = coordinate.name, coordinate.clip
-        if name in (CLIPPED, CLIPPED_RECORDS):
+        if name in (CLIPPED, CLIPPED_RECORDS) or name.startswith(_COUNT):
             continue
         moved = record_moves(plan, name) / clip
         if name.endswith(SQUARE) and SUBGROUP not in name:
@@ -107,7 +112,7 @@ def _reach(plan: MonitoringPlan, per_unit: int) -> float:
         lost = max(lost, _cut(plan, name, clip))
     report = next(c.weight for c in layout.coordinates if c.name == CLIPPED_RECORDS)
     moves.append(_whole_steps(lost * math.floor(report * bound)))
-    return math.hypot(*moves)
+    return math.hypot(*moves, counts_move(plan, layout))
 
 
 def longest(plan: MonitoringPlan) -> float:
@@ -136,6 +141,8 @@ def record_moves(plan: MonitoringPlan, name: str) -> float:
         return 2 * math.log(1 / _LEAST_PROBABILITY) / records
     if name in MODEL_NAMES:
         return 0.0
+    if name.startswith(_COUNT):
+        return 1.0
     code = name.split(SUBGROUP)[0]
     for part in (SPREAD, VARIANCE, SQUARE):
         code = code.removesuffix(part)
@@ -159,7 +166,9 @@ def noised(plan: MonitoringPlan, layout: Layout) -> list[int]:
     return [
         at
         for at, name in enumerate(names)
-        if name == CLIPPED_RECORDS or (name != CLIPPED and record_moves(plan, name) > 0)
+        if name == CLIPPED_RECORDS
+        or name.startswith(_COUNT)
+        or (name != CLIPPED and record_moves(plan, name) > 0)
     ]
 
 
@@ -251,11 +260,61 @@ def _decimal(number: float) -> Fraction:
     return Fraction(repr(number))
 
 
+def counts_move(plan: MonitoringPlan, layout: Layout) -> float:
+    """How far one record moves all counts, in integer units; 0 of a plan without.
+
+    By what the names say, not by what the release reckons with: of answers a record adds at most
+    one each to how many there are, are right, were lost or gained, and never is lost and gained.
+    """
+    families: dict[str, list[tuple[str, float]]] = {}
+    for coordinate in layout.coordinates:
+        if coordinate.name.startswith(_COUNT):
+            family, part = coordinate.name.rsplit(":", 1)
+            step = math.floor(coordinate.weight * plan.privacy.clip * layout.scale)
+            families.setdefault(family, []).append((part, step / coordinate.clip))
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for family in families:
+        _, records, what, of, by, _value = family.split(":")
+        # A record is in one group, and of one class, at most.
+        shared = (records, what, "" if what == "sensitivity" else of, by)
+        alike.setdefault(shared, []).append(family)
+    total = 0.0
+    for (_, what, _, _), members in alike.items():
+        parts = {part for part, _ in families[members[0]]}
+        step = families[members[0]][0][1]
+        total += (step * math.sqrt(_replaced(what, parts, len(members) > 1)) + _loose(what)) ** 2
+    return math.sqrt(total)
+
+
+def _replaced(what: str, parts: set[str], several: bool) -> float:
+    """Square of how far one record in place of another one moves alike counts, in records."""
+    kind = what.split(".")[0]
+    if kind in ("scores", "mix"):
+        return 2.0
+    if kind == "words":
+        return 3.0
+    if kind == "gaps":
+        bins = int(what.split(".")[2])
+        return 6.0 if several else max(3.0, (1 + 1 / bins) ** 2 + 1)
+    # Gained: it is there, right, and was not before; lost: it is there, and was right before.
+    gained = 1.0 + ("right" in parts) + ("gained" in parts)
+    lost = 1.0 + ("lost" in parts)
+    swapped = ("right" in parts) + ("gained" in parts) + ("lost" in parts)
+    right = 1.0 + ("right" in parts)
+    longest = max(gained, lost, right)
+    return max(2 * longest if several else longest, float(swapped))
+
+
+def _loose(what: str) -> float:
+    """What rounding parts of a record to whole steps may add to the length of a move."""
+    return {"gaps": 2.0, "words": 3.0}.get(what.split(".")[0], 0.0)
+
+
 def _box(name: str, clip: float) -> tuple[float, float]:
     """Where a value lies after its own clip."""
     if name in (LOSS, ACCURACY):
         return -clip, clip
-    if name in MODEL_NAMES:
+    if name in MODEL_NAMES or name.startswith(_COUNT):
         return 0.0, clip
     code = name.split(SUBGROUP)[0]
     if SUBGROUP not in name and code.endswith((SPREAD, VARIANCE, SQUARE)):

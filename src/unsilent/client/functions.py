@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.client.banks import banks_of
-from unsilent.client.measuring import SYSTEM, Measured, measure, system_change
+from unsilent.client.measuring import LIVE, SYSTEM, Measured, counted, measure, system_change
 from unsilent.client.model_check import ModelCheck, canary_draw, check_model
 from unsilent.client.observer import SystemChange
 from unsilent.client.participant import Agreed
@@ -29,12 +29,12 @@ from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.messages import ADAPTER, REFERENCE, Arrays
 from unsilent.models.hashes import arrays_hash
 from unsilent.models.hook import checked
-from unsilent.modes.base import AdapterRole, Evidence, Need
+from unsilent.modes.base import PRIVATE, AdapterRole, Evidence, Need
 from unsilent.modes.gather import gather, needs_of
 from unsilent.plan import Likelihood, MonitoringPlan
 from unsilent.probes.banks import own_probes
 from unsilent.release.record_rules import each_alone, home_domain
-from unsilent.release.record_unit import evaluation_records
+from unsilent.release.record_unit import disjoint, evaluation_records
 from unsilent.release.training_record import check_training
 
 Rows = Sequence[Sequence[float]] | NDArray[np.floating]
@@ -59,6 +59,8 @@ class Functions:
         record: Arrays as ``score`` takes them.
         under: From ``model.likelihood`` of the plan to the score function that follows it; None
             where the app's score has a rule of its own.
+        live: Labelled records that came in since the last monitoring round, each with an answer;
+            a round may have none. Only a plan with ``[performance]`` asks for them.
         training_record: What the app's private training recorded of its noise; see
             ``release.training_record``. Only with it can an app's records be the unit.
     """
@@ -73,6 +75,7 @@ class Functions:
     record: Callable[[Arrays], Arrays] = lambda arrays: arrays
     under: Callable[[Likelihood], Callable[[ItemSet, Arrays | None], Rows]] | None = None
     training_record: Callable[[], object] | None = None
+    live: Callable[[], Iterable[Item]] | None = None
 
     def __call__(self, asked: Agreed) -> Measured:
         """All planned modes of one client, its system metrics, and whether its adapter acts.
@@ -88,11 +91,21 @@ class Functions:
         plan = asked.plan
         training = self._training(plan)
         score = self._score(plan)
-        needs = needs_of(plan.planned, SYSTEM if self.records is not None else ())
+        watched = plan.performance is not None and "live" in plan.performance.sources
+        more = (*(SYSTEM if self.records is not None else ()), *(LIVE if watched else ()))
+        needs = needs_of(plan.planned, more)
         adapters = self._adapters({need.adapter for need in needs}, asked.order.arrays)
         records = self._records()
+        live = self._live() if watched else None
+        if live is None:
+            needs = [need for need in needs if need.items != "live"]
         if records is not None and plan.privacy.unit == "record":
             evaluation_records(plan, self._trained(), records)
+        if live is not None and plan.privacy.unit == "record":
+            trained = self._trained()
+            if trained is not None:
+                disjoint(trained, live)
+        site = asked.site.site_class() if plan.performance else None
         home = home_domain(plan, records, declared=asked.site.home())
         if records is None and any(need.items == "records" for need in needs):
             raise InputError(
@@ -104,6 +117,8 @@ class Functions:
         items = own_probes(plan, banks, asked.drawn_as, asked.order.round) if banks else {}
         if records is not None:
             items["records"] = records
+        if live is not None:
+            items["live"] = live
 
         failed, hashes = self._hashed(plan)
         known = self._reference_answers(asked, adapters["reference"], hashes)
@@ -115,9 +130,9 @@ class Functions:
 
         def scored(need: Need) -> Outcomes:
             own = items[need.items]
-            if need.adapter == "reference" and need.items != "records":
+            if need.adapter == "reference" and need.items not in PRIVATE:
                 rows = known.table(own, lambda some: answered(some, "reference"))
-            elif need.items == "records" and plan.privacy.unit == "record":
+            elif need.items in PRIVATE and plan.privacy.unit == "record":
                 rows = each_alone(own, lambda one: answered(one, need.adapter))
             else:
                 rows = answered(own, need.adapter)
@@ -128,7 +143,8 @@ class Functions:
         model = self._model(asked, adapters, evidence, score, failed, hashes)
         unknown = SystemChange(plan.monitor.margin, plan.monitor.margin)
         system = unknown if records is None else system_change(evidence)
-        return Measured(measure(plan, evidence), system, model, training)
+        own = counted(plan, evidence, site=site, words=(asked.drawn_as, asked.order.round))
+        return Measured(measure(plan, evidence), system, model, training, own)
 
     def _training(self, plan: MonitoringPlan) -> object | None:
         """The record of the app's training, held against the plan before anything is measured."""
@@ -176,7 +192,7 @@ class Functions:
             for role, arrays in adapters.items()
         }
         expected = asked.plan.model.expect.named
-        public = [need for need in evidence.outcomes if need.items != "records"]
+        public = [need for need in evidence.outcomes if need.items not in PRIVATE]
         found = check_model(
             ask,
             given,
@@ -296,21 +312,39 @@ class Functions:
         return found
 
     def _records(self) -> ItemSet | None:
-        """The held-out records. Errors name them by place: a private record's id is private."""
-        if self.records is None:
-            return None
-        with _own("records"):
-            items = tuple(self.records())
-            # Checked here: an item set names an id that appears twice.
-            found = ItemSet("records", items)
-        unanswered = [number for number, item in enumerate(found, 1) if item.answer is None]
-        if unanswered:
-            raise OutcomeError(
-                f"held-out record {unanswered[0]} does not say which choice is correct",
-                where="records",
-                remedy="Give each record an answer.",
+        """The held-out records."""
+        return None if self.records is None else _answered("records", self.records, "held-out")
+
+    def _live(self) -> ItemSet | None:
+        """The records that came in; None where there are none."""
+        if self.live is None:
+            raise InputError(
+                "the plan asks for live records, and the app gives none",
+                where="performance",
+                remedy='Let the app give live, or ask for records = "held-out".',
             )
-        return found
+        return _answered("live", self.live, "live")
+
+
+def _answered(name: str, given: Callable[[], Iterable[Item]], kind: str) -> ItemSet | None:
+    """Private records. Errors name them by place: a private record's id is private.
+
+    None where there are none, which only live ones may be.
+    """
+    with _own(name):
+        items = tuple(given())
+        if not items and name == "live":
+            return None
+        # Checked here: an item set names an id that appears twice.
+        found = ItemSet(name, items)
+    unanswered = [number for number, item in enumerate(found, 1) if item.answer is None]
+    if unanswered:
+        raise OutcomeError(
+            f"{kind} record {unanswered[0]} does not say which choice is correct",
+            where=name,
+            remedy="Give each record an answer.",
+        )
+    return found
 
 
 def _noted(name: str, error: AppFunctionError) -> str:

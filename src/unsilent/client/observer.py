@@ -9,7 +9,7 @@ together stay below the client's own limit, which its first plan sets and no lat
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +116,7 @@ class Observer:
         system: SystemChange,
         model: ModelCheck = NOT_SHOWN,
         training: object | None = None,
+        counts: Mapping[str, float] | None = None,
     ) -> Release:
         """Clip, add this client's share of noise, record the cost, and hand over the release.
 
@@ -129,6 +130,7 @@ class Observer:
             model: What the client could show of the model that it measured.
             training: The record of the training that its adapters have seen, which a plan that
                 declares one (``privacy.training``) is held against.
+            counts: Of its own records, one for each count of the plan's layout.
 
         Raises:
             PlanError: Not a monitoring round, or a plan of the first schema.
@@ -142,7 +144,7 @@ class Observer:
         """
         self._check_round(round_number)
         with self._held():
-            return self._release(round_number, statistics, system, model, training)
+            return self._release(round_number, statistics, system, model, training, counts or {})
 
     def begin(self, round_number: int) -> Release | None:
         """What a client asks before it measures: whether it should.
@@ -217,6 +219,7 @@ class Observer:
         system: SystemChange,
         model: ModelCheck,
         training: object | None,
+        counts: Mapping[str, float],
     ) -> Release:
         spent = self._budget.read()
         self._refuse_other_run(spent)
@@ -232,6 +235,7 @@ class Observer:
         kept = self._kept.unbooked(round_number, spent)
         if kept is None:
             values = self._values(statistics, system)
+            values |= counts
             values |= {UNSHOWN: model.unshown, DIFFERING: float(model.differing)}
             vector = privatize(self.layout, values, self._variance, self._noise)
             if not self._budget.exists():

@@ -14,7 +14,7 @@ from unsilent.client.agreement import Owner
 from unsilent.client.sentences import LOG
 from unsilent.device import SETTING
 from unsilent.errors import InputError, NoFolderError
-from unsilent.release.record_rules import HOME_KEY
+from unsilent.release.record_rules import HOME_KEY, SITE_KEY
 
 _LONGEST_HOME = 200
 
@@ -27,7 +27,7 @@ class Site:
         number: The client's number from 0; -1 where it has none.
         store: The folder of the client's own, kept between rounds; None if it has none.
         settings: The owner's pairs: ``plan``, ``model``, ``start``, ``files``, ``home-domain``,
-            ``device``.
+            ``device``, ``site-class``.
         simulated: Whether whoever runs the server owns this client too. Its noise is then seeded.
         remedy: What the owner does where there is no ``store``, in the engine's words.
     """
@@ -79,9 +79,16 @@ class Site:
         Raises:
             InputError: One of them holds no text, or more than one short line.
         """
-        told = self.settings.get(HOME_KEY)
+        return self._told(HOME_KEY, "a home domain", "Name the domain as the task probes do.")
+
+    def site_class(self) -> str | None:
+        """The class of sites that the owner declared, as ``home``. Raises InputError alike."""
+        return self._told(SITE_KEY, "a class of sites", "Name it as performance.sites does.")
+
+    def _told(self, key: str, what: str, remedy: str) -> str | None:
+        told = self.settings.get(key)
         if told is None:
-            if self.store is None or not (path := self.store / HOME_KEY).is_file():
+            if self.store is None or not (path := self.store / key).is_file():
                 return None
             try:
                 told = path.read_text(encoding="utf-8")
@@ -90,8 +97,8 @@ class Site:
         home = told.strip() if isinstance(told, str) else ""
         if not home or len(home) > _LONGEST_HOME or len(home.splitlines()) > 1:
             raise InputError(
-                "a home domain is one short line of text",
-                where=HOME_KEY,
-                remedy="Name the domain as the task probes do.",
+                f"{what} is one short line of text",
+                where=key,
+                remedy=remedy,
             )
         return home

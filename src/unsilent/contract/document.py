@@ -23,6 +23,8 @@ from unsilent.contract.disclosure import (
     seen_in_sums,
 )
 from unsilent.modes import MODES
+from unsilent.performance.family import is_count
+from unsilent.performance.words import counted_as
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent, epsilon
 from unsilent.release.layout import (
@@ -307,6 +309,9 @@ def _leaving(coordinate: Coordinate) -> Leaving:
             clip,
             weight,
         )
+    if is_count(name):
+        what, signed = counted_as(name)
+        return Leaving(name, what, -clip if signed else 0.0, clip, weight)
     if SUBGROUP in name:
         mode, domain = name.split(SUBGROUP, 1)
         what = f"{mode} on the probes of the domain {domain!r} alone"

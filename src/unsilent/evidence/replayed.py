@@ -11,6 +11,7 @@ from unsilent.errors import UnsilentError
 from unsilent.evidence.entries import KeptLedger
 from unsilent.findings import Findings
 from unsilent.inference import judge_rounds
+from unsilent.inference.performance import drift_of, judge_performance
 from unsilent.ledger import Entry, Ledger
 from unsilent.ledger.events import PlanDeclared, ReleaseBooked, RoundJudged, RoundSummed, event_of
 from unsilent.plan import MonitoringPlan
@@ -51,6 +52,7 @@ def replayed_faults(
     yield from costs
     totals: list[Release] = []
     alarms: dict[str, int] = {}
+    known: dict[str, int] = {}
     found = bool(costs)
     for entry in entries:
         where = f"ledger entry {entry.index}"
@@ -74,7 +76,15 @@ def replayed_faults(
                 judged = judge_rounds(plan, layout, totals, first_alarms=alarms)
                 alarms = {f.code: f.first_alarm_round for f in judged if f.first_alarm_round}
                 total = totals[-1]
-                again = RoundJudged(total.round, total.clients, [f.to_json() for f in judged])
+                performed = judge_performance(plan, layout, totals, first_alarms=known)
+                known = {f.key: f.first_alarm_round for f in performed if f.first_alarm_round}
+                again = RoundJudged(
+                    total.round,
+                    total.clients,
+                    [f.to_json() for f in judged],
+                    [f.to_json() for f in performed],
+                    [f.to_json() for f in drift_of(plan, layout, totals)],
+                )
                 at = difference(entry.payload, again.to_payload())
                 if at is not None:
                     yield where, f"the findings do not follow from the recorded sums, at {at}"
@@ -137,7 +147,11 @@ def _published_faults(
         yield "ledger.jsonl", what
         return
     # The truth of a simulation is beside the record, not in it.
-    bare = replace(findings, findings=tuple(replace(f, oracle=None) for f in findings.findings))
+    bare = replace(
+        findings,
+        findings=tuple(replace(f, oracle=None) for f in findings.findings),
+        performance=tuple(replace(f, oracle=None) for f in findings.performance),
+    )
     told, made = bare.privacy.statement, again.privacy
     spent = made.epsilon_spent
     if spent is not None and told == in_earlier_words(plan, spent, made.releases, made.statement):

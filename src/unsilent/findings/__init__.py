@@ -19,6 +19,7 @@ from unsilent.findings.finding import (
     Visibility,
     Window,
 )
+from unsilent.findings.performance import Drift, PerformanceFinding
 from unsilent.findings.whole import (
     Findings,
     HistoryEntry,
@@ -34,6 +35,7 @@ from unsilent.schema import validate
 __all__ = [
     "DIGITS",
     "ActiveInfluence",
+    "Drift",
     "Finding",
     "Findings",
     "HistoryEntry",
@@ -41,6 +43,7 @@ __all__ = [
     "Interval",
     "Onset",
     "Oracle",
+    "PerformanceFinding",
     "PrivacySummary",
     "Slope",
     "Subgroup",

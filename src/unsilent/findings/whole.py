@@ -19,6 +19,7 @@ from unsilent.findings.finding import (
     with_interval,
     without_unknown,
 )
+from unsilent.findings.performance import Drift, PerformanceFinding
 from unsilent.modes import FIRST
 from unsilent.schema import NEWEST, validate
 
@@ -126,6 +127,8 @@ class Findings:
         influence: The arrows between failing modes, read by when these began.
         model: Content hashes that the plan expects of the measured model, by ``base``,
             ``tokenizer``, ``layout`` and ``engine``; None if it names none.
+        performance: Of the plan's ``[performance]``, in its order.
+        drift: What of the records themselves was watched.
     """
 
     name: str
@@ -139,6 +142,8 @@ class Findings:
     rounds: tuple[HistoryRound, ...] = ()
     influence: tuple[ActiveInfluence, ...] = ()
     model: Mapping[str, str | None] | None = None
+    performance: tuple[PerformanceFinding, ...] = ()
+    drift: tuple[Drift, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The published form, numbers rounded, keys in a fixed order."""
@@ -146,6 +151,9 @@ class Findings:
         data["findings"] = [without_unknown(each) for each in data["findings"]]
         if self.model is None:
             del data["model"]
+        for name in ("performance", "drift"):
+            if not data[name]:
+                del data[name]
         return {"schema": self.schema, **data}
 
     @property
@@ -185,6 +193,10 @@ class Findings:
             ),
             influence=tuple(ActiveInfluence(**each) for each in data["influence"]),
             model=data.get("model"),
+            performance=tuple(
+                PerformanceFinding.from_valid(each) for each in data.get("performance", ())
+            ),
+            drift=tuple(Drift.from_valid(each) for each in data.get("drift", ())),
         )
 
     def text(self) -> str:

@@ -1,14 +1,14 @@
 """Bands: the intervals of one mode over all windows of a round, valid at every round at once.
 
-The plan's ``alpha`` is over all planned modes and all rounds. Mode j has ``alpha * w_j / sum(w)``
-of it, with w its ``alpha_weight`` (Bonferroni, valid under any dependence of the modes); a mode
-with subgroups leaves half of its part to these (``subgroups``). What it has bounds the chance of
-any false verdict: of a window that is beyond the tolerance only a HEALTHY can be false, of one
-within it only a FAILURE, so that the lower end of a window's interval and its upper one need not
-share (partitioning principle, Finner and Strassburger 2002). Over rounds a truth may change sides,
-and what that can cost is paid for (``boundary.VERDICT_SHARES``). The error is shared out over
-windows and rounds by ``boundary`` for a plan with a last round (``horizon``), by ``eprocess`` for
-one without (``open-ended``), where each side has half.
+The plan's ``alpha`` is over all planned modes and statistics of performance, and all rounds. Mode j
+has ``alpha * w_j / sum(w)`` of it, with w its ``alpha_weight`` (Bonferroni, valid under any
+dependence of the modes); a mode with subgroups leaves half of its part to these (``subgroups``).
+What it has bounds the chance of any false verdict: of a window that is beyond the tolerance only a
+HEALTHY can be false, of one within it only a FAILURE, so that the lower end of a window's interval
+and its upper one need not share (partitioning principle, Finner and Strassburger 2002). Over rounds
+a truth may change sides, and what that can cost is paid for (``boundary.VERDICT_SHARES``). The
+error is shared out over windows and rounds by ``boundary`` for a plan with a last round
+(``horizon``), by ``eprocess`` for one without (``open-ended``), where each side has half.
 
 So no verdict of any mode, at any round, is false with probability at least ``1 - alpha``; each side
 of the intervals holds in all windows with at least that probability, both sides together with
@@ -87,10 +87,16 @@ class Band:
 
 def mode_level(plan: MonitoringPlan, code: str) -> float:
     """A planned mode's part of ``alpha``, by its ``alpha_weight``. Raises PlanError if not."""
-    weights = {each: _alpha_weight(plan, each) for each in plan.planned}
-    if code not in weights:
+    if code not in plan.planned:
         raise PlanError("this mode is not planned", where=f"modes.{by_code(code).mode}")
-    return plan.monitor.alpha * weights[code] / sum(weights.values())
+    return plan.monitor.alpha * _alpha_weight(plan, code) / sum(alpha_weights(plan))
+
+
+def alpha_weights(plan: MonitoringPlan) -> list[float]:
+    """The weights by which modes, and behind them statistics of performance, share ``alpha``."""
+    modes = [_alpha_weight(plan, each) for each in plan.planned]
+    asked = plan.performance.statistics.values() if plan.performance else ()
+    return [*modes, *(each.alpha_weight for each in asked)]
 
 
 def errors_of(plan: MonitoringPlan, code: str) -> tuple[Error, Error]:

@@ -8,7 +8,7 @@ does not know are a later version's, and are passed over. So are kinds: see ``Ot
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
@@ -16,11 +16,12 @@ import numpy as np
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, TypeAdapter, ValidationError
 
 from unsilent.errors import LedgerError, UnsilentError
-from unsilent.findings import Finding, HistoryRound, Verdict
+from unsilent.findings import Drift, Finding, HistoryRound, PerformanceFinding, Verdict
 from unsilent.ledger.chain import Entry
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release.accountant import PrivacyEvent
 from unsilent.release.release import Release
+from unsilent.schema import check_shape
 
 Action = Literal["promote", "hold", "rollback", "overruled"]
 
@@ -31,10 +32,17 @@ def _coded(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _named(found: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(found.get("name"), str):
+        raise ValueError
+    return found
+
+
 Count = Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)]
 Number = Annotated[float, Field(strict=True, gt=-1e300, lt=1e300)]
 Text = Annotated[str, Field(strict=True, min_length=1)]
 Coded = Annotated[dict[str, Any], AfterValidator(_coded)]
+Named = Annotated[dict[str, Any], AfterValidator(_named)]
 
 
 # Made once for a kind, since that is slow. What is read is checked by it, not what is written.
@@ -140,13 +148,23 @@ class RoundSummed(_Event):
 
 @dataclass(frozen=True)
 class RoundJudged(_Event):
-    """A round's findings, as JSON: the six modes, and further ones that the plan names."""
+    """A round's findings, as JSON: the six modes, and further ones that the plan names.
+
+    Under a plan with ``[performance]`` also those about it, and what of the records has changed.
+    """
 
     kind: ClassVar[str] = "findings"
 
     round: Count
     clients: Count
     findings: list[Coded]
+    performance: list[Named] = field(default_factory=list[dict[str, Any]])
+    drift: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    def to_payload(self) -> dict[str, Any]:
+        """The payload of its entry; without what the plan does not ask for."""
+        told = super().to_payload()
+        return {k: v for k, v in told.items() if v or k not in ("performance", "drift")}
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
@@ -157,6 +175,16 @@ class RoundJudged(_Event):
     def parsed(self) -> tuple[Finding, ...]:
         """The findings, each checked against its schema, which is slow. Raises FindingsError."""
         return tuple(map(Finding.from_json, self.findings))
+
+    def performed(self) -> tuple[PerformanceFinding, ...]:
+        """Those about performance, each checked against its schema. Raises FindingsError."""
+        return tuple(map(PerformanceFinding.from_json, self.performance))
+
+    def drifted(self) -> tuple[Drift, ...]:
+        """What of the records has changed; checked alike. Raises FindingsError."""
+        for each in self.drift:
+            check_shape(each, "drift")
+        return tuple(map(Drift.from_valid, self.drift))
 
     def history(self) -> HistoryRound:
         """The same in short, unchecked. Raises KeyError or TypeError."""

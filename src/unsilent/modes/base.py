@@ -24,9 +24,13 @@ AdapterRole = Literal["reference", "start", "local", "global", "personalized"]
 """reference: the plan's; start: global adapter at the round's start; local: after local training;
 global: the newly aggregated one; personalized: the client's own."""
 
-ItemRole = Literal["bias", "task", "general", "harmful", "benign", "records"]
-"""bias, general, harmful, benign: public probes; task: public probes of the federation's task
-with a domain each; records: the client's own held-out private records."""
+ItemRole = Literal["bias", "task", "general", "harmful", "benign", "records", "live"]
+"""bias, general, harmful, benign: public probes; task: public probes of the federation's task with
+a domain each; records: the client's own held-out private records; live: those that came in since,
+which only counts of performance are made of."""
+
+PRIVATE: tuple[ItemRole, ...] = ("records", "live")
+"""Roles of private records."""
 
 _ROUNDING = 1e-5
 """Rows of outcomes sum to 1 within 1e-6, so a mean may pass its range by a little."""

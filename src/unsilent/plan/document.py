@@ -23,6 +23,7 @@ from unsilent.plan.expected_model import ExpectedModel
 from unsilent.plan.faults import plan_error
 from unsilent.plan.gate import GatePlan
 from unsilent.plan.modes import ModePlan, ModesPlan, RecordedModes
+from unsilent.plan.performance import PerformancePlan
 from unsilent.plan.personalization import PersonalizationPlan
 from unsilent.plan.privacy import NO_BUDGET, Positive, PrivacyPlan
 from unsilent.plan.probes import EMBEDDED_BANKS, ProbesPlan, SizesPlan
@@ -197,6 +198,7 @@ class MonitoringPlan(_Section):
     modes: ModesPlan
     probes: ProbesPlan = ProbesPlan()
     gate: GatePlan = GatePlan()
+    performance: PerformancePlan | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -256,6 +258,7 @@ class MonitoringPlan(_Section):
                 f"privacy.secure_sum.keys: {len(keys)} keys for {cohort} clients; list each "
                 "client's key, or none"
             )
+        self._check_performance()
         if self.model.kind == "vision":
             # Only here: plans of other kinds name no images.
             from unsilent.plan.vision import fault_of
@@ -277,6 +280,22 @@ class MonitoringPlan(_Section):
             f"than the {self.taking_part} of each of {rounds} monitoring rounds; raise it, monitor "
             "fewer rounds, or lower federation.participation"
         )
+
+    def _check_performance(self) -> None:
+        if self.performance is None:
+            return
+        if self.monitor.population == "like-these":
+            raise ValueError(
+                "performance: it is of the records of the clients in the sums, and "
+                'monitor.population is "like-these"; set it to "enrolled"'
+            )
+        asks_held_out = "held-out" in self.performance.sources
+        unit = self.privacy.unit
+        if asks_held_out and unit == "record" and self.performance.count < self.federation.held_out:
+            raise ValueError(
+                f"performance.count: {self.performance.count} is less than the "
+                f"{self.federation.held_out} held-out records that each client has"
+            )
 
     def _check_subgroups(self, code: str, name: str) -> None:
         mode = self.mode(name)
@@ -426,6 +445,9 @@ class MonitoringPlan(_Section):
                 del data["privacy"][name]
         if self.gate == GatePlan():
             del data["gate"]
+        del data["performance"]
+        if self.performance is not None:
+            data["performance"] = self.performance.written()
         if self.model.expect == ExpectedModel():
             del data["model"]["expect"]
         if self.model.likelihood == "sum":

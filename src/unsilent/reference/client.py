@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.client.agreement import plan_of
-from unsilent.client.measuring import SYSTEM, Measured, measure, system_change
+from unsilent.client.measuring import SYSTEM, Measured, counted, measure, system_change
 from unsilent.client.model_check import ModelCheck, canary_draw, check_model
 from unsilent.files import write_whole
 from unsilent.items import ItemSet, Outcomes
@@ -197,7 +197,11 @@ class Client:
         if self.simulated:
             self._tell_oracle(round_number, statistics)
         model = self._check(round_number, adapters, evidence)
-        return Measured(statistics, system_change(evidence), model)
+        # Its home domain is what kind of site it is.
+        own = counted(
+            self.plan, evidence, site=self._own.home_domain, words=(self._named, round_number)
+        )
+        return Measured(statistics, system_change(evidence), model, counts=own)
 
     def _check(
         self,
@@ -252,9 +256,12 @@ class Client:
 
     def _asked(self, round_number: int) -> dict[ItemRole, ItemSet]:
         """Its own draw from the banks, and its held-out records."""
-        client = self.drawn_as or f"client-{self.index}"
-        public = own_probes(self.plan, self._resident.banks, client, round_number)
+        public = own_probes(self.plan, self._resident.banks, self._named, round_number)
         return {**public, "records": self._own.held_out}
+
+    @property
+    def _named(self) -> str:
+        return self.drawn_as or f"client-{self.index}"
 
     def _by_reference(
         self, role: ItemRole, items: ItemSet, reference: Adapter | None

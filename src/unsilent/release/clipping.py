@@ -12,7 +12,7 @@ def largest_factor(
     cut: float,
     up: NDArray[np.float64],
     kept: NDArray[np.float64],
-    room: float,
+    room: float | NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """The largest s <= 1 that makes room for a vector and its two reports.
 

@@ -33,8 +33,10 @@ from unsilent.errors import OutcomeError, PlanError, ReleaseError
 from unsilent.files import digest_json
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
+from unsilent.performance.family import is_count
 from unsilent.plan import MonitoringPlan
 from unsilent.release.clipping import largest_factor
+from unsilent.release.counts import BESIDE_COUNTS, COUNT_SHARE, Counting, counting
 from unsilent.release.scale import SCALE, scale_of
 from unsilent.taxonomy import by_code
 
@@ -89,8 +91,8 @@ class Coordinate:
 
     Attributes:
         name: ``SF-n``, ``SF-n.spread`` or ``SF-n.variance``, ``SF-n.square``, ``SF-n/DOMAIN``,
-            ``system.loss``, ``system.accuracy``, ``model.unshown``, ``model.differing``,
-            ``raised``, ``clipped`` or ``clipped.records``.
+            ``records:…`` of a count (``performance.family``), ``system.loss``, ``system.accuracy``,
+            ``model.unshown``, ``model.differing``, ``raised``, ``clipped`` or ``clipped.records``.
         clip: Largest absolute value that is released, in natural units.
         weight: Share of the joint clip that a value at ``clip`` takes, in (0, 1].
     """
@@ -145,7 +147,7 @@ class Layout:
                     remedy="Raise the weight, or set privacy.clip to 1.0.",
                 )
         # A client of any numbers can then be shrunk until all of it fits.
-        reports = math.hypot(*(self.unit(name) for name in self.reports))
+        reports = math.hypot(self.counts_bound, *(self.unit(name) for name in self.reports))
         if self.joint and reports >= self.bound - _ROUNDED_UP:
             raise PlanError(
                 "no room is left beside what is said of clipping",
@@ -185,24 +187,33 @@ class Layout:
             for domain in mode.subgroups:
                 name = subgroup_name(code, domain)
                 coordinates.append(Coordinate(name, mode.clip, _SUBGROUP_WEIGHT))
+        unit = plan.privacy.unit
+        clip = plan.privacy.clip if plan.privacy.private else 1.0
+        private = plan.privacy.private
+        steps = (scale or scale_of(plan)) if private else _exact_scale(plan.taking_part)
+        counted = counting(plan, clip, steps)
+        coordinates += _counts(counted, clip)
         coordinates.append(Coordinate(LOSS, 1.0, 0.5))
         coordinates.append(Coordinate(ACCURACY, 0.5, 0.4))
         if model:
             coordinates += [Coordinate(name, 1.0, _MODEL_WEIGHT) for name in MODEL_NAMES]
-        unit = plan.privacy.unit
         if unit == "client":
-            coordinates += [Coordinate(name, 1.0, _REPORT_WEIGHT) for name in _REPORTS]
-            return cls(tuple(coordinates), plan.privacy.clip, scale or scale_of(plan))
+            weight = BESIDE_COUNTS if counted else _REPORT_WEIGHT
+            coordinates += [Coordinate(name, 1.0, weight) for name in _REPORTS]
+            return cls(tuple(coordinates), clip, steps)
         coordinates.append(Coordinate(CLIPPED, 1.0, _BOX_WEIGHT))
         if unit == "record":
             coordinates.append(Coordinate(CLIPPED_RECORDS, 1.0, _BOX_WEIGHT))
         exact = frozenset(c.name for c in coordinates if not _noised(plan, c.name))
         # What carries no noise takes nothing from the others: it has all the steps there are.
-        whole = tuple(replace(c, weight=1.0) if c.name in exact else c for c in coordinates)
-        if unit == "record":
-            steps = scale or scale_of(plan)
-            return cls(whole, plan.privacy.clip, steps, joint=False, exact=exact)
-        return cls(whole, 1.0, _exact_scale(plan.taking_part), joint=False, exact=exact)
+        whole = tuple(_whole(c) if c.name in exact else c for c in coordinates)
+        layout = cls(whole, clip, steps, joint=False, exact=exact)
+        if counted is None or unit == "none":
+            return layout
+        # Waits for a plan with counts: what a record moves is worked out from a layout.
+        from unsilent.release.record_unit import eased
+
+        return replace(layout, coordinates=eased(plan, layout, counted))
 
     @classmethod
     def of_release(cls, plan: MonitoringPlan, digest: str) -> Layout:
@@ -258,6 +269,17 @@ class Layout:
         if self.joint:
             return self.clip * self.scale
         return math.hypot(*(self.unit(name) for name in self.names))
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """Positions of the counts of records, rising."""
+        found = [at for at, name in enumerate(self.names) if is_count(name)]
+        return np.array(found, dtype=np.int64)
+
+    @property
+    def counts_bound(self) -> float:
+        """Largest L2 norm of a client's counts under a joint clip, in integer units; 0 without."""
+        return COUNT_SHARE * self.bound if self.joint and len(self.counts) else 0.0
 
     @cached_property
     def digest(self) -> str:
@@ -367,6 +389,9 @@ class Layout:
         for position, name in enumerate(self.names[: -len(self.reports)]):
             clip = self.coordinates[position].clip
             value = values[source(name)]
+            if is_count(name):
+                body[..., position] = 0.0
+                continue
             if is_variance(name):
                 part = np.minimum(value**2 / clip, 1.0)
                 report = self.report_of(name)
@@ -387,19 +412,23 @@ class Layout:
                     # Better than before by a model that may be another one is not known.
                     part = np.where(part < 0, shown * part, part) * sure
             body[..., position] = part * self.unit(name)
+        counts = self._counted(values, body.shape)
         if not self.joint:
             clipped = [np.ceil(self.unit(name) * (1 - part)) for name, part in boxed.items()]
-            parts = [np.trunc(body), np.stack(clipped, axis=-1)]
+            parts = [np.trunc(body) + counts, np.stack(clipped, axis=-1)]
             return np.concatenate(parts, axis=-1).astype(np.int64)
         cut, left = self.unit(CLIPPED), boxed[CLIPPED]
         up = self.unit(RAISED) * lowest
 
-        def fitted(room: float) -> NDArray[np.int64]:
+        taken = np.einsum("...c,...c->...", counts, counts)
+
+        def fitted(bound: float) -> NDArray[np.int64]:
+            room = np.sqrt(bound**2 - taken)
             shrink = largest_factor(body, left, cut, up, kept, room)
             raised = np.ceil(up * (1 - kept * shrink))
             clipped = np.ceil(cut * (1 - left * shrink))
             reports = np.stack([raised, clipped], axis=-1)
-            fits = np.trunc(body * shrink[..., None])
+            fits = np.trunc(body * shrink[..., None]) + counts
             return np.concatenate([fits, reports], axis=-1).astype(np.int64)
 
         vectors = fitted(self.bound)
@@ -408,6 +437,24 @@ class Layout:
         if np.any(long):
             vectors = np.where(long[..., None], fitted(self.bound - _ROUNDED_UP), vectors)
         return vectors
+
+    def _counted(
+        self, values: Mapping[str, NDArray[np.float64]], shape: tuple[int, ...]
+    ) -> NDArray[np.float64]:
+        """The counts, in whole steps, in a body of zeros; within their part of a joint clip.
+
+        No client that counts as the plan says comes near that; numbers of any other are cut off.
+        """
+        counts = np.zeros(shape)
+        for position in self.counts:
+            name, clip = self.names[position], self.coordinates[position].clip
+            part = np.clip(values[name], -clip, clip) / clip
+            counts[..., position] = np.rint(part * self.unit(name))
+        if self.joint and len(self.counts):
+            norm = np.sqrt(np.einsum("...c,...c->...", counts, counts))[..., None]
+            factor = self.counts_bound / np.maximum(norm, self.counts_bound)
+            counts = np.where(factor < 1, np.trunc(counts * factor), counts)
+        return counts
 
     def _sure(
         self, name: str, values: Mapping[str, NDArray[np.float64]]
@@ -492,7 +539,7 @@ def _noised(plan: MonitoringPlan, name: str) -> bool:
     """Whether a coordinate carries noise where there is no joint clip."""
     if plan.privacy.unit == "none":
         return False
-    if name in (*SYSTEM_NAMES, CLIPPED_RECORDS):
+    if name in (*SYSTEM_NAMES, CLIPPED_RECORDS) or is_count(name):
         return True
     if name in MODEL_NAMES or name == CLIPPED:
         # Asked on public items and training records, and about what no record reaches.
@@ -501,6 +548,21 @@ def _noised(plan: MonitoringPlan, name: str) -> bool:
     for part in (SPREAD, VARIANCE, SQUARE):
         code = code.removesuffix(part)
     return any(MODES[code].record_reach(plan.federation.held_out))
+
+
+def _counts(counted: Counting | None, clip: float) -> list[Coordinate]:
+    """The coordinates of counts: at the most records of a client a whole number of steps."""
+    if counted is None:
+        return []
+    # Half a step more: what a float makes of it never falls below the whole number.
+    weight = (counted.step * counted.count + 0.5) / (clip * counted.scale)
+    names = [name for family in counted.families for name in family.names]
+    return [Coordinate(name, float(counted.count), weight) for name in names]
+
+
+def _whole(coordinate: Coordinate) -> Coordinate:
+    """With all the steps that there are; counts have whole steps of a record as they are."""
+    return coordinate if is_count(coordinate.name) else replace(coordinate, weight=1.0)
 
 
 def _exact_scale(clients: int) -> int:

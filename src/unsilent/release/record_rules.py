@@ -25,6 +25,10 @@ HOME_KEY = "home-domain"
 """The key of a node's config, and the name of the file in a client's folder, that declare it."""
 
 
+SITE_KEY = "site-class"
+"""The same of the class of sites that performance is asked by."""
+
+
 def home_domain(
     plan: MonitoringPlan, records: ItemSet | None, *, declared: str | None
 ) -> str | None:

@@ -9,11 +9,14 @@ moves by a width over n. That a record enters in no other way is what ``record_r
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from unsilent.errors import OutcomeError
 from unsilent.items import Item, ItemSet
 from unsilent.modes import MODES
+from unsilent.performance.family import is_count
 from unsilent.plan import MonitoringPlan
+from unsilent.release.counts import Counting, counting
 from unsilent.release.layout import (
     ACCURACY,
     CLIPPED_RECORDS,
@@ -97,13 +100,42 @@ def record_sensitivity(plan: MonitoringPlan, scale: int | None = None) -> float:
         In integer units, above 0.
     """
     layout = Layout.from_plan(plan, scale=scale)
-    body = layout.coordinates[: -len(layout.reports)]
+    body = [c for c in layout.coordinates[: -len(layout.reports)] if not is_count(c.name)]
     parts = [(_moved(plan, layout, each), layout.unit(each.name)) for each in body]
     boxed = max((_box_factor(plan, c) for c in body if _may_be_cut(c.name)), default=0.0)
     # Floats may put what is a whole number just below it.
     parts.append((boxed, layout.unit(CLIPPED_RECORDS)))
     steps = [math.ceil(part * unit + 1e-6) for part, unit in parts if part]
-    return math.hypot(*steps)
+    counted = counting(plan, layout.clip, layout.scale)
+    return math.hypot(*steps, 0.0 if counted is None else counted.moved)
+
+
+def eased(plan: MonitoringPlan, layout: Layout, counted: Counting) -> tuple[Coordinate, ...]:
+    """The coordinates of a layout whose other noised numbers leave the noise to the counts.
+
+    All noised numbers have the same noise, as large as one record moves all of them. A metric over
+    few records is moved by one of them a great deal, and would drown the counts. So each other
+    number has a weight at which it is moved by a part of what the counts are, and no more: half of
+    it, all of them together.
+    """
+    named = [c.name for c in layout.coordinates]
+    body = named[: -len(layout.reports)]
+    others = [n for n in named if n not in layout.exact and not is_count(n)]
+    most = counted.moved / (2 * math.sqrt(max(len(others), 1)))
+    boxed = [_box_factor(plan, c) for c in layout.coordinates if _may_be_cut(c.name)]
+
+    def eased_one(each: Coordinate) -> Coordinate:
+        if each.name not in others:
+            return each
+        moved = _moved(plan, layout, each) if each.name in body else max(boxed, default=0.0)
+        steps = moved * layout.unit(each.name)
+        if steps <= most:
+            return each
+        # Never less than one step.
+        unit = max(1, math.floor(most / moved)) + 0.5
+        return replace(each, weight=unit / (layout.clip * layout.scale))
+
+    return tuple(map(eased_one, layout.coordinates))
 
 
 def _moved(plan: MonitoringPlan, layout: Layout, coordinate: Coordinate) -> float:

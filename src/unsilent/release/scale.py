@@ -18,6 +18,7 @@ from unsilent.release.calibration import (
     sensitivity_of,
     sigma_of_sum,
 )
+from unsilent.release.counts import least_scale
 
 SCALE = 1024
 """Integer steps per unit of the joint clip C = 1, where these are enough."""
@@ -37,15 +38,18 @@ _CLOSE = 1e-4
 def scale_of(plan: MonitoringPlan) -> int:
     """Integer steps per unit of the joint clip: the smallest power of two that will do, from 1024.
 
+    Counts of records need finer ones, so that a record is some steps (``counts.least_scale``).
+
     Layouts, and so releases, of plans for which 1024 will do are what they always were. Where no
     scale will do it is the finest that there is room for, and ``noise.share_variance`` refuses.
     Nor is there another for plans that are only read: of the first schema, or with a record as unit
     and modes that are not installed here.
     """
+    least = least_scale(plan)
     if not plan.privacy.private or plan.earlier or _is_fine(plan):
-        return SCALE
+        return least
     if plan.absent and plan.privacy.unit == "record":
-        return SCALE
+        return least
     return _finer(plan)
 
 
@@ -94,12 +98,12 @@ def _finer(plan: MonitoringPlan) -> int:
 
     try:
         cohort = smallest_cohort(plan)
-        share = sigma_at(plan, SCALE) / math.sqrt(cohort)
+        scale = least_scale(plan)
+        share = sigma_at(plan, scale) / math.sqrt(cohort)
     except PlanError:
         # Refused where its noise is asked for, with what is wrong.
-        return SCALE
+        return least_scale(plan)
     clients = plan.taking_part if plan.privacy.aggregation == "secure-sum" else 1
-    scale = SCALE
     while share**2 <= _LEAST and has_room(plan.privacy.clip, 2 * scale, 2 * share, clients):
         scale *= 2
         share = sigma_at(plan, scale) / math.sqrt(cohort)

@@ -36,6 +36,8 @@ def validate(data: object) -> None:
     whole = cast("Mapping[str, Any]", data)
     for finding in whole["findings"]:
         _consistent(finding)
+    for each in whole.get("performance", ()):
+        _performed(each)
     codes = [finding["code"] for finding in whole["findings"]]
     names = {finding["mode"] for finding in whole["findings"]}
     if len(set(codes)) < len(codes) or len(names) < len(codes):
@@ -77,6 +79,21 @@ def check_shape(data: object, definition: str | None = None) -> None:
             f"does not follow the findings schema: {error.message[:200]}",
             where=error.json_path,
             remedy="Read it with the version of unsilent that wrote it.",
+        )
+
+
+def _performed(found: Mapping[str, Any]) -> None:
+    interval, tolerance = found["interval"], found["tolerance"]
+    if interval is None:
+        fault = found["verdict"] != "undetermined"
+    else:
+        above = {"failure": interval[0] < tolerance, "healthy": interval[1] > tolerance}
+        fault = above.get(found["verdict"], False)
+        fault = fault or not interval[0] <= found["effect"] <= interval[1]
+    if fault:
+        raise FindingsError(
+            "a verdict that does not follow from its interval",
+            where=f"performance {found['name']}",
         )
 
 

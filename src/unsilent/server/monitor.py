@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from unsilent.errors import BudgetSpentError, RunError
-from unsilent.findings import Finding, Findings, HistoryRound
+from unsilent.findings import Drift, Finding, Findings, HistoryRound, PerformanceFinding
 from unsilent.inference import influences_of, judge_rounds
 from unsilent.inference.advice import refuse_underpowered
 from unsilent.inference.looks import hold, noting
+from unsilent.inference.performance import drift_of, judge_performance
 from unsilent.inference.power import refuse_unusable
 from unsilent.ledger import Ledger
 from unsilent.ledger.events import (
@@ -78,6 +79,8 @@ class Monitor:
             )
         self._events = list(run.costs)
         self._findings: tuple[Finding, ...] = ()
+        self._performance: tuple[PerformanceFinding, ...] = ()
+        self._drift: tuple[Drift, ...] = ()
         self._history: list[HistoryRound] = []
         self._trends: list[tuple[float, float]] = []
         self._clients = 0
@@ -92,6 +95,7 @@ class Monitor:
         for last in judged[-1:]:
             self._keep(last.round, last.clients, last.parsed())
             hold(kept(ledger, plan.digest))
+            self._performance, self._drift = last.performed(), last.drifted()
 
     def system(self, round_number: int, loss: float, accuracy: float) -> None:
         """Record what the federated run itself shows after a round: its weighted means."""
@@ -214,12 +218,23 @@ class Monitor:
             *(self._totals[past] for past in sorted(self._totals) if past < round_number),
             total,
         ]
+        known = {f.key: f.first_alarm_round for f in self._performance if f.first_alarm_round}
         with noting() as boundaries:
             found = judge_rounds(self.plan, self.layout, totals, first_alarms=alarms)
+            performance = judge_performance(self.plan, self.layout, totals, first_alarms=known)
+        drift = drift_of(self.plan, self.layout, totals)
         self._ledger.record(RoundSummed.of(total))
-        told = [finding.to_json() for finding in found]
-        entry = self._ledger.record(RoundJudged(round_number, total.clients, told))
+        entry = self._ledger.record(
+            RoundJudged(
+                round_number,
+                total.clients,
+                [finding.to_json() for finding in found],
+                [each.to_json() for each in performance],
+                [each.to_json() for each in drift],
+            )
+        )
         keep(self._ledger, self.plan.digest, entry, boundaries)
+        self._performance, self._drift = performance, drift
         self._totals[round_number] = total
         self._keep(round_number, total.clients, found)
         return found
@@ -250,6 +265,8 @@ class Monitor:
             rounds=tuple(self._history),
             influence=influences_of(self._findings),
             model=self.plan.model.expect.told(),
+            performance=self._performance,
+            drift=self._drift,
         )
 
     def _note(self, reported: SystemReported) -> bool:
