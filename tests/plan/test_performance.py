@@ -1,0 +1,51 @@
+"""The plan's table of performance: what it refuses, and that it is part of the digest."""
+
+import pytest
+
+from tests.performance.records import plan
+from unsilent.errors import PlanError
+from unsilent.performance import questions_of
+from unsilent.plan import parse_plan
+
+SENS = {"statistic": "sensitivity", "of": "positive", "tolerance": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("statistic", "said"),
+    [
+        ({"statistic": "sensitivity"}, "is of a class"),
+        ({"statistic": "accuracy", "of": "positive"}, "of no class"),
+        ({**SENS, "by": "class"}, "leave one of the two out"),
+        ({**SENS, "compared": "others"}, "compares groups"),
+        ({**SENS, "bins": 4}, "bins"),
+        ({"statistic": "auroc", "of": "positive", "bins": 1}, "needs two"),
+        ({**SENS, "tolerance": 0.0}, "tolerance"),
+    ],
+)
+def test_a_statistic_that_says_too_little_or_too_much_is_refused_by_its_key(statistic, said):
+    with pytest.raises(PlanError, match=said) as caught:
+        plan(statistics={"mine": {"tolerance": 0.1, **statistic}})
+    assert "performance.statistics.mine" in str(caught.value)
+
+
+def test_groups_have_to_be_listed():
+    with pytest.raises(PlanError, match="list performance"):
+        plan(statistics={"mine": {**SENS, "by": "group"}}, groups=[], drift=[])
+    with pytest.raises(PlanError, match="no others"):
+        plan(statistics={"m": {**SENS, "by": "group", "compared": "others"}}, groups=["A"])
+    with pytest.raises(PlanError, match="list performance"):
+        plan(sites=[], statistics={"m": {**SENS, "by": "site"}})
+    with pytest.raises(PlanError, match="listed twice"):
+        plan(groups=["A", "a"])
+
+
+def test_clients_like_these_are_refused():
+    with pytest.raises(PlanError, match="enrolled"):
+        plan(monitor={"population": "like-these"})
+
+
+def test_it_is_part_of_the_digest_and_reads_back():
+    of = plan()
+    assert parse_plan(of.to_json()) == of
+    assert of.digest != plan(count=17).digest
+    assert [q.key for q in questions_of(of.performance)][:3] == ["sens/A", "sens/B", "spec"]
