@@ -50,6 +50,7 @@ def monitor_client(
     arrays: str | None = None,
     trained_on: TrainedOn | None = None,
     training_record: TrainingRecord | None = None,
+    live: Records | None = None,
 ) -> ClientApp:
     """A ClientApp that also answers monitoring.
 
@@ -77,11 +78,15 @@ def monitor_client(
             recorded of its noise, of all steps so far: ``{"phases": [{"noise_multiplier": …,
             "sample_rate": …, "steps": …}]}``, or opacus' ``accountant.history``. A plan that
             declares ``privacy.training`` is answered only if its epsilon is no more than that.
+        live: ``live(context)`` returns the labelled items that came in since the last monitoring
+            round, if any. Only a plan whose ``[performance]`` asks for live records needs it.
 
     ``score`` is asked three times more on a dozen items: whether it answers by the arrays that it
     is given. A mode is HEALTHY only where it does; see ``unsilent local`` at the client if not.
     """
-    return MonitoredClientApp(app, score, records, personalize, arrays, trained_on, training_record)
+    return MonitoredClientApp(
+        app, score, records, personalize, arrays, trained_on, training_record, live
+    )
 
 
 class MonitoredClientApp(ClientApp):
@@ -96,11 +101,13 @@ class MonitoredClientApp(ClientApp):
         arrays: str | None = None,
         trained_on: TrainedOn | None = None,
         training_record: TrainingRecord | None = None,
+        live: Records | None = None,
     ) -> None:
         super().__init__()
         self._app = app
         self._functions = (score, records, personalize, trained_on)
         self._training_record = training_record
+        self._live = live
         self._arrays = arrays
 
     def __call__(self, message: Message, context: Context) -> Message:
@@ -158,6 +165,7 @@ class MonitoredClientApp(ClientApp):
             training_record=None
             if self._training_record is None
             else partial(self._training_record, context),
+            live=None if self._live is None else partial(self._live, context),
         )
         return reply(message, answer(kind, order_in(message), site, measure))
 
