@@ -71,7 +71,7 @@ def items(random: np.random.Generator, size: int, name: str = "r") -> ItemSet:
                 " ".join(random.choice(["good", "bad", "fine", "so", "it", "is"], 5)) + f" {at}",
                 (" negative", " Positive"),
                 answer=int(random.random() < 0.5),
-                group=random.choice(["A", "B", None]),
+                group=("A", "B", None)[int(random.integers(3))],
                 domain=random.choice(["x", "y", "z"]),
             )
             for at in range(size)

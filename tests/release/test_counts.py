@@ -23,9 +23,9 @@ REFERENCE = {
 }
 
 
-def encoded(of, both, site="big", **others):
+def encoded(of, both, site="big", others=None):
     layout = Layout.from_plan(of)
-    values = dict.fromkeys(layout.inputs, 0.0) | others
+    values = dict.fromkeys(layout.inputs, 0.0) | (others or {})
     return layout.encode(values | tally(of.performance, {"held-out": both}, site=site))
 
 
@@ -36,7 +36,7 @@ def test_a_count_is_decoded_as_it_was_whatever_the_other_numbers_are(unit):
     both = answered(random, items(random, 16))
     layout = Layout.from_plan(of)
     counts = tally(of.performance, {"held-out": both})
-    vector = encoded(of, both, **{"SF-3": 1.0, "system.loss": 9.0, "SF-3.spread": 0.3})
+    vector = encoded(of, both, others={"SF-3": 1.0, "system.loss": 9.0, "SF-3.spread": 0.3})
     decoded = layout.decode(vector, 1)
     for name, count in counts.items():
         whole = not any(part in name for part in (":gaps.", ":words:"))
@@ -69,6 +69,7 @@ def test_no_record_moves_the_counts_further_than_claimed(statistics):
         assert float(np.linalg.norm(apart)) <= claimed
     # The search comes near what is claimed of the counts: it would find a claim that is too small.
     counted = counting(of, layout.clip, layout.scale)
+    assert counted is not None
     assert 0.6 * counted.moved < farthest <= counted.moved
 
 

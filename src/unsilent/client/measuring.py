@@ -60,7 +60,7 @@ def counted(
     """
     if plan.performance is None:
         return {}
-    answered = {
+    answered: dict[Source, Answered] = {
         source: Answered(*evidence.pair("reference", "personalized", role))
         for source, role in _ROLES.items()
         if evidence.has(role)

@@ -123,5 +123,7 @@ class Drift:
     @classmethod
     def from_valid(cls, data: Mapping[str, Any]) -> Drift:
         """Read one that was checked already."""
-        spans = {name: (data[name][0], data[name][1]) for name in ("first", "last")}
-        return cls(**{**with_interval(data), **spans})
+        fields = with_interval(data)
+        for name in ("first", "last"):
+            fields[name] = (data[name][0], data[name][1])
+        return cls(**fields)

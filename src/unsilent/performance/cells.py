@@ -14,7 +14,7 @@ from unsilent.performance.family import (
     Family,
     What,
 )
-from unsilent.plan.performance import PerformancePlan, Source, StatisticPlan, plural
+from unsilent.plan.performance import PerformancePlan, Source, StatisticPlan
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,7 @@ def drift_families(plan: PerformancePlan) -> dict[str, Family]:
         if key == "words":
             found[key] = Family("words", records)
         else:
-            by = next(each for each in ("class", "group", "domain") if plural(each) == key)
-            fields = plan.values(by)
+            fields: tuple[str, ...] = getattr(plan, key)
             found[key] = Family("mix", records, of=key, fields=fields)
     return found
 

@@ -128,8 +128,9 @@ class PerformancePlan(BaseModel):
     @property
     def sources(self) -> tuple[Source, ...]:
         """Which records are asked for; drift is of the live ones where there are any."""
-        found = {each.records for each in self.statistics.values()}
-        return tuple(sorted(found))
+        every: tuple[Source, ...] = ("held-out", "live")
+        asked = {each.records for each in self.statistics.values()}
+        return tuple(each for each in every if each in asked)
 
     def written(self) -> dict[str, Any]:
         """JSON-ready data, without what is not given."""

@@ -25,6 +25,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -446,7 +447,7 @@ class Layout:
         No client that counts as the plan says comes near that; numbers of any other are cut off.
         """
         counts = np.zeros(shape)
-        for position in self.counts:
+        for position in cast("list[int]", self.counts.tolist()):
             name, clip = self.names[position], self.coordinates[position].clip
             part = np.clip(values[name], -clip, clip) / clip
             counts[..., position] = np.rint(part * self.unit(name))

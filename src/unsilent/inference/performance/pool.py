@@ -84,7 +84,7 @@ def pools_of(
     windows: Sequence[tuple[int, int]],
 ) -> tuple[Pool, ...]:
     """The counts of each window of rounds, given by its first and last round."""
-    places = layout.counts
+    places: list[int] = layout.counts.tolist()
     names = [layout.names[at] for at in places]
     rounds = np.array([total.round for total in totals])
     sums = np.array([total.vector[places] for total in totals], dtype=np.float64)
