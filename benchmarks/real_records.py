@@ -31,7 +31,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from unsilent.findings.performance import PerformanceFinding
-from unsilent.inference.performance.pool import Pool, Reach
+from unsilent.inference.performance.pool import Pool, Reach, Sampled
 from unsilent.inference.performance.statistic import effect_of
 from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.ledger import Ledger
@@ -94,7 +94,8 @@ class World:
         paired = HashingVectorizer(n_features=_BITS, alternate_sign=False)
         words = [text.text for text in texts]
         own = [" ".join(f"{t.domain}{w}" for w in t.text.casefold().split()) for t in texts]
-        features = hstack([plain.transform(words), paired.transform(own)]).tocsr()
+        parts: list[Any] = [plain.transform(words), paired.transform(own)]
+        features = hstack(parts).tocsr()
         labels = np.array([int(text.positive) for text in texts])
         return cls(texts, features, labels, np.array([text.domain for text in texts]))
 
@@ -282,7 +283,9 @@ def redrawn(world: World, seed: int) -> Iterator[dict[str, Any]]:
         noisy = {key: count + random.normal() * sd for key, count in counts.items()}
         pool = Pool(1, 1, 1, CLIENTS, 0, noisy, sd, 0.0, RECORDS)
         for each in questions_of(performance):
-            for at, (sampled, truth) in enumerate((("none", exact), ("again", whole))):
+            ways: tuple[tuple[Sampled, Mapping[str, float]], ...]
+            ways = ("none", exact), ("again", whole)
+            for at, (sampled, truth) in enumerate(ways):
                 ends = effect_of(performance, each, pool, Reach(1.96, 1.96), sampled)
                 error = 1 - truth["auroc"] if each.key == "auroc" else truth["calibration"]
                 missed[each.key][at] += not ends.lower <= error <= ends.upper
@@ -327,7 +330,7 @@ def main() -> None:
     world = World.read()
     rows = [run(world, s, seed) for s in ("group", "mix") for seed in range(given.seeds)]
     redraws = list(redrawn(world, 0))
-    show(given.json, [*rows, *redraws], title="performance on real records")
+    show("performance on real records", [*rows, *redraws], as_json=given.json)
 
 
 if __name__ == "__main__":
