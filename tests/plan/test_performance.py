@@ -48,4 +48,6 @@ def test_it_is_part_of_the_digest_and_reads_back():
     of = plan()
     assert parse_plan(of.to_json()) == of
     assert of.digest != plan(count=17).digest
+    # What is worked out once for a plan is found again.
+    assert {of: 1}[parse_plan(of.to_json())] == 1
     assert [q.key for q in questions_of(of.performance)][:3] == ["sens/A", "sens/B", "spec"]

@@ -115,6 +115,10 @@ class PerformancePlan(BaseModel):
                 raise ValueError(f"drift: list performance.{key} first")
         return self
 
+    def __hash__(self) -> int:
+        # Plans are keys of what is worked out once, and a table of statistics is none by itself.
+        return hash((self.count, *self.statistics.items()))
+
     def values(self, by: By) -> tuple[str, ...]:
         """The groups of a way to group records; none of ``all``."""
         found: tuple[str, ...] = () if by == "all" else getattr(self, plural(by))
