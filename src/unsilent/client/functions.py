@@ -113,6 +113,12 @@ class Functions:
                 where="modes",
                 remedy="Let the app give records, or do not plan the mode.",
             )
+        if records is None and plan.performance and "held-out" in plan.performance.sources:
+            raise InputError(
+                "performance is asked of held-out records, and the app gives none",
+                where="performance",
+                remedy='Let the app give records, or ask for records = "live".',
+            )
         banks = banks_of(asked.order.plan, asked.shipped, asked.probes_in)
         items = own_probes(plan, banks, asked.drawn_as, asked.order.round) if banks else {}
         if records is not None:
