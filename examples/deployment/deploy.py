@@ -14,12 +14,14 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,18 +48,33 @@ class Deployment:
         nodes: How many SuperNodes there are.
         plan: The monitoring plan that the nodes' owners have read and agreed to; None if the app
             is not monitored.
+        host: The address that the SuperLink listens at, that its certificate is for, and by which
+            nodes and ``flwr`` find it.
+        node_host: The address that the nodes' own processes talk at; by default ``HOST``.
+        node_command: What goes before a node's command, to start it elsewhere: ``ip netns exec
+            NAME``.
     """
 
-    def __init__(self, work: Path, nodes: int = 3, *, plan: Path | None = None) -> None:
+    def __init__(
+        self,
+        work: Path,
+        nodes: int = 3,
+        *,
+        plan: Path | None = None,
+        host: str = HOST,
+        node_host: str = HOST,
+        node_command: Sequence[str] = (),
+    ) -> None:
         self.agreed = "" if plan is None else f' plan="{read_plan(plan).digest}"'
         self.work = work.absolute()
         self.count = nodes
-        self.port = _free_port()
+        self.host, self.node_host, self.node_command = host, node_host, tuple(node_command)
+        self.port = _free_port(host)
         self.superlink: subprocess.Popen[bytes] | None = None
         self.nodes: dict[int, subprocess.Popen[bytes]] = {}
         self._keeper: Keeper | None = None
         (self.work / "flwr").mkdir(parents=True, exist_ok=True)
-        make_certificates(self.work)
+        make_certificates(self.work, host)
         for number in range(nodes):
             make_node_key(self.work, number)
 
@@ -86,7 +103,8 @@ class Deployment:
     def start_superlink(self) -> None:
         """Start the SuperLink, and wait until it listens."""
         (self.work / "flwr" / "config.toml").write_text(
-            f'[superlink]\ndefault = "here"\n\n[superlink.here]\naddress = "{HOST}:{self.port}"\n'
+            '[superlink]\ndefault = "here"\n\n[superlink.here]\n'
+            f'address = "{self.host}:{self.port}"\n'
             f'root-certificates = "{self.work / "ca.crt"}"\n'
         )
         self.superlink = self._start(
@@ -97,10 +115,10 @@ class Deployment:
             *("--ssl-keyfile", self.work / "server.key"),
             "--enable-supernode-auth",
             "--disable-runtime-dependency-installation",
-            *("--host", HOST, "--port", self.port),
+            *("--host", self.host, "--port", self.port),
             *("--database", self.work / "superlink.sqlite"),
         )
-        _wait_for(self.port, self.superlink)
+        _wait_for(self.host, self.port, self.superlink)
 
     def register(self, number: int) -> None:
         """Let the SuperLink know a node's public key; one that it knows already is no fault."""
@@ -117,12 +135,13 @@ class Deployment:
             f"node-{number}",
             "flower-supernode",
             *("--root-certificates", self.work / "ca.crt"),
-            *("--superlink", f"{HOST}:{self.port}"),
-            *("--host", HOST, "--port", _free_port()),
+            *("--superlink", f"{self.host}:{self.port}"),
+            *("--host", self.node_host, "--port", _free_port()),
             *("--auth-supernode-private-key", self.work / f"node-{number}.key"),
             # Flower's own quickstarts read both numbers; Flower sets them in a simulation alone.
             "--node-config",
             f'partition-id={client} num-partitions={self.count} store="{own}"{self.agreed}',
+            before=self.node_command,
         )
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
@@ -170,10 +189,12 @@ class Deployment:
         if self._keeper is not None:
             self._keeper.close()
 
-    def _start(self, name: str, tool: str, *arguments: object) -> subprocess.Popen[bytes]:
+    def _start(
+        self, name: str, tool: str, *arguments: object, before: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
         with (self.work / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                [_tool(tool), *map(str, arguments)],
+                [*before, _tool(tool), *map(str, arguments)],
                 env=self._env(),
                 cwd=self.work,
                 stdout=log,
@@ -191,16 +212,27 @@ class Deployment:
         }
 
 
-def make_certificates(folder: Path) -> None:
-    """An authority of one's own, and the server's certificate for loopback; kept if there."""
+def make_certificates(folder: Path, host: str = HOST) -> None:
+    """An authority of one's own, and the server's certificate for loopback and its host.
+
+    Kept if there. Raises SystemExit if what is there is for other addresses.
+    """
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(HOST))]
+    try:
+        own: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        own = x509.DNSName(host)
+    names += [own] if own not in names else []
     if (folder / "server.crt").is_file():
+        kept = x509.load_pem_x509_certificate((folder / "server.crt").read_bytes())
+        known = kept.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        if own not in known:
+            raise SystemExit(f"the certificate in {folder} is not for {host}: use another --work")
         return
     authority, server = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "unsilent example authority")])
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    here = x509.SubjectAlternativeName(
-        [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(HOST))]
-    )
+    here = x509.SubjectAlternativeName(names)
     root = (
         _certificate(name, name, authority)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -256,19 +288,19 @@ def _tool(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
-def _free_port() -> int:
+def _free_port(host: str = HOST) -> int:
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(host: str, port: int, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError("the SuperLink ended; superlink.log says why")
         with socket.socket() as probe:
-            if probe.connect_ex((HOST, port)) == 0:
+            if probe.connect_ex((host, port)) == 0:
                 return
         time.sleep(0.2)
     raise RuntimeError(f"nothing listens on port {port}")
@@ -283,11 +315,24 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--run-config", default="")
     parser.add_argument("--plan", type=Path, help="that the nodes agree to (default: the app's)")
+    parser.add_argument("--host", default=HOST, help="address of the SuperLink, for all nodes")
+    parser.add_argument("--node-host", default=HOST, help="address of a node's own processes")
+    parser.add_argument(
+        "--node-command", default="", help="goes before a node's command: 'ip netns exec NAME'"
+    )
     given = parser.parse_args()
     project = tomllib.loads((given.app / "pyproject.toml").read_text(encoding="utf-8"))
     own = project["tool"]["flwr"]["app"]["config"]
     plan = given.plan or given.app / own.get("plan", "plan.toml")
-    with Deployment(given.work, given.nodes, plan=plan if plan.is_file() else None) as here:
+    deployment = Deployment(
+        given.work,
+        given.nodes,
+        plan=plan if plan.is_file() else None,
+        host=given.host,
+        node_host=given.node_host,
+        node_command=shlex.split(given.node_command),
+    )
+    with deployment as here:
         # An override is for keys that an app has; one without ``out`` writes where its server runs.
         out = f'out="{here.work / "run"}"' if "out" in own else ""
         config = f"{out} {given.run_config}".strip()

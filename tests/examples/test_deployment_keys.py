@@ -39,6 +39,21 @@ def test_the_servers_certificate_is_for_loopback_and_signed_by_the_authority(
     assert own.public_key() == server.public_key()
 
 
+@pytest.mark.parametrize("host", ["10.203.7.1", "link.example"])
+def test_it_is_for_the_host_that_nodes_find_the_server_by(
+    host: str, deploy: ModuleType, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        deploy.make_certificates(tmp_path, host)
+    server = x509.load_pem_x509_certificate((tmp_path / "server.crt").read_bytes())
+    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    addresses = [*names.get_values_for_type(x509.DNSName)]
+    addresses += map(str, names.get_values_for_type(x509.IPAddress))
+    assert sorted(addresses) == sorted(["localhost", "127.0.0.1", host])
+    with pytest.raises(SystemExit, match=r"is not for 10\.203\.7\.9"):
+        deploy.make_certificates(tmp_path, "10.203.7.9")
+
+
 def test_a_nodes_public_key_is_that_of_its_private_one(deploy: ModuleType, tmp_path: Path) -> None:
     deploy.make_node_key(tmp_path, 0)
     private = forms.load_ssh_private_key((tmp_path / "node-0.key").read_bytes(), None)
