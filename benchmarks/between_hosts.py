@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from unsilent.keeper import leave_when_asked
 from unsilent.ledger import Ledger
 
 ROOT = Path(__file__).parents[1]
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--work", type=Path)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
+    leave_when_asked()
     if os.geteuid() != 0:
         raise SystemExit("network namespaces need root")
     work = (given.work or Path(tempfile.mkdtemp(prefix="unsilent-hosts-"))).absolute()
