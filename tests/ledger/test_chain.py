@@ -144,3 +144,26 @@ def test_a_payload_that_is_not_json(ledger, bad):
     with pytest.raises(LedgerError, match="lower-case"):
         ledger.append("Bad Kind", {})
     assert ledger.verify() == 5
+
+
+def test_a_payload_that_says_the_same_in_other_letters_is_unchanged(place, ledger):
+    place.tamper(
+        """UPDATE unsilent_ledger SET payload = '{"x": [1.5, "é", null], "round": 2}' """
+        "WHERE position = 3"
+    )
+    assert ledger.verify() == 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        """{"round":2,"x":[1.5,"é",null]},"more":{}""",
+        """{"round":2,"x":[1.5,"é",null],"y":1}""",
+        """{"round":2,"x":[1.5,"é"]}""",
+        """{"round":2,"x":[1.5""",
+    ],
+)
+def test_a_payload_that_says_more_or_less_is_changed(place, ledger, text):
+    place.tamper(f"UPDATE unsilent_ledger SET payload = '{text}' WHERE position = 3")
+    with pytest.raises(LedgerError, match="entry 3 was changed"):
+        ledger.verify()

@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 
-from unsilent.inference.looks import spending_boundary
+from unsilent.inference.looks import also_forgotten, spending_boundary
 from unsilent.inference.sampling import Numbers
 
 _SMALLEST_TAIL = 1e-300
@@ -108,14 +108,24 @@ def horizon_values(
     Returns:
         Length of the window in looks to normal critical value; the window of all rounds first.
     """
-    look, total = len(rounds), len(planned)
-    if total == 1:
+    if len(planned) == 1:
         return {1: quantile(level)}
     variance = np.asarray(noise_variance, dtype=np.float64)
     noisy = np.flatnonzero(variance)
     # Of the first noisy sum, so that equal noise of any size has one boundary, found once.
-    unit = variance / variance[noisy[0]] if len(noisy) else np.ones(look)
-    times = (np.searchsorted(as_rounds(tuple(planned)), rounds) + 1) / total
+    unit = variance / variance[noisy[0]] if len(noisy) else np.ones(len(rounds))
+    judged = np.asarray(rounds, dtype=np.int64)
+    return _window_values(judged.tobytes(), unit.tobytes(), tuple(planned), level, shares)
+
+
+@lru_cache(maxsize=256)
+def _window_values(
+    judged: bytes, noise: bytes, planned: tuple[int, ...], level: float, shares: ErrorShares
+) -> dict[int, float]:
+    """``horizon_values``; both ends of all modes most often ask for the same."""
+    rounds, unit = np.frombuffer(judged, dtype=np.int64), np.frombuffer(noise, dtype=np.float64)
+    look, total = len(rounds), len(planned)
+    times = (np.searchsorted(as_rounds(planned), rounds) + 1) / total
     flat = quantile(level * shares.rest / windows_until(total))
     found = {look: flat, **dict.fromkeys(suffixes(look), flat)}
     boundary = spending_boundary(np.cumsum(unit), spending(times, shares.cumulative * level))
@@ -125,6 +135,9 @@ def horizon_values(
         recent = spending(times, shares.recent * level)
         found[suffixes(look)[0]] = min(flat, quantile(float(recent[-1])))
     return found
+
+
+also_forgotten.append(_window_values.cache_clear)
 
 
 def planned_values(
@@ -216,7 +229,8 @@ def as_student(value: ArrayLike, degrees: ArrayLike) -> NDArray[np.float64]:
         return normal
     counted, tail = np.where(finite, freedom, 1.0), ndtr(-normal)
     student: Numbers = np.negative(stdtrit(counted, tail))
-    lost = tail < _SMALLEST_TAIL
+    # Of some tails far out the library finds none, and says minus infinity.
+    lost = (tail < _SMALLEST_TAIL) | ~np.isfinite(student)
     if lost.any():
         # z^2 >= (nu - 1/2) ln(1 + t^2 / nu) for any t above 0.
         power = np.minimum(normal**2 / np.maximum(counted - 0.5, 0.5), _LARGEST_POWER)

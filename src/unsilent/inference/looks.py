@@ -9,7 +9,7 @@ looks give from the start.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -137,6 +137,8 @@ class Boundary:
 
 _held: tuple[Boundary, ...] = ()
 """Those used last at the end. Replaced as a whole: two threads can only cost each other time."""
+also_forgotten: list[Callable[[], None]] = []
+"""What else ``forget`` calls: of what is found from boundaries, and held elsewhere."""
 _noted: ContextVar[list[Boundary] | None] = ContextVar("noted", default=None)
 
 
@@ -200,7 +202,8 @@ def forget() -> None:
     """Hold nothing, as a process that has just begun."""
     global _held
     _held = ()
-    _prefix.cache_clear()
+    for clear in (_prefix.cache_clear, *also_forgotten):
+        clear()
 
 
 @contextmanager

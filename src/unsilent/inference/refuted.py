@@ -97,9 +97,11 @@ class Crossing:
         """Whether a place is in the set: all windows are summed."""
         count = len(self.above.weights)
         before, after = np.arange(k), np.arange(k + 1, count + 1)
+        right = logaddexp(self._bets(self.below, np.full(count - k, k), after))
+        if right - math.log(2) >= -math.log(self.level):
+            return False
         # What is not bet on windows before k, the weight 1 / (k + 1), stays 1.
         left = logaddexp(self._bets(self.above, before, np.full(k, k)), -math.log1p(k))
-        right = logaddexp(self._bets(self.below, np.full(count - k, k), after))
         return halves(left, right, k) < -math.log(self.level)
 
     @cached_property

@@ -105,10 +105,11 @@ def _horizon_value(series: Series, planned: Sequence[int], level: float) -> floa
     alike, so that none is without an interval.
     """
     known = as_rounds(tuple(planned))
-    if not np.isin(series.rounds, known).all():
+    places = np.minimum(np.searchsorted(known, series.rounds), len(known) - 1)
+    if not np.array_equal(known[places], series.rounds):
         raise FindingsError("a round is not among the planned ones", where=series.code)
     shares = _planned_shares(tuple(planned))
-    times = shares[np.searchsorted(known, series.rounds[1:])]
+    times = shares[places[1:]]
     spent = spending(times, (1 - _FLAT_SHARE) * level)
     information = _spreads(series.rounds.astype(np.float64), _relative(series))[1:]
     flat = quantile(_FLAT_SHARE * level / (len(planned) - 1))
