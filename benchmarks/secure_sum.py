@@ -29,7 +29,7 @@ from clock import Clock, median
 
 from unsilent.plans import starter_plan
 from unsilent.release.layout import Layout
-from unsilent.release.secure_sum import roster
+from unsilent.release.secure_sum import extract, graph, roster
 from unsilent.release.secure_sum.client import SecureClient
 from unsilent.release.secure_sum.parameters import COMPLETE_UP_TO, Parameters, find_parameters
 from unsilent.release.secure_sum.roster import Session
@@ -59,12 +59,14 @@ class Party:
         rounds: Time in each monitoring round it took part in.
         sent: Bytes up in the last monitoring round.
         received: Bytes down in it.
+        set_up_received: Bytes down in the set-up.
     """
 
     set_up: Clock = field(default_factory=Clock)
     rounds: list[Clock] = field(default_factory=list)
     sent: int = 0
     received: int = 0
+    set_up_received: int = 0
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,15 @@ class Federation:
             take(server.add_advert, identity, ask(identity, lambda c: c.advertise()))
         clock.run(server.roster)
         for identity, request in clock.run(server.draw_requests).items():
+            self.clients[identity].set_up_received += len(request)
             reveal = ask(identity, lambda c, request=request: c.reveal(request))
             take(server.add_reveal, identity, reveal)
-        everyone = clock.run(server.drawn)
-        for identity in self.clients:
-            take(server.add_shares, identity, ask(identity, lambda c: c.share(everyone)))
+        for identity, request in clock.run(server.share_requests).items():
+            self.clients[identity].set_up_received += len(request)
+            share = ask(identity, lambda c, request=request: c.share(request))
+            take(server.add_shares, identity, share)
         for identity, boxes in clock.run(server.boxes).items():
+            self.clients[identity].set_up_received += len(boxes)
             confirmation = ask(identity, lambda c, boxes=boxes: c.accept(boxes))
             take(server.add_confirmation, identity, confirmation)
         return clock.run(server.session)
@@ -194,8 +199,8 @@ class Federation:
 
 def _forget() -> None:
     """Empty what a process remembers of rosters."""
-    for name in ("_read", "_graph"):
-        vars(roster)[name].cache_clear()
+    for cached in (roster._read, roster._graph, graph._ring, extract._is_signed, extract._holds):  # pyright: ignore[reportPrivateUsage]
+        cached.cache_clear()
 
 
 def measure(size: Size) -> dict[str, Any]:
@@ -228,6 +233,7 @@ def measure(size: Size) -> dict[str, Any]:
         "bytes": {
             "sent": max(p.sent for p in parties),
             "received": max(p.received for p in parties),
+            "set_up_received": max(p.set_up_received for p in parties),
         },
     }
     if size.beside_flower:

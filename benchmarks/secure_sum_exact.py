@@ -128,9 +128,9 @@ def set_up(
     by_identity = {client.identity: client for client in advertised}
     for identity, request in setup.draw_requests().items():
         setup.add_reveal(identity, by_identity[identity].reveal(request))
-    roster = setup.drawn()
+    requests = setup.share_requests()
     for client in kept(generator, advertised, terms.parameters):
-        setup.add_shares(client.identity, client.share(roster))
+        setup.add_shares(client.identity, client.share(requests[client.identity]))
     boxes = setup.boxes()
     members = [client for client in advertised if client.identity in boxes]
     confirmed = kept(generator, members, terms.parameters)

@@ -110,8 +110,7 @@ class Unmasking:
 def _needed_lying(own: Parameters, curious: int) -> int:
     """How many must side with a server that lies, to see one vector; at most ``curious``."""
     for colluders in range(curious):
-        two_stories = not own.consistency or 2 * own.quorum <= own.clients + colluders
-        if not two_stories or own.least == own.clients:
+        if not own.may_sign_twice(colluders) or own.least == own.clients:
             continue
         if not own.complete or smallest_sum(own.clients, colluders, own.threshold, own.least) <= 1:
             return colluders

@@ -16,8 +16,11 @@ from unsilent.plan import MonitoringPlan
 from unsilent.release import Release
 from unsilent.release.noise import share_variance
 from unsilent.release.secure_sum import Round, Session, SetUp, Terms
+from unsilent.release.secure_sum.enrolment import Enrolled
 from unsilent.server.monitor import Monitor
 from unsilent.server.plain_sum import Ask, Measure
+
+_ENROLLED = "secure-sum-clients.bin"
 
 _DRAWS = 4
 """How often a sparse graph is drawn before a set-up is given up: a client bears 16."""
@@ -66,7 +69,8 @@ class SecureSum:
         if session is None:
             with self._explained():
                 pinned = self._plan.privacy.secure_sum.keys
-                session = self._set_up(lambda: SetUp(terms, pinned=pinned))
+                enrolled = self._enrolled()
+                session = self._set_up(lambda: SetUp(terms, pinned=pinned, enrolled=enrolled))
             write_whole(path, session.to_bytes())
         self._session = session
         there = set(session.identities(session.members))
@@ -100,9 +104,22 @@ class SecureSum:
         noise = float(share_variance(self._plan) * len(survivors))
         return Release(self._layout.digest, round_number, len(survivors), vector, noise)
 
+    def _enrolled(self) -> Enrolled:
+        """The list of the clients that the run's sparse set-ups have met."""
+        path = self._out / _ENROLLED
+        if not path.is_file():
+            return Enrolled()
+        try:
+            return Enrolled.from_bytes(path.read_bytes())
+        except SecureSumError as error:
+            raise SecureSumError(
+                error.what, where=str(path), remedy="Restore it from a backup, or begin a new plan."
+            ) from None
+
     def _set_up(self, new: Callable[[], SetUp]) -> Session:
         setup, there = self._drawn(new)
-        first, asked = setup.terms.rounds[0], dict.fromkeys(there, setup.drawn())
+        first, requests = setup.terms.rounds[0], setup.share_requests()
+        asked = {identity: requests[identity] for identity in there}
         for sender, given in self._each(SHARES, asked, first, "secure sum: share keys"):
             setup.add_shares(sender, given)
         for sender, given in self._each(BOXES, setup.boxes(), first, "secure sum: confirm"):
@@ -130,6 +147,9 @@ class SecureSum:
             if setup.add_advert(sender, given):
                 there.append(sender)
         setup.roster()
+        if not setup.terms.parameters.complete:
+            # Before anyone is shown an entry: clients hold it against every later list.
+            write_whole(self._out / _ENROLLED, setup.enrolled.to_bytes())
         drawing = setup.draw_requests()
         if drawing:
             for sender, given in self._each(DRAW, drawing, first, "secure sum: draw neighbours"):

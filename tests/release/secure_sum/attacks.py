@@ -14,6 +14,8 @@ from tests.release.secure_sum.closure import Closure
 from tests.release.secure_sum.world import NO_BOXES, Liar, private_of
 from unsilent.release.secure_sum import SecureClient, SetUp, masks, primitives
 from unsilent.release.secure_sum.draw import Reveal
+from unsilent.release.secure_sum.enrolment import Enrolled
+from unsilent.release.secure_sum.extract import extract, showing, shown_to
 from unsilent.release.secure_sum.messages_round import Masked
 from unsilent.release.secure_sum.messages_set_up import Advert, KeyBoxes
 from unsilent.release.secure_sum.roster import Roster, Session
@@ -176,7 +178,7 @@ def the_server_throws_graphs_away_until_it_likes_one(make):
     for _ in range(17):
         for identity, request in setup.draw_requests().items():
             setup.add_reveal(identity, world.by_identity[identity].reveal(request))
-        setup.drawn()
+        setup.share_requests()
         setup = SetUp(world.terms)
         for client in world.clients:
             setup.add_advert(client.identity, client.advertise())
@@ -188,24 +190,63 @@ def the_server_asks_another_client_for_its_value(make):
     world, setup = to_draw(make, clients=40, least=38, rounds=(1,))
     drawing = setup.draw_requests()
     other = next(c for c in world.clients if c.identity not in drawing)
-    other.reveal(next(iter(drawing.values())))
+    roster = made(setup)
+    other.reveal(extract(roster, setup.enrolled, roster.places[other.identity], 0))
 
 
 @attack("all_have_revealed", "1 of the 12 values that draw the graph are missing")
 def the_server_leaves_a_value_out(make):
     world, setup = to_draw(make)
     reveals = revealed(world, setup)
-    roster = Roster.from_bytes(setup.roster(), world.terms)
-    world.clients[0].share(roster.drawn(reveals[:-1]).to_bytes())
+    roster = made(setup)
+    everyone = set(range(len(roster)))
+    fewer = roster.drawn(reveals[:-1])
+    world.clients[0].share(showing(fewer, setup.enrolled, 0, everyone, set()))
 
 
 @attack("reveals_hold", "1 of the values that draw the graph are not what was committed to")
 def the_server_puts_a_value_of_its_own_in(make):
     world, setup = to_draw(make)
     reveals = revealed(world, setup)
-    roster = Roster.from_bytes(setup.roster(), world.terms)
     own = replace(reveals[-1], value=bytes(32))
-    world.clients[0].share(roster.drawn([*reveals[:-1], own]).to_bytes())
+    drawn = made(setup).drawn([*reveals[:-1], own])
+    world.clients[0].share(extract(drawn, setup.enrolled, 0, 0))
+
+
+@attack("all_are_shown", "shows other clients' keys")
+def the_server_shows_other_neighbours_than_those_that_were_drawn(make):
+    world, setup = to_draw(make, clients=60, least=50, rounds=(1,))
+    drawn = made(setup).drawn(revealed(world, setup))
+    shown, signing = shown_to(drawn, 0)
+    beside = set(drawn.row(0)) - set(drawn.drawers)
+    strangers = set(range(1, 60)) - shown
+    instead = (shown - beside) | set(sorted(strangers)[: len(beside)])
+    world.clients[0].share(showing(drawn, setup.enrolled, 0, instead, signing))
+
+
+@attack("clients_are_listed", "not the one that this client knows")
+def the_server_swaps_those_that_the_client_is_not_shown(make):
+    world = make(**SPARSE)
+    world.set_up()
+    # The same list, of which one entry is another client's.
+    known = list(world.enrolled.places)
+    swapped = Enrolled([*known[:-1], bytes(32)])
+    setup = SetUp(world.terms, enrolled=swapped)
+    for client in world.clients[:-1]:
+        setup.add_advert(client.identity, replace_met(client.advertise(), world.terms, 0))
+    setup.roster()
+    for identity, request in setup.draw_requests().items():
+        world.by_identity[identity].reveal(request)
+
+
+def replace_met(advert, terms, met):
+    """The advert as if the client knew so long a list."""
+    return replace(Advert.from_bytes(advert, terms), met=met).to_bytes(terms)
+
+
+def made(setup):
+    """The roster as the server has it."""
+    return Roster.from_bytes(setup.roster(), setup.terms)
 
 
 def revealed(world, setup):

@@ -7,11 +7,12 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from tests.release.secure_sum.attacks import SPARSE, revealed, to_draw
+from tests.release.secure_sum.attacks import SPARSE, made, revealed, to_draw
 from tests.release.secure_sum.world import terms_of
 from unsilent.errors import SecureSumError
 from unsilent.release.secure_sum import Parameters, SecureClient, SetUp
 from unsilent.release.secure_sum.draw import Reveal, drawers_of, number_of_drawers
+from unsilent.release.secure_sum.extract import extract
 from unsilent.release.secure_sum.parameters import find_parameters
 from unsilent.release.secure_sum.roster import Roster
 from unsilent.release.secure_sum.state import ClientFiles, SetUpState, Stage
@@ -20,7 +21,7 @@ from unsilent.release.secure_sum.state import ClientFiles, SetUpState, Stage
 def test_all_draw_the_same_graph_and_each_value_counts(world):
     federation, setup = to_draw(world)
     reveals = revealed(federation, setup)
-    roster = Roster.from_bytes(setup.roster(), federation.terms)
+    roster = made(setup)
     assert len(reveals) == 12
     drawn = roster.drawn(reveals)
     read = Roster.from_bytes(drawn.to_bytes(), federation.terms)
@@ -46,7 +47,7 @@ def test_no_graph_before_the_last_value(world):
         )
     assert setup.undrawn() == (last,)
     with pytest.raises(SecureSumError, match="1 of the 12 clients that draw the graph"):
-        setup.drawn()
+        setup.share_requests()
     with pytest.raises(SecureSumError, match="not drawn yet"):
         setup.add_shares(last, b"")
 
@@ -54,25 +55,25 @@ def test_no_graph_before_the_last_value(world):
 def test_a_value_is_revealed_for_one_roster(world):
     federation, setup = to_draw(world)
     first = federation.clients[0]
-    said = first.reveal(setup.roster())
-    assert federation.again(0).reveal(setup.roster()) == said
-    roster = Roster.from_bytes(setup.roster(), federation.terms)
-    fewer = Roster(roster.terms, roster.adverts[:-1])
+    asked = setup.draw_requests()[first.identity]
+    said = first.reveal(asked)
+    assert federation.again(0).reveal(asked) == said
+    fewer = Roster.of(federation.terms, made(setup).adverts[:-1], setup.enrolled)
     with pytest.raises(SecureSumError, match="shared in another roster"):
-        first.reveal(fewer.to_bytes())
+        first.reveal(extract(fewer, setup.enrolled, 0, 0))
 
 
 def test_a_value_of_one_roster_draws_no_other(world):
     """A server that knows a value could try rosters until their graph is the one it likes."""
     federation, setup = to_draw(world)
     reveals = revealed(federation, setup)
-    roster = Roster.from_bytes(setup.roster(), federation.terms)
-    fewer = Roster(roster.terms, roster.adverts[:-1]).drawn(reveals[:-1])
+    roster = made(setup)
+    fewer = Roster.of(roster.terms, roster.adverts[:-1], setup.enrolled).drawn(reveals[:-1])
     assert len(fewer.broken_reveals) == 11
     setup = SetUp(federation.terms)
     for client in federation.clients[1:]:
         setup.add_advert(client.identity, client.advertise())
-    again = Roster.from_bytes(setup.roster(), federation.terms)
+    again = made(setup)
     assert not {a.commitment for a in again.adverts} & {a.commitment for a in roster.adverts}
 
 
@@ -90,7 +91,7 @@ def test_the_server_discards_what_draws_nothing(world):
     federation, setup = to_draw(world)
     identities = list(setup.draw_requests())
     first = federation.by_identity[identities[0]]
-    said = first.reveal(setup.roster())
+    said = first.reveal(setup.draw_requests()[first.identity])
     roster, place, reveal = Reveal.from_bytes(said)
     wrong = replace(reveal, value=bytes(32)).to_bytes(roster, place)
     elsewhere = reveal.to_bytes(bytes(32), place)
@@ -120,8 +121,8 @@ def test_a_masked_round_lets_graphs_be_drawn_again(world):
 def test_a_complete_graph_is_not_drawn(world):
     federation, setup = to_draw(world, clients=5, degree=4, threshold=3, least=4)
     assert setup.draw_requests() == {}
-    assert setup.drawn() == setup.roster()
-    assert Roster.from_bytes(setup.roster(), federation.terms).adverts[0].commitment == b""
+    assert set(setup.share_requests().values()) == {setup.roster()}
+    assert made(setup).adverts[0].commitment == b""
     with pytest.raises(SecureSumError, match="not among those that draw"):
         federation.clients[0].reveal(setup.roster())
 
@@ -136,10 +137,10 @@ def test_some_drawers_are_honest_whatever_roster_is_tried(clients, collusion, dr
     parameters = Parameters(clients, degree, threshold, least, True, colluders)
     count = number_of_drawers(parameters)
     assert (colluders / least) ** count <= 2.0**-120 < (colluders / least) ** (count - 1)
-    identities = [hashlib.sha256(bytes([i % 256, i // 256])).digest() for i in range(clients)]
-    drawers = drawers_of(bytes(32), identities, parameters)
+    drawers = drawers_of(bytes(32), clients, parameters)
     assert len(set(drawers)) == count < 60
-    assert drawers == sorted(drawers) != drawers_of(bytes([1] * 32), identities, parameters)
+    assert list(drawers) == sorted(drawers)
+    assert drawers != drawers_of(bytes([1] * 32), clients, parameters)
 
 
 def test_a_record_of_an_earlier_version_is_read_and_set_up_anew(tmp_path):
@@ -150,8 +151,14 @@ def test_a_record_of_an_earlier_version_is_read_and_set_up_anew(tmp_path):
     met = bytes(range(32))
     state = SetUpState(Stage.ADVERTISED, bytes(32), met, b"c" * 32, b"k" * 96, b"advert")
     body = state.to_bytes()
-    head, lacks = len(SetUpState.mark) + 32, 4 * 3 + 8
-    assert [f.name for f in fields(SetUpState)][-3:] == ["value", "base", "draws"]
+    head, lacks = len(SetUpState.mark) + 32, 4 * 5 + 8
+    assert [f.name for f in fields(SetUpState)][-5:] == [
+        "value",
+        "base",
+        "draws",
+        "enrolment",
+        "signers",
+    ]
     old = body[head:-lacks]
     path = next(tmp_path.rglob("secure-sum")) / terms.plan.removeprefix("sha256:")[:16]
     path = next(p for p in path.parent.iterdir() if p.is_dir()) / "set-up.bin"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from unsilent.release.secure_sum import Parameters, Round, SecureClient, SetUp, Terms
+from unsilent.release.secure_sum.enrolment import Enrolled
 from unsilent.release.secure_sum.messages_round import Masked, Request, Survivors
 from unsilent.release.secure_sum.roster import session_digest
 from unsilent.release.secure_sum.state import ClientFiles
@@ -58,6 +59,7 @@ class World:
         self.folders = [self.folders[i] for i in order]
         self.by_identity = {client.identity: client for client in self.clients}
         self.session = None
+        self.enrolled = Enrolled()
         self.private = {}
         self.key_shares = {}
 
@@ -71,7 +73,7 @@ class World:
     def set_up(self, *, adverts=None, shares=None, confirmations=None):
         """An honest set-up in which only those places get through each stage."""
         everyone = range(len(self))
-        setup = SetUp(self.terms)
+        setup = SetUp(self.terms, enrolled=self.enrolled)
         for place in everyone if adverts is None else adverts:
             client = self.clients[place]
             assert setup.add_advert(client.identity, client.advertise()), setup.discarded
@@ -79,10 +81,10 @@ class World:
         setup.roster()
         for identity, request in setup.draw_requests().items():
             assert setup.add_reveal(identity, self.by_identity[identity].reveal(request))
-        roster = setup.drawn()
+        requests = setup.share_requests()
         sharing = everyone if shares is None else shares
         for client in [self.clients[p] for p in sharing if p in self.private]:
-            message = client.share(roster)
+            message = client.share(requests[client.identity])
             self.key_shares[self.clients.index(client)] = message
             assert setup.add_shares(client.identity, message), setup.discarded
         for identity, boxes in setup.boxes().items():

@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 
 from unsilent.release.calibration import counted
 
+_FEWEST_SIGNERS, _MOST_SIGNERS = 16, 1024
+
 
 def admissible_thresholds(
     clients: int,
@@ -65,6 +67,49 @@ def admissible_thresholds(
         secret &= _whole(clients, degree, colluders, spare, lost)
     both = np.flatnonzero(secret & correct) + 1
     return range(max(int(both[0]), fewest), int(both[-1]) + 1) if both.size else range(0)
+
+
+def signers_among(
+    clients: int,
+    least: int,
+    collusion: float,
+    dropout: float,
+    *,
+    sigma: float = 40,
+    eta: float = 30,
+) -> tuple[int, int]:
+    """How many drawn clients sign in place of all, and how many of them make a story the only one.
+
+    A colluder signs any number of stories and an honest client one, so two stories with ``q``
+    signatures each need ``2 q`` of at most the honest signers and twice the colluders among them.
+    Of a sample there are more than reckoned with probability 2^-sigma, and fewer than ``q`` left
+    after three exchanges with 2^-eta.
+
+    Args:
+        clients: How many take part.
+        least: The fewest that are there when the signers are drawn, all colluders among them.
+        collusion: Share of the clients that side with the server.
+        dropout: Share of those still there that is lost in each exchange.
+        sigma: A story is the only one but for probability 2^-sigma.
+        eta: There are enough signatures but for probability 2^-eta.
+
+    Returns:
+        Both numbers; 0 and 0 where a sample would be as good as all.
+    """
+    colluders = counted(collusion, clients)
+    staying = answering_of(clients, dropout, 3)
+    lost, missed = -sigma * math.log(2), -eta * math.log(2)
+    for signers in range(_FEWEST_SIGNERS, min(_MOST_SIGNERS, least // 2) + 1, _FEWEST_SIGNERS):
+        among = _log_hypergeometric(least, min(colluders, least), signers)
+        tail = np.logaddexp.accumulate(among[::-1])[::-1]
+        reckoned = int(np.flatnonzero(np.append(tail, -np.inf) <= lost)[0]) - 1
+        quorum = (signers + reckoned) // 2 + 1
+        if quorum > signers:
+            continue
+        left = _log_hypergeometric(clients, staying, signers)
+        if float(np.logaddexp.reduce(left[:quorum])) <= missed:
+            return signers, quorum
+    return 0, 0
 
 
 def answering_of(clients: int, dropout: float, exchanges: int) -> int:

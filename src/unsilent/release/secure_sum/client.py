@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from unsilent.errors import SecureSumError
 from unsilent.release.secure_sum import own_part, primitives, rules
+from unsilent.release.secure_sum.extract import Extract
 from unsilent.release.secure_sum.messages_round import Agreement, Request, Survivors
 from unsilent.release.secure_sum.messages_set_up import Advert, Confirmation, KeyBoxes
 from unsilent.release.secure_sum.roster import Roster, members_of_all, session_digest
@@ -85,8 +86,8 @@ class SecureClient:
             draws = self._draws(before) if before and sparse else 0
             rules.draws_are_few(draws)
             self._close_rounds()
-            after = own_part.advertised(self.terms, self._signing_key, self._random)
-            known = before.known if before else b""
+            known, met = (before.known, before.enrolment) if before else (b"", b"")
+            after = own_part.advertised(self.terms, self._signing_key, self._random, met)
             self._files.put_set_up(replace(after, known=known, draws=draws))
             return after.advert
 
@@ -96,13 +97,14 @@ class SecureClient:
         Raises:
             SecureSumError: The roster is damaged or breaks a rule; nothing was revealed.
         """
-        given = Roster.from_bytes(roster, self.terms)
+        given = self._given(roster)
         with self._files.held():
             state = self._set_up(Stage.ADVERTISED)
             rules.roster_is_the_first(state.base, given.base)
             if not state.base:
                 self._check_roster(given, state, items_of(state.known))
                 rules.is_drawer(given, given.places[self.identity])
+                rules.all_are_shown(given, given.places[self.identity])
                 # Before it is sent: a value that is out is never committed to again.
                 self._files.put_set_up(replace(state, base=given.base, draws=state.draws + 1))
             own = given.places[self.identity]
@@ -114,7 +116,7 @@ class SecureClient:
         Raises:
             SecureSumError: The roster is damaged or breaks a rule; nothing was shared.
         """
-        given = Roster.from_bytes(roster, self.terms)
+        given = self._given(roster)
         with self._files.held():
             state = self._set_up(Stage.ADVERTISED)
             rules.roster_is_the_first(state.roster, given.digest)
@@ -124,6 +126,7 @@ class SecureClient:
             known = items_of(state.known)
             self._check_roster(given, state, known)
             rules.all_have_revealed(given)
+            rules.all_are_shown(given, given.places[self.identity])
             rules.reveals_hold(given)
             self._check_neighbours(given)
             seen = b"".join(sorted({*known, *given.places}))
@@ -237,7 +240,7 @@ class SecureClient:
             if state.answer:
                 return state.answer
             if self.terms.parameters.consistency:
-                identities = items_of(setting.identities)
+                identities = own_part.signers(setting)
                 rules.survivors_are_agreed(
                     about, given.signers, given.signatures, identities, self.terms
                 )
@@ -268,19 +271,26 @@ class SecureClient:
         rules.round_is_open(state is not None, closed, number)
         return state or RoundState(Stage.CLOSED, b"")
 
-    def _check_roster(self, given: Roster, state: SetUpState, known: Sequence[bytes]) -> None:
+    def _given(self, roster: bytes) -> Roster | Extract:
+        """The roster, or this client's part of it where all are not neighbours."""
+        complete = self.terms.parameters.complete
+        return (Roster if complete else Extract).from_bytes(roster, self.terms)
+
+    def _check_roster(
+        self, given: Roster | Extract, state: SetUpState, known: Sequence[bytes]
+    ) -> None:
         advert = Advert.from_bytes(state.advert, self.terms)
         rules.enough_are_there(len(given), self.terms)
         rules.advert_is_ours(given, advert.body, self.identity)
         rules.keys_are_pinned(given, self._pinned)
+        rules.clients_are_listed(state.enrolment, self._pinned, given)
         rules.clients_are_not_swapped(known, given)
         rules.keys_are_proven(given)
         rules.keys_differ(given)
 
-    def _check_neighbours(self, given: Roster) -> None:
-        there = np.ones(len(given), dtype=np.bool_)
-        columns = given.members_neighbours(given.places[self.identity], there)
-        rules.has_enough_neighbours(len(columns), self.terms)
+    def _check_neighbours(self, given: Roster | Extract) -> None:
+        row = given.row(given.places[self.identity])
+        rules.has_enough_neighbours(sum(other < len(given) for other in row), self.terms)
 
     def _checked_story(self, setting: SetUpState, about: Survivors) -> RoundState:
         """The round, if what the server says of it keeps every rule."""

@@ -15,17 +15,18 @@ the roster, which a server can vary before it shows it to anyone; there are so m
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from unsilent.release.secure_sum.graph import sample
 from unsilent.release.secure_sum.parameters import SPARSE_RECKONS_WITH, Parameters
 from unsilent.release.secure_sum.primitives import SIGNATURE_SIZE, verify
 from unsilent.release.secure_sum.wire import HASH, Kind, Reader, Writer
 
 _COMMITMENT_LABEL = b"unsilent/secure-sum/commitment/1"
 _REVEAL_LABEL = b"unsilent/secure-sum/reveal/1"
-_DRAWER_LABEL = b"unsilent/secure-sum/drawer/1"
+_DRAWER_LABEL = b"unsilent/secure-sum/drawer/2"
+_SIGNER_LABEL = b"unsilent/secure-sum/signer/1"
 _TRIED = 80 + 40  # bits: rosters that a server may try, and what is left of a chance
 
 
@@ -80,21 +81,31 @@ def commitment_to(identity: bytes, value: bytes) -> bytes:
     return hashlib.sha256(_COMMITMENT_LABEL + identity + value).digest()
 
 
-def drawers_of(roster: bytes, identities: Sequence[bytes], parameters: Parameters) -> list[int]:
+def drawers_of(roster: bytes, present: int, parameters: Parameters) -> tuple[int, ...]:
     """Numbers of the clients that must reveal their values, rising; none on a complete graph.
 
     Args:
         roster: Digest of the roster without any values.
-        identities: Of all in it, in order.
+        present: How many are in it.
         parameters: Say how many there are.
     """
     if parameters.complete:
-        return []
+        return ()
+    count = min(number_of_drawers(parameters), present)
+    return sample(_DRAWER_LABEL + roster, present, count)
 
-    def lot(place: int) -> bytes:
-        return hashlib.sha256(_DRAWER_LABEL + roster + identities[place]).digest()
 
-    return sorted(sorted(range(len(identities)), key=lot)[: number_of_drawers(parameters)])
+def signers_of(drawn: bytes, present: int, parameters: Parameters) -> tuple[int, ...]:
+    """Numbers of the clients that sign who is in a sum, rising: all, or those that are drawn.
+
+    Args:
+        drawn: Digest of the roster with the drawers' values.
+        present: How many are in it.
+        parameters: Say how many sign.
+    """
+    if not parameters.signers:
+        return tuple(range(present))
+    return sample(_SIGNER_LABEL + drawn, present, min(parameters.signers, present))
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,8 @@ cannot choose who sits beside whom once the clients are known, and every platfor
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from unsilent.errors import SecureSumError
 
@@ -37,13 +38,40 @@ def neighbours(seed: bytes, clients: int, degree: int) -> tuple[tuple[int, ...],
     if degree == clients - 1:
         everyone = range(clients)
         return tuple(tuple(v for v in everyone if v != u) for u in everyone)
+    ring, at = _ring(seed, clients)
+    return tuple(_beside(ring, at[client], degree) for client in range(clients))
+
+
+def neighbours_of(seed: bytes, clients: int, degree: int, client: int) -> tuple[int, ...]:
+    """One client's neighbours, in rising order: a row of ``neighbours`` on a ring."""
+    ring, at = _ring(seed, clients)
+    return _beside(ring, at[client], degree)
+
+
+def sample(seed: bytes, size: int, count: int) -> tuple[int, ...]:
+    """That many different numbers of ``range(size)``, in rising order, uniform given the seed."""
+    words = _words(seed)
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(_below(size, words))
+    return tuple(sorted(found))
+
+
+def _beside(ring: Sequence[int], place: int, degree: int) -> tuple[int, ...]:
+    steps = range(1, degree // 2 + 1)
+    around = {ring[(place + sign * step) % len(ring)] for step in steps for sign in (-1, 1)}
+    return tuple(sorted(around))
+
+
+# In a simulation one process plays many clients of one graph.
+@lru_cache(maxsize=2)
+def _ring(seed: bytes, clients: int) -> tuple[list[int], list[int]]:
+    """The order of the clients on the ring, and where on it each is."""
     ring = _permutation(seed, clients)
-    found: list[tuple[int, ...]] = [()] * clients
+    at = [0] * clients
     for place, client in enumerate(ring):
-        steps = range(1, degree // 2 + 1)
-        beside = {ring[(place + sign * step) % clients] for step in steps for sign in (-1, 1)}
-        found[client] = tuple(sorted(beside))
-    return tuple(found)
+        at[client] = place
+    return ring, at
 
 
 def _permutation(seed: bytes, size: int) -> list[int]:

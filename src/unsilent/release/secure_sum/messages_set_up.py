@@ -7,7 +7,8 @@ sparse graph some clients reveal a value to draw it from before they share (``dr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ class Advert:
         keys: (rounds * 32) X25519 keys, one for each monitoring round's pairwise masks.
         signature: Of all else here and the terms, by ``identity``.
         commitment: To the client's value for the draw of a sparse graph; empty on a complete one.
+        met: Of a sparse graph's, how long the list of clients was that it last saw; not signed.
     """
 
     identity: bytes
@@ -41,6 +43,7 @@ class Advert:
     keys: bytes
     signature: bytes
     commitment: bytes = b""
+    met: int = 0
 
     @staticmethod
     def size(terms: Terms) -> int:
@@ -65,6 +68,11 @@ class Advert:
         """The advert within a roster."""
         return self.identity + self.channel + self.keys + self.commitment + self.signature
 
+    @property
+    def content(self) -> bytes:
+        """What stands for it in the tree over a roster: whose it is, and its digest."""
+        return self.identity + hashlib.sha256(self.body).digest()
+
     @classmethod
     def from_body(cls, body: bytes, terms: Terms) -> Advert:
         """Take ``body`` apart; its length is right."""
@@ -79,7 +87,8 @@ class Advert:
 
     def to_bytes(self, terms: Terms) -> bytes:
         """The advert as a message."""
-        return Writer(Kind.ADVERT).raw(terms.digest, self.body).done()
+        writer = Writer(Kind.ADVERT).raw(terms.digest, self.body)
+        return (writer if terms.parameters.complete else writer.number(self.met)).done()
 
     @classmethod
     def from_bytes(cls, data: bytes, terms: Terms) -> Advert:
@@ -88,8 +97,9 @@ class Advert:
         if reader.raw(HASH) != terms.digest:
             raise reader.fault("is for another plan, layout or other parameters")
         advert = cls.from_body(reader.raw(cls.size(terms)), terms)
+        met = 0 if terms.parameters.complete else reader.number(0, terms.everyone)
         reader.end()
-        return advert
+        return replace(advert, met=met)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from unsilent.errors import SecureSumError
 from unsilent.release.secure_sum import masks, primitives
 from unsilent.release.secure_sum.draw import Reveal, commitment_to
+from unsilent.release.secure_sum.enrolment import seen_in
+from unsilent.release.secure_sum.extract import Extract
 from unsilent.release.secure_sum.messages_round import Masked, Request, ShareAnswer
 from unsilent.release.secure_sum.messages_set_up import Advert, KeyBoxes, KeyShares
 from unsilent.release.secure_sum.roster import Roster
@@ -33,8 +35,20 @@ def members(state: SetUpState) -> NDArray[np.bool_]:
     return np.unpackbits(packed, bitorder="little", count=state.present).astype(np.bool_)
 
 
-def advertised(terms: Terms, signing_key: bytes, random: Random) -> SetUpState:
-    """A set-up with new keys and, on a sparse graph, a value for its draw."""
+def signers(state: SetUpState) -> dict[int, bytes]:
+    """Identities of those whose signatures count, by number."""
+    identities = items_of(state.identities)
+    places = _unpacked(state.signers).tolist() if state.signers else range(len(identities))
+    return dict(zip(places, identities, strict=True))
+
+
+def advertised(
+    terms: Terms, signing_key: bytes, random: Random, enrolment: bytes = b""
+) -> SetUpState:
+    """A set-up with new keys and, on a sparse graph, a value for its draw.
+
+    ``enrolment`` is what the client knows of the list of clients.
+    """
     identity = primitives.public_signing_key(signing_key)
     channel, channel_public = primitives.new_key()
     pairs = [primitives.new_key() for _ in terms.rounds]
@@ -43,7 +57,8 @@ def advertised(terms: Terms, signing_key: bytes, random: Random) -> SetUpState:
     commitment = commitment_to(identity, value) if value else b""
     statement = Advert.statement(terms, identity, channel_public, keys, commitment)
     signature = primitives.sign(signing_key, statement)
-    advert = Advert(identity, channel_public, keys, signature, commitment)
+    met, _ = seen_in(enrolment)
+    advert = Advert(identity, channel_public, keys, signature, commitment, met)
     return SetUpState(
         Stage.ADVERTISED,
         terms.digest,
@@ -52,6 +67,7 @@ def advertised(terms: Terms, signing_key: bytes, random: Random) -> SetUpState:
         keys=b"".join(private for private, _ in pairs),
         advert=advert.to_bytes(terms),
         value=value,
+        enrolment=enrolment,
     )
 
 
@@ -61,12 +77,17 @@ def revealed(state: SetUpState, roster: bytes, own: int, signing_key: bytes) -> 
     return Reveal(state.value, signature).to_bytes(roster, own)
 
 
-def shared(state: SetUpState, roster: Roster, own: int, known: bytes, random: Random) -> SetUpState:
+def shared(
+    state: SetUpState, roster: Roster | Extract, own: int, known: bytes, random: Random
+) -> SetUpState:
     """The set-up once the round keys are shared among the neighbours."""
     terms = roster.terms
     parameters = terms.parameters
-    columns = roster.members_neighbours(own, np.ones(len(roster), dtype=np.bool_))
-    others = [int(other) for other in roster.graph.table[own][columns]]
+    row = np.array(roster.row(own), dtype=np.int64)
+    columns = np.flatnonzero(row < len(roster))
+    others = row[columns].tolist()
+    signers = roster.signers if parameters.consistency else ()
+    drawn = isinstance(roster, Extract)
     adverts = [roster.adverts[other] for other in others]
     agreed = primitives.agree_with_each(state.channel, (advert.channel for advert in adverts))
     channels = [
@@ -91,7 +112,9 @@ def shared(state: SetUpState, roster: Roster, own: int, known: bytes, random: Ra
         shares=message.to_bytes(),
         own=own,
         present=len(roster),
-        identities=b"".join(roster.places) if parameters.consistency else b"",
+        identities=b"".join(roster.identities[signer] for signer in signers),
+        enrolment=roster.enrolment.seen if roster.enrolment else b"",
+        signers=_packed(signers) if drawn else b"",
         neighbours=_packed(others),
         columns=_packed(columns),
         channels=b"".join(channels),
@@ -238,7 +261,7 @@ def _channels(state: SetUpState) -> dict[int, bytes]:
     return dict(zip(neighbours(state).tolist(), items_of(state.channels), strict=True))
 
 
-def _packed(values: NDArray[np.int64] | list[int]) -> bytes:
+def _packed(values: NDArray[np.int64] | Sequence[int]) -> bytes:
     return np.array(values, dtype="<u4").tobytes()
 
 

@@ -16,7 +16,7 @@ from unsilent.errors import PlanError
 from unsilent.plan import MonitoringPlan
 from unsilent.release.calibration import counted, honest_left
 from unsilent.release.noise import needed_releases
-from unsilent.release.secure_sum.bounds import admissible_thresholds, answering_of
+from unsilent.release.secure_sum.bounds import admissible_thresholds, answering_of, signers_among
 from unsilent.release.secure_sum.lies import smallest_sum
 from unsilent.release.secure_sum.nearest import COMPLETE_UP_TO, nearest
 from unsilent.release.secure_sum.shamir import MOST_HOLDERS
@@ -29,6 +29,9 @@ MOST_DRAWS = 16
 """Graphs that a client helps to draw without masking a round in one of them. A server can throw
 away one that it does not like; each is another chance of 2^-sigma, and is counted as one."""
 
+
+_SIGMA = 40
+"""Secrets are kept but for probability 2^-40."""
 
 _MORE = 8
 """By how many more clients a plan is looked for that could spare one."""
@@ -45,6 +48,8 @@ class Parameters:
         least: The fewest clients that a sum may hold; a client helps with no smaller one.
         consistency: Whether the survivors sign who is in the sum before it is unmasked.
         colluders: How many clients may side with the server.
+        signers: How many drawn clients sign in place of all on a sparse graph; 0 if all do.
+        signed: How many of them must.
     """
 
     clients: int
@@ -53,6 +58,8 @@ class Parameters:
     least: int
     consistency: bool
     colluders: int = 0
+    signers: int = 0
+    signed: int = 0
 
     @property
     def complete(self) -> bool:
@@ -64,9 +71,18 @@ class Parameters:
         """Signatures of one set of survivors after which no other set can have as many.
 
         A colluder signs any number of sets and an honest client one, so two sets with ``q``
-        signatures each need ``2 q <= clients + colluders``.
+        signatures each need ``2 q <= clients + colluders``; of drawn signers see ``bounds``.
         """
-        return quorum_of(self.clients, self.colluders)
+        return self.signed if self.signers else quorum_of(self.clients, self.colluders)
+
+    def may_sign_twice(self, colluders: int) -> bool:
+        """Whether with so many colluders two sets of survivors may both be signed."""
+        if not self.consistency:
+            return True
+        if self.signers:
+            # Beyond what is reckoned with, more of those who are drawn may collude.
+            return colluders > max(self.colluders, counted(SPARSE_RECKONS_WITH, self.clients))
+        return 2 * self.quorum <= self.clients + colluders
 
     @property
     def smallest_sum(self) -> int:
@@ -94,6 +110,9 @@ class Parameters:
         """How many must sign and answer, once the vectors are there, for a round to have a sum."""
         # Whoever survived needs the shares of others: its own is not among them.
         answering = self.threshold + 1 if self.complete else self.threshold
+        if self.consistency and self.signers:
+            # As many of all as make a quorum of a sample, in expectation.
+            return max(-(-self.clients * self.signed // self.signers), answering)
         return max(self.quorum, answering) if self.consistency else answering
 
 
@@ -125,7 +144,19 @@ def parameters_of(plan: MonitoringPlan) -> Parameters:
             min_cohort=plan.monitor.min_cohort,
         )
         colluders = counted(privacy.collusion, clients)
-        return Parameters(clients, degree, threshold, least, consistency, colluders)
+        signers = signed = 0
+        if consistency and degree < clients - 1:
+            signers, signed = signers_among(
+                clients,
+                least,
+                max(privacy.collusion, SPARSE_RECKONS_WITH),
+                max(privacy.dropout, SPARSE_RECKONS_WITH),
+                # Drawn with the graph, and as often.
+                sigma=_SIGMA + 1 + math.log2(MOST_DRAWS * clients),
+            )
+        return Parameters(
+            clients, degree, threshold, least, consistency, colluders, signers, signed
+        )
 
     choice = privacy.secure_sum.consistency
     if not privacy.private and least - counted(privacy.collusion, clients) < 2:

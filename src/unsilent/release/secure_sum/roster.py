@@ -1,8 +1,10 @@
 """Who is in a set-up, with which keys, beside whom: the public half of a session.
 
-The roster is what the server sends to all; its SHA-256 is H0, and the graph is drawn from H0, so
-every client recomputes it and all who share H0 share the graph. On a sparse graph the values that
-drawers revealed are part of it (``draw``), so that no one chooses H0. Clients that the plan
+The graph is drawn from the roster's digest H0, so that every client recomputes it and all who share
+H0 share the graph. Where all are neighbours the server sends all the roster, and H0 is its SHA-256.
+On a sparse graph H0 is over the root of a tree over the adverts, each client gets its own part with
+proofs (``extract``), and the values that drawers revealed are part of H0 (``draw``), so that no one
+chooses it. Clients that the plan
 enrolled but that are not in the roster count as having dropped out before the start: the graph is
 over all of the plan's clients, and so are the bounds behind its parameters.
 """
@@ -19,13 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.errors import SecureSumError
-from unsilent.release.secure_sum.draw import Reveal, drawers_of
+from unsilent.release.secure_sum.draw import Reveal, drawers_of, signers_of
+from unsilent.release.secure_sum.enrolment import Enrolled, Enrolment
 from unsilent.release.secure_sum.graph import neighbours
+from unsilent.release.secure_sum.merkle import Tree, leaf
 from unsilent.release.secure_sum.messages_set_up import Advert
 from unsilent.release.secure_sum.terms import Terms
 from unsilent.release.secure_sum.wire import HASH, Kind, Reader, Writer, bits, items_of
 
 _ROSTER_LABEL = b"unsilent/secure-sum/roster/1"
+_BASE_LABEL = b"unsilent/secure-sum/roster/2"
 _DRAWN_LABEL = b"unsilent/secure-sum/drawn/1"
 _SESSION_LABEL = b"unsilent/secure-sum/session/1"
 
@@ -52,18 +57,26 @@ class Roster:
 
     Attributes:
         terms: The terms.
-        adverts: In order.
+        adverts: In order; of a sparse graph in that of the list of clients.
         reveals: Of the drawers, in order, once a sparse graph is drawn.
+        enrolment: Of a sparse graph, the list of clients and who of it is here.
     """
 
     terms: Terms
     adverts: tuple[Advert, ...]
     reveals: tuple[Reveal, ...] = ()
+    enrolment: Enrolment | None = None
 
     @classmethod
-    def of(cls, terms: Terms, adverts: Iterable[Advert]) -> Roster:
-        """The roster of these adverts."""
-        return cls(terms, tuple(sorted(adverts, key=lambda advert: advert.identity)))
+    def of(
+        cls, terms: Terms, adverts: Iterable[Advert], enrolled: Enrolled | None = None
+    ) -> Roster:
+        """The roster of these adverts, for a sparse graph with the list that they are in."""
+        if enrolled is None:
+            return cls(terms, tuple(sorted(adverts, key=lambda advert: advert.identity)))
+        ordered = tuple(sorted(adverts, key=lambda advert: enrolled.places[advert.identity]))
+        standing = enrolled.standing([advert.identity for advert in ordered])
+        return cls(terms, ordered, enrolment=standing)
 
     @classmethod
     def from_bytes(cls, data: bytes, terms: Terms) -> Roster:
@@ -79,6 +92,7 @@ class Roster:
         """The roster as a message."""
         writer = self._undrawn()
         if not self.terms.parameters.complete:
+            writer.raw(self.standing.to_bytes())
             writer.number(len(self.reveals)).raw(*(reveal.body for reveal in self.reveals))
         return writer.done()
 
@@ -93,18 +107,45 @@ class Roster:
         """
         if self.terms.parameters.complete:
             return self.base
-        values = b"".join(reveal.value for reveal in self.reveals)
-        return hashlib.sha256(_DRAWN_LABEL + self.base + values).digest()
+        return drawn_digest(self.base, self.reveals)
 
     @cached_property
     def base(self) -> bytes:
-        """SHA-256 of the roster without any values: what drawers reveal theirs for."""
-        return hashlib.sha256(_ROSTER_LABEL + self._undrawn().done()).digest()
+        """Digest of the roster without any values: what drawers reveal theirs for."""
+        if self.terms.parameters.complete:
+            return hashlib.sha256(_ROSTER_LABEL + self._undrawn().done()).digest()
+        return base_of(self.terms, len(self), self.tree.root, self.standing)
+
+    @property
+    def standing(self) -> Enrolment:
+        """The list of clients that a sparse graph's roster stands on."""
+        if self.enrolment is None:
+            raise SecureSumError("a roster without the list of its clients", where="secure sum")
+        return self.enrolment
+
+    @cached_property
+    def tree(self) -> Tree:
+        """Over the adverts of a sparse graph."""
+        return Tree([leaf(advert.content) for advert in self.adverts])
 
     @cached_property
     def drawers(self) -> tuple[int, ...]:
         """Numbers of those who must reveal a value; none on a complete graph."""
-        return tuple(drawers_of(self.base, tuple(self.places), self.terms.parameters))
+        return drawers_of(self.base, len(self), self.terms.parameters)
+
+    @cached_property
+    def signers(self) -> tuple[int, ...]:
+        """Numbers of those whose signatures of who survived count."""
+        return signers_of(self.digest, len(self), self.terms.parameters)
+
+    @property
+    def identities(self) -> dict[int, bytes]:
+        """Of all, by number."""
+        return {place: identity for identity, place in self.places.items()}
+
+    def row(self, place: int) -> tuple[int, ...]:
+        """A client's neighbours, rising, absent ones among them."""
+        return tuple(self.graph.table[place].tolist())
 
     @cached_property
     def broken_reveals(self) -> tuple[int, ...]:
@@ -120,7 +161,7 @@ class Roster:
 
     def drawn(self, reveals: Iterable[Reveal]) -> Roster:
         """The same roster with the drawers' values."""
-        return Roster(self.terms, self.adverts, tuple(reveals))
+        return Roster(self.terms, self.adverts, tuple(reveals), self.enrolment)
 
     def _undrawn(self) -> Writer:
         writer = Writer(Kind.ROSTER).raw(self.terms.digest).number(len(self.adverts))
@@ -166,6 +207,25 @@ class Roster:
             members: (present,) who takes part.
         """
         return np.flatnonzero(members_of_all(self.graph.table[place], members))
+
+
+def base_of(terms: Terms, count: int, root: bytes, enrolment: Enrolment) -> bytes:
+    """Digest of a sparse graph's roster without any values.
+
+    Args:
+        terms: The terms.
+        count: How many are in it.
+        root: Of the tree over their adverts.
+        enrolment: The list of clients, and who of it is here.
+    """
+    numbers = count.to_bytes(4, "little") + enrolment.to_bytes()
+    return hashlib.sha256(_BASE_LABEL + terms.digest + root + numbers).digest()
+
+
+def drawn_digest(base: bytes, reveals: Iterable[Reveal]) -> bytes:
+    """H0 of a sparse graph's roster."""
+    values = b"".join(reveal.value for reveal in reveals)
+    return hashlib.sha256(_DRAWN_LABEL + base + values).digest()
 
 
 def members_of_all(clients: NDArray[np.int64], members: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -248,12 +308,16 @@ def _read(data: bytes, terms: Terms) -> Roster:
     size = Advert.size(terms)
     adverts = tuple(Advert.from_body(reader.raw(size), terms) for _ in range(count))
     reveals: tuple[Reveal, ...] = ()
+    enrolment = None
     if not terms.parameters.complete:
+        enrolment = Enrolment.take(reader, terms.everyone)
         reveals = tuple(Reveal.take(reader) for _ in range(reader.number(0, count)))
-    reader.end()
-    if any(a.identity >= b.identity for a, b in pairwise(adverts)):
+        if len(enrolment.entries) != count or len({a.identity for a in adverts}) != count:
+            raise reader.fault("is not of the clients in its list, each once")
+    elif any(a.identity >= b.identity for a, b in pairwise(adverts)):
         raise reader.fault("is not in the order of the identities, each once")
-    return Roster(terms, adverts, reveals)
+    reader.end()
+    return Roster(terms, adverts, reveals, enrolment)
 
 
 @lru_cache(maxsize=2)

@@ -9,6 +9,7 @@ wrong share ends in a reason and never in a wrong sum.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -100,9 +101,15 @@ class Round:
         return self.session.identities(self._story().survivors)
 
     def agreement_requests(self) -> dict[bytes, bytes]:
-        """The message that asks each survivor to sign who survived."""
-        message = self._story().to_bytes()
-        return dict.fromkeys(self.survivors, message)
+        """The message that asks each survivor of those who sign to sign who survived."""
+        message, about = self._story().to_bytes(), self._story()
+        adverts = self.session.roster.adverts
+        signing = [place for place in self._signing if about.survivors[place]]
+        return {adverts[place].identity: message for place in signing}
+
+    @cached_property
+    def _signing(self) -> frozenset[int]:
+        return frozenset(self.session.roster.signers)
 
     def add_agreement(self, sender: bytes, data: bytes) -> bool:
         """Take a survivor's signature; False if the message is discarded."""
@@ -113,6 +120,8 @@ class Round:
         ):
             return False
         for place, agreement in found.items():
+            if place not in self._signing:
+                return self._inbox.discard(sender, "it is not among those that sign")
             if not primitives.verify(sender, agreement.signature, statement):
                 return self._inbox.discard(sender, "its signature is not of this round's survivors")
             self._signatures[place] = agreement.signature

@@ -11,7 +11,7 @@ announces, clients sign who is in the sum (``survivors_are_agreed``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 
 from unsilent.errors import SecureSumError
 from unsilent.release.secure_sum import primitives
+from unsilent.release.secure_sum.enrolment import pinned_root, seen_in
+from unsilent.release.secure_sum.extract import Extract
+from unsilent.release.secure_sum.merkle import has_grown
 from unsilent.release.secure_sum.messages_round import Survivors
 from unsilent.release.secure_sum.parameters import MOST_DRAWS
 from unsilent.release.secure_sum.roster import Roster
@@ -36,32 +39,34 @@ def _refuse(what: str, remedy: str = "") -> NoReturn:
 # --- set-up ---------------------------------------------------------------------------------
 
 
-def advert_is_ours(roster: Roster, advert_body: bytes, identity: bytes) -> None:
+def advert_is_ours(roster: Roster | Extract, advert_body: bytes, identity: bytes) -> None:
     """The roster holds this client's advert as it was sent."""
     place = roster.places.get(identity)
-    if place is None or roster.adverts[place].body != advert_body:
+    shown = place is not None and (isinstance(roster, Roster) or place in roster.adverts)
+    if place is None or not shown or roster.adverts[place].body != advert_body:
         _refuse("the roster does not hold this client's keys as they were sent")
 
 
-def keys_are_proven(roster: Roster) -> None:
+def keys_are_proven(roster: Roster | Extract) -> None:
     """Each key is signed by the identity it is said to be of."""
     if roster.unproven:
+        first = roster.adverts[roster.unproven[0]].identity.hex()[:16]
         _refuse(
             f"{len(roster.unproven)} of the keys in the roster are not signed by their owners, "
-            f"first that of client {roster.adverts[roster.unproven[0]].identity.hex()[:16]}",
+            f"first that of client {first}",
             "Someone between the clients changes keys, or a client is faulty.",
         )
 
 
-def keys_differ(roster: Roster) -> None:
+def keys_differ(roster: Roster | Extract) -> None:
     """No two clients have a key in common: one that copies another's would cancel its masks."""
     if not roster.keys_differ:
         _refuse("two keys in the roster are the same")
 
 
-def keys_are_pinned(roster: Roster, pinned: Collection[bytes]) -> None:
+def keys_are_pinned(roster: Roster | Extract, pinned: Collection[bytes]) -> None:
     """Where the plan pins keys, there is no other."""
-    strangers = [a.identity for a in roster.adverts if a.identity not in pinned]
+    strangers = [identity for identity in roster.places if identity not in pinned]
     if pinned and strangers:
         _refuse(
             f"{len(strangers)} clients are not among the plan's keys, first "
@@ -70,7 +75,7 @@ def keys_are_pinned(roster: Roster, pinned: Collection[bytes]) -> None:
         )
 
 
-def clients_are_not_swapped(known: Collection[bytes], roster: Roster) -> None:
+def clients_are_not_swapped(known: Collection[bytes], roster: Roster | Extract) -> None:
     """A key counts from its first use: over all set-ups there are no more than the plan has."""
     everyone = {*known, *roster.places}
     if len(everyone) > roster.terms.everyone:
@@ -79,6 +84,30 @@ def clients_are_not_swapped(known: Collection[bytes], roster: Roster) -> None:
             f"{roster.terms.everyone} clients",
             "A client that lost its folder has a new key: start a new plan, or pin the keys.",
         )
+
+
+def clients_are_listed(known: bytes, pinned: Collection[bytes], roster: Roster | Extract) -> None:
+    """The list that a sparse graph's roster stands on holds the one before, or the plan's keys.
+
+    Entries that were there stay where they were, and are no more than the plan has clients: none is
+    swapped for another, of whomever this client is shown the keys.
+    """
+    if isinstance(roster, Roster):
+        return
+    listed = (roster.enrolment.size, roster.enrolment.root)
+    if not has_grown(seen_in(known), listed, roster.grown):
+        _refuse(
+            "the list of clients is not the one that this client knows, grown longer",
+            "Clients were swapped, or the server lost its list: start a new plan.",
+        )
+    if pinned and listed != (len(pinned), pinned_root(pinned)):
+        _refuse("the list of clients is not that of the plan's keys")
+
+
+def all_are_shown(roster: Roster | Extract, own: int) -> None:
+    """This client is shown exactly its neighbours, the drawers and those who sign."""
+    if isinstance(roster, Extract) and not roster.is_of(own):
+        _refuse("the server shows other clients' keys than those of this client's neighbours")
 
 
 def roster_is_the_first(used: bytes, given: bytes) -> None:
@@ -96,20 +125,20 @@ def draws_are_few(draws: int) -> None:
         )
 
 
-def is_drawer(roster: Roster, own: int) -> None:
+def is_drawer(roster: Roster | Extract, own: int) -> None:
     """A value is revealed only where it is asked for."""
     if own not in roster.drawers:
         _refuse("this client is not among those that draw the graph")
 
 
-def all_have_revealed(roster: Roster) -> None:
+def all_have_revealed(roster: Roster | Extract) -> None:
     """A sparse graph is drawn from the values of all that must reveal theirs."""
     missing = len(roster.drawers) - len(roster.reveals)
     if missing:
         _refuse(f"{missing} of the {len(roster.drawers)} values that draw the graph are missing")
 
 
-def reveals_hold(roster: Roster) -> None:
+def reveals_hold(roster: Roster | Extract) -> None:
     """Each value is the one that was committed to, revealed by its owner for this roster."""
     if roster.broken_reveals:
         identity = roster.adverts[roster.broken_reveals[0]].identity.hex()[:16]
@@ -264,13 +293,14 @@ def survivors_are_agreed(
     about: Survivors,
     signers: Sequence[int],
     signatures: NDArray[np.uint8],
-    identities: Sequence[bytes],
+    identities: Mapping[int, bytes],
     terms: Terms,
 ) -> None:
-    """Enough survivors signed this very story that no other can have as many honest signatures."""
+    """Enough of those who sign signed this story that no other has as many honest signatures."""
     statement = about.statement
     good = sum(
         bool(about.survivors[signer])
+        and signer in identities
         and primitives.verify(identities[signer], signature.tobytes(), statement)
         for signer, signature in zip(signers, signatures, strict=True)
     )

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from unsilent.errors import SecureSumError
 from unsilent.release.secure_sum import primitives
 from unsilent.release.secure_sum.draw import Reveal
+from unsilent.release.secure_sum.enrolment import Enrolled
+from unsilent.release.secure_sum.extract import extract
 from unsilent.release.secure_sum.messages_set_up import (
     Advert,
     Confirmation,
@@ -71,7 +73,7 @@ class SetUp:
     """Collects one set-up.
 
     Call ``add_advert``…, ``roster``, on a sparse graph ``draw_requests`` and ``add_reveal``…,
-    ``drawn``, ``add_shares``…, ``boxes``, ``add_confirmation``…, then
+    ``share_requests``, ``add_shares``…, ``boxes``, ``add_confirmation``…, then
     ``session``. Each ``add_…`` returns whether the message counts; ``discarded`` says why others
     do not.
 
@@ -79,14 +81,20 @@ class SetUp:
         terms: Of the server's plan.
         pinned: The plan's public signing keys, 64 hexadecimal digits each, if it lists them: a
             client with another would make all others refuse.
+        enrolled: Of a sparse graph, the list of all clients that the plan has met. ``roster``
+            extends it; it is to be on disk before anyone is shown a part of the roster.
     """
 
-    def __init__(self, terms: Terms, *, pinned: Sequence[str] = ()) -> None:
+    def __init__(
+        self, terms: Terms, *, pinned: Sequence[str] = (), enrolled: Enrolled | None = None
+    ) -> None:
         self.terms = terms
         self._pinned = frozenset(bytes.fromhex(key) for key in pinned)
+        self.enrolled = Enrolled() if enrolled is None else enrolled
         self._inbox = Inbox()
         self._adverts: dict[bytes, Advert] = {}
         self._keys: set[bytes] = set()
+        self._unlisted = 0
         # A key that agrees on nothing would make its owner's neighbours refuse, in some round.
         self._probe, _ = primitives.new_key()
         self._roster: Roster | None = None
@@ -125,9 +133,12 @@ class SetUp:
             return inbox.discard(sender, error.line())
         if len({*self._keys, *keys}) != len(self._keys) + len(keys):
             return inbox.discard(sender, "one of its keys is there already")
+        if not self.terms.parameters.complete and not self._can_be_listed(advert):
+            return inbox.discard(sender, "it fits no list of the plan's clients that it knows")
         if len(self._adverts) == self.terms.parameters.clients:
             return inbox.discard(sender, "all of the plan's clients are there already")
         self._adverts[sender] = advert
+        self._unlisted += sender not in self.enrolled.places
         self._keys.update(keys)
         return inbox.take("advert", sender, data)
 
@@ -139,14 +150,17 @@ class SetUp:
         """
         if self._roster is None:
             self._enough(len(self._adverts), "sent their keys")
-            self._roster = Roster.of(self.terms, self._adverts.values())
+            if not self.terms.parameters.complete:
+                # Pinned keys are the list, in order, whoever of them is there.
+                self.enrolled.extend(sorted(self._pinned or self._adverts))
+            listed = None if self.terms.parameters.complete else self.enrolled
+            self._roster = Roster.of(self.terms, self._adverts.values(), listed)
         return self._roster.to_bytes()
 
     def draw_requests(self) -> dict[bytes, bytes]:
         """The message to each client that helps to draw a sparse graph; none if it is complete."""
         roster = self._made_roster()
-        message = roster.to_bytes()
-        return {roster.adverts[place].identity: message for place in roster.drawers}
+        return {roster.adverts[place].identity: self._part(place) for place in roster.drawers}
 
     def add_reveal(self, sender: bytes, data: bytes) -> bool:
         """Take a drawer's value; False if the message is discarded."""
@@ -175,8 +189,10 @@ class SetUp:
         missing = [place for place in roster.drawers if place not in self._reveals]
         return tuple(roster.adverts[place].identity for place in missing)
 
-    def drawn(self) -> bytes:
-        """The message to everyone in the roster, with which the graph is known.
+    def share_requests(self) -> dict[bytes, bytes]:
+        """The message to each client in the roster, with which the graph is known.
+
+        All get the roster where all are neighbours, and else each its part of it.
 
         Raises:
             SecureSumError: A value that it is drawn from did not come: begin anew.
@@ -192,7 +208,20 @@ class SetUp:
         if not roster.reveals:
             roster = roster.drawn(self._reveals[place] for place in roster.drawers)
             self._roster = roster
-        return roster.to_bytes()
+        if self.terms.parameters.complete:
+            return dict.fromkeys(roster.places, roster.to_bytes())
+        return {identity: self._part(place) for identity, place in roster.places.items()}
+
+    def _part(self, place: int) -> bytes:
+        roster = self._made_roster()
+        return extract(roster, self.enrolled, place, roster.adverts[place].met)
+
+    def _can_be_listed(self, advert: Advert) -> bool:
+        """Whether the list has room for a client, and holds what the client knows of it."""
+        listed = self.enrolled.places
+        room = self.terms.everyone - len(listed) - self._unlisted
+        here = advert.identity in listed or room > 0
+        return bool(self._pinned) or (here and advert.met <= len(listed))
 
     def add_shares(self, sender: bytes, data: bytes) -> bool:
         """Take a client's sealed shares; False if the message is discarded."""

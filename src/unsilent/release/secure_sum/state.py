@@ -93,7 +93,7 @@ class SetUpState(Stored):
         shares: The message.
         own: This client's number.
         present: How many clients are in the roster.
-        identities: Of all of them, where survivors sign.
+        identities: Of all of them, or of ``signers``, where survivors sign.
         neighbours: Numbers of the neighbours there are (members only, once READY), 4 bytes each.
         columns: Their columns in this client's row of the graph, 4 bytes each.
         channels: The keys of the boxes from and to each.
@@ -104,6 +104,8 @@ class SetUpState(Stored):
         value: What the advert commits to for the draw of a sparse graph.
         base: Digest of the roster that it was revealed for, or that was shared in.
         draws: How many values were revealed since a round was last masked.
+        enrolment: Size and root of the list of clients that a sparse graph's roster last stood on.
+        signers: Numbers of those whose signatures count, 4 bytes each; empty if all do.
     """
 
     mark: ClassVar[bytes] = b"unsilent secure-sum set-up 2\n"
@@ -129,6 +131,8 @@ class SetUpState(Stored):
     value: bytes = b""
     base: bytes = b""
     draws: int = 0
+    enrolment: bytes = b""
+    signers: bytes = b""
 
 
 @dataclass(frozen=True, repr=False)

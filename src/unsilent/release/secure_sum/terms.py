@@ -130,4 +130,5 @@ class Terms:
             p.consistency,
             len(self.rounds),
         )
-        return fixed + struct.pack(f"<{len(self.rounds)}I", *self.rounds)
+        drawn = struct.pack("<II", p.signers, p.signed) if p.signers else b""
+        return fixed + struct.pack(f"<{len(self.rounds)}I", *self.rounds) + drawn

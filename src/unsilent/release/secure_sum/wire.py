@@ -43,6 +43,8 @@ class Kind(IntEnum):
     ANSWER = 10
     SESSION = 11
     REVEAL = 12
+    EXTRACT = 13
+    ENROLMENT = 14
 
     @property
     def words(self) -> str:
