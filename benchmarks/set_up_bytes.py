@@ -2,8 +2,8 @@
 
 Each row is the largest of what clients of one set-up are sent: its part of the roster as the
 server writes it, once before the graph is drawn where the client draws it, and once after; and its
-neighbours' boxes. Keys are random bytes of the right size, since only sizes are measured: nothing is
-signed or masked. ``whole`` is what each client was sent when all got the whole roster.
+neighbours' boxes. Keys are random bytes of the right size, since only sizes are measured: nothing
+is signed or masked. ``whole`` is what each client was sent when all got the whole roster.
 
     python benchmarks/set_up_bytes.py --json
 """
@@ -47,7 +47,12 @@ def row(clients: int, rounds: int, dropout: float) -> dict[str, Any]:
     parameters = terms.parameters
     sizes = (32, 32, 32 * rounds, 64, 0 if parameters.complete else 32)
     random = np.random.default_rng(clients)
-    adverts = [Advert(*map(random.bytes, sizes)) for _ in range(clients)]
+    adverts = [
+        Advert(identity, channel, keys, signature, commitment)
+        for identity, channel, keys, signature, commitment in (
+            map(random.bytes, sizes) for _ in range(clients)
+        )
+    ]
     listed = None if parameters.complete else Enrolled(sorted(a.identity for a in adverts))
     roster = Roster.of(terms, adverts, listed)
     whole = clients * (sum(sizes)) + 96 * len(roster.drawers)

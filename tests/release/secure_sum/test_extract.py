@@ -128,7 +128,7 @@ def test_a_list_with_room_for_made_up_clients_is_refused(world: Any) -> None:
 
 
 def test_where_keys_are_pinned_they_are_the_list(tmp_path: Any) -> None:
-    terms = terms_of(**SPARSE)
+    terms = terms_of(12, 4, 3, 6)
     made_ones = [SecureClient(terms, tmp_path / str(n)) for n in range(12)]
     pinned = [client.identity.hex() for client in made_ones]
     clients = [SecureClient(terms, tmp_path / str(n), pinned=pinned) for n in range(12)]
@@ -216,7 +216,14 @@ def down(clients: int, rounds: int = 1) -> int:
     terms = Terms("sha256:" + "0" * 64, "sha256:" + "1" * 64, 30, numbers, parameters)
     generator = np.random.default_rng(clients)
     adverts = [
-        Advert(*(generator.bytes(n) for n in (32, 32, 32 * rounds, 64, 32))) for _ in range(clients)
+        Advert(
+            generator.bytes(32),
+            generator.bytes(32),
+            generator.bytes(32 * rounds),
+            generator.bytes(64),
+            generator.bytes(32),
+        )
+        for _ in range(clients)
     ]
     enrolled = Enrolled(sorted(advert.identity for advert in adverts))
     roster = Roster.of(terms, adverts, enrolled)

@@ -9,6 +9,8 @@ from tests.release.secure_sum.world import World, terms_of
 from unsilent.errors import SecureSumError
 from unsilent.release.secure_sum import Round, Session
 from unsilent.release.secure_sum.draw import Reveal
+from unsilent.release.secure_sum.enrolment import Enrolled
+from unsilent.release.secure_sum.extract import Extract, extract
 from unsilent.release.secure_sum.messages_round import (
     Agreement,
     Masked,
@@ -38,6 +40,9 @@ def said(tmp_path_factory):
     request = one.requests()[client.identity]
     boxes = np.ones((3, 124), dtype=np.uint8)
     flags = np.array([True] * 7 + [False])
+    sparse = World(tmp_path_factory.mktemp("sparse"), clients=12, degree=4, threshold=3, least=6)
+    sparse.set_up()
+    part = extract(sparse.session.roster, sparse.enrolled, 5, 0)
     fresh = World(tmp_path_factory.mktemp("fresh"), consistency=True)
     return {
         "advert": (fresh.clients[0].advertise(), lambda d: Advert.from_bytes(d, terms)),
@@ -55,6 +60,8 @@ def said(tmp_path_factory):
         "answer": (client.unmask(request), lambda d: ShareAnswer.from_bytes(d, 7)),
         "reveal": (Reveal(bytes(32), bytes(64)).to_bytes(bytes(32), 5), Reveal.from_bytes),
         "session": (session.to_bytes(), lambda d: Session.from_bytes(d, terms)),
+        "extract": (part, lambda d: Extract.from_bytes(d, sparse.terms)),
+        "enrolment": (sparse.enrolled.to_bytes(), Enrolled.from_bytes),
     }
 
 
@@ -69,6 +76,9 @@ def test_a_message_is_read_as_it_was_written(said, kind):
     if kind == "reveal":
         roster, sender, message = message
         assert message.to_bytes(roster, sender) == data
+    elif kind == "extract":
+        # Only the server writes one, of a whole roster.
+        assert message.is_of(5) and message.digest == read(data).digest
     else:
         assert (message.to_bytes(terms) if kind == "advert" else message.to_bytes()) == data
 

@@ -16,7 +16,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from unsilent.errors import SecureSumError
 from unsilent.release.secure_sum.merkle import Tree, leaf
 from unsilent.release.secure_sum.wire import HASH, Kind, Reader, Writer, bits, items_of
 
@@ -98,7 +97,7 @@ class Enrolled:
         reader = Reader(Kind.ENROLMENT, data)
         check, body = reader.raw(HASH), data[8 + HASH :]
         if len(body) % HASH or hashlib.sha256(body).digest() != check:
-            raise SecureSumError("the list of clients is damaged", where="secure sum")
+            raise reader.fault("is damaged")
         return cls(items_of(body))
 
 

@@ -147,9 +147,13 @@ class Extract:
         known = {at: a.identity for at, a in adverts.items()}
         known |= {at: identity for at, (identity, _) in others.items()}
         entries = {int(enrolment.entries[at]): leaf(each) for at, each in known.items()}
-        if root_with(enrolment.size, entries, in_list) != enrolment.root:
+        try:
+            listed = root_with(enrolment.size, entries, in_list)
+            root = root_with(count, items, in_roster)
+        except SecureSumError:
+            raise reader.fault("holds proofs that are none") from None
+        if listed != enrolment.root:
             raise reader.fault("shows clients that are not in its list")
-        root = root_with(count, items, in_roster)
         bare = {at: identity for at, (identity, _) in others.items()}
         return cls(terms, root, enrolment, tuple(grown), adverts, bare, reveals)
 

@@ -85,7 +85,7 @@ def shared(
     parameters = terms.parameters
     row = np.array(roster.row(own), dtype=np.int64)
     columns = np.flatnonzero(row < len(roster))
-    others = row[columns].tolist()
+    others = [int(other) for other in row[columns]]
     signers = roster.signers if parameters.consistency else ()
     drawn = isinstance(roster, Extract)
     adverts = [roster.adverts[other] for other in others]
