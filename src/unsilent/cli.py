@@ -18,7 +18,7 @@ import typer
 
 from unsilent import __version__
 from unsilent.commands import alerts as alerting
-from unsilent.commands import category, evidence, gate, landscape, privacy, probes
+from unsilent.commands import category, evidence, gate, landscape, privacy, probes, record
 from unsilent.commands import plan as plans
 from unsilent.commands import serve as dashboard
 from unsilent.commands.common import (
@@ -187,6 +187,7 @@ app.add_typer(privacy.app, name="privacy")
 app.add_typer(probes.app, name="probes")
 app.add_typer(plans.models, name="model")
 app.add_typer(gate.app, name="gate")
+app.add_typer(record.app, name="record")
 app.add_typer(alerting.app, name="alerts")
 app.command(epilog="Example: unsilent contract plan.toml")(plans.contract)
 app.command(epilog="Example: unsilent serve runs")(dashboard.serve)

@@ -140,7 +140,7 @@ def test_an_override_by_keyboard_lands_in_the_ledger(tmp_path: Path, open_page: 
         page.get_by_text("takes effect in the next round").first.wait_for()
         assert page.get_by_text("The ward needs <b>it</b> today").first.is_visible()
         assert watched.errors == []
-    (said,) = overrides(ledger_of(run.folder))
+    (said,) = overrides(ledger_of(run.folder), run.plan)
     assert (said.round, said.by) == (2, "A. Person")
     assert said.reason == "The ward needs <b>it</b> today"
     run.judged(3)

@@ -108,6 +108,12 @@ def test_of_probes_and_records_together_it_names_what_asks_records() -> None:
     assert entry["evidence"][0] == "findings.json: SF-3, on the clients' own records"
 
 
+def test_declared_performance_on_records_is_of_real_use_too() -> None:
+    plan = asking("amplified_bias").model_copy(update={"performance": object()})
+    (entry,) = [e for e in field_map(plan)["entries"] if e["reference"] == "MS-4.2-002"]
+    assert entry["evidence"][0] == "findings.json: performance, on the clients' own records"
+
+
 def test_a_failure_is_called_no_serious_incident_wherever_incidents_are_shown(pack: bytes) -> None:
     files = container.from_bytes(pack)
     for name in ("summary.md", "report.html"):

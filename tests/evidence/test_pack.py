@@ -23,6 +23,7 @@ def test_everything_a_stranger_needs_is_there(pack: bytes) -> None:
         "cohort.json",
         "incidents.json",
         "decisions.json",
+        "governance.json",
         "field_map.json",
         "summary.md",
         "software.json",

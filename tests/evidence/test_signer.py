@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from unsilent.cli import app
 from unsilent.errors import InputError
-from unsilent.evidence import container, write_pack
+from unsilent.evidence import container
 from unsilent.evidence.keys import fingerprint, known_key, public_hex
 from unsilent.evidence.owner import own_key
 from unsilent.evidence.pack import MANIFEST, SIGNATURE, SIGNER, seal
@@ -97,6 +97,13 @@ def test_a_pack_says_whose_key_it_is_and_that_this_proves_nothing(
     assert "proves nothing by itself" in words
 
 
+def test_that_nobody_was_named_is_said_and_a_name_can_be_given_later(tmp_path: Path) -> None:
+    path = tmp_path / "own.pem"
+    assert "no name given" in said("key", "--key", path)
+    assert b"no name given" in signer_words(own_key(path).public, own_key(path).name)
+    assert own_key(path, OWNER).name == own_key(path).name == OWNER
+
+
 def test_whole_is_not_verified(named: bytes, key: Ed25519PrivateKey, tmp_path: Path) -> None:
     path = tmp_path / "pack.zip"
     path.write_bytes(named)
@@ -112,13 +119,10 @@ def test_packing_announces_a_new_key_and_a_reader_needs_only_the_public_one(
     run_folder: Path, tmp_path: Path
 ) -> None:
     pack, path = tmp_path / "pack.zip", tmp_path / "own.pem"
-    told = said("evidence", run_folder, "--out", pack, "--key", path)
+    told = said("evidence", run_folder, "--out", pack, "--key", path, "--name", OWNER)
     assert "A new key was made" in told
-    assert "no name given" in told
-    assert "no name given" in container.from_bytes(pack.read_bytes())[SIGNER].decode()
-    said("key", "--key", path, "--name", OWNER)
+    assert f"signed with the key of: {OWNER}" in told
     own = own_key(path)
-    write_pack(run_folder, pack, own.private, name=own.name)
     assert verify_bytes(pack.read_bytes()).signer_name == OWNER
     pem = tmp_path / "own-public.pem"
     pem.write_bytes(

@@ -27,6 +27,16 @@ from unsilent.ledger.events import (
     SystemReported,
     event_of,
 )
+from unsilent.ledger.people import (
+    ActionClosed,
+    ActionOpened,
+    ComplaintAnswered,
+    ComplaintRecorded,
+    OverrideAnswered,
+    OverrideAsked,
+    PersonTold,
+    ReviewHeld,
+)
 from unsilent.release import PrivacyEvent, Release
 
 LAYOUT = "sha256:" + "a" * 64
@@ -71,6 +81,35 @@ PAYLOADS = [
         f'{{"acts":"acts","adapter":"{ENTRY}","alike":39,"asked":"{ENTRY}","beyond":0,'
         '"endpoint":"host:80","items":40,"largest":null,"largest_probability":0.5,"most":0.25,'
         f'"name":null,"reference":"{ENTRY}","tolerance":0.1,"verdict":"same"}}',
+    ),
+    (
+        ComplaintRecorded("complaint", "unsafe", "SF-1", ENTRY, "Nurse"),
+        f'{{"about":"unsafe","by":"Nurse","digest":"{ENTRY}","mode":"SF-1","what":"complaint"}}',
+    ),
+    (
+        ComplaintAnswered(ENTRY, "not upheld", "looked at", "Rita"),
+        f'{{"by":"Rita","complaint":"{ENTRY}","note":"looked at","outcome":"not upheld"}}',
+    ),
+    (
+        ActionOpened(ENTRY, "retrain", "Eve", "Dan"),
+        f'{{"by":"Dan","cause":"{ENTRY}","owner":"Eve","what":"retrain"}}',
+    ),
+    (
+        ActionClosed(ENTRY, "report 7", None, "Eve"),
+        f'{{"action":"{ENTRY}","by":"Eve","digest":null,"evidence":"report 7"}}',
+    ),
+    (
+        ReviewHeld("go on", "read", "Rita", ENTRY),
+        f'{{"by":"Rita","head":"{ENTRY}","note":"read","outcome":"go on"}}',
+    ),
+    (
+        PersonTold("the board", ENTRY, "by phone", "Ada"),
+        f'{{"by":"Ada","cause":"{ENTRY}","note":"by phone","who":"the board"}}',
+    ),
+    (OverrideAsked(2, "why", "Ada"), '{"by":"Ada","reason":"why","round":2}'),
+    (
+        OverrideAnswered(ENTRY, True, "agreed", "Dan"),
+        f'{{"approved":true,"asked":"{ENTRY}","by":"Dan","note":"agreed"}}',
     ),
 ]
 
@@ -117,6 +156,11 @@ def test_a_cost_with_an_unknown_key_is_refused(ledger):
         ("findings", {"clients": -1}, "clients"),
         ("missed", {"reason": None}, "reason"),
         ("parity", {"verdict": "alike"}, "verdict"),
+        ("complaint", {"about": "Mr Miller"}, "about"),
+        ("complaint", {"digest": "the text"}, "digest"),
+        ("action_closed", {"action": "x"}, "action"),
+        ("override_answered", {"approved": "yes"}, "approved"),
+        ("override_answered", {"asked": None}, "asked"),
         ("gate", {"caused_by": [{"code": "SF-1"}]}, "caused_by"),
         ("gate", {"closed": 1}, "closed"),
         ("aware", {"by": ""}, "by"),

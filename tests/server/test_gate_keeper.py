@@ -116,7 +116,7 @@ def test_an_override_takes_effect_in_the_next_round_and_once(ledger: Ledger) -> 
     gate.close(3)
     assert gate.begin(4) == 2
     assert len(ledger.entries("gate")) == 4
-    assert overrides(ledger) == (said,)
+    assert overrides(ledger, of) == (said,)
     assert (said.reason, said.by) == ("the probes were wrong", "Ada Lovelace")
 
 

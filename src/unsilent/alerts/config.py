@@ -31,7 +31,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from unsilent.alerts.state import Alert
 from unsilent.errors import InputError
 
-Word = Literal["failure", "undetermined", "healthy", "judged", "missed", "stopped"]
+Word = Literal[
+    "failure", "undetermined", "healthy", "judged", "missed", "stopped", "complaint", "trigger"
+]
+"""``trigger``: an event that one of the plan's triggers is about, see ``[governance]``."""
 _EVERY: tuple[Word, ...] = ("judged", "missed", "stopped")
 
 

@@ -57,6 +57,9 @@ class RunCollector(Collector):
             ("last_judged_round", "The last round that was judged.", state.judged_round),
             ("last_missed_round", "The last round that was missed.", state.missed_round),
             ("stopped", "1 if monitoring ended for good.", int(state.stopped is not None)),
+            ("duties_open", "What the plan's triggers ask for and is not done.", state.duties_open),
+            ("duties_unheard", "Of these, what nobody is aware of.", state.duties_unheard),
+            ("overdue", "Duties and reviews that are overdue now.", state.overdue),
         ):
             gauge = GaugeMetricFamily(f"unsilent_{name}", text, labels=["plan"])
             if value is not None:

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from unsilent.errors import AlertError
 from unsilent.findings import Finding
+from unsilent.governance.duties import Duty, duties
+from unsilent.governance.status import status
 from unsilent.ledger import Entry, Ledger
 from unsilent.ledger.events import MonitoringStopped, RoundJudged, RoundMissed, event_of
+from unsilent.ledger.people import ComplaintRecorded
 from unsilent.ledger.run_view import RunView
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import epsilon
 from unsilent.taxonomy import by_code
 
+Told = RoundJudged | RoundMissed | MonitoringStopped | ComplaintRecorded
 Status = Literal["failure", "healthy", "undetermined", "not_planned", "not_judged"]
 STATUSES: tuple[Status, ...] = ("failure", "healthy", "undetermined", "not_planned", "not_judged")
 """What a mode can be: one of the verdicts, or why it has none. Exactly one at a time."""
 
-Happening = Literal["judged", "missed", "stopped"]
-_HAPPENINGS: dict[type[RoundJudged | RoundMissed | MonitoringStopped], Happening] = {
+Happening = Literal["judged", "missed", "stopped", "complaint"]
+_HAPPENINGS: dict[type[Told], Happening] = {
     RoundJudged: "judged",
     RoundMissed: "missed",
     MonitoringStopped: "stopped",
+    ComplaintRecorded: "complaint",
 }
 TOLD = tuple(each.kind for each in _HAPPENINGS)
 """Kinds of ledger entries that are told."""
@@ -67,6 +73,9 @@ class RunStatus:
         planned, judged, missed: Monitoring rounds of the plan, and what became of those so far.
         judged_round, missed_round: The last of each, counted from 1; None if there is none.
         stopped: The round from which on nothing is monitored, since the budget is spent.
+        duties_open, duties_unheard: Duties that are not done, and those of them that nobody has
+            said to know of; None of a plan that declares no triggers.
+        overdue: Duties and reviews that are overdue now; None where nothing is declared.
         epsilon_spent, epsilon, delta: What the releases cost, and the plan's budget; None of a
             plan without differential privacy.
     """
@@ -83,6 +92,9 @@ class RunStatus:
     epsilon_spent: float | None
     epsilon: float | None
     delta: float | None
+    duties_open: int | None = None
+    duties_unheard: int | None = None
+    overdue: int | None = None
 
     @property
     def epsilon_left(self) -> float | None:
@@ -97,13 +109,15 @@ class Alert:
     """One thing to tell.
 
     Attributes:
-        happening: A round was judged or missed, or monitoring stopped for good.
-        round: Which one.
+        happening: A round was judged or missed, monitoring stopped for good, or there was a
+            complaint.
+        round: Which one; of a complaint the last one that was judged or missed, 0 before the first.
         key: The hash of its ledger entry: the same however often it is told.
         index: The index of that entry.
         time: When it was written, UTC, ISO 8601.
         reason: Why a round was missed, or monitoring stopped.
         state: How the run stood then.
+        duties: What the plan's triggers ask for on account of it.
     """
 
     happening: Happening
@@ -113,12 +127,13 @@ class Alert:
     time: str
     reason: str | None
     state: RunStatus
+    duties: tuple[Duty, ...] = ()
 
     @property
     def words(self) -> frozenset[str]:
         """What it is about: its happening and, of a judged round, the verdicts in it."""
         found = {mode.status for mode in self.state.modes} if self.happening == "judged" else set()
-        return frozenset({self.happening, *found})
+        return frozenset({self.happening, *found, *(("trigger",) if self.duties else ())})
 
     def to_json(self) -> dict[str, Any]:
         """The event as JSON-ready data; its findings as in ``findings.json``."""
@@ -140,23 +155,41 @@ class Alert:
                 "epsilon": state.epsilon,
                 "delta": state.delta,
             },
+            **({"duties": [_duty(each) for each in self.duties]} if self.duties else {}),
         }
 
 
 def alert_of(ledger: Ledger, entry: Entry) -> Alert:
     """What an entry of one of the kinds in ``TOLD`` tells."""
     told = event_of(entry)
-    if not isinstance(told, RoundJudged | RoundMissed | MonitoringStopped):
+    if not isinstance(told, Told):
         raise AlertError(f"a {entry.kind} entry is not told", where=f"ledger entry {entry.index}")
+    state = read_state(ledger, entry.index)
+    run = RunView(ledger, entry.index)
+    asked = duties(run.plan, run)
+    complaint = isinstance(told, ComplaintRecorded)
     return Alert(
         _HAPPENINGS[type(told)],
-        told.round,
+        max(state.judged_round or 0, state.missed_round or 0) if complaint else told.round,
         entry.hash,
         entry.index,
         entry.time,
-        None if isinstance(told, RoundJudged) else told.reason,
-        read_state(ledger, entry.index),
+        # What a complaint says is private, and not in the ledger.
+        f"a {told.what} ({told.about})" if complaint else getattr(told, "reason", None),
+        state,
+        tuple(duty for duty in asked if duty.cause.entry.index == entry.index),
     )
+
+
+def _duty(duty: Duty) -> dict[str, Any]:
+    """What a trigger asks for: never done yet, since it has only now come about."""
+    return {
+        "on": duty.cause.on,
+        "code": duty.cause.code,
+        "words": duty.cause.words,
+        "action": duty.action,
+        "within_hours": duty.within,
+    }
 
 
 def read_state(ledger: Ledger, upto: int | None = None) -> RunStatus:
@@ -177,6 +210,8 @@ def read_state(ledger: Ledger, upto: int | None = None) -> RunStatus:
         )
     plan, privacy = run.plan, run.plan.privacy
     judged, missed = run.newest(RoundJudged), run.newest(RoundMissed)
+    stands = None if plan.governance is None else status(plan, run, datetime.now(UTC))
+    triggers = plan.governance is not None and bool(plan.governance.triggers)
     found = judged[0].event.parsed() if judged else ()
     return RunStatus(
         name=plan.name,
@@ -195,6 +230,9 @@ def read_state(ledger: Ledger, upto: int | None = None) -> RunStatus:
         ),
         epsilon=privacy.epsilon if privacy.private else None,
         delta=privacy.delta if privacy.private else None,
+        duties_open=len(stands.pressing) if stands is not None and triggers else None,
+        duties_unheard=stands.unheard if stands is not None and triggers else None,
+        overdue=None if stands is None else stands.overdue,
     )
 
 

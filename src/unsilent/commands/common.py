@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import click
 import typer
+from typer.core import TyperGroup
 
 from unsilent.errors import InputError, PlanError
 
@@ -52,6 +54,16 @@ Gpus = Annotated[
         show_default=False,
     ),
 ]
+
+
+class ShowByDefault(TyperGroup):
+    """``unsilent gate RUN`` shows: a first word that names no command is the run's folder."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The arguments, with the command put in that was left out."""
+        if args and args[0] not in (*self.commands, "--help"):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
 
 
 @contextmanager

@@ -40,6 +40,13 @@ def evidence(
     ] = None,
     key: KeyFile = OWN_KEY,
     name: KeyName = None,
+    with_complaints: Annotated[
+        bool,
+        typer.Option(
+            "--with-complaints",
+            help="Put in what complaints say; without it, their number, state and digest alone.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Pack a finished run: plan, findings, ledger, costs, decisions, validation; signed.
@@ -54,7 +61,13 @@ def evidence(
     if own.new and not as_json:
         # Before the pack is made: whatever fails after this, the key is there.
         _announce(own)
-    path = write_pack(run, out or run / "evidence.zip", own.private, name=own.name)
+    path = write_pack(
+        run,
+        out or run / "evidence.zip",
+        own.private,
+        name=own.name,
+        complaint_texts=with_complaints,
+    )
     if as_json:
         print_json({"pack": str(path), **_told(own)})
         return

@@ -8,21 +8,35 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from unsilent.evidence.field_map import field_map, field_map_words
 from unsilent.findings import Finding, Findings
+from unsilent.governance.duties import moment
+from unsilent.governance.status import Status, status
 from unsilent.ledger.events import RoundMissed
 from unsilent.ledger.run_view import RunView
 from unsilent.modes import FIRST
 from unsilent.plan import MonitoringPlan
 from unsilent.report import view
 from unsilent.report.incidents import NOT_SERIOUS, Incident, incidents
+from unsilent.report.standing import LOOKS, asks, by_when, facts, minute
 
 
-def derived(plan: MonitoringPlan, findings: Findings, run: RunView) -> dict[str, bytes]:
-    """Name to content: privacy, cohort, incidents, decisions, the field map, and the summary."""
+def derived(
+    plan: MonitoringPlan, findings: Findings, run: RunView, made: datetime
+) -> dict[str, bytes]:
+    """Name to content: privacy, cohort, incidents, decisions, the record, the map, the summary.
+
+    Args:
+        plan: What was declared.
+        findings: What was found.
+        run: What was recorded.
+        made: When the pack was made: deadlines are held against it.
+    """
     found = incidents(findings, run)
+    stands = status(plan, run, as_of(run, made))
     privacy = plan.privacy
     return {
         "privacy.json": as_json(
@@ -42,9 +56,19 @@ def derived(plan: MonitoringPlan, findings: Findings, run: RunView) -> dict[str,
         "cohort.json": as_json(_cohort(plan, run)),
         "incidents.json": as_json([each.to_json() for each in found]),
         "decisions.json": as_json(run.actions()),
+        "governance.json": as_json(stands.to_json()),
         "field_map.json": as_json(field_map(plan)),
-        "summary.md": _summary(plan, findings, run, found).encode(),
+        "summary.md": _summary(plan, findings, run, found, stands).encode(),
     }
+
+
+def as_of(run: RunView, made: datetime) -> datetime:
+    """The time that a pack's deadlines are held against: when it was made, as far as that can be.
+
+    Not before its newest entry: a pack that is dated back must not make a deadline young again.
+    """
+    newest = run.last_entry
+    return made if newest is None else max(made, moment(newest))
 
 
 def as_json(data: object) -> bytes:
@@ -69,6 +93,7 @@ def _summary(
     findings: Findings,
     run: RunView,
     found: Sequence[Incident],
+    stands: Status,
 ) -> str:
     rows = "\n".join(
         view.markdown_row(_named(each), each, each.reason or "") for each in findings.findings
@@ -99,8 +124,21 @@ def _summary(
         f"## Privacy\n\n{findings.privacy.statement}\n\n"
         f"## Incidents\n\n{NOT_SERIOUS}\n\n"
         f"{told or 'No mode was a failure in any judged round.'}\n\n"
+        f"{_record_words(stands)}"
         f"## Where each part belongs\n\n{field_map_words(plan)}"
     )
+
+
+def _record_words(stands: Status) -> str:
+    """Roles, duties, reviews and complaints, with what is overdue first."""
+    told = "\n".join(f"- {name}: {words}" for name, words in facts(stands))
+    due = "\n".join(
+        f"- **{LOOKS[stands.standing(duty)].symbol} {LOOKS[stands.standing(duty)].word}** "
+        f"{duty.cause.words} (ledger entry {duty.cause.entry.index}): {asks(duty)}; {by_when(duty)}"
+        for duty in stands.pressing
+    )
+    waiting = f"{due}\n\n" if due else ""
+    return f"## What people had to do, as of {minute(stands.as_of)}\n\n{waiting}{told}\n\n"
 
 
 def _named(finding: Finding) -> str:

@@ -73,8 +73,9 @@ def _of_plan(entry: Mapping[str, Any], plan: MonitoringPlan) -> dict[str, Any]:
 
 
 def asks_records(plan: MonitoringPlan) -> tuple[str, ...]:
-    """Codes of the planned modes that are measured on clients' own records, not on probes."""
-    return tuple(code for code in plan.planned if MODES[code].view == "client_private")
+    """What of a plan is measured on clients' own records, not on probes: modes, performance."""
+    modes = tuple(code for code in plan.planned if MODES[code].view == "client_private")
+    return (*modes, *(("performance",) if plan.performance is not None else ()))
 
 
 def field_map_words(plan: MonitoringPlan) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,14 @@ from unsilent.evidence import container, facts
 from unsilent.evidence.derived import derived
 from unsilent.evidence.entries import no_number, once_each, to_lines
 from unsilent.evidence.keys import fingerprint, public_hex, sign
+from unsilent.evidence.record_faults import text_name
 from unsilent.evidence.signer import signer_words
 from unsilent.files import write_whole
-from unsilent.ledger import GENESIS, Ledger
+from unsilent.governance import texts
+from unsilent.ledger import GENESIS, Entry, Ledger
+from unsilent.ledger.events import event_of
 from unsilent.ledger.location import ledger_of
+from unsilent.ledger.people import ComplaintRecorded
 from unsilent.ledger.run_view import KeptEntries, RunView
 from unsilent.report.page import page
 from unsilent.report.source import Run, read_run
@@ -30,7 +34,14 @@ LARGEST_JSON = 64 * 2**20
 PLAN, FINDINGS, LEDGER, REPORT = "plan.json", "findings.json", "ledger.jsonl", "report.html"
 
 
-def write_pack(folder: Path, out: Path, key: Ed25519PrivateKey, *, name: str | None = None) -> Path:
+def write_pack(
+    folder: Path,
+    out: Path,
+    key: Ed25519PrivateKey,
+    *,
+    name: str | None = None,
+    complaint_texts: bool = False,
+) -> Path:
     """Write the pack of a run and return its path.
 
     Args:
@@ -38,6 +49,8 @@ def write_pack(folder: Path, out: Path, key: Ed25519PrivateKey, *, name: str | N
         out: The file to write, whole or not at all.
         key: Signs the manifest.
         name: Whose key it is, as they say; the pack repeats it as no more than that.
+        complaint_texts: Put in what complaints say, too: private data, of people who complained
+            to somebody else than the pack's reader.
 
     Raises:
         InputError, FindingsError, LedgerError: Names the file of the run that is missing, damaged,
@@ -46,7 +59,11 @@ def write_pack(folder: Path, out: Path, key: Ed25519PrivateKey, *, name: str | N
     run = read_run(folder)
     ledger = ledger_of(folder)
     ledger.verify()
-    write_whole(out, pack_bytes(run, ledger, folder, key, name=name, made=datetime.now(UTC)))
+    made = datetime.now(UTC).replace(microsecond=0)
+    data = pack_bytes(
+        run, ledger, folder, key, name=name, made=made, complaint_texts=complaint_texts
+    )
+    write_whole(out, data)
     return out
 
 
@@ -58,6 +75,7 @@ def pack_bytes(
     *,
     name: str | None = None,
     made: datetime,
+    complaint_texts: bool = False,
 ) -> bytes:
     """The pack of a run as bytes: the same for the same run, key, name and time."""
     entries = ledger.entries()
@@ -67,13 +85,14 @@ def pack_bytes(
         PLAN: facts.dumps(run.plan.to_json()),
         FINDINGS: run.findings.text().encode(),
         LEDGER: to_lines(entries),
-        **derived(run.plan, run.findings, RunView(KeptEntries(entries))),
+        **derived(run.plan, run.findings, RunView(KeptEntries(entries)), made),
         "software.json": facts.dumps(facts.software(run.plan.planned)),
         "models.json": facts.dumps(facts.models(run.plan, folder)),
         "data.json": facts.dumps(facts.data_cards(run.plan)),
         "validation.json": facts.dumps(facts.validation(run.plan)),
-        REPORT: page(run).encode(),
+        REPORT: page(run, made).encode(),
         SIGNER: signer_words(public, name),
+        **(_texts(folder, entries) if complaint_texts else {}),
     }
     return seal(
         files,
@@ -88,6 +107,18 @@ def pack_bytes(
             "ledger": {"entries": len(entries), "head": entries[-1].hash if entries else GENESIS},
         },
     )
+
+
+def _texts(folder: Path, entries: Sequence[Entry]) -> dict[str, bytes]:
+    """What complaints say, of those whose text was kept and not erased since."""
+    found: dict[str, bytes] = {}
+    for entry in entries:
+        event = event_of(entry) if entry.kind == ComplaintRecorded.kind else None
+        if isinstance(event, ComplaintRecorded) and event.digest is not None:
+            sealed = texts.read(folder, event.digest)
+            if sealed is not None:
+                found[text_name(entry)] = sealed.to_bytes()
+    return found
 
 
 def seal(

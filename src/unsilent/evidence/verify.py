@@ -18,23 +18,15 @@ from typing import Any
 
 from unsilent import __version__
 from unsilent.errors import EvidenceError, InputError, UnsilentError
-from unsilent.evidence import container, facts
+from unsilent.evidence import container
 from unsilent.evidence.derived import derived
 from unsilent.evidence.entries import chain_faults, from_lines
-from unsilent.evidence.keys import Known, check_signature, fingerprint, known_key
-from unsilent.evidence.pack import (
-    FINDINGS,
-    LEDGER,
-    MANIFEST,
-    PLAN,
-    SCHEMA,
-    SIGNATURE,
-    SIGNER,
-    parse_json,
-)
+from unsilent.evidence.keys import fingerprint, known_key
+from unsilent.evidence.pack import FINDINGS, LEDGER, MANIFEST, PLAN, SCHEMA, SIGNATURE, parse_json
+from unsilent.evidence.record_faults import record_faults, text_faults
 from unsilent.evidence.replayed import cost_faults, plan_faults, replayed_faults
 from unsilent.evidence.shapes import plan_fits, shape_faults
-from unsilent.evidence.signer import Signer, signer_of, signer_words
+from unsilent.evidence.signature import named_signer, signed
 from unsilent.findings import Findings
 from unsilent.ledger import GENESIS, Entry
 from unsilent.ledger.events import RoundJudged
@@ -149,8 +141,8 @@ def verify_bytes(data: bytes, *, key: str | None = None, head: str | None = None
     faults: list[Fault] = []
     signer = told = None
     try:
-        signer = _signed(files, named)
-        told = _named_signer(files, manifest, signer)
+        signer = signed(files, named)
+        told = named_signer(files, manifest, signer)
     except EvidenceError as error:
         faults.append(Fault(error.where, error.what))
     faults += [Fault(*each) for each in _files_faults(files, manifest)]
@@ -204,47 +196,6 @@ def _manifest(files: Mapping[str, bytes]) -> dict[str, Any]:
         raise EvidenceError("it is missing, or lacks a field", where=MANIFEST) from None
     except (ValueError, TypeError):
         raise EvidenceError(f"not a manifest of {SCHEMA}", where=MANIFEST) from None
-
-
-def _signed(files: Mapping[str, bytes], named: Known | None) -> str:
-    """The public key whose signature of the manifest is good."""
-    try:
-        found = parse_json(files[SIGNATURE])
-        public, signature = str(found["public_key"]), str(found["signature"])
-        if (
-            set(found) != {"algorithm", "public_key", "signature"}
-            or found["algorithm"] != "Ed25519"
-        ):
-            raise ValueError
-    except (KeyError, ValueError, TypeError):
-        raise EvidenceError("it is missing or is no signature", where=SIGNATURE) from None
-    check_signature(public, signature, files[MANIFEST])
-    if files[SIGNATURE] != facts.dumps(found):
-        raise EvidenceError("it is not in the form that packs have", where=SIGNATURE)
-    if named is not None and not named.is_of(public):
-        raise EvidenceError("signed by another key than the one that was named", where=SIGNATURE)
-    return public
-
-
-def _named_signer(
-    files: Mapping[str, bytes], manifest: Mapping[str, Any], public: str
-) -> Signer | None:
-    """Whom the pack names as its signer, if anybody: of the very key that signed it."""
-    try:
-        told = signer_of(manifest)
-    except ValueError:
-        raise EvidenceError(
-            "what it says of its signer is not what a pack says", where=MANIFEST
-        ) from None
-    if told is None:
-        return None
-    if told.fingerprint != fingerprint(public):
-        raise EvidenceError("it names another key than the one that signed it", where=MANIFEST)
-    if manifest.get("unsilent") == __version__ and files.get(SIGNER) != signer_words(
-        public, told.name
-    ):
-        raise EvidenceError("it does not follow from the key and the manifest", where=SIGNER)
-    return told
 
 
 def _files_faults(
@@ -312,6 +263,9 @@ def _record_faults(
     absent = record.plan.absent
     if not faults and not absent:
         faults += [Fault(*each) for each in shape_faults(entries, record.plan)]
+    if not faults:
+        faults += [Fault(*each) for each in record_faults(record.plan, entries)]
+        faults += [Fault(*each) for each in text_faults(files, entries)]
     if faults:
         return faults, ("findings were not recomputed: plan and ledger do not belong together",)
     if absent:
@@ -322,7 +276,12 @@ def _record_faults(
     else:
         faults += [Fault(*each) for each in replayed_faults(record.plan, record.findings, entries)]
     if manifest.get("unsilent") == __version__ and not faults:
-        made = derived(record.plan, record.findings, RunView(KeptEntries(entries)))
+        made = derived(
+            record.plan,
+            record.findings,
+            RunView(KeptEntries(entries)),
+            datetime.fromisoformat(manifest["made"]),
+        )
         faults += [
             Fault(name, "it does not follow from plan, findings and ledger")
             for name, content in made.items()

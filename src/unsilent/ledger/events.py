@@ -9,15 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cache, cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self, cast
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
-from pydantic import AfterValidator, Field, StrictBool, StrictInt, TypeAdapter, ValidationError
+from pydantic import AfterValidator, StrictBool, StrictInt
 
 from unsilent.errors import LedgerError, UnsilentError
 from unsilent.findings import Drift, Finding, HistoryRound, PerformanceFinding, Verdict
 from unsilent.ledger.chain import Entry
+from unsilent.ledger.people import (
+    ActionClosed,
+    ActionOpened,
+    ComplaintAnswered,
+    ComplaintRecorded,
+    OverrideAnswered,
+    OverrideAsked,
+    PersonTold,
+    ReviewHeld,
+)
+from unsilent.ledger.typed import Count, Number, Text, TypedEvent
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release.accountant import PrivacyEvent
 from unsilent.release.release import Release
@@ -38,39 +49,12 @@ def _named(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-Count = Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)]
-Number = Annotated[float, Field(strict=True, gt=-1e300, lt=1e300)]
-Text = Annotated[str, Field(strict=True, min_length=1)]
 Coded = Annotated[dict[str, Any], AfterValidator(_coded)]
 Named = Annotated[dict[str, Any], AfterValidator(_named)]
 
 
-# Made once for a kind, since that is slow. What is read is checked by it, not what is written.
-_reader = cache(TypeAdapter)
-
-
-class _Event:
-    """An event whose fields are its payload's keys."""
-
-    kind: ClassVar[str]
-
-    def to_payload(self) -> dict[str, Any]:
-        """The payload of its entry."""
-        return asdict(cast("Any", self))
-
-    @classmethod
-    def from_payload(cls, payload: Mapping[str, Any]) -> Self:
-        """Read an entry's payload. Raises LedgerError naming the key that is amiss."""
-        try:
-            return cast("Self", _reader(cls).validate_python(payload))
-        except ValidationError as error:
-            place = error.errors(include_url=False, include_input=False)[0]["loc"]
-            key = place[0] if place else "payload"
-            raise LedgerError(f"not a {cls.kind} entry: its {key}") from None
-
-
 @dataclass(frozen=True)
-class PlanDeclared(_Event):
+class PlanDeclared(TypedEvent):
     """A run's first entry: the plan, before anything is measured."""
 
     kind: ClassVar[str] = "plan"
@@ -89,7 +73,7 @@ class PlanDeclared(_Event):
 
 
 @dataclass(frozen=True)
-class SystemReported(_Event):
+class SystemReported(TypedEvent):
     """What the federated run itself shows after a training round: its weighted means."""
 
     kind: ClassVar[str] = "system"
@@ -121,7 +105,7 @@ class ReleaseBooked:
 
 
 @dataclass(frozen=True)
-class RoundSummed(_Event):
+class RoundSummed(TypedEvent):
     """The sum of a round's releases, noise included."""
 
     kind: ClassVar[str] = "sum"
@@ -147,7 +131,7 @@ class RoundSummed(_Event):
 
 
 @dataclass(frozen=True)
-class RoundJudged(_Event):
+class RoundJudged(TypedEvent):
     """A round's findings, as JSON: the six modes, and further ones that the plan names.
 
     Under a plan with ``[performance]`` also those about it, and what of the records has changed.
@@ -192,7 +176,7 @@ class RoundJudged(_Event):
 
 
 @dataclass(frozen=True)
-class RoundMissed(_Event):
+class RoundMissed(TypedEvent):
     """A planned monitoring round gave no sum, and why."""
 
     kind: ClassVar[str] = "missed"
@@ -202,7 +186,7 @@ class RoundMissed(_Event):
 
 
 @dataclass(frozen=True)
-class MonitoringStopped(_Event):
+class MonitoringStopped(TypedEvent):
     """The budget is spent: the first round that is not monitored, and why."""
 
     kind: ClassVar[str] = "stopped"
@@ -230,7 +214,7 @@ def _whole(cause: Cause) -> Cause:
 
 
 @dataclass(frozen=True)
-class Decision(_Event):
+class Decision(TypedEvent):
     """What the gate decided, once for a monitoring round and once for each override.
 
     Attributes:
@@ -263,7 +247,7 @@ class Decision(_Event):
 
 
 @dataclass(frozen=True)
-class GateOverridden(_Event):
+class GateOverridden(TypedEvent):
     """A person's word that the adapter of a round is the one to use."""
 
     kind: ClassVar[str] = "gate_overrule"
@@ -274,7 +258,7 @@ class GateOverridden(_Event):
 
 
 @dataclass(frozen=True)
-class PersonAware(_Event):
+class PersonAware(TypedEvent):
     """A person says to know of the findings; ``head`` is the ledger's, so far as they were read."""
 
     kind: ClassVar[str] = "aware"
@@ -285,7 +269,7 @@ class PersonAware(_Event):
 
 
 @dataclass(frozen=True)
-class AlertFailed(_Event):
+class AlertFailed(TypedEvent):
     """A channel did not take what the entry with index ``entry`` tells, and why."""
 
     kind: ClassVar[str] = "alert_failed"
@@ -297,7 +281,7 @@ class AlertFailed(_Event):
 
 
 @dataclass(frozen=True)
-class ParityChecked(_Event):
+class ParityChecked(TypedEvent):
     """A served model was held against the plan's; ``unsilent.parity`` says what the numbers are.
 
     Attributes:
@@ -351,6 +335,14 @@ KnownEvent = (
     | PersonAware
     | AlertFailed
     | ParityChecked
+    | ComplaintRecorded
+    | ComplaintAnswered
+    | ActionOpened
+    | ActionClosed
+    | ReviewHeld
+    | PersonTold
+    | OverrideAsked
+    | OverrideAnswered
 )
 _KINDS: Mapping[str, type[KnownEvent]] = {
     each.kind: each for each in cast("tuple[type[KnownEvent], ...]", KnownEvent.__args__)

@@ -28,6 +28,7 @@ from unsilent.ledger.events import (
     RoundSummed,
     event_of,
 )
+from unsilent.ledger.people import OverrideAnswered, OverrideAsked
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent, epsilon
 from unsilent.release.release import Release
@@ -143,6 +144,12 @@ class RunView:
         return self._ledger.kinds(self._upto)
 
     @cached_property
+    def last_entry(self) -> Entry | None:
+        """The newest entry of all; None where there is none."""
+        found = self._ledger.page(None if self._upto is None else self._upto + 1, 1)
+        return found[0] if found else None
+
+    @cached_property
     def declared(self) -> Recorded[PlanDeclared] | None:
         """The declaration of the plan; None where no run has begun."""
         found = self.events(PlanDeclared, limit=1)
@@ -193,7 +200,14 @@ class RunView:
 
         Each is its entry's payload with ``entry``, ``time`` and ``kind``.
         """
-        kinds = (Decision, GateOverridden, PersonAware, MonitoringStopped)
+        kinds = (
+            Decision,
+            GateOverridden,
+            OverrideAsked,
+            OverrideAnswered,
+            PersonAware,
+            MonitoringStopped,
+        )
         return tuple(
             {
                 "entry": each.entry.index,

@@ -22,6 +22,7 @@ from unsilent.modes.base import ItemRole
 from unsilent.plan.expected_model import ExpectedModel
 from unsilent.plan.faults import plan_error
 from unsilent.plan.gate import GatePlan
+from unsilent.plan.governance import GovernancePlan
 from unsilent.plan.modes import ModePlan, ModesPlan, RecordedModes
 from unsilent.plan.performance import PerformancePlan
 from unsilent.plan.personalization import PersonalizationPlan
@@ -199,6 +200,7 @@ class MonitoringPlan(_Section):
     probes: ProbesPlan = ProbesPlan()
     gate: GatePlan = GatePlan()
     performance: PerformancePlan | None = None
+    governance: GovernancePlan | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -266,7 +268,10 @@ class MonitoringPlan(_Section):
             shown = fault_of(self)
             if shown is not None:
                 raise ValueError(shown)
-        fault = self.gate.fault(tuple(name for name, planned in self.modes if planned))
+        planned = tuple(name for name, plan in self.modes if plan)
+        fault = self.gate.fault(planned)
+        if fault is None and self.governance is not None:
+            fault = self.governance.fault(planned, self.gate)
         if fault is not None:
             raise ValueError(fault)
         return self
@@ -448,6 +453,8 @@ class MonitoringPlan(_Section):
         del data["performance"]
         if self.performance is not None:
             data["performance"] = self.performance.written()
+        if self.governance is None:
+            del data["governance"]
         if self.model.expect == ExpectedModel():
             del data["model"]["expect"]
         if self.model.likelihood == "sum":

@@ -19,15 +19,17 @@ from rich.table import Table
 from rich.text import Text
 
 from unsilent.errors import InputError
+from unsilent.governance.four_eyes import answer_override, ask_override, asked_overrides
 from unsilent.ledger import Ledger
 from unsilent.ledger.events import Decision
 from unsilent.ledger.location import ledger_of, open_ledger
-from unsilent.ledger.run_view import RunView
+from unsilent.ledger.people import OverrideAnswered, OverrideAsked
+from unsilent.ledger.run_view import Recorded, RunView
 from unsilent.plan import MonitoringPlan
 from unsilent.report.source import FINDINGS_FILE
 from unsilent.report.view import points
 from unsilent.server.gate import START, Override
-from unsilent.server.gate_keeper import Gate, decisions, override, overrides
+from unsilent.server.gate_keeper import Gate, check_round, decisions, override, overrides
 from unsilent.taxonomy import by_code
 
 
@@ -50,6 +52,8 @@ class Gating:
         plan: The run's plan.
         decisions: All of them, oldest first.
         pending: Overrides that take effect when the next round begins.
+        asked: Overrides that one person asked for and no other has answered, where the plan asks
+            for four eyes.
         oracle: Of the adapter in use, in simulation; empty elsewhere, and where what clients use
             was not measured.
     """
@@ -59,6 +63,7 @@ class Gating:
     overrides: tuple[Override, ...]
     pending: tuple[Override, ...]
     oracle: tuple[Truth, ...]
+    asked: tuple[Recorded[OverrideAsked], ...] = ()
 
     @property
     def standing(self) -> Decision:
@@ -76,6 +81,9 @@ class Gating:
             "overrules": [asdict(said) for said in self.overrides],
             "pending": [said.entry for said in self.pending],
             "oracle": [asdict(truth) for truth in self.oracle],
+            "asked": [
+                {"entry": each.entry.index, **each.event.to_payload()} for each in self.asked
+            ],
         }
 
     def render(self) -> RenderableType:
@@ -99,6 +107,13 @@ class Gating:
             )
             for said in self.pending
         ]
+        parts += [
+            Text(
+                f"Asked for in ledger entry {each.entry.index}, waits for another person: the "
+                f"adapter of round {each.event.round}. {each.event.by}: {each.event.reason}"
+            )
+            for each in self.asked
+        ]
         if self.oracle:
             parts.append(_truths(self.oracle))
         return Group(*parts)
@@ -113,7 +128,7 @@ def gating(folder: Path) -> Gating:
     ledger = ledger_of(folder)
     ledger.verify()
     plan = _plan(ledger)
-    made, said = decisions(ledger), overrides(ledger)
+    made, said = decisions(ledger), overrides(ledger, plan)
     taken = {cause.entry for each in made for cause in each.caused_by}
     promoted = made[-1].promoted_round if made else START.promoted_round
     return Gating(
@@ -122,6 +137,7 @@ def gating(folder: Path) -> Gating:
         said,
         tuple(each for each in said if each.entry not in taken),
         _oracle(plan, folder, promoted) if plan.gate.action != "observe" else (),
+        tuple(each for each, answered in asked_overrides(RunView(ledger)) if not answered),
     )
 
 
@@ -139,6 +155,33 @@ def override_run(folder: Path, round_number: int, *, reason: str, by: str) -> Ov
     ledger = open_ledger(folder)
     said = override(ledger, round_number, reason=reason, by=by)
     if (folder / FINDINGS_FILE).is_file():
+        Gate(plan, ledger).begin(plan.federation.rounds + 1)
+    return said
+
+
+def ask_run(folder: Path, round_number: int, *, reason: str, by: str) -> Recorded[OverrideAsked]:
+    """Ask for an override of the gate of a run whose plan asks for four eyes.
+
+    Raises as ``override_run``.
+    """
+    plan = _plan(ledger_of(folder))
+    ledger = open_ledger(folder)
+    check_round(ledger, round_number)
+    return ask_override(ledger, plan, round_number, reason=reason, by=by)
+
+
+def answer_run(
+    folder: Path, index: int, *, approved: bool, note: str, by: str
+) -> Recorded[OverrideAnswered]:
+    """Answer, as another person, the override that a ledger entry asks for.
+
+    An approved one takes effect as one of ``override_run`` does. Raises as that, and InputError if
+    this person may not answer it.
+    """
+    plan = _plan(ledger_of(folder))
+    ledger = open_ledger(folder)
+    said = answer_override(ledger, plan, index, approved=approved, note=note, by=by)
+    if approved and (folder / FINDINGS_FILE).is_file():
         Gate(plan, ledger).begin(plan.federation.rounds + 1)
     return said
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ from unsilent import __version__
 from unsilent.contract import contract
 from unsilent.files import write_whole
 from unsilent.findings import Finding
+from unsilent.governance.status import status
 from unsilent.inference.population import whose
 from unsilent.markup import template
-from unsilent.report import charts, figures, view
+from unsilent.report import charts, figures, standing, view
 from unsilent.report.incidents import NOT_SERIOUS
 from unsilent.report.source import REPORT_FILE, Run, read_run
 
@@ -26,9 +28,15 @@ def write_page(folder: Path) -> Path:
     return path
 
 
-def page(run: Run) -> str:
-    """The page as HTML. Everything that is not markup of ours is escaped."""
+def page(run: Run, now: datetime | None = None) -> str:
+    """The page as HTML. Everything that is not markup of ours is escaped.
+
+    Args:
+        run: What it is made of.
+        now: The time that deadlines are held against; None for the present.
+    """
     found, record = run.findings, run.record
+    now = datetime.now(UTC) if now is None else now
     limit = found.privacy.epsilon
     return template("unsilent.report", "page.html.j2").render(
         findings=found,
@@ -48,6 +56,8 @@ def page(run: Run) -> str:
         charts=charts,
         view=view,
         not_serious=NOT_SERIOUS,
+        stands=status(run.plan, record.run, now) if record else None,
+        standing=standing,
     )
 
 

@@ -44,6 +44,7 @@ class Record:
         incidents: One for each mode that was ever a failure.
         spreads: By code, of the modes whose squares are released; none of sums whose vectors had
             the layout of an earlier version.
+        run: The ledger itself, for what depends on the time at which it is asked.
         head: Hash of the newest entry.
         entries: How many there are.
     """
@@ -53,6 +54,7 @@ class Record:
     decisions: tuple[dict[str, Any], ...]
     incidents: tuple[Incident, ...]
     spreads: dict[str, Spread]
+    run: RunView
     head: str
     entries: int
 
@@ -76,6 +78,7 @@ def record_of(plan: MonitoringPlan, findings: Findings, ledger: Entries) -> Reco
         decisions=run.actions(),
         incidents=incidents(findings, run),
         spreads=_spreads(plan, run),
+        run=run,
         head=newest[0].hash if newest else "",
         entries=newest[0].index if newest else 0,
     )

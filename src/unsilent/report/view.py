@@ -321,9 +321,15 @@ def flat(
             nested = cast("Mapping[str, Any]", value)
             yield from flat(nested, f"{prefix}{key}.", empty=empty)
         elif value is None:
-            yield f"{prefix}{key}", "not planned"
+            told = "not declared" if prefix.startswith("governance.") else "not planned"
+            yield f"{prefix}{key}", told
         elif isinstance(value, list):
-            yield f"{prefix}{key}", ", ".join(map(str, cast("list[Any]", value))) or empty
+            rows = cast("list[Any]", value)
+            if rows and all(isinstance(row, dict) for row in rows):
+                for number, row in enumerate(rows):
+                    yield from flat(row, f"{prefix}{key}[{number}].", empty=empty)
+            else:
+                yield f"{prefix}{key}", ", ".join(map(str, rows)) or empty
         else:
             yield f"{prefix}{key}", str(value)
 

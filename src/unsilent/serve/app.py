@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from unsilent.errors import UnsilentError
-from unsilent.serve import live, pages, rendering
+from unsilent.serve import live, overrides, pages, record, rendering
 from unsilent.serve.access import Access, Sessions
 from unsilent.serve.guard import Guard
 from unsilent.serve.places import Places
@@ -41,7 +41,10 @@ def make_app(
             Route("/runs/{key}/findings.json", pages.run_findings),
             Route("/runs/{key}/ledger", pages.ledger),
             Route("/runs/{key}/ledger/{index:int}", pages.entry),
-            Route("/runs/{key}/override", pages.override, methods=["POST"]),
+            Route("/runs/{key}/override", overrides.override, methods=["POST"]),
+            Route("/runs/{key}/answer", overrides.answer, methods=["POST"]),
+            Route("/runs/{key}/record", record.show),
+            Route("/runs/{key}/record/{form}", record.add, methods=["POST"]),
             Route("/static/{name}", rendering.static),
         ],
         exception_handlers={
@@ -55,6 +58,8 @@ def make_app(
     app.state.access = access
     app.state.sessions = sessions
     app.state.closing = closing
+    # Which session asked for an override, by its entry; as sessions, gone when the server ends.
+    app.state.asked = {}
     return Guard(app, access, sessions, rendering.refusal)
 
 

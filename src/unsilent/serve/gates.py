@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from unsilent.governance.four_eyes import needs_two
 from unsilent.ledger.events import Decision, GateOverridden
+from unsilent.ledger.people import OverrideAnswered, OverrideAsked
 from unsilent.ledger.run_view import Recorded, RunView
 from unsilent.plan import MonitoringPlan
 from unsilent.server.gate import START, Override
@@ -35,6 +37,16 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """An override that waits for another person, or what that person said."""
+
+    asked: OverrideAsked
+    answer: OverrideAnswered | None
+    entry: int
+    time: str
+
+
+@dataclass(frozen=True)
 class GateState:
     """What the gate of a run has decided.
 
@@ -42,12 +54,21 @@ class GateState:
         action: What the plan asks for; ``observe`` decides nothing.
         standing: The decision that holds.
         decisions, overrides: The newest ones, newest first.
+        two: Whether one person asks for an override and another answers.
+        asked: What was asked for so, newest first.
     """
 
     action: str
     standing: Decision
     decisions: tuple[Dated, ...]
     overrides: tuple[Said, ...]
+    two: bool = False
+    asked: tuple[Asked, ...] = ()
+
+    @property
+    def waiting(self) -> tuple[Asked, ...]:
+        """Overrides that nobody has answered."""
+        return tuple(each for each in self.asked if each.answer is None)
 
     @property
     def decides(self) -> bool:
@@ -69,7 +90,19 @@ def read_gate(plan: MonitoringPlan, run: RunView) -> GateState:
         for each in run.newest(Decision, _DECISIONS)
     )
     said = tuple(_said(run, each) for each in run.newest(GateOverridden, _OVERRIDES))
-    return GateState(plan.gate.action, made[0].decision if made else START, made, said)
+    standing = made[0].decision if made else START
+    return GateState(plan.gate.action, standing, made, said, needs_two(plan), _asked(run))
+
+
+def _asked(run: RunView) -> tuple[Asked, ...]:
+    answers: dict[str, OverrideAnswered] = {}
+    for each in run.events(OverrideAnswered):
+        # Of several the first one counts.
+        answers.setdefault(each.event.asked, each.event)
+    return tuple(
+        Asked(each.event, answers.get(each.entry.hash), each.entry.index, each.entry.time)
+        for each in run.newest(OverrideAsked, _OVERRIDES)
+    )
 
 
 def _said(run: RunView, said: Recorded[GateOverridden]) -> Said:

@@ -1,4 +1,4 @@
-"""The pages: what each address answers. Only ``override`` changes anything, by adding an entry."""
+"""The pages: what each address answers; none of them changes anything."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from unsilent.errors import InputError, UnsilentError
-from unsilent.report import charts, view
-from unsilent.report.gating import override_run
+from unsilent.errors import UnsilentError
+from unsilent.governance.status import Status
+from unsilent.report import charts, standing, view
 from unsilent.serve import drawing
 from unsilent.serve.access import SESSION_SECONDS, Access, Sessions
 from unsilent.serve.compare import differences, plan_differences
@@ -23,8 +23,6 @@ from unsilent.serve.rendering import render
 
 PAGE = 50
 _NEWEST = 8
-_FIELDS = ("round", "reason", "by")
-_LONGEST = {"reason": 2000, "by": 120}
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,7 @@ class Listed:
     folder: str
     state: RunState | None
     fault: str | None
+    stands: Status | None = None
 
 
 def overview(request: Request) -> Response:
@@ -55,7 +54,7 @@ def overview(request: Request) -> Response:
 
 def run(request: Request) -> Response:
     """One run."""
-    return _run_page(request, dict.fromkeys(_FIELDS, ""), {}, 200)
+    return run_page(request, {}, {}, 200)
 
 
 def run_findings(request: Request) -> Response:
@@ -66,36 +65,9 @@ def run_findings(request: Request) -> Response:
     return Response(state.findings.text(), media_type="application/json")
 
 
-def override(request: Request) -> Response:
-    """Override a run's gate, by name and with a reason; back to the run's page."""
-    key, reader = _reader(request)
-    form: Mapping[str, str] = request.state.form
-    given = {name: form.get(name, "").strip() for name in _FIELDS}
-    faults = {
-        name: f"At most {most} characters."
-        for name, most in _LONGEST.items()
-        if len(given[name]) > most
-    }
-    faults |= {
-        name: what
-        for name, what in (("reason", "Say why."), ("by", "Say who you are."))
-        if not given[name]
-    }
-    if not given["round"].isascii() or not given["round"].isdecimal():
-        faults["round"] = "Choose a round."
-    if not faults:
-        try:
-            override_run(reader.folder, int(given["round"]), reason=given["reason"], by=given["by"])
-        except InputError as error:
-            faults["round"] = f"{error.what}. {error.remedy}"
-    if faults:
-        return _run_page(request, given, faults, 422)
-    return RedirectResponse(f"/runs/{key}#gate", status_code=303)
-
-
 def ledger(request: Request) -> Response:
     """A page of a run's ledger, newest first, by kind and by round."""
-    key, reader = _reader(request)
+    key, reader = reader_of(request)
     places: Places = request.app.state.places
     query = request.query_params
     kind = query.get("kind") or None
@@ -123,7 +95,7 @@ def ledger(request: Request) -> Response:
 
 def entry(request: Request) -> Response:
     """One entry of a run's ledger, whole."""
-    key, reader = _reader(request)
+    key, reader = reader_of(request)
     index = int(request.path_params["index"])
     state = reader.state()
     found = reader.ledger.entries(since=index - 1, limit=1) if 0 < index <= state.size else []
@@ -189,10 +161,11 @@ def logout(request: Request) -> Response:
     return answer
 
 
-def _run_page(
+def run_page(
     request: Request, given: Mapping[str, str], faults: Mapping[str, str], status: int
 ) -> Response:
-    key, reader = _reader(request)
+    """The page of a run, with what was typed into its forms and what is wrong with it."""
+    key, reader = reader_of(request)
     places: Places = request.app.state.places
     mark = places.state([key])
     state = reader.state()
@@ -216,14 +189,24 @@ def _run_page(
         newest=reader.ledger.page(limit=_NEWEST),
         chain=reader.check(),
         plan=list(view.flat(state.plan.to_json(), empty="none")),
-        given=given,
+        given=_Given(given),
         faults=faults,
         charts=charts,
         drawing=drawing,
+        stands=reader.stands(),
+        record_words=standing,
     )
 
 
-def _reader(request: Request) -> tuple[str, RunReader]:
+class _Given(dict[str, str]):
+    """What was typed into forms; nothing where none was."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
+def reader_of(request: Request) -> tuple[str, RunReader]:
+    """The run that an address names, and its key; a page that says so if there is none."""
     places: Places = request.app.state.places
     key = str(request.path_params["key"])
     reader = places.runs().get(key)
@@ -233,13 +216,13 @@ def _reader(request: Request) -> tuple[str, RunReader]:
 
 
 def _read(request: Request) -> tuple[str, RunState]:
-    key, reader = _reader(request)
+    key, reader = reader_of(request)
     return key, reader.state()
 
 
 def _listed(key: str, reader: RunReader) -> Listed:
     try:
-        return Listed(key, reader.folder.name, reader.state(), None)
+        return Listed(key, reader.folder.name, reader.state(), None, reader.stands())
     except UnsilentError as error:
         return Listed(key, reader.folder.name, None, error.what)
 

@@ -20,6 +20,7 @@ from unsilent.findings import (
     SystemMetrics,
     read_findings,
 )
+from unsilent.governance.status import Status, status
 from unsilent.inference import influences_of
 from unsilent.ledger import START, Ledger, Verified
 from unsilent.ledger.events import (
@@ -129,7 +130,10 @@ class RunReader:
         try:
             size = self.ledger.size
             checked = self._fault or self._verified.count >= size
-            return f"{self._identity()}:{size}:{_changed(self.folder)}:{checked}"
+            # A deadline passes without an entry.
+            governed = self._state is not None and self._state.plan.governance is not None
+            overdue = self.stands().overdue if governed else 0
+            return f"{self._identity()}:{size}:{_changed(self.folder)}:{checked}:{overdue}"
         except UnsilentError as error:
             return f"! {error.what}"
 
@@ -155,6 +159,20 @@ class RunReader:
                 self._seen = seen
             return self._state
 
+    def stands(self) -> Status:
+        """What people have to do and did, as of now. Raises as ``state``."""
+        with self._lock:
+            plan, size, now = self.state().plan, self.ledger.size, datetime.now(UTC)
+            if self._stands is None or self._stands_at != size:
+                try:
+                    self._stands = status(plan, RunView(self.ledger), now)
+                except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+                    raise LedgerError(
+                        "its entries are not those of a run", where=str(self.folder)
+                    ) from None
+                self._stands_at = size
+            return replace(self._stands, as_of=now)
+
     def check(self, most: int = _CHECK_AT_ONCE) -> Chain:
         """Check the hash chain further, by at most so many entries. Raises as ``state``."""
         with self._lock:
@@ -174,6 +192,8 @@ class RunReader:
         self._costs_to = 0
         self._verified: Verified = START
         self._fault: str | None = None
+        self._stands: Status | None = None
+        self._stands_at = 0
 
     def _identity(self) -> str:
         """The first entry's hash: a folder may be given to another run while we look."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from unsilent.errors import LedgerError
-from unsilent.ledger import Entry, events
+from unsilent.ledger import Entry, events, people
 from unsilent.ledger.events import KnownEvent, OtherEvent, event_of
 from unsilent.release.accountant import EXACT
 from unsilent.report.view import VERDICTS
@@ -85,6 +85,25 @@ def _said(event: KnownEvent | OtherEvent) -> str | None:
             )
         case events.GateOverridden(number, reason, by):
             return f"{by} wants the adapter of round {number}: {reason}"
+        case people.ComplaintRecorded():
+            of = "" if event.mode is None else f" of {event.mode}"
+            kept = "no text kept" if event.digest is None else "its text lies beside the ledger"
+            return f"{event.what} ({event.about}){of}, written down by {event.by}; {kept}"
+        case people.ComplaintAnswered():
+            return f"complaint {event.outcome}, {event.by}: {event.note}"
+        case people.ActionOpened():
+            return f"corrective action for {event.owner}: {event.what} ({event.by})"
+        case people.ActionClosed():
+            return f"corrective action closed by {event.by}: {event.evidence}"
+        case people.ReviewHeld():
+            return f"reviewed by {event.by}: {event.outcome}. {event.note}"
+        case people.PersonTold():
+            return f"{event.by} told {event.who}: {event.note}"
+        case people.OverrideAsked(number, reason, by):
+            return f"{by} asks for the adapter of round {number}: {reason}"
+        case people.OverrideAnswered():
+            said = "approves" if event.approved else "refuses"
+            return f"{event.by} {said} the override: {event.note}"
         case events.PersonAware(by, note):
             return f"{by} knows: {note}"
         case events.ParityChecked():
