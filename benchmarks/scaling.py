@@ -1,4 +1,4 @@
-"""How cost grows with items, choices, adapters and clients, and what memory does meanwhile.
+"""How cost grows with items, choices, adapters, clients and nodes, and what memory does meanwhile.
 
 Each row scales one thing and keeps the others; ``each_ms`` that stays level is linear growth, and
 ``grown_mb`` that stays near 0 is bounded memory.
@@ -9,7 +9,7 @@ Each row scales one thing and keeps the others; ``each_ms`` that stays level is 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,9 @@ from unsilent.models.base import Adapter
 from unsilent.models.causal_lm import CausalLM
 from unsilent.plan import AdapterPlan
 
-ITEMS, CHOICES, ADAPTERS, CLIENTS = "items", "choices", "adapters", "clients"
+ITEMS, CHOICES, ADAPTERS, CLIENTS, NODES = "items", "choices", "adapters", "clients", "nodes"
+ADAPTER_FLOATS = 2_625_000
+"""Of an adapter of 10.5 MB."""
 
 
 def row(scaled: str, number: int, work: Callable[[], Any], device: str) -> dict[str, Any]:
@@ -79,6 +81,37 @@ def shaken(adapter: Adapter, seed: int) -> Adapter:
     )
 
 
+class _Holding:
+    """A grid of Flower's that holds what it is given, and hears nobody."""
+
+    held: list[Any]
+
+    def push_messages(self, messages: Iterable[Any]) -> list[str]:
+        self.held = list(messages)
+        return []
+
+
+def messages_to(nodes: int, device: str) -> dict[str, Any]:
+    """One order with an adapter of 10.5 MB to so many nodes of Flower, held until all are made."""
+    from flwr.supercore.task_identity import TaskIdentity
+
+    from unsilent.engines.flower.transport import GridTransport
+    from unsilent.messages import ADAPTER, Order
+
+    # Flower makes messages inside a run only.
+    for name in ("_run_id", "_node_id", "_task_id"):
+        setattr(TaskIdentity, name, 1)
+    arrays = {ADAPTER: {"lora": np.ones(ADAPTER_FLOATS, np.float32)}}
+    orders = dict.fromkeys(range(nodes), Order("plan", "run", 1, {}, arrays))
+    grid: Any = _Holding()
+    return row(
+        NODES,
+        nodes,
+        lambda: GridTransport(grid).ask("train", orders, lambda *_: None, 0.1),
+        device,
+    )
+
+
 def main() -> None:
     """Scale one thing after the other."""
     parser = arguments(__doc__, model=True)
@@ -86,6 +119,7 @@ def main() -> None:
     parser.add_argument("--choices", nargs="*", type=int, default=[2, 4, 8, 16])
     parser.add_argument("--adapters", nargs="*", type=int, default=[1, 4, 16])
     parser.add_argument("--clients", nargs="*", type=int, default=[100, 1000, 10_000, 100_000])
+    parser.add_argument("--nodes", nargs="*", type=int, default=[1, 10, 100])
     given = parser.parse_args()
     threads = use_threads(given.threads)
     rows: Rows = []
@@ -122,6 +156,7 @@ def main() -> None:
                     "resident_mb": found["resident_mb"],
                 }
             )
+    rows += [messages_to(nodes, given.device) for nodes in given.nodes]
     show(
         "How cost grows",
         rows,
