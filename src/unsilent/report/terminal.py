@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unsilent.findings import Finding, Findings
+from unsilent.report.performance_table import performance_parts
 from unsilent.report.timing import Timing
 from unsilent.report.view import (
     VERDICTS,
@@ -56,6 +57,7 @@ def render(findings: Findings, timing: Timing | None = None) -> RenderableType:
     head.append("Behind it: ", "dim")
     head.append(f"{headline(findings)}\n", "bold")
     parts: list[RenderableType] = [head, _table(findings, simulated=simulated), _legend(findings)]
+    parts += performance_parts(findings)
     absent = strangers(findings)
     if absent is not None:
         parts.append(Text(absent))

@@ -1,0 +1,65 @@
+"""Performance on clients' own records on a terminal, and what of the records has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from unsilent.findings import Drift, Findings, PerformanceFinding
+from unsilent.report.view import VERDICTS, points, span
+
+STYLES = {"failure": "bold red", "healthy": "green", "undetermined": "yellow"}
+
+
+def performance_parts(findings: Findings) -> Iterator[RenderableType]:
+    """A table, the reasons of those that are open, and the drift; nothing where none is planned."""
+    if not findings.performance:
+        return
+    yield _table(findings)
+    for each in findings.performance:
+        if each.reason is not None:
+            yield Text(f"{each.key}: {each.reason}")
+    for each in findings.drift:
+        yield Text(_drifted(each))
+
+
+def _table(findings: Findings) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    table.add_column("on clients' records", min_width=15, max_width=30)
+    table.add_column("verdict", min_width=14, no_wrap=True)
+    for name in ("value", "shortfall", "interval", "tolerance", "records"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in findings.performance:
+        table.add_row(
+            escape(_named(each)),
+            Text(
+                f"{VERDICTS[each.verdict].symbol} {VERDICTS[each.verdict].word}",
+                STYLES[each.verdict],
+            ),
+            points(each.value),
+            points(each.effect, sign=True),
+            escape(span(each.interval)),
+            points(each.tolerance),
+            "–" if each.support is None else str(max(round(each.support), 0)),
+        )
+    return table
+
+
+def _named(found: PerformanceFinding) -> str:
+    of = "" if found.of is None or found.of == found.group else f" of {found.of}"
+    group = "" if found.group is None else f", {found.by} {found.group}"
+    return f"{found.statistic}{of}{group}"
+
+
+def _drifted(drift: Drift) -> str:
+    low, high = (100 * end for end in drift.interval)
+    moved = "have changed" if drift.shifted else "no change is seen"
+    return (
+        f"Drift of {drift.what} among {drift.records} records: {100 * drift.distance:.1f} points "
+        f"[{low:.1f}, {high:.1f}], {moved}"
+    )
