@@ -39,17 +39,27 @@ def test_a_page_fits_reads_well_and_asks_nobody(
     assert watched.elsewhere == []
 
 
-def test_six_tiles_and_their_arrows_are_the_first_screen_of_a_desk(
+def test_the_decision_and_six_tiles_are_the_first_screen_of_a_desk(
     report: str, open_page: OpenPage
 ) -> None:
     page = open_page(report).page
+    first = page.locator(".decision").bounding_box()
+    assert first is not None
+    assert first["y"] + first["height"] < 450
     assert page.locator(".graph a.tile").count() == 6
-    assert page.locator(".arrows path.arrow").count() == 9
-    assert page.locator(".arrows").is_visible()
     boxes = [tile.bounding_box() for tile in page.locator(".graph a.tile").all()]
     tops = sorted({round(box["y"]) for box in boxes if box})
     assert len(tops) == 2
     assert tops[0] < 900
+
+
+def test_the_arrows_are_a_drawing_that_is_asked_for(report: str, open_page: OpenPage) -> None:
+    page = open_page(report).page
+    assert page.locator(".arrows path.arrow").count() == 9
+    assert page.locator(".arrows rect").count() == 6
+    assert not page.locator(".arrows").is_visible()
+    page.get_by_text("How one mode can lead to another").click()
+    assert page.locator(".arrows").is_visible()
 
 
 def test_a_phone_has_the_arrows_in_words(report: str, open_page: OpenPage) -> None:

@@ -95,6 +95,9 @@ def test_a_further_mode_stands_below_those_of_its_layer(run: Run) -> None:
     """In a column of its own it would stand beside the page, and arrows would miss it."""
     seventh = replace(run.findings.findings[0], code="SF-7", mode="over_refusal", layer="model")
     drawn = graph((*run.findings.findings, seventh))
-    assert drawn.places["SF-7"] == "column-2 row-3"
-    assert drawn.places["SF-6"] == "column-3 row-2"
+    places = {box.code: (box.x, box.y) for box in drawn.boxes}
+    column, row = TILE_WIDTH + GAP_X, TILE_HEIGHT + GAP_Y
+    assert places["SF-7"] == (column, 2 * row)
+    assert places["SF-6"] == (2 * column, row)
+    assert {code: places[code] for code in CODES} == _boxes()
     assert drawn.height == 3 * TILE_HEIGHT + 2 * GAP_Y

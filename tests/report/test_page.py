@@ -93,7 +93,7 @@ def test_every_estimate_stands_with_its_interval(run: Run) -> None:
         ("+8.0", "[−4.0, 20.0]"),
         ("−1.2", "[−6.2, 3.8]"),
     ):
-        assert f"{effect} {interval}" in text
+        assert f"{effect} {interval} points" in text
         assert f"{effect} points {interval}" in text
 
 
@@ -108,8 +108,8 @@ def test_the_six_modes_have_a_tile_each_with_word_and_symbol(run: Run) -> None:
 def test_a_chart_is_named_in_words(run: Run) -> None:
     html = page(run)
     assert "effect +21.4 points, interval 14.4 to 28.4, tolerance 10.0" in html
-    assert "75% of the interval&#39;s variance is privacy noise (sd 2.1)" in html
-    assert html.count('role="img"') == html.count("aria-label=") - 1
+    assert "made of privacy noise (sd 2.1 points) and sampling (sd 1.2 points)" in html
+    assert html.count('role="img"') == html.count("aria-label=") - 2
 
 
 def test_the_influence_graph_has_all_arrows(run: Run) -> None:
@@ -138,7 +138,7 @@ def test_window_onset_worst_case_and_liars_are_said_in_words(
     text = " ".join(parsed(page(Run(plan, shown))).text.split())
     assert "overrounds 1 to 2beganin round 2first alarmround 2" in text
     assert "[20.0, 40.0] for all enrolled clients, whatever the missing would have said" in text
-    assert "a client who lies within its range could have made another verdict" in text
+    assert "a client that reports falsely within its range could have made another verdict" in text
     assert "+1.0 a round [−2.0, 4.0]" in text
     assert "SF-1 → SF-2 consistent with an influence" in text
     assert "worst case" not in " ".join(parsed(page(Run(plan, findings_with()))).text.split())

@@ -66,7 +66,7 @@ def test_a_failure_says_when_it_began_and_what_it_withstands(
     shown = findings_with({"SF-1": failed}, influence=(reading,))
     text = " ".join(rendered(shown, 140).split())
     assert "SF-1 ✖ began in rounds 1 to 2; [20.0, 40.0] for all enrolled clients" in text
-    assert "7 clients who lie within their range could have made another verdict" in text
+    assert "7 clients that report falsely within their range could have made another" in text
     assert "SF-1 → SF-2: consistent with an influence" in text
     assert "rounds 1–2" in rendered(shown)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -94,7 +94,7 @@ def _mark(x: float, label: str, half: float) -> Mark:
     return Mark(x, label, anchor)
 
 
-TILE_WIDTH, TILE_HEIGHT = 340.0, 236.0
+TILE_WIDTH, TILE_HEIGHT = 340.0, 100.0
 GAP_X, GAP_Y = 64.0, 56.0
 _LANE = 11.0
 
@@ -110,20 +110,26 @@ class Arrow:
 
 
 @dataclass(frozen=True)
-class InfluenceGraph:
-    """The influence graph behind the tiles: one column for each layer.
+class Box:
+    """A mode in the drawing: its code, and the left upper corner."""
 
-    ``places`` are the classes by which the style sheet puts the tile of a code into its cell.
-    """
+    code: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class InfluenceGraph:
+    """The influence graph as a drawing of its own: one column of boxes for each layer."""
 
     width: float
     height: float
     arrows: tuple[Arrow, ...]
-    places: Mapping[str, str]
+    boxes: tuple[Box, ...]
 
 
 def graph(findings: Sequence[Finding]) -> InfluenceGraph:
-    """The arrows between tiles that stand in columns by layer, in the findings' order.
+    """Boxes that stand in columns by layer, in the findings' order, and arrows between them.
 
     Arrows run in the gaps: straight between neighbours, else along the gap between the rows.
     """
@@ -153,9 +159,10 @@ def graph(findings: Sequence[Finding]) -> InfluenceGraph:
         width=len(layers) * TILE_WIDTH + (len(layers) - 1) * GAP_X,
         height=rows * TILE_HEIGHT + (rows - 1) * GAP_Y,
         arrows=tuple(arrows),
-        places={
-            code: f"column-{column + 1} row-{row + 1}" for code, (column, row) in spots.items()
-        },
+        boxes=tuple(
+            Box(code, column * (TILE_WIDTH + GAP_X), row * (TILE_HEIGHT + GAP_Y))
+            for code, (column, row) in spots.items()
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from unsilent.governance.status import status
 from unsilent.inference.population import whose
 from unsilent.markup import template
 from unsilent.report import charts, figures, standing, view
+from unsilent.report.decision import caveats, decide
 from unsilent.report.incidents import NOT_SERIOUS
 from unsilent.report.source import REPORT_FILE, Run, read_run
 
@@ -40,6 +41,7 @@ def page(run: Run, now: datetime | None = None) -> str:
     limit = found.privacy.epsilon
     return template("unsilent.report", "page.html.j2").render(
         findings=found,
+        first=decide(run.plan, found, record.known if record else None),
         plan=run.plan,
         record=record,
         timing=run.timing,
@@ -49,6 +51,7 @@ def page(run: Run, now: datetime | None = None) -> str:
         population=whose(run.plan),
         tiles=[_tile(run, finding) for finding in found.findings],
         graph=charts.graph(found.findings),
+        titles={each.code: view.entry(each).title for each in found.findings},
         budget=figures.budget(record.epsilons, limit) if record and limit is not None else None,
         simulated=any(finding.oracle is not None for finding in found.findings),
         reproduce=_reproduce(run),
@@ -72,6 +75,7 @@ def _tile(run: Run, finding: Finding) -> dict[str, Any]:
         "figure": figures.over_rounds(run.findings, finding.code),
         "leads": view.leads(finding),
         "width": view.width(finding),
+        "caveats": caveats(finding),
         "clients": view.clients(finding, run.plan, spread),
     }
 

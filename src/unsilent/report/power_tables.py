@@ -64,14 +64,14 @@ def alarms(plan: MonitoringPlan) -> str:
 def power(rows: Sequence[PowerRow], *, several: bool) -> Table:
     """What each mode can show by the end, and in the first round if there are several."""
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
-    table.add_column("mode", min_width=15, max_width=30)
-    names = ["tolerance", "MDE", "finds from", "half-width"]
+    table.add_column("mode", min_width=15, max_width=24)
+    names = ["tolerance", "MDE", "finds\nfrom", "half-\nwidth"]
     if several:
-        names.append(f"MDE r. {rows[0].first.round}")
+        names.append(f"MDE\nr. {rows[0].first.round}")
     names += ["sampling", "privacy", "probes"]
     for name in names:
-        table.add_column(f"  {name}", justify="right", no_wrap=True)
-    table.add_column("  within reach")
+        table.add_column(_indented(name), justify="right", no_wrap=True)
+    table.add_column("  within\n  reach")
     for row in rows:
         cells = [
             points(row.tolerance),
@@ -86,6 +86,11 @@ def power(rows: Sequence[PowerRow], *, several: bool) -> Table:
     return table
 
 
+def _indented(name: str) -> str:
+    """A column's name, of one line or more, two characters from the column before."""
+    return "\n".join(f"  {line}" for line in name.splitlines())
+
+
 def notes(plan: MonitoringPlan, rows: Sequence[PowerRow]) -> Text:
     """What the power table rests on."""
     assumed = "; ".join(
@@ -98,9 +103,11 @@ def notes(plan: MonitoringPlan, rows: Sequence[PowerRow]) -> Text:
     )
     covered = plan.monitor.items == "like-these" or plan.probes.sampling == "matrix"
     probes = "counted in sampling" if covered else "not in the interval"
+    first = rows[0].first.round
+    several = f"MDE r. {first}: after the first. " if len(plan.monitoring_rounds) > 1 else ""
     return Text(
-        "\nIn points (hundredths), after the last monitoring round; MDE r.: after the first. MDE: "
-        "the excess over the tolerance that is found with probability 0.8; an effect is found from "
+        f"\nIn points (hundredths), after the last monitoring round. {several}MDE: the "
+        "excess over the tolerance that is found with probability 0.8; an effect is found from "
         "tolerance plus MDE on. Half-width: of the interval upwards; HEALTHY needs it below the "
         "tolerance. Sampling, privacy, probes: parts of the effect's sd; the choice of public "
         f"probes is {probes}. Seen from: {seen}. Assumed: {assumed}.\n"
@@ -111,10 +118,10 @@ def delay_lines(plan: MonitoringPlan, found: Sequence[Delay]) -> Group:
     """After how many rounds a failure is found, by its course."""
     onset = found[0].onset
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
-    table.add_column("rounds until FAILURE", min_width=15, max_width=30)
+    table.add_column("rounds until FAILURE", min_width=15, max_width=24)
     courses = default_courses()
     for course in courses:
-        table.add_column(f"  {_course(course)}", justify="right", no_wrap=True)
+        table.add_column(_indented(_course(course)), justify="right", no_wrap=True)
     for code in plan.planned:
         by_course = {delay.course: delay for delay in found if delay.code == code}
         cells = [_delay(by_course[course]) for course in courses]
@@ -133,7 +140,7 @@ def delay_lines(plan: MonitoringPlan, found: Sequence[Delay]) -> Group:
 def _course(course: Course) -> str:
     if course.kind == "drift":
         return f"{100 * course.size:+g}/round"
-    return f"step +{course.size:g} tol."
+    return f"step\n+{course.size:g} tol."
 
 
 def _delay(delay: Delay) -> str:
@@ -143,7 +150,7 @@ def _delay(delay: Delay) -> str:
 def advice_lines(advice: Sequence[Advice]) -> Group:
     """What would bring each verdict that is out of reach within it."""
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
-    table.add_column("never within reach", min_width=15, max_width=40)
+    table.add_column("never within reach", min_width=15, max_width=24)
     for name in ("clients", "epsilon", "rounds", "records", "probes", "bank", "clip"):
         table.add_column(f"  {name}", justify="right", no_wrap=True)
     table.add_column("  cheapest change")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from unsilent.errors import InputError
 from unsilent.findings import Findings
 from unsilent.inference.dispersion import dispersion_of
-from unsilent.ledger.events import RoundSummed
+from unsilent.ledger.events import Decision, RoundSummed
 from unsilent.ledger.location import ledger_of
 from unsilent.ledger.run_view import Attendance, Entries, RunView
 from unsilent.plan import MonitoringPlan
@@ -34,6 +35,27 @@ class Spread:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What a run's ledger says of how it stands.
+
+    Attributes:
+        gate: The decision that holds; None where nothing was decided.
+        attendance: The planned monitoring rounds so far.
+        stopped: Why monitoring ended before its plan did, if it did.
+    """
+
+    gate: Decision | None = None
+    attendance: Sequence[Attendance] = ()
+    stopped: str | None = None
+
+    @property
+    def missed(self) -> Attendance | None:
+        """The newest monitoring round, if it was missed."""
+        last = self.attendance[-1] if self.attendance else None
+        return last if last is not None and last.missed else None
+
+
+@dataclass(frozen=True)
 class Record:
     """What the ledger of a run says.
 
@@ -47,6 +69,7 @@ class Record:
         run: The ledger itself, for what depends on the time at which it is asked.
         head: Hash of the newest entry.
         entries: How many there are.
+        known: How the run stands.
     """
 
     attendance: tuple[Attendance, ...]
@@ -57,6 +80,7 @@ class Record:
     run: RunView
     head: str
     entries: int
+    known: Known = Known()
 
 
 def read_record(folder: Path, plan: MonitoringPlan, findings: Findings) -> Record | None:
@@ -72,8 +96,10 @@ def record_of(plan: MonitoringPlan, findings: Findings, ledger: Entries) -> Reco
     """The same from a ledger, or the entries of a pack."""
     run = RunView(ledger)
     newest = ledger.page(limit=1)
+    attendance, made = run.attendance(), run.newest(Decision)
+    stopped = None if run.stopped is None else run.stopped.reason
     return Record(
-        attendance=run.attendance(),
+        attendance=attendance,
         epsilons=run.running_epsilon(plan.privacy.delta, plan.privacy.rounds_per_client),
         decisions=run.actions(),
         incidents=incidents(findings, run),
@@ -81,6 +107,7 @@ def record_of(plan: MonitoringPlan, findings: Findings, ledger: Entries) -> Reco
         run=run,
         head=newest[0].hash if newest else "",
         entries=newest[0].index if newest else 0,
+        known=Known(made[0].event if made else None, attendance, stopped),
     )
 
 

@@ -9,6 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from unsilent.findings import Finding, Findings
+from unsilent.report import view
+from unsilent.report.decision import FirstWord, caveats
 from unsilent.report.performance_table import performance_parts
 from unsilent.report.timing import Timing
 from unsilent.report.view import (
@@ -41,17 +43,28 @@ _DOUBTED = 0.1
 """From this share on a failure's line says that clients could not show their model."""
 
 
-def show(findings: Findings, console: Console, timing: Timing | None = None) -> None:
-    """Print findings, and what they cost where it is known, on a console."""
-    console.print(render(findings, timing))
+def show(
+    findings: Findings,
+    console: Console,
+    timing: Timing | None = None,
+    first: FirstWord | None = None,
+) -> None:
+    """Print findings, and what they cost and come to where it is known, on a console."""
+    console.print(render(findings, timing, first))
 
 
-def render(findings: Findings, timing: Timing | None = None) -> RenderableType:
-    """Metrics, table, legend, privacy, cost and what would settle the open ones."""
+def render(
+    findings: Findings, timing: Timing | None = None, first: FirstWord | None = None
+) -> RenderableType:
+    """The decision, then metrics, table, legend, privacy, cost and what would settle the rest."""
     simulated = any(finding.oracle is not None for finding in findings.findings)
     scenario = f", scenario {findings.scenario}" if findings.scenario else ""
     head = Text()
     head.append(f"{findings.name}{scenario}: round {findings.round}, {findings.clients} clients\n")
+    if first is not None:
+        head.append("\n")
+        head.append(f"{view.opened(first.found)}.", f"{STYLES[first.key]}")
+        head.append(f" {view.opened(first.gate)}. Next: {first.next}.\n\n")
     head.append("Shows today: ", "dim")
     head.append(f"{metrics_line(findings)}\n")
     head.append("Behind it: ", "dim")
@@ -80,7 +93,7 @@ def _table(findings: Findings, *, simulated: bool) -> Table:
         table.add_column("truth (simulation)", justify="right", min_width=11)
     for finding in findings.findings:
         row: list[RenderableType] = [
-            escape(named(finding)),
+            escape("\n  ".join((named(finding), *caveats(finding)))),
             _verdict(finding),
             points(finding.effect, sign=True),
             escape(_interval(finding, len(findings.rounds))),

@@ -151,14 +151,17 @@ def missing(finding: Finding) -> str | None:
 
 
 def clients_to_flip(finding: Finding) -> str | None:
-    """How many clients that lie could have made another verdict; None without estimate."""
+    """How many false reports could have made another verdict; None without estimate."""
     if finding.effect is None:
         return None
     if finding.liars is None:
-        return "not even all clients together could have made another verdict by lying"
+        return "not even all clients together could have made another verdict by false reports"
     if finding.liars == 1:
-        return "a client who lies within its range could have made another verdict"
-    return f"{finding.liars} clients who lie within their range could have made another verdict"
+        return "a client that reports falsely within its range could have made another verdict"
+    return (
+        f"{finding.liars} clients that report falsely within their range could have made another "
+        "verdict"
+    )
 
 
 def growth(finding: Finding) -> str | None:
@@ -170,20 +173,22 @@ def growth(finding: Finding) -> str | None:
 
 
 def clipped(finding: Finding) -> str | None:
-    """The share that clipping cut off; the noise can bring it below 0."""
+    """How much clipping cut off; the noise can bring it below 0."""
     if finding.clipped is None:
         return None
-    return f"{points(max(finding.clipped, 0.0))}% of a client's effects on average, noise included"
+    part = points(max(finding.clipped, 0.0))
+    return f"{part} of each 100 points of a client's effects on average, noise included"
 
 
 def measured_model(finding: Finding) -> str | None:
     """Whether the measured models are the personalized ones, or None if that was not released."""
     if finding.unshown is None or finding.differing is None:
         return None
-    shares = [f"{points(min(max(s, 0.0), 1.0))}%" for s in (finding.unshown, finding.differing)]
+    unshown, other = (points(min(max(s, 0.0), 1.0)) for s in (finding.unshown, finding.differing))
     return (
-        f"{shares[0]} of what training changed was not shown to act in it; base, tokenizer, "
-        f"layout or engine other than planned at {shares[1]} of the clients, noise included"
+        f"of each 100 parts of what training changed {unshown} were not shown to act in it; base, "
+        f"tokenizer, layout or engine other than planned at {other} of each 100 clients, noise "
+        "included"
     )
 
 
@@ -208,25 +213,19 @@ def leads(finding: Finding) -> str:
     return "; ".join(parts) or "leads to no other mode"
 
 
-@dataclass(frozen=True)
-class Width:
-    """What an interval's width is made of: the part of its variance that is privacy noise, in %."""
-
-    privacy: int
-    words: str
-
-
-def width(finding: Finding) -> Width | None:
-    """The part of a finding's variance that is privacy noise, or None without estimate."""
+def width(finding: Finding) -> str | None:
+    """What a finding's interval is made of, or None without estimate."""
     if finding.privacy_sd is None or finding.sampling_sd is None:
         return None
-    noise, sampling = finding.privacy_sd**2, finding.sampling_sd**2
-    share = round(100 * noise / (noise + sampling)) if noise + sampling else 0
-    return Width(
-        share,
-        f"{share}% of the interval's variance is privacy noise (sd {points(finding.privacy_sd)}), "
-        f"the rest sampling (sd {points(finding.sampling_sd)})",
+    return (
+        f"made of privacy noise (sd {points(finding.privacy_sd)} points) and sampling "
+        f"(sd {points(finding.sampling_sd)} points)"
     )
+
+
+def opened(text: str) -> str:
+    """A clause as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def clients(finding: Finding, plan: MonitoringPlan, spread: Spread | None) -> str:

@@ -14,6 +14,8 @@ from starlette.responses import RedirectResponse, Response
 from unsilent.errors import UnsilentError
 from unsilent.governance.status import Status
 from unsilent.report import charts, standing, view
+from unsilent.report.decision import caveats, decide
+from unsilent.report.record import Known
 from unsilent.serve import drawing
 from unsilent.serve.access import SESSION_SECONDS, Access, Sessions
 from unsilent.serve.compare import differences, plan_differences
@@ -183,6 +185,9 @@ def run_page(
         bars={each.code: charts.bar(each) for each in found.findings} if found else {},
         lines=drawing.lines(found) if found else {},
         graph=charts.graph(found.findings if found else ()),
+        titles={each.code: view.entry(each).title for each in found.findings} if found else {},
+        first=decide(state.plan, found, _known(state)),
+        caveats=caveats,
         loss=drawing.metric_line([(number, loss) for number, loss, _ in state.metrics]),
         accuracy=drawing.metric_line([(number, accuracy) for number, _, accuracy in state.metrics]),
         budget=drawing.budget_bar(state.privacy),
@@ -196,6 +201,11 @@ def run_page(
         stands=reader.stands(),
         record_words=standing,
     )
+
+
+def _known(state: RunState) -> Known:
+    made = state.gate.decisions
+    return Known(made[0].decision if made else None, state.cohort, state.stopped)
 
 
 class _Given(dict[str, str]):
