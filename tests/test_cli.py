@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -32,7 +33,9 @@ def run_python(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"unsilent {__version__}\n"
+    assert re.fullmatch(
+        rf"unsilent {__version__}( \(commit [0-9a-f]{{12}}(-dirty)?\))?\n", capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from unsilent.client.participant import answer
     from unsilent.client.site import Site
     from unsilent.engines.flower import PeftScore, monitor_client, monitor_strategy
-    from unsilent.findings import Finding, Findings
+    from unsilent.findings import Finding, Findings, read_findings
     from unsilent.items import Item, ItemSet
     from unsilent.plan import MonitoringPlan, read_plan
     from unsilent.server.monitor import Monitor
@@ -42,6 +42,7 @@ _HOMES = {
     "answer": "unsilent.client.participant",
     "monitor_client": "unsilent.engines.flower",
     "monitor_strategy": "unsilent.engines.flower",
+    "read_findings": "unsilent.findings",
     "read_plan": "unsilent.plan",
 }
 
@@ -61,6 +62,7 @@ __all__ = [
     "answer",
     "monitor_client",
     "monitor_strategy",
+    "read_findings",
     "read_plan",
 ]
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import click
 import typer
 
-from unsilent import __version__
 from unsilent.commands import alerts as alerting
 from unsilent.commands import category, evidence, gate, landscape, privacy, probes, record
+from unsilent.commands import completion as completing
 from unsilent.commands import plan as plans
 from unsilent.commands import serve as dashboard
 from unsilent.commands.common import (
@@ -34,12 +34,13 @@ from unsilent.commands.common import (
     read_plan,
 )
 from unsilent.commands.extensions import add_installed
+from unsilent.commands.faults import os_fault, usage_line
+from unsilent.commands.places import check_place
 from unsilent.errors import InputError, UnsilentError
 
 if TYPE_CHECKING:
-    from unsilent.findings import Findings
     from unsilent.plan import MonitoringPlan
-    from unsilent.report.timing import Timing
+    from unsilent.report.source import Run
 
 Scenario = Literal["skewed", "healthy"]
 Tier = Literal["lm", "fleet"]
@@ -60,7 +61,9 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"unsilent {__version__}")
+        from unsilent.commands.version import described
+
+        typer.echo(f"unsilent {described()}")
         raise typer.Exit
 
 
@@ -68,7 +71,12 @@ def _show_version(wanted: bool) -> None:
 def _options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Print the version, and the commit.",
+        ),
     ] = False,
 ) -> None:
     """Hear the silent failures of federated personalization of foundation models."""
@@ -135,6 +143,12 @@ def run(
     is refused.
     """
     declared = read_plan(plan)
+    if alerts is not None:
+        alerting.check_file(alerts)
+    if ledger is not None:
+        from unsilent.ledger.location import check_url
+
+        check_url(ledger)
     with naming(plan):
         declared.refuse_earlier()
         if not accept_underpowered:
@@ -164,7 +178,7 @@ def findings(
 
     read = read_run(run)
     found = read.findings
-    _print_findings(found, as_json=as_json, timing=read.timing)
+    _print_findings(read, as_json=as_json)
     bad = {"failure": {"failure"}, "undetermined": {"failure", "undetermined"}}
     if fail_on and any(finding.verdict in bad[fail_on] for finding in found.findings):
         raise typer.Exit(EXIT_FINDING)
@@ -207,6 +221,7 @@ app.command(
 app.command(epilog="Example: unsilent export runs/demo --format model-card")(category.export)
 app.command(epilog="Example: unsilent schema findings")(category.schema)
 app.command(epilog="Example: unsilent modes SF-1")(category.modes)
+app.command(epilog="Example: unsilent completion bash")(completing.completion)
 # Last, so that no command of another distribution takes the place of one of these.
 add_installed(app)
 
@@ -214,14 +229,20 @@ add_installed(app)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors of ours are one line on standard error."""
     command = typer.main.get_command(app)
+    wanted = completing.asked()
+    if wanted is not None and arguments is None:
+        return completing.answer(command, wanted)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with command.make_context("unsilent", given) as context:
             command.invoke(context)
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        sys.stderr.write(usage_line(error))
         return error.exit_code
     except UnsilentError as error:
         sys.stderr.write(f"unsilent: {error.line()}\n")
@@ -233,6 +254,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output has left; Python would complain again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UnsilentError.exit_code
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fault = os_fault(error)
+        sys.stderr.write(f"unsilent: {fault.line()}\n")
+        return fault.exit_code
     return 0
 
 
@@ -251,6 +278,7 @@ def _federation(
 
     from unsilent.progress import progress_on
 
+    check_place(out, folder=True)
     # Read by Flower when it is imported: nothing is reported to anyone.
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
     os.environ.setdefault("FLWR_DISABLE_UPDATE_CHECK", "1")
@@ -262,10 +290,10 @@ def _federation(
             remedy="pip install 'unsilent[flower]'.",
         ) from None
     from unsilent.report.page import write_page
-    from unsilent.report.timing import read_timing
+    from unsilent.report.source import read_run
 
     with progress_on(Console(stderr=True)) as progress:
-        found = run_plan(
+        run_plan(
             plan,
             out,
             scenario=scenario,
@@ -275,7 +303,7 @@ def _federation(
             gpus=gpus,
         )
     page = write_page(out)
-    _print_findings(found, as_json=as_json, timing=read_timing(out))
+    _print_findings(read_run(out), as_json=as_json)
     if not as_json:
         if plan.gate.action != "observe":
             from unsilent.report.gating import gating
@@ -284,13 +312,15 @@ def _federation(
         typer.echo(f"\nReport: {page}\nFindings: {out / 'findings.json'}")
 
 
-def _print_findings(found: Findings, *, as_json: bool, timing: Timing | None) -> None:
+def _print_findings(run: Run, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(found.text(), nl=False)
+        typer.echo(run.findings.text(), nl=False)
         return
+    from unsilent.report.decision import decide
     from unsilent.report.terminal import show
 
-    show(found, console(), timing)
+    first = decide(run.plan, run.findings, run.record.known if run.record else None)
+    show(run.findings, console(), run.timing, first)
 
 
 if __name__ == "__main__":

@@ -112,6 +112,10 @@ class FindingsError(UnsilentError):
     """Findings that do not follow their published schema, or no numbers to judge."""
 
 
+class NoFindingsError(FindingsError, InputError):
+    """A file or folder named for its findings, which holds none. Exit code 2."""
+
+
 class RunError(UnsilentError):
     """A federation run that cannot go on."""
 

@@ -1,12 +1,14 @@
 """Progress of long work: which stage, how far, how long still.
 
 The runner calls ``update``; what becomes of it is the caller's choice. On a terminal it is a bar
-with the time left; elsewhere one plain line a stage on standard error, so that logs stay short.
+with the time left; elsewhere a plain line for each stage, and each half minute of a long one, on
+standard error, so that logs stay short.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
@@ -20,6 +22,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as RichBars
+
+_SILENT_S = 30.0
+"""How long a stage may say nothing."""
 
 
 class Progress(Protocol):
@@ -44,11 +49,13 @@ class SilentProgress:
 
 
 class LineProgress:
-    """One plain line at each new stage, for logs and pipes."""
+    """One plain line at each new stage, and each half minute of a long one, for logs and pipes."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, every: float = _SILENT_S) -> None:
         self._stream = stream or sys.stderr
         self._stage: str | None = None
+        self._every = every
+        self._told = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -57,11 +64,15 @@ class LineProgress:
         return None
 
     def update(self, stage: str, done: float, total: float) -> None:
-        """Write the stage's name if it is new."""
-        if stage != self._stage:
-            self._stage = stage
-            self._stream.write(f"unsilent: {stage}\n")
-            self._stream.flush()
+        """Write the stage's name if it is new, and how far a long one is."""
+        now = time.monotonic()
+        new = stage != self._stage
+        if not new and (now - self._told < self._every or not 0 < done < total):
+            return
+        self._stage, self._told = stage, now
+        share = "" if new else f", {done / total:.0%}"
+        self._stream.write(f"unsilent: {stage}{share}\n")
+        self._stream.flush()
 
 
 class BarProgress:

@@ -21,6 +21,7 @@ Secrets are not in it: it names the environment variables that hold them.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -155,18 +156,36 @@ def read_alerts(path: Path) -> AlertsFile:
         data: Mapping[str, Any] = tomllib.loads(path.read_bytes().decode("utf-8"))
     except FileNotFoundError:
         raise InputError("no such file", where=str(path), remedy="Name an alerts file.") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        raise InputError("not readable TOML", where=str(path)) from None
+    except tomllib.TOMLDecodeError as error:
+        # Where, and not what is there, which may be a secret.
+        spot = re.search(r"\(at [^)]*\)", str(error))
+        raise InputError(
+            f"not valid TOML {spot[0] if spot else ''}".strip(),
+            where=str(path),
+            remedy="Correct that line.",
+        ) from None
+    except (OSError, UnicodeDecodeError):
+        raise InputError(
+            "not a readable UTF-8 text file", where=str(path), remedy="Name an alerts file."
+        ) from None
     try:
         return AlertsFile.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise InputError(first["msg"], where=f"{path}: {key}" if key else str(path)) from None
+        raise InputError(
+            str(first["msg"]).removeprefix("Value error, "),
+            where=f"{path}: {key}" if key else str(path),
+            remedy="`unsilent alerts check --help` lists the tables and their keys.",
+        ) from None
 
 
 def _variable(name: str, where: str) -> str:
     value = os.environ.get(name)
     if not value:
-        raise InputError(f"the environment variable {name} is not set", where=where)
+        raise InputError(
+            f"the environment variable {name} is not set",
+            where=where,
+            remedy=f"Set {name} where the command runs.",
+        )
     return value

@@ -169,6 +169,7 @@ class LimitFile:
 
 def show_limit(folder: Path) -> Limit:
     """The limit in a client's folder. Raises InputError if there is none."""
+    _refuse_file(folder)
     limit = LimitFile(folder).read()
     if limit is None:
         raise InputError(
@@ -191,8 +192,18 @@ def set_limit(
         aggregation: The weakest to take part in; by default what it was, or secure-sum.
 
     Raises:
-        BudgetError: Not a limit, or the folder cannot be used.
+        InputError: Not a number that can be a limit, or not a folder.
+        BudgetError: The folder cannot be used.
     """
+    if not 0 < epsilon < math.inf:
+        raise InputError(
+            f"{epsilon:g} is no budget", where="--epsilon", remedy="Give a number above 0."
+        )
+    if delta is not None and not 0 < delta < 1:
+        raise InputError(
+            f"{delta:g} is no delta", where="--delta", remedy="Give one between 0 and 1, as 1e-5."
+        )
+    _refuse_file(folder)
     try:
         with locked(folder):
             file = LimitFile(folder)
@@ -226,3 +237,10 @@ def set_limit(
             remedy="Make it writable.",
         ) from None
     return limit
+
+
+def _refuse_file(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(
+            "a file, not a folder", where=str(folder), remedy="Name a client's own folder."
+        )

@@ -117,6 +117,12 @@ def read_own(folder: Path) -> tuple[OwnRound, ...]:
 
 def _raw(folder: Path) -> list[dict[str, Any]]:
     try:
+        if not folder.is_dir():
+            raise InputError(
+                "a file, not a folder" if folder.exists() else "no such folder",
+                where=str(folder),
+                remedy="Name a client's own folder, as RUN/clients/0 in a simulated run.",
+            )
         data: Any = json.loads((folder / OWN_FILE).read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(

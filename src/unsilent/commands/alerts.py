@@ -26,6 +26,14 @@ AlertsPath = Annotated[
 ]
 
 
+def check_file(path: Path) -> None:
+    """Read an alerts file and open its channels, before a run begins. Raises InputError."""
+    from unsilent.alerts.config import read_alerts
+    from unsilent.alerts.deliver import channels_of
+
+    channels_of(read_alerts(path))
+
+
 @app.command("check", epilog="Example: unsilent alerts check alerts.toml")
 def check_alerts(
     config: Annotated[

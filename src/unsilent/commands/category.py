@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 import typer
 
 from unsilent.commands.common import RunFolder, unread
+from unsilent.commands.places import check_place
+from unsilent.commands.places import write as write_file
 
 Form = Literal["model-card", "every-eval-ever"]
 Schema = Literal["findings", "findings-1", "findings-2", "item"]
@@ -38,12 +40,12 @@ def export(
     ] = None,
 ) -> None:
     """A finished run as a model card's section or as a record of Every Eval Ever."""
-    from unsilent.files import write_whole
     from unsilent.report.export import every_eval_ever, model_card
     from unsilent.report.source import read_run
 
     if form == "model-card" and organization is not None:
         raise unread("--organization", "with --format model-card")
+    check_place(out)
     found = read_run(run)
     if form == "model-card":
         text = model_card(found)
@@ -55,7 +57,7 @@ def export(
     if out is None:
         typer.echo(text, nl=False)
     else:
-        write_whole(out, text.encode())
+        write_file(out, text)
 
 
 def schema(
@@ -83,16 +85,15 @@ def modes(
 ) -> None:
     """What each silent failure is, how it is measured, and what it leads to."""
     from unsilent.errors import InputError
-    from unsilent.files import write_whole
     from unsilent.report.modes import mode_pages
 
+    check_place(write, "--write", folder=True)
     pages = mode_pages()
     if code is not None and code.upper() not in pages:
-        raise InputError(f"no mode {code!r}", remedy=f"Modes are {', '.join(pages)}.")
+        raise InputError(f"no mode {code!r}", where="SF-n", remedy=f"Modes are {', '.join(pages)}.")
     chosen = pages if code is None else {code.upper(): pages[code.upper()]}
     if write is None:
         typer.echo("\n".join(chosen.values()), nl=False)
         return
-    write.mkdir(parents=True, exist_ok=True)
     for each, text in chosen.items():
-        write_whole(write / f"{each}.md", text.encode())
+        write_file(write / f"{each}.md", text, "--write")

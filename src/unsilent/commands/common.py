@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 EXIT_FINDING = 3
 """Exit code of a command that found what ``--fail-on`` names."""
 
+TABLE_WIDTH = 100
+"""Columns into which every table fits whole."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 PlanFile = Annotated[
     Path, typer.Argument(metavar="PLAN", help="A plan in TOML.", show_default=False)
@@ -98,8 +101,8 @@ def console() -> Any:
     from rich.console import Console
 
     found = Console(highlight=False)
-    # Where there is no terminal there is no width to keep to; a table must not lose its columns.
-    return found if found.is_terminal else Console(highlight=False, width=140)
+    # Where there is no terminal there is no width to keep to; all tables fit into this one.
+    return found if found.is_terminal else Console(highlight=False, width=TABLE_WIDTH)
 
 
 def print_json(data: object) -> None:

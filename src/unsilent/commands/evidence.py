@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unsilent.commands.common import Json, RunFolder, console, print_json
+from unsilent.commands.places import cannot_write, check_place
 
 if TYPE_CHECKING:
     from unsilent.evidence.owner import OwnKey
@@ -56,18 +57,26 @@ def evidence(
     """
     from unsilent.evidence import write_pack
     from unsilent.evidence.owner import own_key
+    from unsilent.report.source import read_run
 
+    check_place(out)
+    check_place(key.expanduser(), "--key")
+    # Before a key is made: what there is to pack has to be there.
+    read_run(run)
     own = own_key(key.expanduser(), name)
     if own.new and not as_json:
         # Before the pack is made: whatever fails after this, the key is there.
         _announce(own)
-    path = write_pack(
-        run,
-        out or run / "evidence.zip",
-        own.private,
-        name=own.name,
-        complaint_texts=with_complaints,
-    )
+    try:
+        path = write_pack(
+            run,
+            out or run / "evidence.zip",
+            own.private,
+            name=own.name,
+            complaint_texts=with_complaints,
+        )
+    except OSError as error:
+        raise cannot_write(out or run / "evidence.zip", error) from None
     if as_json:
         print_json({"pack": str(path), **_told(own)})
         return

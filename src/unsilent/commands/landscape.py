@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from unsilent.commands.common import console, print_json, unread
+from unsilent.commands.places import check_place, write
 
 if TYPE_CHECKING:
     from unsilent.landscape import Benchmark
@@ -34,12 +35,12 @@ def landscape(
     The matrix is that of Oh and Bui (arXiv:2606.00947). Cells that we read otherwise have a star
     and their evidence; unsilent's row is computed from its benchmark's results.
     """
-    from unsilent.files import write_whole
     from unsilent.landscape import authors_matrix, our_reading, own_row
     from unsilent.landscape.show import as_csv, as_html, as_json
 
     if authors and form in ("html", "json"):
         raise unread("--authors", f"with --format {form}, which holds their matrix beside ours")
+    check_place(out)
     published, own = authors_matrix(), own_row()
     reading = published if authors else our_reading()
     shown = list(reading) if authors else [*reading, own]
@@ -59,7 +60,7 @@ def landscape(
         if out is None:
             typer.echo(text, nl=False)
         else:
-            write_whole(out, text.encode())
+            write(out, text)
 
 
 def _table(rows: list[Benchmark]) -> None:

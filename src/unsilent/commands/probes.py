@@ -18,6 +18,7 @@ from unsilent.commands.common import (
     unread,
 )
 from unsilent.commands.extensions import add_installed
+from unsilent.commands.places import check_place, write_bytes
 from unsilent.errors import InputError
 
 ProbeRole = Literal["bias", "task", "general", "harmful", "benign"]
@@ -151,15 +152,15 @@ def bank_answers(
 
     from rich.console import Console
 
-    from unsilent.files import write_whole
     from unsilent.progress import progress_on
     from unsilent.reference.bank_answers import bank_answers as made_of
 
+    check_place(out)
     declared = read_plan(plan)
     with progress_on(Console(stderr=True)) as progress, naming(plan):
         found = made_of(declared, progress)
     data = found.to_bytes()
-    write_whole(out, data)
+    write_bytes(out, data)
     source = f"{out}#sha256={hashlib.sha256(data).hexdigest()}"
     if as_json:
         told = {"answers": source, "items": len(found.rows), "bytes": len(data)}

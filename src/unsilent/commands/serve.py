@@ -61,7 +61,11 @@ def serve(
     overridden with a reason. Where others share this machine, give --token-file too.
     """
     if (tls_certificate is None) != (tls_key is None):
-        raise InputError("a certificate and its key go together", where="--tls-certificate")
+        raise InputError(
+            "a certificate and its key go together",
+            where="--tls-certificate" if tls_certificate else "--tls-key",
+            remedy="Give --tls-certificate and --tls-key, or neither.",
+        )
     try:
         from unsilent.serve.launch import serve as start
         from unsilent.serve.places import Places

@@ -98,6 +98,11 @@ def from_bytes(data: bytes) -> dict[str, bytes]:
     return files
 
 
+def looks_like(data: bytes) -> bool:
+    """Whether something is an archive at all, whatever was done to it: not a text, not empty."""
+    return data.startswith(_FILE) or _LAST in data
+
+
 def _header(raw: bytes, check: int, size: int) -> bytes:
     return _LOCAL.pack(_FILE, _VERSION, 0, *_common(raw, check, size)) + raw
 

@@ -117,10 +117,24 @@ def verify(path: Path, *, key: str | None = None, head: str | None = None) -> Ve
             return Verification((Fault("the container", "larger than 512 MiB"),))
         with path.open("rb") as file:
             data = file.read(container.LARGEST + 1)
+    except FileNotFoundError:
+        raise InputError(
+            "no such file", where=str(path), remedy="`unsilent evidence RUN` writes a pack."
+        ) from None
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", where=str(path)) from None
+        raise InputError(
+            f"cannot be read ({error.strerror})", where=str(path), remedy="Name an evidence pack."
+        ) from None
     except ValueError:
-        raise InputError("not a path", where=repr(str(path))) from None
+        raise InputError(
+            "not a path", where=repr(str(path)), remedy="Name an evidence pack."
+        ) from None
+    if not container.looks_like(data):
+        raise InputError(
+            "no evidence pack, or one whose beginning is gone",
+            where=str(path),
+            remedy="Name the file that `unsilent evidence` wrote, evidence.zip.",
+        )
     return verify_bytes(data, key=key, head=head)
 
 

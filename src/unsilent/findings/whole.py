@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from unsilent.errors import FindingsError
+from unsilent.errors import FindingsError, InputError, NoFindingsError
 from unsilent.files import write_whole
 from unsilent.findings.finding import (
     ActiveInfluence,
@@ -205,6 +205,45 @@ class Findings:
         validate(data)
         return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
+    def rows(self) -> list[dict[str, Any]]:
+        """One mapping a mode, in the findings' order: what a table of them has as its columns.
+
+        Effects, ends of intervals and tolerances are shares, as in the file; None is not known.
+        """
+        return [_row(self.round, finding) for finding in self.findings]
+
+    def to_frame(self) -> Any:
+        """``rows`` as a ``pandas.DataFrame``. Raises InputError where pandas is not installed."""
+        try:
+            from pandas import DataFrame  # pyright: ignore
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"a frame needs {error.name}", remedy="pip install 'unsilent[notebook]'."
+            ) from None
+        return DataFrame(self.rows(), columns=list(_row(self.round, None)))  # pyright: ignore
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of them."""
+        from unsilent.report.notebook import html
+
+        return html(self)
+
+
+def _row(round_number: int, finding: Finding | None) -> dict[str, Any]:
+    """A finding's row; of None the names of the columns."""
+    lower, upper = (finding.interval if finding else None) or (None, None)
+    oracle = finding.oracle if finding else None
+    names = ("code", "mode", "verdict", "visibility", "effect", "tolerance", "clients", "reason")
+    row = {name: getattr(finding, name) if finding else None for name in names}
+    return {
+        "round": round_number,
+        **row,
+        "lower": lower,
+        "upper": upper,
+        "minimal_detectable_effect": finding.minimal_detectable_effect if finding else None,
+        "oracle": None if oracle is None else oracle.effect,
+    }
+
 
 def write_findings(path: Path, findings: Findings) -> None:
     """Write ``findings.json``, whole or not at all. Raises FindingsError if it is not valid."""
@@ -216,10 +255,10 @@ def read_findings(path: Path) -> Findings:
     remedy = "Give the folder of a finished run, or run it again."
     try:
         data = json.loads(path.read_bytes().decode("utf-8"))
-    except FileNotFoundError:
-        raise FindingsError("no findings here", where=str(path), remedy=remedy) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoFindingsError("no findings here", where=str(path), remedy=remedy) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        raise FindingsError("not readable JSON", where=str(path), remedy=remedy) from None
+        raise NoFindingsError("not readable JSON", where=str(path), remedy=remedy) from None
     try:
         return Findings.from_json(data)
     except FindingsError as error:

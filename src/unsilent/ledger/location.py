@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unsilent.errors import InputError, RunError
+from unsilent.errors import InputError, LedgerError, RunError
 from unsilent.files import write_whole
 from unsilent.ledger import Ledger
 from unsilent.ledger.store import parse_url, shown
@@ -54,6 +54,22 @@ def open_ledger(folder: Path, url: str | None = None) -> Ledger:
     # Nothing is in the ledger before it is noted whose it is.
     write_whole(note, f"{url}\n".encode())
     return ledger
+
+
+def check_url(url: str) -> None:
+    """Raise InputError if no new run's ledger can be at a URL; nothing is connected to."""
+    if "://" not in url:
+        raise InputError(
+            f"{url!r} is no URL of a database",
+            where="--ledger",
+            remedy="Write postgresql://HOST/DATABASE?schema=NAME, or leave it out for a file.",
+        )
+    try:
+        parse_url(url)
+    except LedgerError as error:
+        remedy = error.remedy or "Write postgresql://HOST/DATABASE?schema=NAME."
+        where = f"--ledger {error.where}".strip()
+        raise InputError(error.what, where=where, remedy=remedy) from None
 
 
 def ledger_of(folder: Path) -> Ledger:

@@ -20,7 +20,7 @@ from unsilent.errors import PlanError
 from unsilent.modes import FIRST, MODES, faults
 from unsilent.modes.base import ItemRole
 from unsilent.plan.expected_model import ExpectedModel
-from unsilent.plan.faults import plan_error
+from unsilent.plan.faults import misread, plan_error
 from unsilent.plan.gate import GatePlan
 from unsilent.plan.governance import GovernancePlan
 from unsilent.plan.modes import ModePlan, ModesPlan, RecordedModes
@@ -235,7 +235,8 @@ class MonitoringPlan(_Section):
             if rounds[-1] > self.federation.rounds:
                 raise ValueError(
                     f"monitor.rounds: round {rounds[-1]} is after the last of "
-                    f"{self.federation.rounds} training rounds"
+                    f"{self.federation.rounds} training rounds; leave it out, or raise "
+                    "federation.rounds"
                 )
         # Not ``monitoring_rounds``: a client reads a plan before it knows that it was agreed to,
         # and one may name so many rounds that listing them fills the memory.
@@ -307,7 +308,7 @@ class MonitoringPlan(_Section):
         if mode is None or not mode.subgroups:
             return
         if len(set(mode.subgroups)) != len(mode.subgroups):
-            raise ValueError(f"modes.{name}.subgroups: a domain is listed twice")
+            raise ValueError(f"modes.{name}.subgroups: a domain is listed twice; list each once")
         if MODES[code].view != "client_public":
             raise ValueError(
                 f"modes.{name}.subgroups: this mode is measured on private records, which have no "
@@ -491,7 +492,13 @@ def read_plan(path: Path) -> MonitoringPlan:
         raise PlanError(
             "no such plan", where=str(path), remedy="`unsilent plan init` writes one."
         ) from None
-    except (OSError, UnicodeDecodeError):
+    except IsADirectoryError:
+        raise PlanError("a folder, not a plan", where=str(path), remedy="Name a file.") from None
+    except OSError as error:
+        raise PlanError(
+            f"cannot be read ({error.strerror})", where=str(path), remedy="Name a TOML file."
+        ) from None
+    except UnicodeDecodeError:
         raise PlanError(
             "not a readable UTF-8 text file", where=str(path), remedy="Save it as UTF-8 TOML."
         ) from None
@@ -523,7 +530,10 @@ def parse_plan(
     absent = [name for name in _mode_keys(data) if name not in ModesPlan.model_fields]
     kind = RecordedPlan if recorded and absent else MonitoringPlan
     try:
-        return kind.model_validate(data)
+        plan = kind.model_validate(data)
+        fault = misread(data, plan.model_dump(by_alias=True), where=where)
+        if fault is None:
+            return plan
     except ValidationError as error:
         fault = plan_error(error, kind, data, where=where)
     name = fault.where.rpartition("modes.")[2]

@@ -39,7 +39,7 @@ class ModePlan(BaseModel):
         if self.clip <= self.tolerance:
             raise ValueError(
                 f"clip {self.clip:g} must be above tolerance {self.tolerance:g}, "
-                "else no effect beyond it could be seen"
+                "else no effect beyond it could be seen; two and a half tolerances are enough"
             )
         return self
 

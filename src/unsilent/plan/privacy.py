@@ -29,7 +29,7 @@ class SecureSumPlan(BaseModel):
     @model_validator(mode="after")
     def _keys_differ(self) -> SecureSumPlan:
         if len(set(self.keys)) != len(self.keys):
-            raise ValueError("keys: the same key is listed twice")
+            raise ValueError("keys: the same key is listed twice; list each client's own, once")
         return self
 
 

@@ -65,6 +65,7 @@ def find(name: str) -> KnownSet:
         near = difflib.get_close_matches(name.casefold(), KNOWN, n=1)
         raise PlanError(
             f"no known set is named {name!r}",
+            where="NAME",
             remedy=f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(KNOWN)}.",
         )
     return known

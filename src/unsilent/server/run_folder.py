@@ -71,11 +71,17 @@ def alone_in(out: Path) -> Generator[None, None, None]:
     # Only here: it is dear to import, and most commands hold nothing.
     from filelock import FileLock, Timeout
 
-    lock = FileLock(out.with_name(f".{out.name}.lock"))
+    note = out.with_name(f".{out.name}.lock")
+    lock = FileLock(note)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
+        if not note.exists():
+            # No file could be made there, which the lock takes for one that is held.
+            raise InputError(
+                "the folder cannot be made", where=str(out), remedy="Use another --out."
+            ) from None
         raise RunError(
             "another process is running here", where=str(out), remedy="Use another --out."
         ) from None

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from unsilent.commands.common import Json, console, print_json, unread
+from unsilent.commands.places import cannot_write, check_place, write
 from unsilent.errors import InputError
 from unsilent_bench.commands.pages import (
     Seed,
@@ -16,7 +17,6 @@ from unsilent_bench.commands.pages import (
     bench_publish,
     bench_report,
     bench_tables,
-    write,
 )
 
 USUAL = "fine-tune"
@@ -65,6 +65,7 @@ def bench_verdicts(
     Beside unsilent's two boundaries: one-round tests, CUSUMs, DP-CUSUM and plain 95% intervals.
     With --adversary a search makes worlds worse and worse, under every shipped plan and variants.
     """
+    check_place(figure, "--figure")
     if adversary:
         if figure is not None:
             raise InputError("the search has no figure", where="--figure", remedy="Leave it out.")
@@ -84,7 +85,7 @@ def bench_verdicts(
     with progress_on(Console(stderr=True)) as progress:
         rows = verdicts.run(seed, short=short, progress=progress)
     if figure is not None:
-        write(figure, verdicts.figure(rows))
+        write(figure, verdicts.figure(rows), "--figure")
     if as_json:
         print_json({"seed": seed, "rows": [row.to_json() for row in rows]})
     else:
@@ -167,12 +168,23 @@ def bench_run(
     """
     from rich.console import Console
 
+    from unsilent_bench.scenarios import MAIN, SCENARIOS
+
+    check_place(out, folder=True)
+    doses = _doses(dose or ("none", "strong"))
+    for name in scenario or ():
+        if name not in SCENARIOS or tier not in SCENARIOS[name].tiers:
+            raise InputError(
+                f"the tier {tier} has no scenario {name!r}",
+                where="--scenario",
+                remedy=f"Known: {', '.join(n for n, s in SCENARIOS.items() if tier in s.tiers)}.",
+            )
+    # Only now: they load a model library.
     from unsilent.models.personalization import known
     from unsilent.progress import progress_on
     from unsilent_bench.fleet import recording as fleet
     from unsilent_bench.fleet import running
     from unsilent_bench.lm import recording as lm
-    from unsilent_bench.scenarios import MAIN
 
     if personalization not in known():
         raise InputError(
@@ -196,7 +208,7 @@ def bench_run(
         (name, strength, number)
         for number in seed or [(lm if tier == "lm" else fleet).FRESH]
         for name in scenario or MAIN
-        for strength in _doses(dose or ("none", "strong"))
+        for strength in doses
     ]
     with progress_on(Console(stderr=True)) as progress:
         if tier == "lm":
@@ -227,10 +239,15 @@ def bench_gather(
 
     Three tables, a data card and checksums. `replay` also takes what `run` left as it is.
     """
-    from unsilent_bench.traces import together, write
+    from unsilent_bench.traces import together
+    from unsilent_bench.traces import write as write_traces
 
+    check_place(out, folder=True)
     found = together(folders).federations
-    write(out, found)
+    try:
+        write_traces(out, found)
+    except OSError as error:
+        raise cannot_write(out, error) from None
     typer.echo(f"Wrote {len(found)} federations to {out}")
 
 
@@ -283,6 +300,7 @@ def bench_replay(
     from unsilent_bench.replay.batch import shipped_plans
     from unsilent_bench.traces import read
 
+    check_place(out)
     budgets = replay.EPSILONS if not epsilon else tuple(_budget(each) for each in epsilon)
     judges = {each.name: each for each in replay.METHODS}
     unknown = sorted(set(method or ()) - set(judges))

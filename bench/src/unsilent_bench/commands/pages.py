@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from unsilent.commands.common import unread
+from unsilent.commands.places import check_place, write
 from unsilent.errors import InputError
 
 TracesFolder = Annotated[
@@ -39,6 +40,11 @@ def bench_report(
     out: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("bench.html"),
 ) -> None:
     """Write the benchmark's page: one HTML file with every number, its seeds and its interval."""
+    if replayed is not None and (traces is not None or seed is not None):
+        raise unread("--seed" if traces is None else "--traces", "with --replay, which has them")
+    check_place(out)
+    given = None if replayed is None else _replayed(replayed)
+    # Only now: they are dear to import.
     from rich.console import Console
 
     from unsilent.progress import progress_on
@@ -46,15 +52,13 @@ def bench_report(
     from unsilent_bench.replay import replay
     from unsilent_bench.traces import read
 
-    if replayed is not None and (traces is not None or seed is not None):
-        raise unread("--seed" if traces is None else "--traces", "with --replay, which has them")
-    if replayed is None:
+    if given is None:
         with progress_on(Console(stderr=True)) as progress:
             found = replay(
                 read(traces), seed=1 if seed is None else seed, progress=progress
             ).to_json()
     else:
-        found = _replayed(replayed)
+        found = given
     write(out, page(found))
     typer.echo(f"Wrote {out}")
 
@@ -85,6 +89,7 @@ def bench_tables(
     """
     from unsilent_bench.page import filled, tables
 
+    check_place(into, "--into")
     found = _replayed(replayed or _replay_of_traces())
     if into is None:
         for name, table in tables(found).items():
@@ -92,11 +97,15 @@ def bench_tables(
         return
     try:
         text = into.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(
+            "no such file", where=f"--into {into}", remedy="Name a Markdown file."
+        ) from None
     except (OSError, UnicodeDecodeError):
         raise InputError(
-            "cannot be read as text", where=str(into), remedy="Name a Markdown file."
+            "cannot be read as text", where=f"--into {into}", remedy="Name a Markdown file."
         ) from None
-    write(into, filled(text, found))
+    write(into, filled(text, found), "--into")
     typer.echo(f"Wrote {into}")
 
 
@@ -122,11 +131,12 @@ def bench_publish(
     from unsilent_bench.publish import published, text
     from unsilent_bench.validation.shipped import read, shipped
 
+    check_place(out, "FILE")
     validations = [read(path) for path in validated] if validated else list(shipped().values())
     path = replayed or _replay_of_traces()
     _replayed(path)
     content = path.read_bytes()
-    write(out, text(published(content, validations)))
+    write(out, text(published(content, validations)), "FILE")
     typer.echo(f"Wrote {out}")
 
 
@@ -141,28 +151,23 @@ def _replayed(path: Path) -> dict[str, Any]:
     """A replay that was written as JSON."""
     import json
 
-    from unsilent_bench.replay import SCHEMA
-
     try:
         found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(
+            "no such file",
+            where=f"--replay {path}",
+            remedy="`unsilent bench replay --out FILE` writes one.",
+        ) from None
     except (OSError, ValueError):
         found = None
+    # Only here: it is dear to import.
+    from unsilent_bench.replay import SCHEMA
+
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         raise InputError(
             "is not the JSON of a replay",
-            where=str(path),
+            where=f"--replay {path}",
             remedy="`unsilent bench replay --out FILE` writes one.",
         )
     return found
-
-
-def write(path: Path, text: str) -> None:
-    """Write what was asked for as a file."""
-    from unsilent.files import write_whole
-
-    try:
-        write_whole(path, text.encode())
-    except OSError as error:
-        raise InputError(
-            f"cannot be written ({error.strerror})", where=str(path), remedy="Name another path."
-        ) from None

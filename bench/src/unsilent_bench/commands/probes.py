@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from unsilent.commands.common import Json, console, naming, print_json, read_plan, unread
-from unsilent_bench.commands.pages import write
+from unsilent.commands.places import check_place, write
 
 app = typer.Typer()
 
@@ -57,7 +57,9 @@ def score_source(
             model = load_model(declared)
         given = None if adapter is None else Adapter.load(adapter, base=model.digest)
         progress.update("score", 0, 1)
-        scores = score_items(model, given, asked)
+        scores = score_items(
+            model, given, asked, lambda share: progress.update("score", share, 1.0)
+        )
     if as_json:
         print_json({"source": source, "items": len(asked), "pin": asked.digest, "scores": scores})
     else:
@@ -114,6 +116,7 @@ def validate_refusals(
     from unsilent.progress import progress_on
     from unsilent_bench.validation import run, summary
 
+    check_place(out)
     given = {"--plan": plan, "--model": model, "--harmful": harmful, "--benign": benign,
              "--seeds": seeds}  # fmt: skip
     idle = [name for name, value in given.items() if value is not None]

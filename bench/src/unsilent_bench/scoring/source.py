@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -25,6 +28,8 @@ from unsilent_bench.scoring import accuracy, outcomes_of, score_sheet
 HARNESS = "lm-eval:"
 """Before the name or path of a task of lm-evaluation-harness."""
 _OWN_QUESTIONS = 48
+_PART = 64
+"""How many items a model is asked before it is said how far it is."""
 
 
 def read_source(text: str, items: int | None = None, progress: Progress | None = None) -> ItemSet:
@@ -59,18 +64,25 @@ def read_source(text: str, items: int | None = None, progress: Progress | None =
     return found if items is None or items >= len(found) else draw(found, items, PROBE_SEED)
 
 
-def score_items(model: PersonalModel, adapter: Adapter | None, items: ItemSet) -> dict[str, Any]:
+def score_items(
+    model: PersonalModel,
+    adapter: Adapter | None,
+    items: ItemSet,
+    report: Callable[[float], object] = lambda share: None,
+) -> dict[str, Any]:
     """All scores that the items allow, by name, ready for JSON.
 
     A causal language model's accuracy is also given by character and by byte, as the harness's
-    ``acc_norm`` and ``acc_bytes``. Raises ItemError if no score applies.
+    ``acc_norm`` and ``acc_bytes``. ``report`` is told how much is done, in [0, 1]. Raises
+    ItemError if no score applies.
     """
     name = "base" if adapter is None else "adapter"
     likelihoods = getattr(model, "log_likelihoods", None)
     if likelihoods is None:
-        scores = score_sheet(Outcomes(items, name, model.score(items, adapter)))
+        answers = _by_parts(model.score, items, adapter, 0.0, report)
+        scores = score_sheet(Outcomes(items, name, answers))
     else:
-        table = likelihoods(items, adapter)
+        table = _by_parts(likelihoods, items, adapter, -np.inf, report)
         scores = score_sheet(outcomes_of(items, name, table))
         if "accuracy" in scores:
             for per in ("character", "byte"):
@@ -83,6 +95,31 @@ def score_items(model: PersonalModel, adapter: Adapter | None, items: ItemSet) -
             remedy="Give them an answer, or the attributes of a known set.",
         )
     return scores
+
+
+def _by_parts(
+    score: Callable[[ItemSet, Adapter | None], NDArray[np.float64]],
+    items: ItemSet,
+    adapter: Adapter | None,
+    beyond: float,
+    report: Callable[[float], object],
+) -> NDArray[np.float64]:
+    """(n_items, max_choices), asked part by part: minutes of it would pass in silence.
+
+    Args:
+        score: Of a model.
+        items: What is asked.
+        adapter: As ``score`` takes it.
+        beyond: What stands where an item has no such choice.
+        report: Told the share that is done.
+    """
+    table = np.full((len(items), max(len(item.choices) for item in items)), beyond)
+    for begin in range(0, len(items), _PART):
+        part = replace(items, items=items.items[begin : begin + _PART])
+        found = score(part, adapter)
+        table[begin : begin + len(part), : found.shape[1]] = found
+        report((begin + len(part)) / len(items))
+    return table
 
 
 def scores_table(scores: dict[str, Any]) -> RenderableType:

@@ -64,8 +64,9 @@ def run_plan(
     shown = progress or SilentProgress()
     out = out.absolute()
     with alone_in(out):
-        open_folder(plan, out)
+        # Before a run is declared: a file that the plan names may not be there.
         probes = load_probes(plan)
+        open_folder(plan, out)
         sets = chain(probes.values(), _all_records(plan))
         kept = open_ledger(out, ledger)
         with alerting(alerts, kept, out):
