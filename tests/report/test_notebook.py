@@ -61,4 +61,6 @@ def test_a_frame_has_a_row_a_mode_and_the_same_columns_without_one(
 
 
 def test_the_public_reader_reads_a_runs_file(folder: Path, run: Run) -> None:
-    assert unsilent.read_findings(folder / "findings.json").rows() == run.findings.rows()
+    read = unsilent.read_findings(folder / "findings.json")
+    assert [row["effect"] for row in read.rows()] == [row["effect"] for row in run.findings.rows()]
+    assert read._repr_html_() == run.findings._repr_html_()

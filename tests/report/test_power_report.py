@@ -8,6 +8,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from unsilent.commands.common import TABLE_WIDTH
 from unsilent.errors import PlanError
 from unsilent.inference import power_table
 from unsilent.plan import MonitoringPlan, parse_plan
@@ -50,17 +51,24 @@ def test_the_table_is_in_points_and_fits_its_width() -> None:
     ]
     assert cells[-3:] == ["FAILURE", "or", "HEALTHY"]
     assert f"MDE r. {row.first.round}" in shown(declared)
-    assert max(map(len, shown(declared, width=110).splitlines())) <= 110
+    narrow = shown(declared, TABLE_WIDTH)
+    assert max(map(len, narrow.splitlines())) <= TABLE_WIDTH == 100
+    assert "…" not in narrow
+    assert " ".join(cells[3:6]) in " ".join(line(narrow, "SF-1").split())
 
 
 def test_a_single_monitoring_round_has_no_column_for_the_first() -> None:
-    assert "MDE r. " not in shown(plan(monitor={"rounds": [4]})).split("\n\n")[1]
+    text = shown(plan(monitor={"rounds": [4]}))
+    assert "MDE" in text
+    # Nor does the caption speak of one.
+    assert "r. " not in line(text, "mode")
+    assert "MDE r." not in text
 
 
 def test_delays_name_their_onset_and_their_failures() -> None:
     text = " ".join(shown(plan()).split())
     assert "a failure that begins in round 3" in text
-    assert "+0.5/round +1/round +2/round step +1 tol. step +2 tol." in text
+    assert "step step rounds until FAILURE +0.5/round +1/round +2/round +1 tol. +2 tol." in text
 
 
 def test_a_verdict_out_of_reach_comes_with_what_would_bring_it_back() -> None:

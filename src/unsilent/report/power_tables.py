@@ -153,7 +153,8 @@ def advice_lines(advice: Sequence[Advice]) -> Group:
     table.add_column("never within reach", min_width=15, max_width=24)
     for name in ("clients", "epsilon", "rounds", "records", "probes", "bank", "clip"):
         table.add_column(f"  {name}", justify="right", no_wrap=True)
-    table.add_column("  cheapest change")
+    # A key is one long word.
+    table.add_column("  cheapest change", overflow="fold")
     for each in advice:
         alone = each.alone
         values = (
