@@ -18,7 +18,6 @@ import typer
 
 from unsilent.commands import alerts as alerting
 from unsilent.commands import category, evidence, gate, landscape, privacy, probes, record
-from unsilent.commands import completion as completing
 from unsilent.commands import plan as plans
 from unsilent.commands import serve as dashboard
 from unsilent.commands.common import (
@@ -29,13 +28,12 @@ from unsilent.commands.common import (
     PlanFile,
     RunFolder,
     Underpowered,
+    check_place,
     console,
     naming,
     read_plan,
 )
 from unsilent.commands.extensions import add_installed
-from unsilent.commands.faults import os_fault, usage_line
-from unsilent.commands.places import check_place
 from unsilent.errors import InputError, UnsilentError
 
 if TYPE_CHECKING:
@@ -46,8 +44,11 @@ Scenario = Literal["skewed", "healthy"]
 Tier = Literal["lm", "fleet"]
 GateAction = Literal["observe", "hold", "rollback"]
 FailOn = Literal["failure", "undetermined"]
+Shell = Literal["bash", "zsh", "fish"]
 
 EXIT_INTERRUPTED = 130
+COMPLETE = "_UNSILENT_COMPLETE"
+"""Environment variable by which a shell asks for completions."""
 
 app = typer.Typer(
     name="unsilent",
@@ -195,6 +196,23 @@ def report(run: RunFolder) -> None:
     typer.echo(write_page(run))
 
 
+@app.command(epilog="Example: unsilent completion bash")
+def completion(
+    shell: Annotated[
+        Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.", show_default=False)
+    ],
+) -> None:
+    """Print the completion of a shell, to be read by it when it starts.
+
+    bash: unsilent completion bash > ~/.local/share/bash-completion/completions/unsilent.
+    zsh: unsilent completion zsh > FOLDER/_unsilent, in a folder of fpath.
+    fish: unsilent completion fish > ~/.config/fish/completions/unsilent.fish.
+    """
+    from unsilent.commands.completion import script
+
+    typer.echo(script(shell, typer.main.get_command(app)))
+
+
 # After those above, as --help lists them in this order; groups come last by themselves.
 app.add_typer(plans.app, name="plan")
 app.add_typer(privacy.app, name="privacy")
@@ -221,7 +239,6 @@ app.command(
 app.command(epilog="Example: unsilent export runs/demo --format model-card")(category.export)
 app.command(epilog="Example: unsilent schema findings")(category.schema)
 app.command(epilog="Example: unsilent modes SF-1")(category.modes)
-app.command(epilog="Example: unsilent completion bash")(completing.completion)
 # Last, so that no command of another distribution takes the place of one of these.
 add_installed(app)
 
@@ -229,9 +246,10 @@ add_installed(app)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors of ours are one line on standard error."""
     command = typer.main.get_command(app)
-    wanted = completing.asked()
-    if wanted is not None and arguments is None:
-        return completing.answer(command, wanted)
+    if os.environ.get(COMPLETE) and arguments is None:
+        from unsilent.commands.completion import answer
+
+        return answer(command)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with command.make_context("unsilent", given) as context:
@@ -242,6 +260,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except click.ClickException as error:
+        from unsilent.commands.faults import usage_line
+
         sys.stderr.write(usage_line(error))
         return error.exit_code
     except UnsilentError as error:
@@ -257,6 +277,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.filename is None:
             raise
+        from unsilent.commands.faults import os_fault
+
         fault = os_fault(error)
         sys.stderr.write(f"unsilent: {fault.line()}\n")
         return fault.exit_code

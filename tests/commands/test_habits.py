@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from unsilent import __version__
-from unsilent.cli import main
+from unsilent.cli import COMPLETE, main
 from unsilent.commands import version
-from unsilent.commands.completion import VARIABLE
 
 
 def test_the_package_runs_as_a_module(
@@ -31,7 +30,7 @@ def test_the_package_runs_as_a_module(
 def test_each_shell_has_its_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", shell]) == 0
     script = capsys.readouterr().out
-    assert f"{VARIABLE}={shell}_complete" in script
+    assert f"{COMPLETE}={shell}_complete" in script
     if shutil.which(shell):
         done = subprocess.run([shell, "-n"], input=script, text=True, check=False)
         assert done.returncode == 0
@@ -60,7 +59,7 @@ def test_commands_options_and_values_are_completed(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv(VARIABLE, "bash_complete")
+    monkeypatch.setenv(COMPLETE, "bash_complete")
     monkeypatch.setenv("COMP_WORDS", words)
     monkeypatch.setenv("COMP_CWORD", str(place))
     monkeypatch.setattr(sys, "argv", ["unsilent"])

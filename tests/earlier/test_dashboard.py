@@ -30,6 +30,8 @@ def test_the_runs_page_has_its_verdicts_effects_and_missed_round(
             assert points(finding["effect"]) in text
     assert "3 of 16 clients have spent their own limit" in text
     assert "checked by hand" in text
+    assert "Next: whoever runs the federation" in text
+    assert text.index("Next:") < text.index("What the run shows today")
     assert holds(earlier.findings, found)
 
 

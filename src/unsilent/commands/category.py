@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from unsilent.commands.common import RunFolder, unread
-from unsilent.commands.places import check_place
-from unsilent.commands.places import write as write_file
+from unsilent.commands.common import RunFolder, check_place, unread
+from unsilent.commands.common import write as write_file
 
 Form = Literal["model-card", "every-eval-ever"]
 Schema = Literal["findings", "findings-1", "findings-2", "item"]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unsilent.commands.common import Json, RunFolder, console, print_json
-from unsilent.commands.places import cannot_write, check_place
+from unsilent.commands.common import Json, RunFolder, cannot_write, check_place, console, print_json
 
 if TYPE_CHECKING:
     from unsilent.evidence.owner import OwnKey

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from unsilent.commands.common import console, print_json, unread
-from unsilent.commands.places import check_place, write
+from unsilent.commands.common import check_place, console, print_json, unread, write
 
 if TYPE_CHECKING:
     from unsilent.landscape import Benchmark

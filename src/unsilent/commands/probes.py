@@ -11,14 +11,15 @@ from unsilent.commands.common import (
     EXIT_FINDING,
     Json,
     PlanFile,
+    check_place,
     console,
     naming,
     print_json,
     read_plan,
     unread,
+    write_bytes,
 )
 from unsilent.commands.extensions import add_installed
-from unsilent.commands.places import check_place, write_bytes
 from unsilent.errors import InputError
 
 ProbeRole = Literal["bias", "task", "general", "harmful", "benign"]

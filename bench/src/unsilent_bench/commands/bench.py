@@ -8,8 +8,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from unsilent.commands.common import Json, console, print_json, unread
-from unsilent.commands.places import cannot_write, check_place, write
+from unsilent.commands.common import (
+    Json,
+    cannot_write,
+    check_place,
+    console,
+    print_json,
+    unread,
+    write,
+)
 from unsilent.errors import InputError
 from unsilent_bench.commands.pages import (
     Seed,

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from unsilent.commands.common import unread
-from unsilent.commands.places import check_place, write
+from unsilent.commands.common import check_place, unread, write
 from unsilent.errors import InputError
 
 TracesFolder = Annotated[

@@ -8,8 +8,16 @@ from typing import Annotated
 
 import typer
 
-from unsilent.commands.common import Json, console, naming, print_json, read_plan, unread
-from unsilent.commands.places import check_place, write
+from unsilent.commands.common import (
+    Json,
+    check_place,
+    console,
+    naming,
+    print_json,
+    read_plan,
+    unread,
+    write,
+)
 
 app = typer.Typer()
 
