@@ -49,7 +49,7 @@ def test_a_webhook_is_silent_about_healthy_rounds_only(write):
         ('[[webhook]]\nname = "ops"\nurl = "https://x"\non = ["hunter2"]', r"webhook\.0\.on"),
         ('[[webhook]]\nname = "a"\nurl = "https://x"\n' * 2, "the same name"),
         ("[prometheus]", r"prometheus\.textfile"),
-        ("hunter2", "not readable TOML"),
+        ("hunter2", r"not valid TOML \(at "),
     ],
 )
 def test_faults(write, monkeypatch, text, fault):

@@ -177,7 +177,7 @@ def test_the_command_sets_shows_and_refuses(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out.split("\n", 1)[1])["aggregation"] == "plain"
     assert main(["privacy", "limit", str(tmp_path)]) == 0
     assert "epsilon 1 at delta 1e-05" in capsys.readouterr().out
-    assert main(["privacy", "limit", str(tmp_path), "--epsilon", "0"]) == 1
+    assert main(["privacy", "limit", str(tmp_path), "--epsilon", "0"]) == 2
     with pytest.raises(BudgetError, match=r"own limit of 1\."):
         release(tmp_path, 1) and release(tmp_path, 2)
 

@@ -50,8 +50,8 @@ def test_what_is_sent_is_read_as_the_same_plan() -> None:
         ({"name": "ditto", "lambda": -1.0}, "lambda is -1, which pushes clients away"),
         ({"name": "ditto", "lambda": float("nan")}, "nan: Input should be a finite number"),
         ({"name": "other", "x": float("inf")}, "inf: Input should be a finite number"),
-        ("Some Name", "'Some Name': String should match pattern"),
-        (3, "3: Input should be a valid dictionary"),
+        ("'Some Name' does not have the form that it needs"),
+        (3, "3 is not a table. Write [federation.personalization]"),
     ],
 )
 def test_a_fault_names_the_key(given: object, told: str) -> None:
