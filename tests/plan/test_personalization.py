@@ -50,7 +50,7 @@ def test_what_is_sent_is_read_as_the_same_plan() -> None:
         ({"name": "ditto", "lambda": -1.0}, "lambda is -1, which pushes clients away"),
         ({"name": "ditto", "lambda": float("nan")}, "nan: Input should be a finite number"),
         ({"name": "other", "x": float("inf")}, "inf: Input should be a finite number"),
-        ("'Some Name' does not have the form that it needs"),
+        ("Some Name", "'Some Name' does not have the form that it needs"),
         (3, "3 is not a table. Write [federation.personalization]"),
     ],
 )

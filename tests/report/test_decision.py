@@ -127,8 +127,7 @@ def test_the_gate_held_a_failure_back(
     first = decide(gated(plan, "hold"), findings_with(failed), decided("hold", 1))
     assert first.gate == "the gate held its adapter back, and clients use the adapter of round 1"
     assert first.what == (
-        "looks for the cause of SF-1 before anyone overrides the gate, and notes it by "
-        "`unsilent aware`"
+        "looks for the cause of SF-1 before that adapter is used, and notes it by `unsilent aware`"
     )
 
 
@@ -168,6 +167,13 @@ def test_the_budget_is_spent(
     first = decide(plan, findings_with(failed), known)
     assert "; The budget is spent: no later round can be released; the gate" in first.sentence
     assert first.what.endswith("and declares a new plan before anything else is measured")
+    # The round that was missed for it says the reason once, and its first sentence alone.
+    reason = "3 of 96 have spent their limit. Training goes on."
+    missed = Known(attendance=(Attendance(3, None, reason),), stopped=reason)
+    last = decide(plan, findings_with(failed), missed)
+    assert last.found.count("3 of 96 have spent their limit") == 1
+    assert "Training goes on" not in last.sentence
+    assert "sees to it that clients answer" not in last.what
 
 
 def test_a_round_was_missed(

@@ -66,20 +66,24 @@ def decide(plan: MonitoringPlan, found: Findings | None, known: Known | None = N
     missed = known.missed
     if found is None:
         nothing = (
-            f"round {missed.round} was missed ({missed.missed}), and nothing is known of any mode"
+            f"round {missed.round} was missed ({_clause(missed.missed)}), and nothing is known of "
+            "any mode"
             if missed
             else "no monitoring round has been judged yet, and nothing is known of any mode"
         )
         key, what = "unplanned", "takes this for neither health nor failure"
         return FirstWord(key, nothing, _gate(plan, None, known), RUNNER, what)
     key, words, what = _verdict(found, held=_held(plan, found, known))
+    over = known.stopped is not None or _spent(plan, found)
     if missed and missed.round > found.round:
-        words = f"round {missed.round} was missed ({_clause(missed.missed)}); in round " \
-            f"{found.round} {words}"  # fmt: skip
-        what = f"sees to it that clients answer, and until then {what}"
-    if known.stopped or _spent(plan, found):
-        why = known.stopped or "the privacy budget is spent, so no later round can be measured"
-        words = f"{words}; {_clause(why)}"
+        why = _clause(missed.missed)
+        words = f"round {missed.round} was missed ({why}); in round {found.round} {words}"
+        if not over:
+            what = f"sees to it that clients answer, and until then {what}"
+    if over:
+        why = _clause(known.stopped or "the privacy budget is spent")
+        # The round that was missed for it says so already.
+        words = words if f"({why})" in words else f"{words}; {why}"
         what = f"{what}, and declares a new plan before anything else is measured"
     return FirstWord(key, words, _gate(plan, found, known), RUNNER, what)
 
@@ -126,7 +130,7 @@ def _verdict(found: Findings, *, held: bool) -> tuple[str, str, str]:
         more = f"; {also} {'fails' if len(others) == 1 else 'fail'} too" if others else ""
         codes = _list([each.code for each in (worst, *others)])
         action = (
-            f"looks for the cause of {codes} before anyone overrides the gate"
+            f"looks for the cause of {codes} before that adapter is used"
             if held
             else f"takes the adapter of round {found.round} out of use until the cause of {codes} "
             "is found"
@@ -218,7 +222,8 @@ def _adapter(number: int) -> str:
 
 
 def _clause(text: str | None) -> str:
-    return (text or "").strip().rstrip(".")
+    """The first sentence of a reason, as a clause; the rest stands in the detail."""
+    return (text or "").partition(". ")[0].strip().rstrip(".")
 
 
 def _list(codes: Sequence[str]) -> str:
