@@ -97,14 +97,14 @@ def rounds_judged(
             ("one more round", list(numbers)[:_ROUNDS_MEASURED]),
             ("one more round, restarted", list(numbers)[_ROUNDS_MEASURED:]),
         ):
-            spent: list[float] = []
+            spent, failing = list[float](), 0
             for number in chosen:
                 if "restarted" in kind:
                     looks.forget()
                     monitor = Monitor(plan, Ledger(path), accept_underpowered=True)
                 judged, took = measure(partial(monitor.judge, number, totals[number - 1]))
                 spent.append(took.cpu)
-            failing = sum(finding.verdict == "failure" for finding in judged)
+                failing = sum(finding.verdict == "failure" for finding in judged)
             rows.append(_row(f"{kind}, {control}, {effect:g}", length, spent, failing=failing))
     return rows
 

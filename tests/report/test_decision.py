@@ -10,6 +10,8 @@ import pytest
 from rich.console import Console
 
 from unsilent.findings import Finding, Findings
+from unsilent.findings.finding import Verdict
+from unsilent.findings.performance import PerformanceFinding
 from unsilent.ledger.events import Action, Decision
 from unsilent.ledger.run_view import Attendance
 from unsilent.plan import MonitoringPlan, parse_plan
@@ -238,3 +240,44 @@ def test_the_page_begins_with_it_and_has_no_share_beside_points(run: Run) -> Non
     assert "%" not in shown.replace("width: 100%", "")
     for word in ("liar", "clipped"):
         assert word not in shown.lower()
+
+
+def performed(verdict: Verdict, effect: float) -> PerformanceFinding:
+    return PerformanceFinding(
+        "sensitivity", "sensitivity", "yes", "group", "ward 3", "reference", "held-out", 0.1, 20,
+        verdict, effect, (effect - 0.05, effect + 0.05), (2, 2),
+    )  # fmt: skip
+
+
+def test_a_group_that_loses_is_a_failure_whatever_the_modes_say(
+    plan: MonitoringPlan, findings_with: Callable[..., Findings], healthy: dict[str, Finding]
+) -> None:
+    found = findings_with(healthy)
+    lost = replace(found, performance=(performed("failure", 0.3), performed("healthy", 0.0)))
+    first = decide(plan, lost)
+    assert first.key == "failure"
+    assert first.found.startswith(
+        "performance on records fails: sensitivity/ward 3 20.0 points beyond the tolerance of 10.0;"
+    )
+    assert "out of use until the cause of sensitivity/ward 3 is found" in first.next
+    assert "may let clients" not in first.sentence
+
+
+def test_performance_that_is_open_is_no_health(
+    plan: MonitoringPlan, findings_with: Callable[..., Findings], healthy: dict[str, Finding]
+) -> None:
+    found = replace(findings_with(healthy), performance=(performed("undetermined", 0.0),))
+    first = decide(plan, found)
+    assert first.key == "undetermined"
+    assert "performance on records is open: sensitivity/ward 3" in first.found
+    assert "may let clients" not in first.sentence
+
+
+def test_a_mode_that_fails_is_named_beside_performance(
+    plan: MonitoringPlan, findings_with: Callable[..., Findings], failed: dict[str, Finding]
+) -> None:
+    found = replace(findings_with(failed), performance=(performed("failure", 0.3),))
+    first = decide(plan, found)
+    assert first.key == "failure"
+    assert "SF-1 Amplified bias fails silently" in first.found
+    assert "sensitivity/ward 3" in first.found

@@ -73,7 +73,7 @@ def decide(plan: MonitoringPlan, found: Findings | None, known: Known | None = N
         )
         key, what = "unplanned", "takes this for neither health nor failure"
         return FirstWord(key, nothing, _gate(plan, None, known), RUNNER, what)
-    key, words, what = _verdict(found, held=_held(plan, found, known))
+    key, words, what = _with_performance(found, *_verdict(found, held=_held(plan, found, known)))
     over = known.stopped is not None or _spent(plan, found)
     if missed and missed.round > found.round:
         why = _clause(missed.missed)
@@ -154,6 +154,33 @@ def _verdict(found: Findings, *, held: bool) -> tuple[str, str, str]:
     if held:
         return "healthy", words, "waits for as many good rounds as the gate asks for"
     return "healthy", words, f"may let clients use the adapter of round {found.round}"
+
+
+def _with_performance(found: Findings, key: str, words: str, what: str) -> tuple[str, str, str]:
+    """The same with what is said of performance on records, which no gate looks at."""
+    failed = [each for each in found.performance if each.verdict == "failure"]
+    open_ = [each for each in found.performance if each.verdict == "undetermined"]
+    if failed:
+        lost = ", ".join(
+            f"{each.key} {view.points((each.effect or 0.0) - each.tolerance)} points beyond the "
+            f"tolerance of {view.points(each.tolerance)}"
+            for each in failed
+        )
+        names = _list([each.key for each in failed])
+        words = f"performance on records fails: {lost}; of the modes, {words}"
+        if key != "failure":
+            what = (
+                f"takes the adapter of round {found.round} out of use until the cause of {names} "
+                "is found, and notes it by `unsilent aware`"
+            )
+        return "failure", words, what
+    if open_:
+        names = _list([each.key for each in open_])
+        words = f"{words}; performance on records is open: {names}"
+        return ("undetermined", words, _OPEN) if key == "healthy" else (key, words, what)
+    if found.performance and key == "healthy":
+        words = f"{words}; performance on records is within its tolerances"
+    return key, words, what
 
 
 def _fails(finding: Finding) -> str:
