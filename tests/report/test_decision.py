@@ -281,3 +281,15 @@ def test_a_mode_that_fails_is_named_beside_performance(
     assert first.key == "failure"
     assert "SF-1 Amplified bias fails silently" in first.found
     assert "sensitivity/ward 3" in first.found
+
+
+def test_the_page_has_the_performance_that_was_judged(
+    run: Run, findings_with: Callable[..., Findings], healthy: dict[str, Finding]
+) -> None:
+    performance = (performed("failure", 0.3), performed("undetermined", 0.0))
+    html = page(replace(run, findings=replace(findings_with(healthy), performance=performance)))
+    section = html.partition('id="performance"')[2].partition("</section>")[0]
+    assert section.count("sensitivity of yes, group ward 3") == 2
+    assert "FAILURE" in section
+    assert "UNDETERMINED" in section
+    assert "+30.0" in section

@@ -13,7 +13,7 @@ from unsilent.findings import Finding
 from unsilent.governance.status import status
 from unsilent.inference.population import whose
 from unsilent.markup import template
-from unsilent.report import charts, figures, standing, view
+from unsilent.report import charts, figures, performance_table, standing, view
 from unsilent.report.decision import caveats, decide
 from unsilent.report.incidents import NOT_SERIOUS
 from unsilent.report.source import REPORT_FILE, Run, read_run
@@ -58,6 +58,9 @@ def page(run: Run, now: datetime | None = None) -> str:
         version=__version__,
         charts=charts,
         view=view,
+        performed=performance_table.named,
+        supported=performance_table.supported,
+        drifted=performance_table.drifted,
         not_serious=NOT_SERIOUS,
         stands=status(run.plan, record.run, now) if record else None,
         standing=standing,

@@ -1,4 +1,4 @@
-"""Performance on clients' own records on a terminal, and what of the records has changed."""
+"""Performance on clients' own records in a report, and what of the records has changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def performance_parts(findings: Findings) -> Iterator[RenderableType]:
         if each.reason is not None:
             yield Text(f"{each.key}: {each.reason}")
     for each in findings.drift:
-        yield Text(_drifted(each))
+        yield Text(drifted(each))
 
 
 def _table(findings: Findings) -> Table:
@@ -36,7 +36,7 @@ def _table(findings: Findings) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for each in findings.performance:
         table.add_row(
-            escape(_named(each)),
+            escape(named(each)),
             Text(
                 f"{VERDICTS[each.verdict].symbol} {VERDICTS[each.verdict].word}",
                 STYLES[each.verdict],
@@ -45,18 +45,25 @@ def _table(findings: Findings) -> Table:
             points(each.effect, sign=True),
             escape(span(each.interval)),
             points(each.tolerance),
-            "–" if each.support is None else str(max(round(each.support), 0)),
+            supported(each),
         )
     return table
 
 
-def _named(found: PerformanceFinding) -> str:
+def supported(found: PerformanceFinding) -> str:
+    """On how many records it rests, noise included."""
+    return "–" if found.support is None else str(max(round(found.support), 0))
+
+
+def named(found: PerformanceFinding) -> str:
+    """The statistic, of which class and in which group."""
     of = "" if found.of is None or found.of == found.group else f" of {found.of}"
     group = "" if found.group is None else f", {found.by} {found.group}"
     return f"{found.statistic}{of}{group}"
 
 
-def _drifted(drift: Drift) -> str:
+def drifted(drift: Drift) -> str:
+    """How far records have changed since the first rounds, in words."""
     low, high = (100 * end for end in drift.interval)
     moved = "have changed" if drift.shifted else "no change is seen"
     return (
