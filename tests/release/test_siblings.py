@@ -355,8 +355,11 @@ def test_noise_of_the_scale_of_another_plan():
 class AnyRound(Observer):
     """Releases after rounds that the plan does not name."""
 
-    def release(self, round_number, statistics, system, model=NOT_SHOWN, training=None):
-        return self._release(round_number, statistics, system, model, training)
+    def release(
+        self, round_number, statistics, system, model=NOT_SHOWN, training=None, counts=None
+    ):
+        return self._release(round_number, statistics, system, model, training, counts or {})
+
 
     def _check_budget(self, limit, spent, event):
         """Nothing."""
@@ -388,8 +391,8 @@ def test_a_limit_that_does_not_hold(kind, name, broken):
 class Redraws(Observer):
     """Asked again, it adds new noise to the same values."""
 
-    def _release(self, round_number, statistics, system, model, training):
-        made = super()._release(round_number, statistics, system, model, training)
+    def _release(self, round_number, statistics, system, model, training, counts):
+        made = super()._release(round_number, statistics, system, model, training, counts)
         draws = self._noise.sample(math.sqrt(self._variance), len(made.vector))
         told = {UNSHOWN: model.unshown, DIFFERING: float(model.differing)}
         clean = self.layout.encode({**self._values(statistics, system), **told})

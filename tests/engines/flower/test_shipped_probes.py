@@ -223,8 +223,8 @@ def own_question(order: Any) -> None:
 
 def test_a_client_with_a_plan_of_its_own_is_in_no_secure_sum(tmp_path: Path) -> None:
     done = Run(tmp_path, PIN, change=own_question, aggregation="secure-sum")
-    assert done.failed[0] == Sentence.SECURE_SUM.text
-    assert "not come so far in a set-up of this plan. Nothing was sent" in done.log
+    # It is in no sum, so that it is not asked to measure either.
+    assert done.failed == []
     (total,) = done.ledger.entries("sum")
     assert total.payload["clients"] == NODES - 1
 

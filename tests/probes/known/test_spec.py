@@ -68,8 +68,7 @@ def test_a_plan_refuses_what_cannot_be(role: str, text: str, message: str) -> No
     with pytest.raises(PlanError) as caught:
         plan(**{role: text})
     assert message in caught.value.line()
-    assert caught.value.where == "plan: probes"
-    assert f"{role}: " in caught.value.what
+    assert caught.value.where == f"plan: probes.{role}"
 
 
 def test_a_pin_changes_the_plans_digest() -> None:
