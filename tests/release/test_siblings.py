@@ -360,7 +360,6 @@ class AnyRound(Observer):
     ):
         return self._release(round_number, statistics, system, model, training, counts or {})
 
-
     def _check_budget(self, limit, spent, event):
         """Nothing."""
 
