@@ -35,7 +35,7 @@ def write(folder: Path, text: str) -> Path:
             "federation.clients",
             "fewer than monitor.min_cohort 10",
         ),
-        (f'{MODES}[federation]\nclients = "many"\n', "federation.clients", "valid integer"),
+        (f'{MODES}[federation]\nclients = "many"\n', "federation.clients", "is not a number"),
         (f"{MODES}[monitor]\nrounds = [2, 1]\n", "monitor.rounds", "rising"),
         (f"{MODES}[monitor]\nrounds = [9]\n", "monitor.rounds", "after the last of 3"),
         (f"{MODES}[monitor]\nrounds = [0]\n", "monitor.rounds.0", "must be at least 1"),
