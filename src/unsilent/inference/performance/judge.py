@@ -89,7 +89,8 @@ def judge_performance(
     spans = windows(np.array([total.round for total in used]))
     pools = pools_of(plan, layout, used, spans)
     return tuple(
-        _judge(plan, layout, used, pools, each, alarms.get(each.key)) for each in questions
+        _judge(plan, performance, layout, used, pools, each, alarms.get(each.key))
+        for each in questions
     )
 
 
@@ -102,14 +103,14 @@ def sampled_as(plan: MonitoringPlan, question: Question) -> Sampled:
 
 def _judge(
     plan: MonitoringPlan,
+    performance: PerformancePlan,
     layout: Layout,
     totals: Sequence[Release],
     pools: Sequence[Pool],
     question: Question,
     first_alarm: int | None,
 ) -> PerformanceFinding:
-    performance, asked = plan.performance, question.asked
-    assert performance is not None  # noqa: S101  (its questions are the plan's)
+    asked = question.asked
     sampled, tolerance = sampled_as(plan, question), asked.tolerance
     reaches = reaches_of(plan, totals, pools, question, sampled)
     seen = [
