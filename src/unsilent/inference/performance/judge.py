@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -136,17 +136,10 @@ def _judge(
     if verdict == "undetermined" and reason is None:
         needed = _needed(performance, question, shown, sampled)
         reason = _reason(question, shown, support, needed)
-    return PerformanceFinding(
-        name=question.name,
-        statistic=asked.statistic,
-        of=question.of,
-        by=asked.by,
-        group=question.group,
-        compared=asked.compared,
-        records=asked.records,
-        tolerance=tolerance,
-        clients=math.floor(pool.clients / pool.rounds + 1e-9),
-        verdict=verdict,  # pyright: ignore[reportArgumentType]
+    first = last if verdict == "failure" and first_alarm is None else first_alarm
+    return replace(
+        _blank(question, math.floor(pool.clients / pool.rounds + 1e-9), reason, first),
+        verdict=verdict,
         effect=shown.effect.value,
         interval=(shown.effect.lower, shown.effect.upper),
         window=(pool.first, pool.last),
@@ -154,14 +147,13 @@ def _judge(
         missing=pool.missing,
         support=support,
         needed=needed,
-        first_alarm_round=last if verdict == "failure" and first_alarm is None else first_alarm,
-        reason=reason,
     )
 
 
 def _blank(
-    question: Question, clients: int, why: str, first_alarm: int | None
+    question: Question, clients: int, why: str | None, first_alarm: int | None
 ) -> PerformanceFinding:
+    """A finding without an estimate."""
     asked = question.asked
     return PerformanceFinding(
         name=question.name,
