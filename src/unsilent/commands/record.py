@@ -216,7 +216,9 @@ def _read(path: Path) -> str:
     try:
         return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise InputError("not a readable text file", where=str(path)) from None
+        raise InputError(
+            "not a readable text file", where=str(path), remedy="Name one in UTF-8, or - for input."
+        ) from None
 
 
 def _done(entry: Entry, as_json: bool) -> None:

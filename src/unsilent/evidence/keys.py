@@ -99,7 +99,11 @@ def read_public(path: Path) -> Known:
     try:
         data = path.read_bytes()[:_LARGEST]
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", where=str(path)) from None
+        raise InputError(
+            f"cannot be read ({error.strerror})",
+            where=str(path),
+            remedy="Name the signer's .pub file, 64 digits or a fingerprint.",
+        ) from None
     if b"PRIVATE KEY" in data:
         raise InputError(
             "a private key: whoever has it signs in its owner's name",

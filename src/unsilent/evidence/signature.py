@@ -32,7 +32,11 @@ def signed(files: Mapping[str, bytes], named: Known | None) -> str:
     if files[SIGNATURE] != facts.dumps(found):
         raise EvidenceError("it is not in the form that packs have", where=SIGNATURE)
     if named is not None and not named.is_of(public):
-        raise EvidenceError("signed by another key than the one that was named", where=SIGNATURE)
+        raise EvidenceError(
+            "signed by another key than the one that was named",
+            where=SIGNATURE,
+            remedy="Ask the signer, by another way than the pack came, which key is theirs.",
+        )
     return public
 
 

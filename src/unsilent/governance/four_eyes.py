@@ -108,7 +108,11 @@ def answer_override(
         )
     question, answered = found[0]
     if answered:
-        raise InputError("it has been answered", where=f"ledger entry {index}")
+        raise InputError(
+            "it has been answered",
+            where=f"ledger entry {index}",
+            remedy="Ask anew if it is wanted again.",
+        )
     if same_person(question.event.by, name):
         raise InputError(
             "the one who asks for an override cannot answer it",

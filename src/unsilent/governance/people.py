@@ -56,7 +56,9 @@ def plain_text(text: str, what: str, longest: int = LONGEST_TEXT) -> str:
     if not found:
         raise InputError("it is empty", where=what, remedy="Say it.")
     if len(found) > longest:
-        raise InputError(f"at most {longest} characters", where=what)
+        raise InputError(
+            f"at most {longest} characters", where=what, remedy=f"It has {len(found)}: say less."
+        )
     return found
 
 
@@ -64,5 +66,7 @@ def person(name: str, what: str = "by") -> str:
     """A person's name in one plain line. Raises InputError if it is empty or too long."""
     found = plain_text(" ".join(name.split()), what, LONGEST_NAME)
     if not found.isprintable():
-        raise InputError("a name of printable signs only", where=what)
+        raise InputError(
+            "a name of printable signs only", where=what, remedy="Type it without control signs."
+        )
     return found

@@ -100,7 +100,11 @@ def close_action(
             with file.open("rb") as data:
                 digest = f"sha256:{hashlib.file_digest(data, 'sha256').hexdigest()}"
         except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror})", where=str(file)) from None
+            raise InputError(
+                f"cannot be read ({error.strerror})",
+                where=str(file),
+                remedy="Name a file, or leave it out and say where the evidence lies.",
+            ) from None
     event = ActionClosed(opened.hash, plain_text(evidence, "evidence"), digest, person(by))
     return ledger.record(event)
 
@@ -150,4 +154,5 @@ def _once(ledger: Ledger, of: type[E], key: str, referred: Entry) -> None:
             raise InputError(
                 f"this {key} has been closed in entry {each.entry.index}",
                 where=f"ledger entry {referred.index}",
+                remedy="An entry stays as it is; open another one.",
             )

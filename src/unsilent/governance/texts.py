@@ -46,7 +46,11 @@ class Sealed:
 def seal_text(text: str) -> Sealed:
     """A text with a new salt. Raises InputError if it is too long."""
     if len(text) > LONGEST:
-        raise InputError(f"a text of more than {LONGEST} characters", where="complaint")
+        raise InputError(
+            f"a text of more than {LONGEST} characters",
+            where="complaint",
+            remedy="Keep the whole elsewhere, and say where it lies.",
+        )
     return Sealed(secrets.token_hex(_SALT_BYTES), text)
 
 

@@ -155,9 +155,17 @@ class Watch:
         """
         number = self.next
         if number is None:
-            raise RunError("no round is left", where=str(self.out))
+            raise RunError(
+                "no round is left",
+                where=str(self.out),
+                remedy="Give a plan for further rounds another name.",
+            )
         if self._sends != bool(model):
-            raise InputError("a watch sends a model in each round or in none", where="model")
+            raise InputError(
+                "a watch sends a model in each round or in none",
+                where="model",
+                remedy="Go on as it began, or give the plan another name.",
+            )
         shipped = self._ship(self.plan)
         coordinator = Coordinator(transport, self.plan, self.monitor, self.out, report, shipped)
         taking_part = chosen(self.plan, nodes, number)

@@ -150,7 +150,11 @@ def watch_deployed(
             [str(tool), "run", str(copy), superlink, "--stream"], env=keeper.env, check=False
         )
     if done.returncode:
-        raise RunError(f"flwr run ended with {done.returncode}", where=superlink)
+        raise RunError(
+            f"flwr run ended with {done.returncode}",
+            where=superlink,
+            remedy="What it printed above says why.",
+        )
 
 
 def _when(moment: float) -> str:
