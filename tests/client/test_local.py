@@ -117,7 +117,7 @@ def test_it_says_in_words_whose_it_is(
     shown = " ".join(capsys.readouterr().out.split())
     assert "this client's own numbers" in shown
     assert "no privacy budget was spent" in shown
-    assert "SF-1 amplified bias +0.207" in shown
+    assert "SF-1 amplified +0.207" in shown
     assert main(["local", str(folder), "--findings", str(path), "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["private"] == PRIVATE
@@ -136,9 +136,12 @@ def test_findings_of_another_plan(federation: Monitor, folder: Path, tmp_path: P
 def test_before_the_first_round(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    for place in (tmp_path, tmp_path / "gone", file):
-        with pytest.raises(InputError, match="measured nothing yet"):
-            local_view(place)
+    with pytest.raises(InputError, match="measured nothing yet"):
+        local_view(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        local_view(tmp_path / "gone")
+    with pytest.raises(InputError, match="a file, not a folder"):
+        local_view(file)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"schema": "unsilent/own/1", "rounds": [{}]}'])

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.table import Table
 
 from unsilent import __version__
 from unsilent.cli import COMPLETE, main
 from unsilent.commands import version
+from unsilent.commands.common import TABLE_WIDTH, console
 
 
 def test_the_package_runs_as_a_module(
@@ -131,3 +133,17 @@ def test_no_color_is_heeded_on_a_terminal(
     assert coloured(lambda: main(["landscape"]))
     monkeypatch.setenv("NO_COLOR", "1")
     assert not coloured(lambda: main(["landscape"]))
+
+
+@pytest.mark.parametrize("columns", [3, 12])
+def test_no_figure_is_cut_where_there_is_no_terminal(
+    columns: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = [f"{n:+.3f} ({n:+.4f})" for n in range(columns)]
+    shown = Table(*(f"SF-{n}" for n in range(columns)))
+    shown.add_row(*cells)
+    console().print(shown)
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    assert all(part in printed for cell in cells for part in cell.split())
+    assert (max(map(len, printed.splitlines())) <= TABLE_WIDTH) == (columns == 3)

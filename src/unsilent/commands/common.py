@@ -22,7 +22,7 @@ EXIT_FINDING = 3
 """Exit code of a command that found what ``--fail-on`` names."""
 
 TABLE_WIDTH = 100
-"""Columns into which every table fits whole."""
+"""Columns of what is printed where there is no terminal, unless a table needs more."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 PlanFile = Annotated[
@@ -100,10 +100,20 @@ def read_plan(path: Path) -> MonitoringPlan:
 def console() -> Any:
     """A console for results on standard output."""
     from rich.console import Console
+    from rich.measure import Measurement
+
+    class Whole(Console):
+        """Where there is no terminal there is no width to keep to, and no figure may be cut."""
+
+        def print(self, *objects: Any, **given: Any) -> None:
+            free = self.options.update(max_width=10 * TABLE_WIDTH)
+            needed = [Measurement.get(self, free, each) for each in objects]
+            wide = [most for least, most in needed if least > TABLE_WIDTH]
+            self.width = max(TABLE_WIDTH, *wide, 0)
+            super().print(*objects, **given)
 
     found = Console(highlight=False)
-    # Where there is no terminal there is no width to keep to; all tables fit into this one.
-    return found if found.is_terminal else Console(highlight=False, width=TABLE_WIDTH)
+    return found if found.is_terminal else Whole(highlight=False)
 
 
 def print_json(data: object) -> None:

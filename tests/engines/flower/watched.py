@@ -53,6 +53,7 @@ BASE: dict[str, Any] = {
     "modes": {"confidence_miscalibration": {"tolerance": 0.1, "clip": 0.4}},
     "probes": {"items": 8, "banks": dict.fromkeys(BanksPlan.model_fields, 8)},
 }
+PLAIN = {"aggregation": "plain"}
 DIGEST = "0" * 64
 STATES = ("absent", "present", "malformed")
 
@@ -189,8 +190,10 @@ def plans(private: Path, own: Path) -> Iterator[tuple[str, str, str]]:
     for path, several in fields(MonitoringPlan):
         for number, payload in enumerate(payloads(private, own)):
             text = json.dumps(changed(path, [payload] if several else payload))
-            # What is no plan at all is refused for that, whatever it is.
-            if number < 2 or read(text) is not None:
+            # What is no plan at all is refused for that, and what is compared only is compared,
+            # whatever it is.
+            few = is_label(".".join(path)) or read(text) is None
+            if not few or number < 2:
                 yield ".".join(path), payload, text
 
 
@@ -268,8 +271,16 @@ def warm(nodes: dict[str, dict[str, Any]]) -> None:
 
 def looked_up_nowhere(field: str, text: str) -> bool:
     """Whether a field of this plan holds what is compared and never looked up: labels."""
-    labels = field in ("name", "adapter.targets") or field.endswith(".subgroups")
-    return labels and read(text) is not None
+    return is_label(field) and read(text) is not None
+
+
+def is_label(field: str) -> bool:
+    """Whether what a field of a plan holds is compared, or shown to people, and no more."""
+    return (
+        field in ("name", "adapter.targets", "governance.complaints")
+        or field.startswith("governance.roles.")
+        or field.endswith(".subgroups")
+    )
 
 
 def stand_in() -> None:
@@ -323,7 +334,9 @@ def controls(watch: Watch, private: Path, own: Path) -> dict[str, list[str]]:
     lay(private, "present")
     for name in ("start", "local"):
         save_arrays(own / f"{name}.arrays", ArrayRecord([np.zeros(2, np.float32)]))
-    text = json.dumps(changed(("probes", "task"), str(private / "table.jsonl")))
+    # Without masks: a client whose masks are not ready does not even measure.
+    plain = {**changed(("probes", "task"), str(private / "table.jsonl")), "privacy": PLAIN}
+    text = json.dumps(plain)
     node = {"store": str(own), "partition-id": 0, "plan": parse_plan(json.loads(text)).digest}
     found: dict[str, list[str]] = {}
     with watch:

@@ -173,7 +173,9 @@ def test_without_a_folder_of_its_own_a_site_answers_nothing(
 def test_what_a_function_raises_stays_at_the_site(
     site: SiteApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    plan = agreed(plan_of(tmp_path), monkeypatch)
+    # Without masks: a client whose masks are not ready does not even measure.
+    plain = plan_of(tmp_path, privacy={"epsilon": 60.0, "dropout": 0.0, "aggregation": "plain"})
+    plan = agreed(plain, monkeypatch)
 
     def failing(items: Any, params: Any) -> list[list[float]]:
         raise ValueError(SECRET)
