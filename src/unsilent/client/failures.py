@@ -39,6 +39,13 @@ def _ends_the_process(error: BaseException) -> bool:
     return isinstance(error, KeyboardInterrupt)
 
 
+def _plain(line: str) -> str:
+    """A line in which what cannot be printed is spelled out."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+
+
 def _note(site: Site) -> None:
     """Write what was raised where the client's owner finds it, if there is such a place."""
     text = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n{traceback.format_exc()}\n"
@@ -46,7 +53,7 @@ def _note(site: Site) -> None:
         half = _LONGEST_ENTRY // 2
         text = f"{text[:half]}\n…\n{text[-half:]}"
     # An error may quote what a server sent, which would rule the terminal that shows the log.
-    text = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    text = "\n".join(map(_plain, text.split("\n")))
     try:
         path = site.log
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -70,12 +70,14 @@ class Watch:
 
     def __enter__(self) -> None:
         self.seen.clear()
-        self._modules = set(sys.modules)
+        if len(sys.modules) != len(self._modules):
+            self._modules = set(sys.modules)
         self.on = True
 
     def __exit__(self, *error: object) -> None:
         self.on = False
-        self.seen += [f"imported {name}" for name in set(sys.modules) - self._modules]
+        if len(sys.modules) != len(self._modules):
+            self.seen += [f"imported {name}" for name in set(sys.modules) - self._modules]
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
         if not self.on or not event.startswith(WATCHED + BEYOND):
