@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from flwr.app import Context
 from flwr.clientapp import ClientApp
@@ -18,6 +20,8 @@ from unsilent.engines.flower.site import SIMULATION
 from unsilent.errors import RunError
 
 _OBJECT_STORE_BYTES = 200 * 2**20
+_LEAVING_S = 30.0
+"""How long a server is waited for that looks for answers at least every two seconds."""
 
 
 def simulate(
@@ -49,16 +53,20 @@ def simulate(
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
     server = ServerApp()
     faults: list[BaseException] = []
+    ended, threads = threading.Event(), list[threading.Thread]()
 
     @server.main()
     def _(grid: Grid, context: Context) -> None:
+        threads.append(threading.current_thread())
         try:
-            main(grid)
+            main(_until(ended, grid))
+        except _EndedError:
+            pass
         except BaseException as fault:
             faults.append(fault)
 
     cores = os.cpu_count() or 1
-    with warnings.catch_warnings(), _plainly():
+    with warnings.catch_warnings(), _leaving(ended, threads), _plainly():
         warnings.simplefilter("ignore")
         run_simulation(
             server_app=server,
@@ -77,6 +85,41 @@ def simulate(
         )
     if faults:
         raise faults[0]
+
+
+class _EndedError(BaseException):
+    """Nothing answers any more. No fault of the run's: nobody is to record it as one."""
+
+
+def _until(ended: threading.Event, grid: Grid) -> Grid:
+    """Let a grid's server stop where it looks for nodes or answers, once there are none."""
+
+    def watched(look: Callable[..., Any]) -> Callable[..., Any]:
+        def looking(*args: Any, **kwargs: Any) -> Any:
+            if ended.is_set():
+                raise _EndedError
+            return look(*args, **kwargs)
+
+        return looking
+
+    for name in ("get_node_ids", "push_messages", "pull_messages"):
+        setattr(grid, name, watched(getattr(grid, name)))
+    return grid
+
+
+@contextmanager
+def _leaving(ended: threading.Event, threads: list[threading.Thread]) -> Generator[None]:
+    """Leave no server behind in its thread, however a simulation ends.
+
+    Flower leaves it waiting for answers that cannot come, and the process with it; the run's folder
+    would be another's meanwhile.
+    """
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join(_LEAVING_S)
 
 
 @contextmanager
