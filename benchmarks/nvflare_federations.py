@@ -35,7 +35,7 @@ from unsilent.probes.joined import read_probes
 EXAMPLE = Path(__file__).parents[1] / "examples" / "nvflare"
 STAGES = ("keys", "shares", "boxes", "observe", "unmask")
 SIMULATED = ("in-process", "subprocess", "fedprox", "scaffold", "cyclic", "torchrun", "unmonitored")
-CASES = (*SIMULATED, "flower", *(f"killed-{stage}" for stage in STAGES))
+CASES = (*SIMULATED, "watch", "watch-sent", "flower", *(f"killed-{stage}" for stage in STAGES))
 SITES, ROUNDS = 4, 2
 
 CLIENT = """
@@ -51,7 +51,8 @@ def score(items, params):
     return [[1 - lean, lean] for _ in items]
 
 def personalize(params):
-    return {{NAME: params[NAME] + np.float32(STEP)}}
+    # In a watch nothing may be sent: then what the site has is a file of its own.
+    return {{NAME: params.get(NAME, np.full(2, 10, np.float32)) + np.float32(STEP)}}
 
 rank = 0
 if TORCHRUN:
@@ -98,10 +99,10 @@ if TORCHRUN:
 """
 
 JOB = """
-import argparse, json, sys
+import argparse, json, os, sys
 from nvflare.fuel.utils.constants import FrameworkType
 from nvflare.recipe import ProdEnv, SimEnv
-from unsilent.nvflare import monitor_recipe
+from unsilent.nvflare import monitor_recipe, watch_recipe
 from unsilent.plan import parse_plan
 
 parser = argparse.ArgumentParser()
@@ -124,8 +125,12 @@ if {kind!r} in ("cyclic", "scaffold", "fedprox"):
 else:
     from nvflare.recipe.fedavg import FedAvgRecipe
     recipe = FedAvgRecipe(model=[0.0, 0.0], framework=FrameworkType.NUMPY, **shared)
-if {monitored!r}:
-    recipe = monitor_recipe(recipe, parse_plan(json.load(open("plan.json"))))
+plan = parse_plan(json.load(open("plan.json")))
+if {kind!r}.startswith("watch"):
+    recipe = watch_recipe(recipe, plan, out=os.path.abspath("run"), sends={kind!r} == "watch-sent",
+                          patience=600.0)
+elif {monitored!r}:
+    recipe = monitor_recipe(recipe, plan)
 env = SimEnv(num_clients={sites}, workspace_root="work")
 if args.startup_kit:
     env = ProdEnv(startup_kit_location=args.startup_kit, username="admin@nvidia.com")
@@ -154,6 +159,8 @@ def main() -> None:
         for case in given.cases:
             if case in SIMULATED:
                 rows.append(simulated(work / case, case))
+            elif case.startswith("watch"):
+                rows.append(watched(work / case, case))
             elif case == "flower":
                 rows.append(on_flower(work / case))
         stages = [case for case in given.cases if case.startswith("killed-")]
@@ -214,6 +221,25 @@ def simulated(folder: Path, case: str) -> dict[str, Any]:
     if done.returncode:
         sys.stderr.write(done.stdout[-4000:] + done.stderr[-4000:])
     return {**row, "model": _model(job), **said(job / "unsilent")}
+
+
+def watched(folder: Path, case: str) -> dict[str, Any]:
+    """A watch in FLARE's simulator: two jobs are its two rounds, a third finds none left."""
+    written(folder, case, plan_of(folder, "federations"))
+    # The sites of all three jobs are the same.
+    env = {**_env(), "UNSILENT_SIMULATION": str(folder / "sites")}
+    began, ended, told = time.monotonic(), [], ""
+    for _ in range(ROUNDS + 1):
+        done = subprocess.run(
+            [sys.executable, "job.py"], cwd=folder, env=env, capture_output=True, text=True
+        )
+        ended.append(done.returncode)
+        told = done.stdout + done.stderr
+        if done.returncode:
+            sys.stderr.write(told[-4000:])
+    row = {"case": case, "seconds": round(time.monotonic() - began), "ended": ended}
+    over = "all 2 rounds of this plan are done" in told
+    return {**row, "model": None, "third_says_over": over, **said(folder / "run")}
 
 
 def on_flower(folder: Path) -> dict[str, Any]:

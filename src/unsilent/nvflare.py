@@ -6,9 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unsilent.engines.nvflare import PeftScore, monitor_client, monitor_recipe
+    from unsilent.engines.nvflare import PeftScore, monitor_client, monitor_recipe, watch_recipe
 
-__all__ = ["PeftScore", "monitor_client", "monitor_recipe"]
+__all__ = ["PeftScore", "monitor_client", "monitor_recipe", "watch_recipe"]
 
 
 def __getattr__(name: str) -> Any:

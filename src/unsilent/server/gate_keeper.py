@@ -49,6 +49,11 @@ class Gate:
         """The decision that holds now."""
         return self._decisions[-1] if self._decisions else START
 
+    @property
+    def ever_promoted(self) -> frozenset[int]:
+        """All rounds whose adapter was promoted once, by the gate or by a person, and 0."""
+        return frozenset((0, *(made.promoted_round for made in self._decisions)))
+
     def begin(self, round_number: int) -> int:
         """Let new overrides take effect; returns from which round's adapter this round starts."""
         if self.decides:

@@ -193,6 +193,23 @@ class MonitoredRun:
         """The run was interrupted: whoever did it may go on with it, and nothing is missed yet."""
         self._over = True
 
+    @property
+    def promoted_round(self) -> int | None:
+        """The round whose arrays clients may use, 0 for those that round 1 started from.
+
+        None if the gate decides nothing, or there is no run.
+        """
+        opened = self._open()
+        if opened is None or not opened[1].decides:
+            return None
+        return opened[1].standing.promoted_round
+
+    @property
+    def ever_promoted(self) -> frozenset[int]:
+        """All rounds whose arrays clients ever might use, 0 among them."""
+        opened = self._open()
+        return frozenset((0,)) if opened is None else opened[1].ever_promoted
+
     def promoted(self) -> Arrays | None:
         """The arrays that the gate lets clients use; None if it decides nothing."""
         opened = self._open()

@@ -58,12 +58,6 @@ def test_a_pinned_file_travels_with_the_job(tmp_path: Path) -> None:
     assert list(shipped) == ["probes.bias"]
 
 
-def test_a_gate_that_flare_cannot_keep_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, gate={"action": "hold"})
-    with pytest.raises(InputError, match=r"gate\.action: the plan's gate is to 'hold'"):
-        monitor_recipe(recipe_of(tmp_path), plan)
-
-
 def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="str is no recipe"):
         monitor_recipe("recipe", plan_of(tmp_path))

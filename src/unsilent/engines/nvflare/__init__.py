@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unsilent.engines.nvflare.client import monitor_client
     from unsilent.engines.nvflare.peft_score import PeftScore
-    from unsilent.engines.nvflare.recipe import monitor_recipe
+    from unsilent.engines.nvflare.recipe import monitor_recipe, watch_recipe
 
-__all__ = ["PeftScore", "monitor_client", "monitor_recipe"]
+__all__ = ["PeftScore", "monitor_client", "monitor_recipe", "watch_recipe"]
 
 _HOMES = {
     "PeftScore": "unsilent.engines.nvflare.peft_score",
     "monitor_client": "unsilent.engines.nvflare.client",
     "monitor_recipe": "unsilent.engines.nvflare.recipe",
+    "watch_recipe": "unsilent.engines.nvflare.recipe",
 }
 
 

@@ -18,6 +18,7 @@ from nvflare.apis.fl_constant import FLContextKey
 from nvflare.apis.fl_context import FLContext
 
 from unsilent.engines.nvflare.arrays import plain
+from unsilent.engines.nvflare.hold import Hold, refuse_unheld
 from unsilent.engines.nvflare.transport import Sites, TaskTransport
 from unsilent.engines.nvflare.workflows import watch
 from unsilent.errors import InputError
@@ -80,14 +81,19 @@ class ServerMonitor(FLComponent):
         out = Path(self.out or Path(workspace.get_run_dir(job)) / OUT).absolute()
         given = Path(workspace.get_app_custom_dir(job)) / GIVEN
         run = MonitoredRun(self._settings(given, out))
+        runner: Any = fl_ctx.get_prop(FLContextKey.RUNNER)
+        controllers = [each.controller for each in runner.config.workflows]
+        holds = run.plan.gate.action != "observe"
+        if holds:
+            refuse_unheld(controllers, runner.config.handlers)
         _LOG.info("what this job's monitoring finds is in %s", out)
         line = _Watch(run, fl_ctx)
         self._watches.append(line)
-        runner: Any = fl_ctx.get_prop(FLContextKey.RUNNER)
-        workflows = runner.config.workflows
-        watched = [line.watch(each.controller) for each in workflows]
+        watched = [line.watch(each) for each in controllers]
+        if holds:
+            line.hold(controllers)
         if not any(watched):
-            names = ", ".join(type(each.controller).__name__ for each in workflows)
+            names = ", ".join(type(each).__name__ for each in controllers)
             run.note(None, f"no workflow of this job is one that is watched ({names})")
 
     def _settings(self, given: Path, out: Path) -> Settings:
@@ -117,11 +123,17 @@ class _Watch:
         self._engine: Any = context.get_engine()
         self._sites = Sites()
         self._trained: dict[str, bool] = {}
-        self._controller: Any = None
+        self._newest: int | None = 0
 
     def watch(self, controller: Any) -> bool:
         """Watch a workflow; whether it is one of those that can be."""
         return watch(controller, _Of(self, controller))
+
+    def hold(self, controllers: list[Any]) -> None:
+        """Let workflows save what the gate promotes, and nothing else."""
+        held = Hold(self.run, lambda: self._newest)
+        for each in controllers:
+            held.over(each, self._engine.get_component(each._persistor_id))
 
     def trained(self, site: str, answers: bool) -> None:
         """Note who trained in this round, and may be asked."""
@@ -132,6 +144,7 @@ class _Watch:
     ) -> None:
         """Monitor a round that is over, if it is a planned one."""
         trained, self._trained = self._trained, {}
+        self._newest = number
         if number is None:
             self.run.note(None, _ROUND_UNKNOWN)
             return
