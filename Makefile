@@ -20,6 +20,8 @@ export FLWR_DISABLE_UPDATE_CHECK := 1
 export RAY_DEDUP_LOGS := 1
 export RAY_USAGE_STATS_ENABLED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Whatever starts Python anew would compile its libraries anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test lint clean
 .DELETE_ON_ERROR:
@@ -27,6 +29,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: $(READY)
 	$(BIN)/unsilent demo $(ARGS)
 
+# Two workers whose threads wait for each other's take several times as long.
+test: export OMP_NUM_THREADS := 1
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 

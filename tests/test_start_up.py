@@ -28,17 +28,22 @@ def test_the_command_line_imports_few_modules_and_nothing_dear() -> None:
     assert not DEAR & set(all_)
 
 
+@pytest.fixture(scope="module")
+def byte_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("byte_code")
+
+
 LIBRARY = "import typer.rich_utils, typer.main"
 """What the words of --help are made with."""
 
 
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_it_answers_in_less_than_half_a_second_of_processor_time(
-    option: str, tmp_path: Path
+    option: str, byte_code: Path
 ) -> None:
     # A user's Python keeps its byte code.
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    kept["PYTHONPYCACHEPREFIX"] = str(tmp_path)
+    kept["PYTHONPYCACHEPREFIX"] = str(byte_code)
 
     def spent(*arguments: str) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -183,7 +183,7 @@ class Findings:
             system_metrics=SystemMetrics(
                 Trend(**metrics["loss"]), Trend(**metrics["accuracy"]), metrics["alarm"]
             ),
-            findings=tuple(Finding.from_json(finding) for finding in data["findings"]),
+            findings=tuple(Finding.from_valid(finding) for finding in data["findings"]),
             rounds=tuple(
                 HistoryRound(
                     past["round"],

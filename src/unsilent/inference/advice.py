@@ -191,10 +191,14 @@ def refuse_underpowered(
         PlanError: Only UNDETERMINED is within reach for each planned mode; the remedy is the
             cheapest change that brings a verdict within reach.
     """
-    known = power_table(plan) if rows is None else rows
-    if not all(row.only_undetermined for row in known):
+    if rows is None:
+        # Every run begins with this: one mode that can be judged is enough, and is soon seen.
+        hopeless = not any(Outlook(plan, code).any_verdict() for code in plan.planned)
+    else:
+        hopeless = all(row.only_undetermined for row in rows)
+    if not hopeless:
         return
-    given = advise(plan, known) if advice is None else advice
+    given = advise(plan, rows) if advice is None else advice
     best = min(
         (each for each in given if each.cost is not None),
         key=lambda each: each.cost or 0.0,

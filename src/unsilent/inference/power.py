@@ -247,6 +247,11 @@ class Outlook:
             healthy_reachable=self.judged(0.0, looks) == -1,
         )
 
+    def any_verdict(self) -> bool:
+        """Whether a verdict but UNDETERMINED is within reach at the end of the plan."""
+        looks = len(self._rounds)
+        return self.judged(self.largest, looks) == 1 or self.judged(0.0, looks) == -1
+
     def row(self) -> PowerRow:
         """The mode's row of the power table."""
         looks = len(self._rounds)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import marshal
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, cast
 
@@ -32,6 +33,22 @@ def validate(data: object) -> None:
             that is shown is one of those judged, and the oracle's ``agrees`` follows from its
             ``within_tolerance`` and the verdict.
     """
+    try:
+        # Version 2 knows values, their types and nothing of identity.
+        packed = marshal.dumps(data, 2)
+    except ValueError:
+        _validate(data)
+    else:
+        _validated(packed)
+
+
+@lru_cache(maxsize=32)
+def _validated(packed: bytes) -> None:
+    """Whoever writes findings has checked them, and each client in a process reads the same."""
+    _validate(marshal.loads(packed))
+
+
+def _validate(data: object) -> None:
     check_shape(data)
     whole = cast("Mapping[str, Any]", data)
     for finding in whole["findings"]:
