@@ -31,6 +31,7 @@ def demos(seed: int) -> Iterator[dict[str, Any]]:
         for scenario in ("healthy", "skewed"):
             with tempfile.TemporaryDirectory() as folder:
                 words = ["demo", "--tier", tier, "--scenario", scenario, "--seed", str(seed)]
+                words.append("--no-first-look")
                 command = "from unsilent.cli import main; main()"
                 subprocess.run(
                     [sys.executable, "-c", command, *words, "--out", folder, "--json"],

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 
+import pytest
 from rich.console import Console
 
-from unsilent.progress import BarProgress, LineProgress, SilentProgress, progress_on
+from unsilent import progress as module
+from unsilent.progress import (
+    BarProgress,
+    LineProgress,
+    RoundsLeft,
+    SilentProgress,
+    progress_on,
+)
 
 
 def test_a_log_gets_one_line_a_stage() -> None:
@@ -47,3 +56,31 @@ def test_the_kind_follows_the_console() -> None:
     log = Console(file=io.StringIO(), force_terminal=False)
     assert isinstance(progress_on(log), LineProgress)
     assert isinstance(progress_on(log, wanted=False), SilentProgress)
+
+
+def test_rounds_say_how_many_there_are_and_how_long_they_still_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    stream = io.StringIO()
+    rounds = RoundsLeft(LineProgress(stream), 8)
+    for seconds, stage in (
+        (0.0, "load the model"),
+        (5.0, "round 1: train"),
+        (25.0, "round 2: train"),
+        (45.0, "round 3: train"),
+        (150.0, "round 8: train"),
+        (160.0, "round 8: measure"),
+    ):
+        clock[0] = seconds
+        rounds.update(stage, 0, 20)
+        rounds.update(stage, 20, 20)
+    assert stream.getvalue().splitlines() == [
+        "unsilent: load the model",
+        "unsilent: round 1 of 8: train",
+        "unsilent: round 2 of 8: train (some 2 min of rounds left)",
+        "unsilent: round 3 of 8: train (some 2 min of rounds left)",
+        "unsilent: round 8 of 8: train (some 21 s of rounds left)",
+        "unsilent: round 8 of 8: measure (some 21 s of rounds left)",
+    ]

@@ -114,6 +114,13 @@ def demo(
             show_default=False,
         ),
     ] = "observe",
+    first_look: Annotated[
+        bool,
+        typer.Option(
+            help="Show a small federation first, kept in OUT-first-look (default).",
+            show_default=False,
+        ),
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Run the embedded federation and judge it.
@@ -122,7 +129,13 @@ def demo(
     """
     from unsilent.plans import demo_plan
 
-    _federation(demo_plan(scenario, tier, seed, gate_action), out, scenario, as_json)
+    plan = demo_plan(scenario, tier, seed, gate_action)
+    check_place(out, folder=True)
+    if first_look and _installed("flwr"):
+        from unsilent.commands.first_look import show_first_look
+
+        show_first_look(out)
+    _federation(plan, out, scenario, as_json)
 
 
 @app.command(epilog="Example: unsilent run plan.toml --out runs/ward")
@@ -285,6 +298,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _installed(name: str) -> bool:
+    """Whether a package can be imported, found out without doing so."""
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def _federation(
     plan: MonitoringPlan,
     out: Path,
@@ -298,7 +321,7 @@ def _federation(
     """Run a federation, print what was found and where it lies."""
     from rich.console import Console
 
-    from unsilent.progress import progress_on
+    from unsilent.progress import RoundsLeft, progress_on
 
     check_place(out, folder=True)
     # Read by Flower when it is imported: nothing is reported to anyone.
@@ -319,7 +342,7 @@ def _federation(
             plan,
             out,
             scenario=scenario,
-            progress=progress,
+            progress=RoundsLeft(progress, plan.federation.rounds),
             ledger=ledger,
             alerts=alerts,
             gpus=gpus,

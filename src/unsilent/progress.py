@@ -7,6 +7,7 @@ standard error, so that logs stay short.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from types import TracebackType
@@ -117,6 +118,45 @@ class BarProgress:
         if self._task is not None:
             total = self._bars.tasks[-1].total
             self._bars.update(self._task, completed=total)
+
+
+class RoundsLeft:
+    """Says beside each stage of a round how many rounds there are, and how long they still take.
+
+    Known once a round was seen from its beginning to its end.
+
+    Args:
+        shown: Told the stages with that said.
+        rounds: Of the whole federation.
+    """
+
+    def __init__(self, shown: Progress, rounds: int) -> None:
+        self._shown, self._rounds = shown, rounds
+        self._began: dict[int, float] = {}
+        self._names: dict[str, str] = {}
+
+    def update(self, stage: str, done: float, total: float) -> None:
+        """As ``Progress.update``; a stage keeps the name that it began with."""
+        if stage not in self._names:
+            self._names[stage] = self._named(stage)
+        self._shown.update(self._names[stage], done, total)
+
+    def _named(self, stage: str) -> str:
+        found = re.fullmatch(r"round (\d+): (.+)", stage)
+        if found is None:
+            return stage
+        number, what = int(found[1]), found[2]
+        now = self._began.setdefault(number, time.monotonic())
+        first = min(self._began)
+        name = f"round {number} of {self._rounds}: {what}"
+        if number == first:
+            return name
+        left = (now - self._began[first]) / (number - first) * (self._rounds - number + 1)
+        return f"{name} (some {_span(left)} of rounds left)"
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def progress_on(

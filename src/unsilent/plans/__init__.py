@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Literal
 
@@ -45,3 +46,12 @@ def starter_text() -> str:
 def starter_plan() -> MonitoringPlan:
     """The plan that ``unsilent plan init`` writes."""
     return parse_plan(tomllib.loads(starter_text()), where="the starter plan")
+
+
+def first_look_plan(pins: Mapping[str, str]) -> MonitoringPlan:
+    """The plan of what ``unsilent demo`` shows first, with its probe files pinned by role."""
+    text = files(__name__).joinpath("first-look.toml").read_text(encoding="utf-8")
+    data = tomllib.loads(text)
+    for role, pin in pins.items():
+        data["probes"][role] += f"#{pin.replace(':', '=')}"
+    return parse_plan(data, where="the first look's plan")

@@ -1,0 +1,1 @@
+"""What the demo shows first: a small federation, whole and true, before the large one begins."""
