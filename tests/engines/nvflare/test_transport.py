@@ -83,6 +83,19 @@ def test_a_job_that_is_ended_waits_for_nobody() -> None:
     assert time.monotonic() - began < 0.5
 
 
+def test_the_first_of_two_answers_to_one_question_counts() -> None:
+    given = [{"body": b"1"}, {"body": b"2"}]
+
+    class Twice(Controller):
+        def _answer(self, task: Any, name: str, body: bytes) -> None:
+            for _ in range(2):
+                super()._answer(task, name, body)
+
+    controller = Twice(a=lambda body: says(Answer(given.pop(0)))(body))
+    controller.send = lambda task, context, targets: controller._answer(task, "a", b"")
+    assert asked(controller)["a"].sent == b"1"
+
+
 def failed(code: str) -> Shareable:
     from nvflare.apis.shareable import make_reply
 

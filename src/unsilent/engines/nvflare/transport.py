@@ -122,6 +122,10 @@ class _Asked:
         return Answer(failed=_LOST.format(f"FLARE's task ended as {status.value}"))
 
     def _result(self, client_task: ClientTask, fl_ctx: FLContext) -> None:
+        if self._came.is_set():
+            # A site cannot choose another answer once it has seen what comes of one.
+            client_task.result = None
+            return
         try:
             self._given = _answer_in(client_task)
         except Exception as error:  # the boundary: FLARE aborts the job for it
