@@ -53,7 +53,7 @@ def test_a_share_that_does_not_fit_is_refused_with_one_that_does(gpus: list[int]
     with pytest.raises(InputError, match=r"8 clients a GPU need about 54\.0 GiB.*Use 0\.2"):
         gpu_share(plan(), 4 * GIB, 0.125)
     assert gpu_share(plan(), 4 * GIB, 0.25) == 0.25
-    with pytest.raises(InputError, match="1 clients a GPU need"):
+    with pytest.raises(InputError, match="one client on a GPU needs"):
         gpu_share(plan(), 40 * GIB)
 
 

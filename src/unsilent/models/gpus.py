@@ -55,7 +55,7 @@ def gpu_share(plan: MonitoringPlan, weights: int | None, wanted: float | None = 
     asked = room if wanted is None else math.floor(1 / wanted + 1e-9)
     if asked > room or room == 0:
         raise InputError(
-            f"{max(asked, 1)} clients a GPU need about {_gib(max(asked, 1) * needed(weights))}, "
+            f"{_clients(max(asked, 1))} about {_gib(max(asked, 1) * needed(weights))}, "
             f"and {_gib(min(free))} are free",
             where="--gpus-per-client",
             remedy=f"Use {1 / room:.3g}: there is room for {room}." if room else "Free some.",
@@ -117,6 +117,10 @@ def weight_bytes(folder: Path, dtype: str) -> int | None:
         with safe_open(path, "np") as file:
             numbers += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
     return numbers * DTYPES[dtype].itemsize or None
+
+
+def _clients(count: int) -> str:
+    return "one client on a GPU needs" if count == 1 else f"{count} clients a GPU need"
 
 
 def _gib(size: int) -> str:

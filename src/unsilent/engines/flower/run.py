@@ -61,6 +61,7 @@ def run_plan(
         BudgetError: The plan's releases would pass its budget.
     """
     check_kind(plan)
+    _refuse_device(plan, gpus)
     shown = progress or SilentProgress()
     out = out.absolute()
     with alone_in(out):
@@ -84,6 +85,22 @@ def _all_records(plan: MonitoringPlan) -> Iterator[ItemSet]:
     for index in range(plan.federation.clients):
         own = client_records(plan, index)
         yield from (own.train, own.held_out)
+
+
+def _refuse_device(plan: MonitoringPlan, wanted: float | None) -> None:
+    """Raise InputError if the device is not here, or no GPU of which clients could have a share.
+
+    Before there is a folder: each client would fail alike, after minutes.
+    """
+    if wanted is None and device_named(plan.model.device)[0] == "cpu":
+        # The usual case loads nothing for it.
+        return
+    from unsilent.models.device import device_of
+    from unsilent.models.gpus import gpu_share
+
+    gpu_share(plan, None, wanted)
+    if not plan.model.id.startswith("hook:"):
+        device_of(plan.model.device)
 
 
 def _share(plan: MonitoringPlan, wanted: float | None) -> float:
