@@ -34,7 +34,8 @@ from unsilent.probes.joined import read_probes
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "nvflare"
 STAGES = ("keys", "shares", "boxes", "observe", "unmask")
-SIMULATED = ("in-process", "subprocess", "fedprox", "scaffold", "cyclic", "torchrun", "unmonitored")
+TORCH = ("cyclic", "fedopt", "fedprox", "scaffold")
+SIMULATED = ("in-process", "subprocess", *TORCH, "torchrun", "unmonitored")
 CASES = (*SIMULATED, "watch", "watch-sent", "flower", *(f"killed-{stage}" for stage in STAGES))
 SITES, ROUNDS = 4, 2
 
@@ -111,11 +112,15 @@ parser.add_argument("--sites")
 args = parser.parse_args()
 shared = dict(name="job", min_clients={sites}, num_rounds={rounds}, train_script="client.py",
               launch_external_process={external!r}, command={command!r})
-if {kind!r} in ("cyclic", "scaffold", "fedprox"):
+if {kind!r} in ("cyclic", "fedopt", "fedprox", "scaffold"):
     from tiny import Tiny
     if {kind!r} == "cyclic":
         from nvflare.app_opt.pt.recipes.cyclic import CyclicRecipe
         recipe = CyclicRecipe(model=Tiny(), **shared)
+    elif {kind!r} == "fedopt":
+        from nvflare.app_opt.pt.recipes.fedopt import FedOptRecipe
+        recipe = FedOptRecipe(model=Tiny(), **shared, optimizer_args={{
+            "path": "torch.optim.SGD", "args": {{"lr": 1.0}}, "config_type": "dict"}})
     elif {kind!r} == "scaffold":
         from nvflare.app_opt.pt.recipes.scaffold import ScaffoldRecipe
         recipe = ScaffoldRecipe(model=Tiny(), **shared)
@@ -195,7 +200,7 @@ def written(folder: Path, case: str, plan: MonitoringPlan, stage: str = "") -> N
     command = f"{sys.executable} -u"
     if case == "torchrun":
         command = f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node=2"
-    torch = case in ("cyclic", "scaffold", "fedprox")
+    torch = case in TORCH
     fields = {
         "monitored": case != "unmonitored",
         "stage": stage,

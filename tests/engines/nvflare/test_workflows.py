@@ -26,6 +26,7 @@ def workflow(name: str) -> Any:
         "Scaffold": "nvflare.app_common.workflows.scaffold",
         "FedAvgLR": "nvflare.app_common.workflows.lr.fedavg",
         "CyclicController": "nvflare.app_common.workflows.cyclic_ctl",
+        "ScatterAndGather": "nvflare.app_common.workflows.scatter_and_gather",
         "CrossSiteModelEval": "nvflare.app_common.workflows.cross_site_model_eval",
     }
     return getattr(importlib.import_module(places[name]), name)
@@ -45,14 +46,16 @@ class Line:
         self.rounds.append(told)
 
 
-@pytest.mark.parametrize("name", ["FedAvg", "Scaffold", "FedAvgLR", "CyclicController"])
+@pytest.mark.parametrize(
+    "name", ["FedAvg", "Scaffold", "FedAvgLR", "CyclicController", "ScatterAndGather"]
+)
 def test_flares_own_workflows_have_what_is_watched(name: str) -> None:
     kind = workflow(name)
     there = SimpleNamespace(
         **{each: getattr(kind, each) for each in dir(kind) if not each.startswith("__")}
     )
-    # An attribute of its objects alone.
-    there._last_learnable = {}
+    # Attributes of its objects alone.
+    there._last_learnable = there._global_weights = {}
     assert watch(there, Line())
 
 
@@ -147,6 +150,45 @@ def test_a_relay_is_a_round_and_one_that_stopped_is_none() -> None:
     assert (number, start[NAME].tolist(), end[NAME].tolist()) == (2, [1], [0])
     controller.relay_and_wait(stop=True)
     assert len(line.rounds) == 1
+
+
+class Gather:
+    """FLARE's workflow of a server that steps, cut down likewise."""
+
+    train_task_name = "train"
+
+    def __init__(self) -> None:
+        self._current_round = 0
+        self._global_weights: dict[str, Any] = {"weights": {NAME: np.ones(1)}}
+        self.told: list[str] = []
+
+    def fire_event(self, event_type: str, fl_ctx: Any) -> None:
+        self.told.append(event_type)
+
+    def _process_train_result(self, client_task: Any, fl_ctx: Any) -> None:
+        """Gather what came."""
+
+    def step(self) -> None:
+        self.fire_event("_round_started", Context())
+        # An optimizer steps in the arrays that it has.
+        self._global_weights["weights"][NAME] += 2
+        self.fire_event("_after_model_update", Context())
+
+
+def test_a_step_of_the_servers_optimizer_is_a_round_with_what_it_began_from() -> None:
+    controller, line = Gather(), Line()
+    assert watch(controller, line)
+    result = FLModelUtils.to_shareable(trained(1))
+    result.set_return_code("OK")
+    told = SimpleNamespace(
+        task=SimpleNamespace(name="train"), client=SimpleNamespace(name="a"), result=result
+    )
+    controller._process_train_result(client_task=told, fl_ctx=Context())
+    controller.step()
+    ((number, start, end, _),) = line.rounds
+    assert (number, start[NAME].tolist(), end[NAME].tolist()) == (1, [1], [3])
+    assert line.sites == [("a", True)]
+    assert controller.told == ["_round_started", "_after_model_update"]
 
 
 class Engine:

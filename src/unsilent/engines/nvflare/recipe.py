@@ -36,7 +36,7 @@ def monitor_recipe(
     the plan and its pinned probe files; unsilent has to be installed on the server and the sites.
 
     Args:
-        recipe: A FedAvg, FedProx, Scaffold or Cyclic recipe of FLARE's.
+        recipe: A FedAvg, FedProx, FedOpt, Scaffold or Cyclic recipe of FLARE's.
         plan: A plan file, looked for beside the job's modules and in the current folder, or a plan.
         out: The run's folder on the server; by default ``unsilent`` in the job's folder there,
             which comes back with the job's result.
@@ -76,7 +76,7 @@ def watch_recipe(
     with their line ``monitor_client(…)``; they are given nothing to train.
 
     Args:
-        recipe: A FedAvg, FedProx, Scaffold or Cyclic recipe of FLARE's.
+        recipe: A FedAvg, FedProx, FedOpt, Scaffold or Cyclic recipe of FLARE's.
         plan: As for ``monitor_recipe``; its ``federation.rounds`` are the rounds of the watch.
         out: The watch's folder on the server, which outlives its jobs: an absolute path.
         sends: Whether the recipe's own model (``model`` or ``initial_ckpt``) is sent to the sites;

@@ -38,7 +38,7 @@ _WORDS = EngineWords(
     no_round="its workflow told of no round",
     no_aggregate="its workflow did not update the model in this round",
     no_transport="no workflow was running",
-    transport_remedy="Monitor a FedAvg, FedProx, Scaffold or Cyclic recipe.",
+    transport_remedy="Monitor a FedAvg, FedProx, FedOpt, Scaffold or Cyclic recipe.",
 )
 _ROUND_UNKNOWN = "its workflow did not say which of its rounds was over"
 _NO_LINE = "no site's script trained in this round with the line monitor_client(…) in it"

@@ -15,8 +15,11 @@ from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.app_common.abstract.model import ModelLearnableKey
 from nvflare.app_common.app_constant import AppConstants
+from nvflare.app_common.app_event_type import AppEventType
 
+from unsilent.engines.nvflare.arrays import plain
 from unsilent.engines.nvflare.messages import ANSWERS
+from unsilent.errors import UnsilentError
 
 _ACCEPTED = AppConstants.AGGREGATION_ACCEPTED
 _TRAIN = AppConstants.TASK_TRAIN
@@ -41,17 +44,19 @@ def watch(controller: Any, line: Line) -> bool:
         controller: The workflow's, on the server. It runs in this process.
         line: Told in the workflow's own thread.
     """
-    if not callable(getattr(controller, "_process_result", None)):
-        return False
-    if callable(getattr(controller, "update_model", None)):
+    if _has(controller, "_process_result", "update_model"):
         _watch_update(controller, line)
-    elif callable(getattr(controller, "relay_and_wait", None)) and hasattr(
-        controller, "_last_learnable"
-    ):
+    elif _has(controller, "_process_result", "relay_and_wait", "_last_learnable"):
         _watch_relay(controller, line)
+    elif _has(controller, "_process_train_result", "fire_event", "_global_weights"):
+        _watch_gather(controller, line)
     else:
         return False
     return True
+
+
+def _has(controller: Any, *names: str) -> bool:
+    return all(hasattr(controller, name) for name in names)
 
 
 def _watch_update(controller: Any, line: Line) -> None:
@@ -77,20 +82,52 @@ def _watch_relay(controller: Any, line: Line) -> None:
     relay = controller.relay_and_wait
 
     def relayed(*args: Any, **kwargs: Any) -> Any:
-        before = _weights(controller)
+        before = _weights(controller._last_learnable)
         result = relay(*args, **kwargs)
         if not getattr(controller, "_is_done", False):
             number = _number(getattr(controller, "_current_round", None))
-            line.round(number, before, _weights(controller), None)
+            line.round(number, before, _weights(controller._last_learnable), None)
         return result
 
     controller.relay_and_wait = relayed
     _watch_results(controller, line, lambda fl_ctx: True)
 
 
-def _weights(controller: Any) -> object:
-    """The parameters that a relay hands on next."""
-    learnable = controller._last_learnable
+def _watch_gather(controller: Any, line: Line) -> None:
+    """FedOpt: what sites trained is a step of an optimizer on the server."""
+    fire = controller.fire_event
+    began: list[object] = []
+
+    def fired(event_type: str, fl_ctx: FLContext, *args: Any, **kwargs: Any) -> Any:
+        result = fire(event_type, fl_ctx, *args, **kwargs)
+        if event_type == AppEventType.ROUND_STARTED:
+            # The optimizer steps in these very arrays.
+            began[:] = [_copied(_weights(controller._global_weights))]
+        elif event_type == AppEventType.AFTER_SHAREABLE_TO_LEARNABLE:
+            number = _number(getattr(controller, "_current_round", None))
+            before = began.pop() if began else None
+            line.round(number, before, _weights(controller._global_weights), None)
+        return result
+
+    controller.fire_event = fired
+    _watch_results(
+        controller,
+        line,
+        lambda fl_ctx: fl_ctx.get_prop(_ACCEPTED) is not False,
+        "_process_train_result",
+    )
+
+
+def _copied(params: object) -> object:
+    """Parameters as they are now; as they came if they cannot be read, which is said later."""
+    try:
+        return {name: array.copy() for name, array in plain(params).items()}
+    except UnsilentError:
+        return params
+
+
+def _weights(learnable: object) -> object:
+    """The parameters of a model as FLARE's workflows hand it on."""
     found = learnable.get(ModelLearnableKey.WEIGHTS) if isinstance(learnable, Mapping) else None
     return dict(found) if isinstance(found, Mapping) else found
 
@@ -100,18 +137,25 @@ def _number(index: object) -> int | None:
     return index + 1 if type(index) is int else None
 
 
-def _watch_results(controller: Any, line: Line, accepted: Callable[[FLContext], bool]) -> None:
-    process = controller._process_result
+def _watch_results(
+    controller: Any,
+    line: Line,
+    accepted: Callable[[FLContext], bool],
+    method: str = "_process_result",
+) -> None:
+    process = getattr(controller, method)
+    names = (getattr(controller, name, None) for name in ("task_name", "train_task_name"))
+    training = next((name for name in names if name), _TRAIN)
 
     def processed(client_task: ClientTask, fl_ctx: FLContext) -> Any:
-        trains = client_task.task.name == (getattr(controller, "task_name", None) or _TRAIN)
+        trains = client_task.task.name == training
         good, answers = _looked_at(client_task.result) if trains else (False, False)
         done = process(client_task=client_task, fl_ctx=fl_ctx)
         if good and accepted(fl_ctx):
             line.trained(client_task.client.name, answers)
         return done
 
-    controller._process_result = processed
+    setattr(controller, method, processed)
 
 
 def _looked_at(result: Any) -> tuple[bool, bool]:
