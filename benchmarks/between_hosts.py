@@ -3,7 +3,11 @@
     sudo python benchmarks/between_hosts.py --json
 
 The SuperLink and ``flwr`` are on one, the nodes on the other, and a pair of virtual cables is all
-that is between them. Needs root and ``ip``; the namespaces are its own, and are taken away again.
+that is between them. Needs root and ``ip``; the namespaces are its own, and are taken away again,
+those of one that was killed by the next. None of its processes outlives it.
+
+Flower gives an app's process 30 seconds to start, and then starts another beside it. On a machine
+under load none of them is ever in time; ``--patience`` gives them longer, and changes nothing else.
 """
 
 from __future__ import annotations
@@ -11,13 +15,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from unsilent.keeper import leave_when_asked
+from unsilent.keeper import Keeper, leave_when_asked
 from unsilent.ledger import Ledger
 
 ROOT = Path(__file__).parents[1]
@@ -30,11 +35,33 @@ def ip(*words: str, check: bool = True) -> None:
     subprocess.run(["ip", *words], check=check, capture_output=not check)
 
 
+def take_away_left_over() -> None:
+    """Take away the namespaces of runs of this script that were killed."""
+    listed = subprocess.run(["ip", "netns", "list"], check=False, capture_output=True, text=True)
+    for name in re.findall(r"^(unsilent-(\d+)-[ab])\b", listed.stdout, re.MULTILINE):
+        if not Path(f"/proc/{name[1]}").exists():
+            ip("netns", "del", name[0], check=False)
+
+
+def patient(work: Path, seconds: int, env: dict[str, str]) -> dict[str, str]:
+    """An environment in which Flower waits longer for the processes of apps to start."""
+    folder = work / "patient"
+    folder.mkdir(parents=True, exist_ok=True)
+    # Read by each Python before anything else; the number is read where others import it.
+    (folder / "sitecustomize.py").write_text(
+        "try:\n    from flwr.common import constant\nexcept ImportError:\n    pass\n"
+        f"else:\n    constant.HEARTBEAT_DEFAULT_INTERVAL = {seconds}\n"
+    )
+    paths = [str(folder), *filter(None, [env.get("PYTHONPATH")])]
+    return {**env, "PYTHONPATH": os.pathsep.join(paths)}
+
+
 def main() -> int:
     """Lay the cable, run, read what was found, take all away."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--work", type=Path)
+    parser.add_argument("--patience", type=int, default=30, help="for a process to start, seconds")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     leave_when_asked()
@@ -44,6 +71,7 @@ def main() -> int:
     name = f"unsilent-{os.getpid()}"
     one, other = f"{name}-a", f"{name}-b"
     began = time.monotonic()
+    take_away_left_over()
     try:
         for space in (one, other):
             ip("netns", "add", space)
@@ -57,7 +85,11 @@ def main() -> int:
             *(str(EXAMPLE / "app"), "--work", str(work), "--nodes", str(given.nodes)),
             *("--host", NEAR, "--node-command", f"ip netns exec {other}"),
         ]
-        done = subprocess.run(command, stdout=sys.stderr, check=False)
+        with Keeper() as keeper:
+            env = keeper.env
+            if given.patience != 30:
+                env = patient(work, given.patience, env)
+            done = subprocess.run(command, stdout=sys.stderr, check=False, env=env)
     finally:
         for space in (one, other):
             ip("netns", "del", space, check=False)

@@ -35,7 +35,7 @@ from unsilent.probes.joined import read_probes
 EXAMPLE = Path(__file__).parents[1] / "examples" / "nvflare"
 STAGES = ("keys", "shares", "boxes", "observe", "unmask")
 TORCH = ("cyclic", "fedopt", "fedprox", "scaffold")
-SIMULATED = ("in-process", "subprocess", *TORCH, "torchrun", "unmonitored")
+SIMULATED = ("in-process", "subprocess", *TORCH, "torchrun", "held", "unmonitored")
 CASES = (*SIMULATED, "watch", "watch-sent", "flower", *(f"killed-{stage}" for stage in STAGES))
 SITES, ROUNDS = 4, 2
 
@@ -216,7 +216,9 @@ def written(folder: Path, case: str, plan: MonitoringPlan, stage: str = "") -> N
 
 def simulated(folder: Path, case: str) -> dict[str, Any]:
     """A case in FLARE's simulator."""
-    written(folder, case, plan_of(folder, "federations"))
+    # Each round of it is a FAILURE: what is saved is what the job began with.
+    gate = {"gate": {"action": "hold"}} if case == "held" else {}
+    written(folder, case, plan_of(folder, "federations", **gate))
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "job.py"], cwd=folder, env=_env(), capture_output=True, text=True
