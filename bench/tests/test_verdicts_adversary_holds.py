@@ -18,6 +18,7 @@ def found() -> Attack:
 
 def test_every_shipped_plan_is_attacked(found: Attack) -> None:
     assert {row.plan for row in found.rows} == {
+        "plans/first-look",
         "plans/fleet",
         "plans/lm",
         "plans/starter",

@@ -18,9 +18,9 @@ from unsilent_bench.verdicts.adversary.search import SIDES, Found, replay, searc
 from unsilent_bench.verdicts.adversary.variants import PlanVariant, own_forms, variants
 
 WORLDS = 2000
-SHORT_WORLDS = 900
+SHORT_WORLDS = 300
 """Worlds of the short form for a plan with one look; with more looks, which take longer, fewer."""
-_SHORT_LEAST = 120
+_SHORT_LEAST = 60
 _PART = 4
 """A variant gets one in so many worlds of what the plan itself gets."""
 REPETITIONS = 2000
