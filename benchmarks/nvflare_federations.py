@@ -216,7 +216,7 @@ def written(folder: Path, case: str, plan: MonitoringPlan, stage: str = "") -> N
 
 def simulated(folder: Path, case: str) -> dict[str, Any]:
     """A case in FLARE's simulator."""
-    # Each round of it is a FAILURE: what is saved is what the job began with.
+    # No round of it is HEALTHY: what is saved is what the job began with.
     gate = {"gate": {"action": "hold"}} if case == "held" else {}
     written(folder, case, plan_of(folder, "federations", **gate))
     began = time.monotonic()
