@@ -96,6 +96,14 @@ class RoundsSpentError(BudgetError):
     """A client that has released in as many rounds of a plan as the plan lets one client."""
 
 
+class YearSpentError(BudgetError):
+    """A client whose releases of the last 365 days cost what the plan allows a year."""
+
+
+class OtherVersionError(BudgetError):
+    """A plan that does not follow what the client's own book says of the plan before it."""
+
+
 class OtherRunError(BudgetError):
     """A second run of a plan: its rounds were released to another one."""
 

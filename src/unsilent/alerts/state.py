@@ -211,7 +211,9 @@ def read_state(ledger: Ledger, upto: int | None = None) -> RunStatus:
     plan, privacy = run.plan, run.plan.privacy
     judged, missed = run.newest(RoundJudged), run.newest(RoundMissed)
     stands = None if plan.governance is None else status(plan, run, datetime.now(UTC))
-    triggers = plan.governance is not None and bool(plan.governance.triggers)
+    triggers = stands is not None and bool(
+        (plan.governance and plan.governance.triggers) or stands.duties
+    )
     found = judged[0].event.parsed() if judged else ()
     return RunStatus(
         name=plan.name,
@@ -228,7 +230,7 @@ def read_state(ledger: Ledger, upto: int | None = None) -> RunStatus:
             if privacy.private
             else None
         ),
-        epsilon=privacy.epsilon if privacy.private else None,
+        epsilon=plan.whole_epsilon if privacy.private else None,
         delta=privacy.delta if privacy.private else None,
         duties_open=len(stands.pressing) if stands is not None and triggers else None,
         duties_unheard=stands.unheard if stands is not None and triggers else None,

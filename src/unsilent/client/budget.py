@@ -33,27 +33,34 @@ class Spent:
         release: ``sha256:…`` of its bytes.
         run: The run of the plan it was made for; empty if the caller named none, None in entries
             of versions that did not note it.
+        time: When, in whole seconds of the client's clock since 1970; None in entries of versions
+            that did not note it, and of plans that bound no year.
     """
 
     plan: str
     event: PrivacyEvent
     release: str
     run: str | None = None
+    time: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data, as in the file."""
         data = {"plan": self.plan, "event": self.event.to_json(), "release": self.release}
-        return data if self.run is None else data | {"run": self.run}
+        later = {"run": self.run, "time": self.time}
+        return data | {key: value for key, value in later.items() if value is not None}
 
     @classmethod
     def from_json(cls, data: Any) -> Spent:
         """Read an entry. Raises KeyError, TypeError or ReleaseError if it is none."""
-        run = data.get("run")
+        run, time = data.get("run"), data.get("time")
+        if time is not None and type(time) is not int:
+            raise TypeError
         return cls(
             str(data["plan"]),
             PrivacyEvent.from_json(data["event"]),
             str(data["release"]),
             None if run is None else str(run),
+            time,
         )
 
 

@@ -43,12 +43,12 @@ class Limit:
 
     @classmethod
     def of(cls, plan: MonitoringPlan) -> Limit:
-        """The budget of a plan as a limit."""
+        """The budget of a plan as a limit: that of all its versions, where there are several."""
         privacy = plan.privacy
         if not privacy.private:
             return cls(privacy.unit, privacy.adjacency, privacy.aggregation, math.inf, 1.0)
         return cls(
-            privacy.unit, privacy.adjacency, privacy.aggregation, privacy.epsilon, privacy.delta
+            privacy.unit, privacy.adjacency, privacy.aggregation, plan.whole_epsilon, privacy.delta
         )
 
     def refuses(self, plan: MonitoringPlan) -> str | None:

@@ -9,17 +9,20 @@ together stay below the client's own limit, which its first plan sets and no lat
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unsilent.client.budget import BudgetFile, Spent
 from unsilent.client.cache import Kept, KeptReleases, other_run, run_of
+from unsilent.client.follow import check_version, note_version
 from unsilent.client.limit import Limit, LimitFile
 from unsilent.client.model_check import NOT_SHOWN, ModelCheck
 from unsilent.client.own_statistics import keep_own
 from unsilent.client.tries import begin_try
+from unsilent.client.year import moment_of, refuse_over_a_year
 from unsilent.errors import (
     BudgetError,
     BudgetSpentError,
@@ -76,6 +79,7 @@ class Observer:
         noise: Where noise is drawn: ``ExactNoise()`` on a real client.
         run: Names the run that asks. The first release of a plan binds its rounds to the run that
             it was made for; to have named none is to be a run of its own.
+        clock: Tells the time, in seconds since 1970.
 
     Raises:
         PlanError: The plan's noise cannot be drawn, the client has no name, or the run's is longer
@@ -90,6 +94,7 @@ class Observer:
         *,
         noise: NoiseSource,
         run: str = "",
+        clock: Callable[[], float] = time.time,
     ) -> None:
         if not client:
             raise PlanError("a client needs a name", where="observer")
@@ -105,6 +110,7 @@ class Observer:
         self._folder = folder
         self._noise = noise
         self._run = run
+        self._clock = clock
         self._kept = KeptReleases(folder, plan.digest, run)
         self._budget = BudgetFile(folder, client)
         self._limit = LimitFile(folder)
@@ -139,8 +145,9 @@ class Observer:
             OutcomeError: Statistics are missing, not planned, repeated, or not finite.
             BudgetError: The release would pass the plan's budget or the client's own limit
                 (a BudgetSpentError; nothing was written), or the rounds that the plan lets one
-                client release in (a RoundsSpentError), the plan's rounds were released to another
-                run (an OtherRunError), or the client's files are damaged.
+                client release in (a RoundsSpentError), a year's budget (a YearSpentError), the
+                plan's rounds were released to another run (an OtherRunError), it does not follow
+                what this client released (an OtherVersionError), or the files are damaged.
         """
         self._check_round(round_number)
         with self._held():
@@ -169,6 +176,8 @@ class Observer:
             made = self._made(round_number, spent)
             if made is None:
                 self._check_rounds(spent)
+                check_version(self.plan, self._run, self._folder, spent)
+                self._check_year(spent, planned_event(self.plan, round_number))
                 begin_try(self._folder, self.plan.digest, round_number)
             return made
 
@@ -177,14 +186,16 @@ class Observer:
 
         Raises:
             BudgetError: It has released in as many rounds as the plan lets one client (a
-                RoundsSpentError), and not in this one; or its files are damaged.
+                RoundsSpentError), and not in this one; the plan does not follow what it released
+                (an OtherVersionError); or its files are damaged.
         """
-        if self.plan.privacy.rounds_per_client is None:
+        if self.plan.privacy.rounds_per_client is None and self.plan.versions is None:
             return
         with self._held():
             spent = self._budget.read()
             if self._made(round_number, spent) is None:
                 self._check_rounds(spent)
+                check_version(self.plan, self._run, self._folder, spent)
 
     def events(self) -> tuple[PrivacyEvent, ...]:
         """What this client has released so far, under this and earlier plans, oldest first."""
@@ -227,10 +238,12 @@ class Observer:
         if made is not None:
             return made
         self._check_rounds(spent)
+        check_version(self.plan, self._run, self._folder, spent)
         check_training(self.plan, training)
         event = planned_event(self.plan, round_number)
         limit = self._own_limit()
         self._check_budget(limit, spent, event)
+        now = self._check_year(spent, event)
         # The last attempt may have ended between writing the release and its cost.
         kept = self._kept.unbooked(round_number, spent)
         if kept is None:
@@ -254,7 +267,8 @@ class Observer:
                 Release(self.layout.digest, round_number, 1, vector, float(self._variance))
             )
         release = self._checked(kept)
-        entry = Spent(self.plan.digest, event, kept.digest, self._run)
+        note_version(self.plan, self._folder)
+        entry = Spent(self.plan.digest, event, kept.digest, self._run, now)
         self._budget.write((*spent, entry))
         sync_folder(self._folder)
         return release
@@ -330,6 +344,7 @@ class Observer:
 
     def _check_budget(self, limit: Limit, spent: Sequence[Spent], event: PrivacyEvent) -> None:
         events = [*(s.event for s in spent), event]
+        self._check_own_budget(spent, event)
         plan = Limit.of(self.plan)
         for bound, what in ((plan, "the budget"), (limit, "this client's own limit")):
             if bound.private and any(made.kind == EXACT for made in events):
@@ -346,6 +361,32 @@ class Observer:
                     where=str(self._budget.path),
                     remedy="Nothing was sent. Earlier plans of the same client count.",
                 )
+
+    def _check_own_budget(self, spent: Sequence[Spent], event: PrivacyEvent) -> None:
+        """Refuse what is beyond this plan's own part of the budget of all its versions."""
+        privacy = self.plan.privacy
+        if self.plan.versions is None or not privacy.private:
+            return
+        events = [*(s.event for s in spent if s.plan == self.plan.digest), event]
+        if replace(Limit.of(self.plan), epsilon=privacy.epsilon).passed_by(events):
+            raise BudgetSpentError(
+                f"a release in round {event.round} would bring this client to epsilon "
+                f"{epsilon(events, privacy.delta):.3f} under this plan, over its own "
+                f"{privacy.epsilon:g}",
+                where=str(self._budget.path),
+                remedy="Nothing was sent.",
+            )
+
+    def _check_year(self, spent: Sequence[Spent], event: PrivacyEvent) -> int | None:
+        """When the release is made, once a year's budget has room for it; None if none is asked.
+
+        Plans of several versions note the time too: the next one may bound a year.
+        """
+        if self.plan.privacy.year is None and self.plan.versions is None:
+            return None
+        now = moment_of(spent, self._clock())
+        refuse_over_a_year(self.plan, spent, event, now, self._budget.path)
+        return now
 
     def _checked(self, kept: Kept) -> Release:
         """The release in what was kept, if it is one of this plan's layout."""

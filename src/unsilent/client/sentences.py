@@ -18,10 +18,12 @@ from unsilent.errors import (
     NoFolderError,
     NotAgreedError,
     OtherRunError,
+    OtherVersionError,
     OutcomeError,
     RoundsSpentError,
     SecureSumError,
     TimeLimitError,
+    YearSpentError,
 )
 
 LOG = "error.log"
@@ -72,6 +74,16 @@ class Sentence(Enum):
         "(privacy.rounds_per_client); nothing was sent.",
         1,
     )
+    YEAR_SPENT = (
+        "This client has released as much as the plan lets it in a year (privacy.year); nothing "
+        "was sent, and it can release again later.",
+        1,
+    )
+    OTHER_VERSION = (
+        "This plan does not follow the one that this client released under, by the client's own "
+        "record; nothing was sent." + _WHERE,
+        1,
+    )
     BUDGET = (
         "This client's own record of what it spent allows no release; nothing was sent." + _WHERE,
         1,
@@ -104,6 +116,8 @@ _KINDS: tuple[tuple[type[BaseException], Sentence], ...] = (
     (OtherRunError, Sentence.OTHER_RUN),
     (BudgetSpentError, Sentence.SPENT),
     (RoundsSpentError, Sentence.ROUNDS_SPENT),
+    (YearSpentError, Sentence.YEAR_SPENT),
+    (OtherVersionError, Sentence.OTHER_VERSION),
     (BudgetError, Sentence.BUDGET),
     (SecureSumError, Sentence.SECURE_SUM),
     (TimeLimitError, Sentence.LATE),

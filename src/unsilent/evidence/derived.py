@@ -46,7 +46,7 @@ def derived(
                     round(spent, 6) if privacy.private else None
                     for spent in run.running_epsilon(privacy.delta, plan.privacy.rounds_per_client)
                 ],
-                "epsilon": privacy.epsilon if privacy.private else None,
+                "epsilon": plan.whole_epsilon if privacy.private else None,
                 "delta": privacy.delta if privacy.private else None,
                 "unit": privacy.unit,
                 "adjacency": privacy.adjacency if privacy.private else None,
@@ -58,6 +58,7 @@ def derived(
         "decisions.json": as_json(run.actions()),
         "governance.json": as_json(stands.to_json()),
         "field_map.json": as_json(field_map(plan)),
+        **({"versions.json": as_json(_versions(run))} if plan.versions is not None else {}),
         "summary.md": _summary(plan, findings, run, found, stands).encode(),
     }
 
@@ -88,6 +89,22 @@ def _cohort(plan: MonitoringPlan, run: RunView) -> dict[str, Any]:
     }
 
 
+def _versions(run: RunView) -> list[dict[str, Any]]:
+    """The plans that followed one another, each whole, and what each has of what all share."""
+    return [
+        {
+            "number": each.number,
+            "entry": each.entry.index,
+            "plan": each.plan.to_json(),
+            "digest": each.plan.digest,
+            "first_round": each.first,
+            "last_round": each.last,
+            "goes_on": each.goes_on,
+        }
+        for each in run.versions
+    ]
+
+
 def _summary(
     plan: MonitoringPlan,
     findings: Findings,
@@ -115,6 +132,7 @@ def _summary(
         f"{plan.federation.rounds}, {findings.clients} clients; "
         f"{len(findings.rounds)} monitoring rounds judged, {missed} missed.\n\n"
         f"{view.headline(findings)}\n\n"
+        f"{_told_versions(plan, findings)}"
         "Effects in points (hundredths), positive is worse; all intervals of a run hold at once, "
         f"with an error of at most {plan.monitor.alpha:g} over all modes and monitoring rounds.\n\n"
         "| mode | verdict | effect and interval | tolerance | why, or what would settle it |\n"
@@ -126,6 +144,16 @@ def _summary(
         f"{told or 'No mode was a failure in any judged round.'}\n\n"
         f"{_record_words(stands)}"
         f"## Where each part belongs\n\n{field_map_words(plan)}"
+    )
+
+
+def _told_versions(plan: MonitoringPlan, findings: Findings) -> str:
+    if plan.versions is None:
+        return ""
+    told = "".join(f"- {each}\n" for each in view.versions(findings))
+    return (
+        "This plan may be followed by others in one ledger; over all of them together the error is "
+        f"at most {plan.versions.alpha:g}.\n\n{told}{chr(10) if told else ''}"
     )
 
 

@@ -117,7 +117,7 @@ def validation(plan: MonitoringPlan) -> dict[str, Any]:
     }
     for installed in entry_points(group=VALIDATION):
         try:
-            rows, reason = installed.load()(plan)
+            rows, reason = installed.load()(plan.alone())
         except ImportError:
             # One that cannot be loaded is as good as none; the published results do.
             continue

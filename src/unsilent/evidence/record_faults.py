@@ -34,7 +34,8 @@ def record_faults(plan: MonitoringPlan, entries: Sequence[Entry]) -> Iterator[tu
     for entry in entries:
         where = f"ledger entry {entry.index}"
         event = event_of(entry)
-        if isinstance(event, ReviewHeld) and not in_role(plan.governance, "reviews", event.by):
+        now = plan if plan.versions is None else run.plan_at(entry.index)
+        if isinstance(event, ReviewHeld) and not in_role(now.governance, "reviews", event.by):
             yield where, "the plan does not let this person review"
         about = _about(event)
         if about is None:

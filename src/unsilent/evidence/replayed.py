@@ -9,15 +9,26 @@ from typing import Any, cast
 
 from unsilent.errors import UnsilentError
 from unsilent.evidence.entries import KeptLedger
+from unsilent.evidence.shapes import plan_fits
 from unsilent.findings import Findings
 from unsilent.inference import judge_rounds
 from unsilent.inference.performance import drift_of, judge_performance
 from unsilent.ledger import Entry, Ledger
-from unsilent.ledger.events import PlanDeclared, ReleaseBooked, RoundJudged, RoundSummed, event_of
+from unsilent.ledger.events import (
+    PlanDeclared,
+    PlanFollowed,
+    ReleaseBooked,
+    RoundJudged,
+    RoundSummed,
+    event_of,
+)
+from unsilent.ledger.run_view import KeptEntries, RunView, Version
+from unsilent.ledger.succession import goes_on, judged_as
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Layout, PrivacyEvent, Release, epsilon
 from unsilent.release.noise import planned_event
 from unsilent.release.promise_before import in_earlier_words
+from unsilent.server.handover import refuse_follower
 from unsilent.server.monitor import Monitor
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-7
@@ -33,10 +44,69 @@ def plan_faults(
         yield "ledger.jsonl", "the plan was not declared before everything else"
     elif len(declared) > 1:
         yield f"ledger entry {declared[1].index}", "a second plan was declared"
+    elif plan.versions is not None:
+        yield from _version_faults(plan, entries)
     elif declared[0].payload != PlanDeclared.of(plan).to_payload():
         yield "plan.json", "it is not the plan that was declared in the ledger: changed afterwards"
     if findings.plan != plan.digest:
         yield "findings.json", "the findings belong to another plan"
+
+
+def _version_faults(plan: MonitoringPlan, entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+    """Plans that follow one another: each by the rules of a handover, the last one the pack's."""
+    kept = KeptEntries(entries)
+    if not plan_fits(entries[0].payload.get("plan")):
+        yield "ledger entry 1", "a plan of more rounds or clients than are checked"
+        return
+    for entry in entries:
+        if entry.kind != PlanFollowed.kind:
+            continue
+        where = f"ledger entry {entry.index}"
+        try:
+            event = event_of(entry)
+            if not isinstance(event, PlanFollowed):
+                continue
+            if not plan_fits(event.plan):
+                yield where, "a plan of more rounds or clients than are checked"
+                return
+            run, after = RunView(kept, entry.index - 1), event.parsed(where)
+            if not after.absent:
+                refuse_follower(run, after)
+            before = run.versions[-1].plan
+            told = (event.round, event.follows, event.digest, dict(event.plan), event.goes_on)
+            made = (
+                after.first_round - 1,
+                before.digest,
+                after.digest,
+                after.to_json(),
+                goes_on(before, after),
+            )
+            if told != made:
+                yield where, "it does not say what its plans do"
+        except UnsilentError as error:
+            yield where, f"a plan that may not follow the one before it: {error.what}"
+            return
+    try:
+        last = RunView(kept).versions[-1].plan
+    except UnsilentError as error:
+        yield "ledger.jsonl", error.what
+        return
+    if last.to_json() != plan.to_json():
+        yield "plan.json", "it is not the plan in force in the ledger: changed afterwards"
+    first = RunView(kept).declared
+    if (
+        first is not None
+        and first.event.to_payload()
+        != PlanDeclared.of(first.event.parsed("ledger.jsonl")).to_payload()
+    ):
+        yield "ledger entry 1", "it does not say what its plan does"
+
+
+def _plans(plan: MonitoringPlan, entries: Sequence[Entry]) -> tuple[Version, ...]:
+    """The plans of the entries, the one in force last; of one that has no versions itself."""
+    if plan.versions is not None:
+        return RunView(KeptEntries(entries)).versions
+    return (Version(1, plan, entries[0], None, goes_on=False),)
 
 
 def replayed_faults(
@@ -54,11 +124,19 @@ def replayed_faults(
     alarms: dict[str, int] = {}
     known: dict[str, int] = {}
     found = bool(costs)
+    versions = _plans(plan, entries)
+    now, plan = 1, versions[0].plan
+    judging = plan
     for entry in entries:
         where = f"ledger entry {entry.index}"
         try:
             event = event_of(entry)
-            if isinstance(event, RoundSummed):
+            if isinstance(event, PlanFollowed):
+                now += 1
+                plan, judging = versions[now - 1].plan, judged_as(_until_now(versions[:now]))
+                if not versions[now - 1].goes_on:
+                    totals, alarms, known = [], {}, {}
+            elif isinstance(event, RoundSummed):
                 total = event.total
                 # A server that was killed before it judged a round has summed it again.
                 if totals and totals[-1].round == total.round:
@@ -73,7 +151,7 @@ def replayed_faults(
                     found = True
                     continue
                 layout = Layout.of_release(plan, totals[-1].layout)
-                judged = judge_rounds(plan, layout, totals, first_alarms=alarms)
+                judged = judge_rounds(judging, layout, totals, first_alarms=alarms)
                 alarms = {f.code: f.first_alarm_round for f in judged if f.first_alarm_round}
                 total = totals[-1]
                 performed = judge_performance(plan, layout, totals, first_alarms=known)
@@ -93,19 +171,30 @@ def replayed_faults(
             yield where, f"not a {entry.kind} entry of this plan"
             found = True
     if not found:
-        yield from _published_faults(plan, findings, entries)
+        yield from _published_faults(versions[-1].plan, findings, entries)
+
+
+def _until_now(versions: Sequence[Version]) -> tuple[Version, ...]:
+    """Plans as they stood when the last of these came into force."""
+    return (*versions[:-1], replace(versions[-1], last=None))
 
 
 def cost_faults(plan: MonitoringPlan, entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
     """Each sum was paid for beforehand, at the plan's price, and all within the budget."""
     paid: dict[int, PrivacyEvent] = {}
     price: PrivacyEvent | None = None
+    plan = _plans(plan, entries)[0].plan
     for entry in entries:
         where = f"ledger entry {entry.index}"
         try:
             event = event_of(entry)
-            if isinstance(event, ReleaseBooked):
+            if isinstance(event, PlanFollowed):
+                yield from _over_budget(plan, paid)
+                plan, price = event.parsed(where), None
+            elif isinstance(event, ReleaseBooked):
                 cost = event.cost
+                if plan.versions is not None and cost.round not in plan.monitoring_rounds:
+                    yield where, f"round {cost.round} is none of the plan in force"
                 # The same in every round, and slow to work out for a plan of many.
                 # Under the first schema a record moved what its modes were then; see ``modes``.
                 bygone = plan.earlier and plan.privacy.unit == "record"
@@ -121,11 +210,22 @@ def cost_faults(plan: MonitoringPlan, entries: Sequence[Entry]) -> Iterator[tupl
                 yield where, "a sum whose privacy cost was not booked before it"
         except UnsilentError as error:
             yield where, error.what
+    yield from _over_budget(plan, paid)
+
+
+def _over_budget(
+    plan: MonitoringPlan, paid: Mapping[int, PrivacyEvent]
+) -> Iterator[tuple[str, str]]:
+    """Whether a plan's own releases, and those of all versions so far, cost more than declared."""
     if not plan.privacy.private:
         return
-    spent = epsilon(list(paid.values()), plan.privacy.delta, plan.privacy.rounds_per_client)
-    if spent > plan.privacy.epsilon * (1 + 1e-6):
-        yield "ledger.jsonl", f"its releases cost epsilon {spent:.3f}, over the plan's budget"
+    delta, most = plan.privacy.delta, plan.privacy.rounds_per_client
+    own = [cost for number, cost in paid.items() if number >= plan.first_round]
+    for costs, budget in ((own, plan.privacy.epsilon), ([*paid.values()], plan.whole_epsilon)):
+        spent = epsilon(costs, delta, most)
+        if spent > budget * (1 + 1e-6):
+            yield "ledger.jsonl", f"its releases cost epsilon {spent:.3f}, over the plan's budget"
+            return
 
 
 def _published_faults(

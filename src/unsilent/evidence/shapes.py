@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from unsilent.errors import LedgerError
 from unsilent.ledger import Entry
-from unsilent.ledger.events import RoundSummed, event_of
+from unsilent.ledger.events import PlanFollowed, RoundSummed, event_of
+from unsilent.ledger.run_view import KeptEntries, RunView
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import Layout
 
@@ -36,8 +37,10 @@ def shape_faults(entries: Sequence[Entry], plan: MonitoringPlan) -> Iterator[tup
 
     Args:
         entries: Of a ledger; kinds that are not known hold anything.
-        plan: The plan that sums have a layout of.
+        plan: The plan in force, that sums have a layout of; those before it are in the entries.
     """
+    if plan.versions is not None:
+        plan = RunView(KeptEntries(entries)).versions[0].plan
     for entry in entries:
         where = f"ledger entry {entry.index}"
         try:
@@ -45,6 +48,8 @@ def shape_faults(entries: Sequence[Entry], plan: MonitoringPlan) -> Iterator[tup
         except LedgerError as error:
             yield where, error.what
             continue
+        if isinstance(event, PlanFollowed):
+            plan = event.parsed(where)
         if (entry.round or 0) > MOST_ROUNDS:
             yield where, f"not a {entry.kind} entry: its round"
         elif isinstance(event, RoundSummed) and not _fits(event, plan):

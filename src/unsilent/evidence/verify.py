@@ -274,7 +274,7 @@ def _record_faults(
         faults.append(Fault(MANIFEST, "it names another run"))
     if not faults and record.plan.earlier:
         return _of_first_schema(record, manifest)
-    absent = record.plan.absent
+    absent = record.plan.absent if faults else _absent(record)
     if not faults and not absent:
         faults += [Fault(*each) for each in shape_faults(entries, record.plan)]
     if not faults:
@@ -327,6 +327,14 @@ def _of_first_schema(
     if not faults and record.plan.privacy.unit == "client":
         faults += [Fault(*each) for each in cost_faults(record.plan, record.entries)]
     return faults, notes
+
+
+def _absent(record: _Record) -> tuple[str, ...]:
+    """Planned modes that are not installed here, of any plan of the record."""
+    if record.plan.versions is None:
+        return record.plan.absent
+    plans = [each.plan for each in RunView(KeptEntries(record.entries)).versions]
+    return tuple(dict.fromkeys(name for plan in plans for name in plan.absent))
 
 
 def _judged(record: _Record) -> int:

@@ -111,6 +111,26 @@ class SystemMetrics:
 
 
 @dataclass(frozen=True)
+class PlanVersion:
+    """One of the plans that followed one another in a run's ledger.
+
+    Attributes:
+        number: Counted from 1.
+        name, plan: The plan's name and digest.
+        first: Its first round.
+        last: Its last; None of the plan in force.
+        goes_on: Whether its verdicts go on from the sums of the version before.
+    """
+
+    number: int
+    name: str
+    plan: str
+    first: int
+    last: int | None
+    goes_on: bool
+
+
+@dataclass(frozen=True)
 class Findings:
     """All findings of the last monitoring round, with what is needed to read them.
 
@@ -129,6 +149,8 @@ class Findings:
             ``tokenizer``, ``layout`` and ``engine``; None if it names none.
         performance: Of the plan's ``[performance]``, in its order.
         drift: What of the records themselves was watched.
+        versions: The plans of the ledger, the one in force last; none where there is only one.
+            ``rounds`` then holds those of the same modes alone.
     """
 
     name: str
@@ -144,6 +166,7 @@ class Findings:
     model: Mapping[str, str | None] | None = None
     performance: tuple[PerformanceFinding, ...] = ()
     drift: tuple[Drift, ...] = ()
+    versions: tuple[PlanVersion, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The published form, numbers rounded, keys in a fixed order."""
@@ -151,7 +174,7 @@ class Findings:
         data["findings"] = [without_unknown(each) for each in data["findings"]]
         if self.model is None:
             del data["model"]
-        for name in ("performance", "drift"):
+        for name in ("performance", "drift", "versions"):
             if not data[name]:
                 del data[name]
         return {"schema": self.schema, **data}
@@ -197,6 +220,7 @@ class Findings:
                 PerformanceFinding.from_valid(each) for each in data.get("performance", ())
             ),
             drift=tuple(Drift.from_valid(each) for each in data.get("drift", ())),
+            versions=tuple(PlanVersion(**each) for each in data.get("versions", ())),
         )
 
     def text(self) -> str:

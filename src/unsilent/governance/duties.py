@@ -7,9 +7,11 @@ a person was aware; before that there is none, which is told as its own state an
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Literal
 
 from unsilent.governance.people import same_person
@@ -129,16 +131,30 @@ def duties(plan: MonitoringPlan, run: RunView) -> tuple[Duty, ...]:
 
     Returns none of a plan without ``[governance]``, which declares none: see ``status``.
     """
-    governance = plan.governance
-    if governance is None or not governance.triggers:
+    if plan.versions is None and (plan.governance is None or not plan.governance.triggers):
         return ()
     acts = _Acts(run)
     found = [
         _duty(governance, row, cause, acts)
+        for declared, entries in _in_force(plan, run)
+        if (governance := declared.governance) is not None
         for row in governance.triggers
-        for cause in _CAUSES[row.on](plan, row, run)
+        for cause in _CAUSES[row.on](declared, row, run)
+        if cause.entry.index in entries
     ]
     return tuple(sorted(found, key=lambda duty: duty.cause.entry.index))
+
+
+def _in_force(plan: MonitoringPlan, run: RunView) -> list[tuple[MonitoringPlan, range]]:
+    """Each plan with the entries while it was in force: a later one takes no duty back."""
+    if plan.versions is None:
+        return [(plan, range(sys.maxsize))]
+    versions = run.versions
+    starts = [0, *(each.entry.index for each in versions[1:]), sys.maxsize]
+    return [
+        (each.plan, range(start, end))
+        for each, (start, end) in zip(versions, pairwise(starts), strict=True)
+    ]
 
 
 def causes(plan: MonitoringPlan, run: RunView) -> tuple[Cause, ...]:

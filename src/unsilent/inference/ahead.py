@@ -97,7 +97,7 @@ class Later(Sequence[float]):
             planned, error = len(self._plan.monitoring_rounds), self._error
             value = least_values(planned, error.level, error.shares, self._past + 1)[self._guard]
         else:
-            shares = start_shares(self._starts(more), len(self._plan.monitoring_rounds))
+            shares = start_shares(self._starts(more), self._tuning.planned)
             value = -ndtri(self._error.level * shares)
         end = self._end
         sd = np.hypot(end.sampling_sd, end.privacy_sd * self._shrunk(more))

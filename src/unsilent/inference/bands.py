@@ -243,10 +243,11 @@ class Tuning:
 
 
 def tuning_of(plan: MonitoringPlan, series: Series) -> Tuning:
-    """That of one mode."""
-    planned = len(plan.monitoring_rounds)
+    """That of one mode. Verdicts that go on from an earlier plan's keep its tuning."""
+    first = plan.tuned_by
+    planned = len(first.monitoring_rounds)
     soon = min(RESTART_ROUNDS, planned)
-    whole, restart = (planned_information(plan, series, rounds) for rounds in (planned, soon))
+    whole, restart = (planned_information(first, series, rounds) for rounds in (planned, soon))
     return Tuning(planned, whole, restart)
 
 

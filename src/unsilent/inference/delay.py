@@ -22,6 +22,8 @@ from unsilent.plan import MonitoringPlan
 
 DRIFTS = (0.005, 0.01, 0.02)
 """Growth of the effect in one training round."""
+MONTHLY = 0.01
+"""Growth of the effect in a month, for plans that have a calendar."""
 STEPS = (1.0, 2.0)
 """Excess over the tolerance, in tolerances."""
 REPETITIONS = 1000
@@ -83,7 +85,7 @@ def delays(
         plan: The plan.
         onset: First training round with the failure; by default the first monitoring round of the
             plan's second half.
-        courses: By default the drifts ``DRIFTS`` and the steps ``STEPS``.
+        courses: By default ``courses_of``.
         repetitions: How many federations are simulated, rounded up to an even number.
 
     Returns:
@@ -94,7 +96,7 @@ def delays(
     """
     rounds = plan.monitoring_rounds
     start = rounds[len(rounds) // 2] if onset is None else onset
-    asked = default_courses() if courses is None else tuple(courses)
+    asked = courses_of(plan) if courses is None else tuple(courses)
     return tuple(
         delay for code in plan.planned for delay in _mode(plan, code, start, asked, repetitions)
     )
@@ -106,6 +108,18 @@ def default_courses() -> tuple[Course, ...]:
         *(Course("drift", size) for size in DRIFTS),
         *(Course("step", size) for size in STEPS),
     )
+
+
+def courses_of(plan: MonitoringPlan) -> tuple[Course, ...]:
+    """``default_courses``, and a point a month where the plan says how many rounds are a year."""
+    slow = monthly(plan)
+    return default_courses() if slow is None else (slow, *default_courses())
+
+
+def monthly(plan: MonitoringPlan) -> Course | None:
+    """A drift of a point a month; None of a plan without the calendar of ``privacy.year``."""
+    year = plan.privacy.year
+    return None if year is None else Course("drift", 12 * MONTHLY / year.rounds)
 
 
 def _mode(

@@ -124,6 +124,11 @@ class _Judged:
         return system_intervals(self.plan, self.layout, self.counting)
 
 
+def visibility_error(plan: MonitoringPlan) -> Error:
+    """``VISIBILITY_ERROR``; of a plan of several versions its part of it."""
+    return replace(VISIBILITY_ERROR, level=VISIBILITY_ERROR.level * plan.share_of_error)
+
+
 def visibility_of(intervals: Sequence[Interval], margin: float) -> Visibility:
     """Whether the system metrics show a failure.
 
@@ -152,9 +157,10 @@ def system_intervals(
     the plan is about, so privacy noise, truncation and clipping are the only errors.
     """
     found: dict[tuple[int, int], tuple[Interval, ...]] = {}
+    error = visibility_error(plan)
     for name in (LOSS, ACCURACY):
         series = system_series(layout, totals, name)
-        for band in bands_with(plan, series, VISIBILITY_ERROR, VISIBILITY_ERROR):
+        for band in bands_with(plan, series, error, error):
             window = (band.first, band.last)
             found[window] = (*found.get(window, ()), interval_of(band))
     return found

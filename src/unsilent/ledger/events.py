@@ -73,6 +73,51 @@ class PlanDeclared(TypedEvent):
 
 
 @dataclass(frozen=True)
+class PlanFollowed(TypedEvent):
+    """A plan follows the one before it in the same ledger.
+
+    Attributes:
+        round: The last round of the plan before.
+        follows, digest: Of the plan before, and of this one.
+        plan: This one.
+        goes_on: Whether verdicts go on from the sums of before; else they begin anew.
+    """
+
+    kind: ClassVar[str] = "plan_followed"
+
+    round: Count
+    follows: Text
+    digest: Text
+    plan: dict[str, Any]
+    goes_on: StrictBool
+
+    def parsed(self, where: str) -> MonitoringPlan:
+        """The plan itself, whose modes need not all be installed here. Raises PlanError."""
+        return parse_plan(dict(self.plan), where=where, recorded=True)
+
+
+@dataclass(frozen=True)
+class ClientsChanged(TypedEvent):
+    """Who takes part is not who took part before: numbers alone, no client is named.
+
+    Attributes:
+        round: The round that they were enrolled for.
+        present: How many are there.
+        joined: Of these, how many were in no round before.
+        absent: How many of the round before are not there.
+        since_first: Of these present, how many were there in the first round of the ledger.
+    """
+
+    kind: ClassVar[str] = "clients"
+
+    round: Count
+    present: Count
+    joined: Count
+    absent: Count
+    since_first: Count
+
+
+@dataclass(frozen=True)
 class SystemReported(TypedEvent):
     """What the federated run itself shows after a training round: its weighted means."""
 
@@ -324,6 +369,8 @@ class OtherEvent:
 
 KnownEvent = (
     PlanDeclared
+    | PlanFollowed
+    | ClientsChanged
     | SystemReported
     | ReleaseBooked
     | RoundSummed

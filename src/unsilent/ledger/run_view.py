@@ -23,6 +23,7 @@ from unsilent.ledger.events import (
     MonitoringStopped,
     PersonAware,
     PlanDeclared,
+    PlanFollowed,
     ReleaseBooked,
     RoundMissed,
     RoundSummed,
@@ -110,6 +111,30 @@ class Attendance:
     missed: str | None
 
 
+@dataclass(frozen=True)
+class Version:
+    """One of the plans of a ledger, in the order in which they were in force.
+
+    Attributes:
+        number: Counted from 1.
+        plan: The plan.
+        entry: The entry that declares it.
+        last: Its last round; None of the one in force.
+        goes_on: Whether its verdicts go on from the sums of the version before.
+    """
+
+    number: int
+    plan: MonitoringPlan
+    entry: Entry
+    last: int | None
+    goes_on: bool
+
+    @property
+    def first(self) -> int:
+        """Its first training round."""
+        return self.plan.first_round
+
+
 class RunView:
     """A run as its ledger tells it.
 
@@ -157,7 +182,42 @@ class RunView:
 
     @cached_property
     def plan(self) -> MonitoringPlan:
-        """The declared plan. Raises PlanError, or LedgerError where no run has begun."""
+        """The plan in force: the declared one, or the newest that followed.
+
+        Raises PlanError, or LedgerError where no run has begun.
+        """
+        newest = self.newest(PlanFollowed)
+        if newest and self.declared is not None:
+            return newest[0].event.parsed(self._ledger.where)
+        return self._first_plan
+
+    @cached_property
+    def versions(self) -> tuple[Version, ...]:
+        """All plans of the ledger, the one in force last. Raises as ``plan``."""
+        followed = self.events(PlanFollowed)
+        lasts = [*(each.event.round for each in followed), None]
+        first = self._first_plan
+        begun = self.events(PlanDeclared, limit=1)[0].entry
+        plans = [(first, begun, False)]
+        plans += [
+            (each.event.parsed(self._ledger.where), each.entry, each.event.goes_on)
+            for each in followed
+        ]
+        return tuple(
+            Version(number, plan, entry, last, goes_on)
+            for number, ((plan, entry, goes_on), last) in enumerate(
+                zip(plans, lasts, strict=True), start=1
+            )
+        )
+
+    def plan_at(self, index: int) -> MonitoringPlan:
+        """The plan that was in force when an entry was written. Raises as ``plan``."""
+        return [each for each in self.versions if each.entry.index <= index or each.number == 1][
+            -1
+        ].plan
+
+    @property
+    def _first_plan(self) -> MonitoringPlan:
         if self.declared is None:
             raise LedgerError(
                 "no run has begun here",

@@ -28,6 +28,7 @@ from unsilent.plan.performance import PerformancePlan
 from unsilent.plan.personalization import PersonalizationPlan
 from unsilent.plan.privacy import NO_BUDGET, Positive, PrivacyPlan
 from unsilent.plan.probes import EMBEDDED_BANKS, ProbesPlan, SizesPlan
+from unsilent.plan.versions import VersionsPlan, fault_of
 from unsilent.taxonomy import SILENT_FAILURES, by_code
 
 EARLIER = "unsilent/plan/1"
@@ -39,9 +40,9 @@ Valence = Annotated[float, Field(gt=0, le=4, allow_inf_nan=False)]
 
 
 @lru_cache(maxsize=8)
-def _all_until(rounds: int) -> tuple[int, ...]:
-    """Rounds from 1 on. Kept, since judging a round asks for them many times."""
-    return tuple(range(1, rounds + 1))
+def _all_between(first: int, last: int) -> tuple[int, ...]:
+    """Rounds, both ends included. Kept, since judging a round asks for them many times."""
+    return tuple(range(first, last + 1))
 
 
 def _words(**means: str) -> BeforeValidator:
@@ -201,6 +202,7 @@ class MonitoringPlan(_Section):
     gate: GatePlan = GatePlan()
     performance: PerformancePlan | None = None
     governance: GovernancePlan | None = None
+    versions: VersionsPlan | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -228,10 +230,18 @@ class MonitoringPlan(_Section):
                 f"federation.clients: {cohort} clients are fewer than monitor.min_cohort "
                 f"{self.monitor.min_cohort}; enrol more clients or lower min_cohort"
             )
-        rounds = self.monitor.rounds
+        rounds, start = self.monitor.rounds, self.first_round
+        shown = self._versions_fault()
+        if shown is not None:
+            raise ValueError(shown)
         if rounds != "every":
             if not rounds or list(rounds) != sorted(set(rounds)):
                 raise ValueError("monitor.rounds: list rising round numbers, each once")
+            if rounds[0] < start:
+                raise ValueError(
+                    f"monitor.rounds: round {rounds[0]} is one of the plan that this one follows, "
+                    f"whose last is {start - 1}; begin with {start} or later"
+                )
             if rounds[-1] > self.federation.rounds:
                 raise ValueError(
                     f"monitor.rounds: round {rounds[-1]} is after the last of "
@@ -240,7 +250,7 @@ class MonitoringPlan(_Section):
                 )
         # Not ``monitoring_rounds``: a client reads a plan before it knows that it was agreed to,
         # and one may name so many rounds that listing them fills the memory.
-        first = 1 if rounds == "every" else rounds[0]
+        first = start if rounds == "every" else rounds[0]
         if self.reference_round > first:
             raise ValueError(
                 f"monitor.reference: round {self.reference_round} starts after the first "
@@ -251,7 +261,8 @@ class MonitoringPlan(_Section):
                 "probes.answers: the reference is an adapter of the run, whose answers nobody "
                 'knows before it; leave the key out, or set monitor.reference = "base"'
             )
-        self._check_rounds_per_client(self.federation.rounds if rounds == "every" else len(rounds))
+        every = self.federation.rounds - start + 1
+        self._check_rounds_per_client(every if rounds == "every" else len(rounds))
         for failure in SILENT_FAILURES:
             self._check_subgroups(failure.code, failure.mode)
             self._check_spread_clip(failure.code, failure.mode)
@@ -276,6 +287,18 @@ class MonitoringPlan(_Section):
         if fault is not None:
             raise ValueError(fault)
         return self
+
+    def _versions_fault(self) -> str | None:
+        if self.versions is None:
+            return None
+        return fault_of(
+            self.versions,
+            alpha=self.monitor.alpha,
+            epsilon=self.privacy.epsilon if self.privacy.private else None,
+            rounds=self.federation.rounds,
+            capped=self.privacy.rounds_per_client is not None,
+            gated=self.gate.action != "observe",
+        )
 
     def _check_rounds_per_client(self, rounds: int) -> None:
         cap, clients = self.privacy.rounds_per_client, self.federation.clients
@@ -339,8 +362,48 @@ class MonitoringPlan(_Section):
     def monitoring_rounds(self) -> tuple[int, ...]:
         """The training rounds, counted from 1, after which statistics are released."""
         if self.monitor.rounds == "every":
-            return _all_until(self.federation.rounds)
+            return _all_between(self.first_round, self.federation.rounds)
         return self.monitor.rounds
+
+    @property
+    def first_round(self) -> int:
+        """The first training round of this plan: 1, or the one after those of the plan before."""
+        return 1 if self.versions is None else self.versions.first
+
+    @property
+    def follows(self) -> str | None:
+        """The digest of the plan that this one follows; None for a first plan."""
+        return None if self.versions is None else self.versions.follows
+
+    @property
+    def whole_epsilon(self) -> float:
+        """What a client may spend in all under this plan and those of its versions."""
+        if self.versions is None or self.versions.epsilon is None:
+            return self.privacy.epsilon
+        return self.versions.epsilon
+
+    @property
+    def share_of_error(self) -> float:
+        """The part of the error of all versions that is this one's: 1 without ``versions``."""
+        return 1.0 if self.versions is None else self.monitor.alpha / self.versions.alpha
+
+    def alone(self) -> MonitoringPlan:
+        """The same plan as if it followed none: its rounds counted from 1, and nothing shared."""
+        if self.versions is None:
+            return self
+        before, data = self.first_round - 1, self.to_json()
+        del data["versions"]
+        data["federation"]["rounds"] -= before
+        if self.monitor.rounds != "every":
+            data["monitor"]["rounds"] = [number - before for number in self.monitor.rounds]
+        if before and self.reference_round:
+            data["monitor"]["reference"] = "round:1"
+        return type(self).model_validate(data)
+
+    @property
+    def tuned_by(self) -> MonitoringPlan:
+        """The plan that open-ended boundaries are tuned by: see ``ledger.succession``."""
+        return self
 
     @property
     def releases_per_client(self) -> int:
@@ -422,6 +485,15 @@ class MonitoringPlan(_Section):
         """Whether it is of the first schema: to be shown and verified, no longer to be run."""
         return self.schema_id == EARLIER
 
+    def refuse_versions(self) -> None:
+        """Raise PlanError if this plan is one of several that follow one another."""
+        if self.versions is not None:
+            raise PlanError(
+                "plans follow one another where nothing is trained, in a watch",
+                where="versions",
+                remedy="Leave the table out, or use `unsilent watch`.",
+            )
+
     def refuse_earlier(self) -> None:
         """Raise PlanError if this plan is of the first schema."""
         if self.earlier:
@@ -446,7 +518,7 @@ class MonitoringPlan(_Section):
         if not self.privacy.private:
             for name in NO_BUDGET:
                 del data["privacy"][name]
-        for name in ("training", "rounds_per_client"):
+        for name in ("training", "rounds_per_client", "year"):
             if getattr(self.privacy, name) is None:
                 del data["privacy"][name]
         if self.gate == GatePlan():
@@ -456,6 +528,9 @@ class MonitoringPlan(_Section):
             data["performance"] = self.performance.written()
         if self.governance is None:
             del data["governance"]
+        del data["versions"]
+        if self.versions is not None:
+            data["versions"] = self.versions.written()
         if self.model.expect == ExpectedModel():
             del data["model"]["expect"]
         if self.model.likelihood == "sum":

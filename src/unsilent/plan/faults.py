@@ -22,6 +22,7 @@ _COMPARISONS = {
 _FORMS = {
     "name": "Use letters, digits, '.', '_' and '-', at most 64.",
     "reference": 'Use "base", or "round:N" with the number of a round.',
+    "follows": "Write the whole digest of the plan before, as `unsilent plan check` prints it.",
     "answers": "Write FILE#sha256=DIGEST, as `unsilent probes answers` prints it.",
 }
 """What a text has to look like, by its key."""

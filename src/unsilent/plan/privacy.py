@@ -49,6 +49,22 @@ class TrainingPlan(BaseModel):
     delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
 
 
+class YearPlan(BaseModel):
+    """What any year may cost: ``[privacy.year]``, beside the budget of all years together.
+
+    ``epsilon`` is the most that a client's releases of any 365 days cost, at ``privacy.delta``;
+    each client's own book counts them, by its own clock. ``rounds`` is the most monitoring rounds
+    that fall into 365 days: 53 of weekly ones, since the first and the last of 53 are 364 days
+    apart. The noise of a round is sized by both: what is spent in a year is not given back, and
+    over more years more is spent.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epsilon: Positive
+    rounds: Annotated[int, Field(ge=1, le=10**6)]
+
+
 NO_BUDGET = ("epsilon", "delta", "clip", "adjacency")
 """Keys that mean something only where there is noise."""
 
@@ -66,7 +82,7 @@ class PrivacyPlan(BaseModel):
     releases in, without it all of them: ``epsilon`` is then shared out among so many, and a
     client's own folder counts them. ``unit = "none"`` is a secure sum without differential privacy:
     no noise, no budget, so that ``epsilon`` and its like are refused (``epsilon`` is then infinite
-    here).
+    here). ``year`` bounds what any 365 days may cost as well.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,6 +98,7 @@ class PrivacyPlan(BaseModel):
     secure_sum: SecureSumPlan = SecureSumPlan()
     rounds_per_client: Annotated[int, Field(ge=1)] | None = None
     training: TrainingPlan | None = None
+    year: YearPlan | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -115,6 +132,10 @@ class PrivacyPlan(BaseModel):
             raise ValueError(
                 'rounds_per_client: it shares out a budget, and with unit "none" there is none; '
                 "leave the key out"
+            )
+        if not self.private and self.year is not None:
+            raise ValueError(
+                'year: it bounds a budget, and with unit "none" there is none; leave the table out'
             )
         if self.training is not None and self.unit != "record":
             raise ValueError(

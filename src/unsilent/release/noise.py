@@ -23,12 +23,11 @@ from unsilent.release.calibration import (
     counted,
     honest_cohort,
     sensitivity_of,
-    sigma_of_sum,
     variance_of_share,
 )
 from unsilent.release.layout import Layout
 from unsilent.release.record_unit import record_sensitivity
-from unsilent.release.scale import has_room, scale_of
+from unsilent.release.scale import has_room, scale_of, sigma_within
 
 
 class NoiseSource(Protocol):
@@ -164,8 +163,7 @@ def sum_sigma(plan: MonitoringPlan) -> float:
     """
     if not plan.privacy.private:
         return 0.0
-    privacy, releases = plan.privacy, plan.releases_per_client
-    return sigma_of_sum(sensitivity(plan), privacy.epsilon, privacy.delta, releases)
+    return sigma_within(plan, sensitivity(plan))
 
 
 def share_variance(plan: MonitoringPlan) -> int:

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 from unsilent.errors import PlanError
 from unsilent.plan import MonitoringPlan
-from unsilent.release.accountant import PrivacyEvent, total_mu
-from unsilent.release.noise import planned_cohort, smallest_cohort
+from unsilent.release.accountant import PrivacyEvent, epsilon, total_mu
+from unsilent.release.noise import planned_cohort, planned_event, smallest_cohort
 from unsilent.release.record_unit import RECORD_CONDITION
 
 STOPPED = "The budget was spent"
@@ -95,8 +95,8 @@ def scope(plan: MonitoringPlan) -> tuple[str, ...]:
         # An evaluation record is in no update, so it does nothing to the others.
         exact = () if plan.earlier else (EXACT_ON_PROBES,)
         training = trained(plan) or (TRAINING,)
-        return (RECORD_CONDITION, *exact, *plain, *weak, *cap, TAKING_PART, *training)
-    return (GIVEN, *plain, *weak, *cap, TAKING_PART, TRAINING, OTHERS)
+        return (RECORD_CONDITION, *exact, *plain, *weak, *cap, *years(plan), TAKING_PART, *training)
+    return (GIVEN, *plain, *weak, *cap, *years(plan), TAKING_PART, TRAINING, OTHERS)
 
 
 def capped(plan: MonitoringPlan) -> tuple[str, ...]:
@@ -109,6 +109,33 @@ def capped(plan: MonitoringPlan) -> tuple[str, ...]:
         "(privacy.rounds_per_client): its own folder counts its releases, and it refuses a further "
         "one, whatever a server asks. That clients are drawn is not counted on.",
     )
+
+
+def years(plan: MonitoringPlan) -> tuple[str, ...]:
+    """What a year costs, and all of them together; what plans that follow one another share.
+
+    What is spent in one year is not given back in the next: both figures stand side by side.
+    """
+    privacy, found = plan.privacy, list[str]()
+    if not privacy.private:
+        return ()
+    if privacy.year is not None:
+        rounds = plan.monitoring_rounds
+        price = planned_event(plan, rounds[0])
+        whole = epsilon([price] * len(rounds), privacy.delta)
+        found.append(
+            f"The releases of any 365 days cost a client at most epsilon {privacy.year.epsilon:g} "
+            f"(privacy.year): its own book counts them by its own clock, and it refuses a further "
+            f"one. Years add up: all {len(rounds)} rounds of this plan together cost epsilon "
+            f"{whole:.3g}."
+        )
+    if plan.versions is not None and plan.versions.epsilon is not None:
+        found.append(
+            "This plan is one of several that may follow one another: under all of them together a "
+            f"client spends at most epsilon {plan.versions.epsilon:g} (versions.epsilon), and "
+            f"under this one {privacy.epsilon:g}."
+        )
+    return tuple(found)
 
 
 def weakness(plan: MonitoringPlan) -> tuple[str, ...]:

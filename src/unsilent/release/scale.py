@@ -89,7 +89,23 @@ def sigma_at(plan: MonitoringPlan, scale: int) -> float:
         moved = record_sensitivity(plan, scale)
     else:
         moved = sensitivity_of(privacy.clip * scale, replaced=privacy.adjacency == "replace-one")
-    return sigma_of_sum(moved, privacy.epsilon, privacy.delta, plan.releases_per_client)
+    return sigma_within(plan, moved)
+
+
+def sigma_within(plan: MonitoringPlan, moved: float) -> float:
+    """Standard deviation that keeps a sum within the plan's budget, and within that of a year.
+
+    Args:
+        plan: A private one.
+        moved: What one unit moves the sum by, in integer units.
+    """
+    privacy, releases = plan.privacy, plan.releases_per_client
+    sigma = sigma_of_sum(moved, privacy.epsilon, privacy.delta, releases)
+    if privacy.year is None:
+        return sigma
+    # Of plans that follow one another a year may hold rounds of two.
+    most = privacy.year.rounds if plan.versions else min(privacy.year.rounds, releases)
+    return max(sigma, sigma_of_sum(moved, privacy.year.epsilon, privacy.delta, most))
 
 
 def _finer(plan: MonitoringPlan) -> int:

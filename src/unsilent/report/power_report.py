@@ -22,7 +22,14 @@ from unsilent.inference.power import PowerRow, power_table
 from unsilent.inference.probe_sizes import items_for
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
-from unsilent.release.promise import EXACT_ON_PROBES, EXACT_SUMS, NO_PRIVACY, trained, weakness
+from unsilent.release.promise import (
+    EXACT_ON_PROBES,
+    EXACT_SUMS,
+    NO_PRIVACY,
+    trained,
+    weakness,
+    years,
+)
 from unsilent.report import power_tables as tables
 
 _ON_PROBES = frozenset({"server", "client_public"})
@@ -98,6 +105,7 @@ class PowerReport:
             "never_promotes_for": self.never_promotes_for,
             "secure_sum": self.secure_sum,
             "privacy": {"unit": self.plan.privacy.unit, "notes": list(_notes(self.plan))},
+            "versions": tables.versions_json(self.plan),
         }
 
     def render(self) -> RenderableType:
@@ -128,6 +136,10 @@ class PowerReport:
             parts.append(Text(tables.shut_gate(self.never_promotes_for), "bold"))
         return Group(*parts)
 
+    def _rounds(self) -> str:
+        first, last = self.plan.first_round, self.plan.federation.rounds
+        return f"{last} rounds" if first == 1 else f"rounds {first} to {last}"
+
     def _head(self) -> Text:
         plan, privacy = self.plan, self.plan.privacy
         budget = (
@@ -138,8 +150,8 @@ class PowerReport:
         scored = "" if plan.model.likelihood == "sum" else f"{tables.scored(plan)}\n"
         return Text(
             f"{plan.name} is valid: {plan.taking_part} clients, monitoring after "
-            f"{len(plan.monitoring_rounds)} of {plan.federation.rounds} rounds, "
-            f"{budget}.\n{plan.digest}\n{scored}"
+            f"{len(plan.monitoring_rounds)} of {self._rounds()}, "
+            f"{budget}.\n{plan.digest}\n{tables.follows(plan)}{scored}"
         )
 
 
@@ -196,7 +208,8 @@ def _notes(plan: MonitoringPlan) -> tuple[str, ...]:
     if not plan.privacy.private:
         return (NO_PRIVACY, EXACT_SUMS)
     exact = (EXACT_ON_PROBES,) if plan.privacy.unit == "record" else ()
-    return (*weakness(plan), *exact, *trained(plan), *tables.rounds_per_client(plan))
+    most = tables.rounds_per_client(plan)
+    return (*weakness(plan), *exact, *trained(plan), *most, *years(plan))
 
 
 def secure_sum_of(plan: MonitoringPlan) -> dict[str, Any] | None:

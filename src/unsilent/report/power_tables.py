@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unsilent.inference.advice import CLIPS, Advice, ClipAdvice
-from unsilent.inference.delay import Course, Delay, default_courses
+from unsilent.inference.delay import Course, Delay, courses_of, monthly
 from unsilent.inference.power import PowerRow
 from unsilent.inference.probe_sizes import SHARE
 from unsilent.modes import MODES
@@ -43,6 +43,51 @@ def shut_gate(codes: tuple[str, ...]) -> str:
 def alarms(plan: MonitoringPlan) -> str:
     """The error as designed and what it means in a year, in words."""
     alpha = plan.monitor.alpha
+    if plan.versions is not None:
+        return f"{_alarms(plan, alpha)} {_of_versions(plan)}"
+    return _alarms(plan, alpha)
+
+
+def _of_versions(plan: MonitoringPlan) -> str:
+    versions = plan.versions
+    if versions is None:
+        return ""
+    carried = (
+        "A plan without a last round goes on with the verdicts of the one before where it asks the "
+        "same question, at no further cost; any other begins anew."
+        if plan.monitor.control == "open-ended"
+        else "Each version begins anew, within what is left."
+    )
+    return (
+        f"That is its part of the {versions.alpha:g} (versions.alpha) for all rounds of all plans "
+        f"that follow one another; what a version has is gone once it began. {carried}"
+    )
+
+
+def follows(plan: MonitoringPlan) -> str:
+    """Which plan this one follows, as a line; nothing for a plan that follows none."""
+    if plan.follows is None:
+        return ""
+    return (
+        f"It follows {plan.follows} after round {plan.first_round - 1}, in that plan's ledger; "
+        "each client has to agree to it anew.\n"
+    )
+
+
+def versions_json(plan: MonitoringPlan) -> dict[str, Any] | None:
+    """What several versions share, and what this one has of it."""
+    if plan.versions is None:
+        return None
+    return {
+        **plan.versions.written(),
+        "first_round": plan.first_round,
+        "own_alpha": plan.monitor.alpha,
+        "own_epsilon": plan.privacy.epsilon if plan.privacy.private else None,
+        "meaning": _of_versions(plan),
+    }
+
+
+def _alarms(plan: MonitoringPlan, alpha: float) -> str:
     over = f"all {len(plan.planned)} modes" if len(plan.planned) > 1 else "its one mode"
     if plan.monitor.control == "open-ended":
         return (
@@ -119,9 +164,10 @@ def delay_lines(plan: MonitoringPlan, found: Sequence[Delay]) -> Group:
     onset = found[0].onset
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("rounds until FAILURE", min_width=15, max_width=24)
-    courses = default_courses()
+    courses, slow = courses_of(plan), monthly(plan)
     for course in courses:
-        table.add_column(_indented(_course(course)), justify="right", no_wrap=True)
+        name = "+1 a\nmonth" if course == slow else _course(course)
+        table.add_column(_indented(name), justify="right", no_wrap=True)
     for code in plan.planned:
         by_course = {delay.course: delay for delay in found if delay.code == code}
         cells = [_delay(by_course[course]) for course in courses]

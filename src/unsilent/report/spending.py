@@ -80,7 +80,7 @@ def spending(folder: Path) -> Spending:
     return Spending(
         events=run.costs,
         running=run.running_epsilon(plan.privacy.delta, plan.privacy.rounds_per_client),
-        epsilon=plan.privacy.epsilon,
+        epsilon=plan.whole_epsilon,
         delta=plan.privacy.delta,
         unit=plan.privacy.unit,
         adjacency=plan.privacy.adjacency,

@@ -74,6 +74,7 @@ def render(
     absent = strangers(findings)
     if absent is not None:
         parts.append(Text(absent))
+    parts += [Text(told) for told in view.versions(findings)]
     parts.append(Text(f"Privacy: {findings.privacy.statement}"))
     if timing is not None:
         parts.append(Text(f"Time: {timing.words()}"))

@@ -333,6 +333,19 @@ def flat(
             yield f"{prefix}{key}", str(value)
 
 
+def versions(findings: Findings) -> list[str]:
+    """The plans that followed one another, a sentence each, the one in force last."""
+    told: list[str] = []
+    for each in findings.versions:
+        when = f"since round {each.first}" if each.last is None else rounds(each.first, each.last)
+        how = "verdicts go on from those of before" if each.goes_on else "verdicts begin anew"
+        told.append(
+            f"Version {each.number}, {when}: {each.name}, {each.plan}"
+            + ("." if each.number == 1 else f"; {how}.")
+        )
+    return told
+
+
 def meanings() -> str:
     """What each verdict stands for, as a Markdown list."""
     return "\n".join(

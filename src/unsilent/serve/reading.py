@@ -37,7 +37,13 @@ from unsilent.release.accountant import PrivacyEvent
 from unsilent.report.source import FINDINGS_FILE
 from unsilent.serve.gates import GateState, read_gate
 from unsilent.server.run_folder import WATCH
-from unsilent.server.summaries import NOTHING_SHOWN, privacy_summary, system_metrics
+from unsilent.server.summaries import (
+    NOTHING_SHOWN,
+    alike,
+    privacy_summary,
+    system_metrics,
+    told_versions,
+)
 
 RECENT = 60
 """Rounds that the pages of a run show."""
@@ -245,7 +251,8 @@ class RunReader:
         privacy: PrivacySummary,
         reported: Sequence[SystemReported],
     ) -> Findings | None:
-        if not judged:
+        # Those of a plan that was followed are not this one's.
+        if not judged or judged[0].round < run.plan.first_round:
             return None
         found = judged[0].parsed()
         return Findings(
@@ -257,9 +264,10 @@ class RunReader:
             privacy=privacy,
             system_metrics=_system(run, reported),
             findings=found,
-            rounds=tuple(_history(each) for each in judged[::-1]),
+            rounds=alike([_history(each) for each in judged[::-1]], found),
             influence=influences_of(found),
             model=run.plan.model.expect.told(),
+            versions=told_versions(run),
         )
 
     def _watched_on(self, run: RunView) -> bool:

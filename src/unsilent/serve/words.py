@@ -55,6 +55,17 @@ def _said(event: KnownEvent | OtherEvent) -> str | None:
     match event:
         case events.PlanDeclared(digest, plan):
             return f"declared: {plan['name']}, {digest}"
+        case events.PlanFollowed(number, follows, digest, plan, goes_on):
+            judged = "verdicts go on" if goes_on else "verdicts begin anew"
+            return (
+                f"declared: {plan['name']}, {digest}, follows {follows} after round {number}; "
+                f"{judged}"
+            )
+        case events.ClientsChanged(_, present, joined, absent, since_first):
+            return (
+                f"{present} clients are there: {joined} new, {absent} of the round before are not; "
+                f"{since_first} were there in the first round"
+            )
         case events.SystemReported(_, loss, accuracy):
             return f"mean loss {loss:.3f}, mean accuracy {accuracy:.3f}"
         case events.ReleaseBooked(cost):

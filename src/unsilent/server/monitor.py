@@ -26,17 +26,26 @@ from unsilent.ledger.events import (
     SystemReported,
 )
 from unsilent.ledger.run_view import RunView
+from unsilent.ledger.succession import judged_as, since
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Layout, Release, epsilon
 from unsilent.release.noise import needed_releases, planned_event
+from unsilent.server.handover import hand_over, refuse_follower
 from unsilent.server.kept import keep, kept
-from unsilent.server.summaries import NOTHING_SHOWN, privacy_summary, system_metrics
+from unsilent.server.summaries import (
+    NOTHING_SHOWN,
+    alike,
+    privacy_summary,
+    system_metrics,
+    told_versions,
+)
 
 
 class Monitor:
     """Judges the rounds of one plan and keeps its ledger.
 
-    Opening a ledger that another run of the same plan began continues it.
+    Opening a ledger that another run of the same plan began continues it. A plan that follows the
+    one in force there takes its place (``handover``).
 
     Args:
         plan: The declared plan.
@@ -46,9 +55,10 @@ class Monitor:
 
     Raises:
         LedgerError: The ledger is damaged.
-        RunError: The ledger belongs to another plan.
-        PlanError: ``plan check`` refuses the plan; nothing was written. A run that has begun goes
-            on, but for one of a plan of the first schema: it is read, and spends nothing more.
+        RunError: The ledger belongs to another plan, or the plan does not follow the one there.
+        PlanError: ``plan check`` refuses the plan, or it would have more of error or budget than
+            its versions before left; nothing was written. A run that has begun goes on, but for one
+            of a plan of the first schema: it is read, and spends nothing more.
     """
 
     def __init__(
@@ -65,18 +75,28 @@ class Monitor:
         self._scenario = scenario
         ledger.verify()
         run = RunView(ledger)
-        if run.declared is None:
+        begun = run.declared is not None
+        if not begun or run.plan.digest != plan.digest:
+            if begun:
+                refuse_follower(run, plan)
+            elif plan.follows is not None:
+                raise RunError(
+                    "a plan that follows another begins in that plan's ledger",
+                    where="versions.follows",
+                    remedy="Name the folder of the plan that it follows.",
+                )
             plan.refuse_earlier()
             refuse_unusable(plan)
             if not accept_underpowered:
                 refuse_underpowered(plan)
-            ledger.record(PlanDeclared.of(plan))
-        elif run.declared.event.digest != plan.digest:
-            raise RunError(
-                "the ledger belongs to another plan",
-                where="ledger",
-                remedy="Name another folder, or the plan that this run was started with.",
-            )
+            if begun:
+                hand_over(ledger, run, plan)
+            else:
+                ledger.record(PlanDeclared.of(plan))
+            run = RunView(ledger)
+        self._judged_as = judged_as(run.versions) if plan.versions is not None else plan
+        self._since = since(run.versions) if plan.versions is not None else 1
+        self._versions = told_versions(run)
         self._events = list(run.costs)
         self._findings: tuple[Finding, ...] = ()
         self._performance: tuple[PerformanceFinding, ...] = ()
@@ -84,7 +104,7 @@ class Monitor:
         self._history: list[HistoryRound] = []
         self._trends: list[tuple[float, float]] = []
         self._clients = 0
-        self._totals = dict(run.totals)
+        self._totals = {n: total for n, total in run.totals.items() if n >= self._since}
         for each in run.events(SystemReported):
             self._note(each.event)
         judged = [each.event for each in run.events(RoundJudged)]
@@ -93,6 +113,10 @@ class Monitor:
         self._history += [past.history() for past in judged[:-1]]
         self._judged = {past.round for past in judged}
         for last in judged[-1:]:
+            if last.round < self._since:
+                # Of another question: none of its alarms is one of this.
+                self._history.append(last.history())
+                continue
             self._keep(last.round, last.clients, last.parsed())
             hold(kept(ledger, plan.digest))
             self._performance, self._drift = last.performed(), last.drifted()
@@ -167,12 +191,12 @@ class Monitor:
             return False
         event = planned_event(self.plan, round_number)
         privacy = self.plan.privacy
-        most = privacy.rounds_per_client
+        most, whole = privacy.rounds_per_client, self.plan.whole_epsilon
         cost = epsilon([*self._events, event], privacy.delta, most)
-        if cost > privacy.epsilon * (1 + 1e-9):
+        if cost > whole * (1 + 1e-9):
             error = BudgetSpentError(
                 f"round {round_number} would bring epsilon to {cost:.3f}, over the budget of "
-                f"{privacy.epsilon:g}",
+                f"{whole:g}",
                 where="privacy.epsilon",
                 remedy="Monitoring stops here; training can go on.",
             )
@@ -220,7 +244,7 @@ class Monitor:
         ]
         known = {f.key: f.first_alarm_round for f in self._performance if f.first_alarm_round}
         with noting() as boundaries:
-            found = judge_rounds(self.plan, self.layout, totals, first_alarms=alarms)
+            found = judge_rounds(self._judged_as, self.layout, totals, first_alarms=alarms)
             performance = judge_performance(self.plan, self.layout, totals, first_alarms=known)
         drift = drift_of(self.plan, self.layout, totals)
         self._ledger.record(RoundSummed.of(total))
@@ -241,7 +265,7 @@ class Monitor:
 
     def findings(self) -> Findings:
         """The findings of the last judged round. Raises RunError, with why, if there is none."""
-        if not self._history:
+        if not self._findings:
             missed = RunView(self._ledger).newest(RoundMissed)
             why = f"; the last was missed: {missed[0].event.reason}" if missed else ""
             raise RunError(f"no monitoring round has been judged{why}", where="monitoring")
@@ -262,11 +286,12 @@ class Monitor:
                 else NOTHING_SHOWN
             ),
             findings=self._findings,
-            rounds=tuple(self._history),
+            rounds=alike(self._history, self._findings),
             influence=influences_of(self._findings),
             model=self.plan.model.expect.told(),
             performance=self._performance,
             drift=self._drift,
+            versions=self._versions,
         )
 
     def _note(self, reported: SystemReported) -> bool:

@@ -257,6 +257,7 @@ class MonitoredRun:
 
     def _made(self) -> tuple[Monitor, Gate]:
         self.plan.refuse_earlier()
+        self.plan.refuse_versions()
         open_folder(self.plan, self.out)
         ledger = Ledger(self.out / "ledger.sqlite")
         monitor = Monitor(self.plan, ledger, accept_underpowered=self.settings.accept_underpowered)

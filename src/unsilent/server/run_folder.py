@@ -6,10 +6,11 @@ import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
-from unsilent.errors import InputError, RunError
+from unsilent.errors import InputError, RunError, UnsilentError
 from unsilent.files import write_whole
-from unsilent.plan import MonitoringPlan
+from unsilent.plan import MonitoringPlan, parse_plan
 
 NOT_MONITORED = "not-monitored.txt"
 """Says in a run's folder why there is no run in it."""
@@ -52,6 +53,35 @@ def open_folder(plan: MonitoringPlan, out: Path) -> None:
             out.rename(beside)
     out.mkdir(parents=True, exist_ok=True)
     write_whole(declared, text.encode())
+
+
+def plan_in(out: Path) -> MonitoringPlan | None:
+    """The plan of the run that a folder holds; None if it holds none that can be read."""
+    try:
+        data: object = json.loads((out / "plan.json").read_text(encoding="utf-8"))
+        return parse_plan(cast("dict[str, Any]", data), where=str(out), recorded=True)
+    except (OSError, ValueError, TypeError, AttributeError, UnsilentError):
+        return None
+
+
+def succeed_in(plan: MonitoringPlan, out: Path, version: int) -> None:
+    """Let a plan take the place of the one that it follows, whose files stay beside it.
+
+    ``plan.json`` and ``findings.json`` of version n are kept as ``plan-n.json`` and
+    ``findings-n.json``. Called again after it was cut short, it goes on.
+
+    Args:
+        plan: The one that follows.
+        out: The run's folder.
+        version: The number of the plan before.
+    """
+    for name in ("findings", "plan"):
+        path, kept = out / f"{name}.json", out / f"{name}-{version}.json"
+        if path.is_file() and not kept.exists():
+            write_whole(kept, path.read_bytes())
+    # Findings go first: those of the plan before beside this one would be another plan's.
+    (out / "findings.json").unlink(missing_ok=True)
+    write_whole(out / "plan.json", _text(plan).encode())
 
 
 def holds(plan: MonitoringPlan, out: Path) -> bool:

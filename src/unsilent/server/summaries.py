@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from unsilent.findings import PrivacySummary, SystemMetrics, Trend
+from unsilent.findings import (
+    Finding,
+    HistoryRound,
+    PlanVersion,
+    PrivacySummary,
+    SystemMetrics,
+    Trend,
+)
+from unsilent.ledger.run_view import RunView
 from unsilent.plan import MonitoringPlan
 from unsilent.release import PrivacyEvent, epsilon
 from unsilent.release.noise import sum_sigma
@@ -43,7 +51,7 @@ def privacy_summary(
         unit=privacy.unit,
         adjacency=privacy.adjacency if private else None,
         epsilon_spent=spent if private else None,
-        epsilon=privacy.epsilon if private else None,
+        epsilon=plan.whole_epsilon if private else None,
         delta=privacy.delta if private else None,
         aggregation=privacy.aggregation,
         releases=len(events),
@@ -65,3 +73,21 @@ def system_metrics(plan: MonitoringPlan, first: Shown, last: Shown) -> SystemMet
 
 NOTHING_SHOWN = SystemMetrics(Trend(None, None), Trend(None, None), alarm=False)
 """Before any round has sent its metrics."""
+
+
+def told_versions(run: RunView) -> tuple[PlanVersion, ...]:
+    """The plans of a ledger, the one in force last; none where there is only one."""
+    if run.plan.versions is None or len(run.versions) < 2:
+        return ()
+    return tuple(
+        PlanVersion(
+            each.number, each.plan.name, each.plan.digest, each.first, each.last, each.goes_on
+        )
+        for each in run.versions
+    )
+
+
+def alike(rounds: Sequence[HistoryRound], found: Sequence[Finding]) -> tuple[HistoryRound, ...]:
+    """The rounds that hold the modes of the last one: versions of a plan may ask for others."""
+    codes = [each.code for each in found]
+    return tuple(past for past in rounds if [each.code for each in past.findings] == codes)

@@ -24,7 +24,7 @@ from unsilent.inference.advice import refuse_underpowered
 from unsilent.inference.power import refuse_unusable
 from unsilent.ledger import Ledger
 from unsilent.ledger.events import ReleaseBooked, RoundJudged, RoundMissed
-from unsilent.ledger.location import open_ledger
+from unsilent.ledger.location import ledger_of, open_ledger
 from unsilent.ledger.run_view import Recorded, RunView
 from unsilent.messages import Arrays
 from unsilent.modes import MODES
@@ -32,7 +32,7 @@ from unsilent.plan import MonitoringPlan
 from unsilent.release.noise import needed_releases
 from unsilent.server.coordinator import Coordinator, chosen
 from unsilent.server.monitor import Monitor
-from unsilent.server.run_folder import WATCH, holds, open_folder
+from unsilent.server.run_folder import WATCH, holds, open_folder, plan_in, succeed_in
 from unsilent.server.settings import Storage
 from unsilent.server.transport import Report, Transport
 from unsilent.taxonomy import by_code
@@ -77,15 +77,19 @@ class Watch:
         plan.refuse_earlier()
         refuse_unwatchable(plan, sends=sends)
         self.plan, self.out = plan, out.absolute()
-        if not _goes_on(plan, self.out, sends):
+        going_on, follows = _goes_on(plan, self.out, sends), _follows(plan, self.out, sends)
+        if not going_on:
             refuse_unusable(plan)
             if not accept_underpowered:
                 refuse_underpowered(plan)
+        if not (going_on or follows):
             open_folder(plan, self.out)
             write_whole(self.out / WATCH, json.dumps({"sends": sends}).encode())
         self.ledger: Ledger = open_ledger(self.out, ledger)
         # What it would refuse was refused before there was a folder.
         self.monitor = Monitor(plan, self.ledger, accept_underpowered=True)
+        if follows:
+            succeed_in(plan, self.out, len(RunView(self.ledger).versions) - 1)
         self._sends = sends
         self._ship = ship
         self._storage = storage or ArrayFiles()
@@ -95,8 +99,8 @@ class Watch:
             raise RunError(
                 done if stopped is None else f"the budget was spent before round {stopped}",
                 where=str(self.out),
-                remedy="Give a plan for further rounds another name: clients release each round "
-                "of a plan once.",
+                remedy="Further rounds need another plan, which may follow this one in the same "
+                "ledger where it has [versions]: clients release each round of a plan once.",
             )
 
     @property
@@ -109,7 +113,8 @@ class Watch:
         if self.monitor.stopped is not None:
             return None
         run = RunView(self.ledger)
-        last = max((each.event.round for each in self._told(run)), default=0)
+        told = (each.event.round for each in self._told(run))
+        last = max(told, default=self.plan.first_round - 1)
         return last + 1 if last < self.plan.federation.rounds else None
 
     def due(self, every: float) -> float:
@@ -272,6 +277,11 @@ def _goes_on(plan: MonitoringPlan, out: Path, sends: bool) -> bool:
     """Whether a folder holds this watch. Raises RunError if it holds another run of its plan."""
     if not holds(plan, out):
         return False
+    _same_sends(out, sends)
+    return True
+
+
+def _same_sends(out: Path, sends: bool) -> None:
     try:
         kept = json.loads((out / WATCH).read_text(encoding="utf-8"))
         same = kept["sends"] is sends
@@ -281,10 +291,42 @@ def _goes_on(plan: MonitoringPlan, out: Path, sends: bool) -> bool:
         what, remedy = f"{WATCH} cannot be read", "Restore it from a backup."
     else:
         if same:
-            return True
+            return
         what = "this watch began " + ("without a model" if sends else "with a model that is sent")
         remedy = "Go on as it began, or give the plan another name."
     raise RunError(what, where=str(out), remedy=remedy)
+
+
+def _follows(plan: MonitoringPlan, out: Path, sends: bool) -> bool:
+    """Whether a folder holds the watch of the plan that this one follows.
+
+    Raises:
+        RunError: It says that it follows one, and the folder holds another; or the folder holds a
+            plan that followed this one. Either would begin a ledger that is none of theirs.
+    """
+    there = plan_in(out)
+    if there is not None and there.digest == plan.digest:
+        return False
+    if there is not None and plan.versions is not None and (out / WATCH).is_file():
+        known = {each.plan.digest: each for each in RunView(ledger_of(out)).versions}
+        over = known.get(plan.digest)
+        if over is not None and over.last is not None:
+            raise RunError(
+                f"this plan was followed after round {over.last}",
+                where=str(out),
+                remedy="Go on with the plan that is in force, in plan.json.",
+            )
+    if plan.follows is None:
+        return False
+    if there is None or there.digest != plan.follows or not (out / WATCH).is_file():
+        raise RunError(
+            "the folder does not hold the watch of the plan that this one follows",
+            where=str(out),
+            remedy="Name that folder by --out, and in versions.follows the digest of the plan in "
+            "force there, which `unsilent plan check` prints.",
+        )
+    _same_sends(out, sends)
+    return True
 
 
 def refuse_unwatchable(plan: MonitoringPlan, *, sends: bool) -> None:
@@ -297,7 +339,8 @@ def refuse_unwatchable(plan: MonitoringPlan, *, sends: bool) -> None:
     Raises:
         PlanError: Naming the key.
     """
-    if plan.monitoring_rounds != tuple(range(1, plan.federation.rounds + 1)):
+    every = range(plan.first_round, plan.federation.rounds + 1)
+    if plan.monitoring_rounds != tuple(every):
         raise PlanError(
             "each round of a watch is monitored",
             where="monitor.rounds",

@@ -61,6 +61,7 @@ def run_plan(
         BudgetError: The plan's releases would pass its budget.
     """
     check_kind(plan)
+    plan.refuse_versions()
     _refuse_device(plan, gpus)
     shown = progress or SilentProgress()
     out = out.absolute()
