@@ -56,6 +56,10 @@ def test_a_plans_keys_are_a_plans(block: Block) -> None:
     if "governance" in given:
         # An adapter that is to be held back needs a gate that does.
         base["gate"] = {"action": "hold"}
+    if "versions" in given:
+        # A watch by the week, that goes on where the plan before it ended.
+        base["federation"] |= {"rounds": 104}
+        base["monitor"] |= {"rounds": list(range(53, 105))}
     if given.get("model", {}).get("kind") == "vision":
         # The other modes of a first plan ask texts.
         base["modes"] = {}
