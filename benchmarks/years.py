@@ -54,7 +54,7 @@ from unsilent.release.release import Release
 from unsilent.server.monitor import Monitor
 from unsilent.server.run_folder import succeed_in
 
-YEARS, WEEKS, CLIENTS, SEEDS = 5, 52, 40, 400
+YEARS, WEEKS, CLIENTS, SEEDS = 5, 52, 160, 400
 MODES = ("amplified_bias", "out_of_domain_degradation")
 CODES = ("SF-1", "SF-5")
 TOLERANCE, CLIP, ALPHA, EPSILON = 0.06, 0.15, 0.05, 12.0
