@@ -6,11 +6,12 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable
 
-from unsilent.release.secure_sum.shamir import MOST_HOLDERS
-
 COMPLETE_UP_TO = 128
 """Clients up to which all are neighbours of all: more neighbours then take a client less time than
 a sparse graph's further exchange at the set-up."""
+
+MOST_COMPLETE = 256
+"""Clients of the largest graph in which all are neighbours of all where no sparser one does."""
 
 _STEP = 0.01  # what shares of the clients are lowered by when a plan that works is looked for
 
@@ -24,7 +25,7 @@ def nearest(
     """The single change, relative to what was planned, that is smallest: its key, and a remedy."""
     changes: list[tuple[float, str, str]] = []
     # Rounding up weighs less on more clients; beyond a complete graph more do not help.
-    for more in range(clients + 1, MOST_HOLDERS + 2):
+    for more in range(clients + 1, MOST_COMPLETE + 1):
         if works(more, collusion, dropout):
             remedy = f"It works from {more} clients in a round."
             changes.append((more / clients - 1, "federation.clients", remedy))

@@ -18,12 +18,15 @@ from unsilent.release.calibration import counted, honest_left
 from unsilent.release.noise import needed_releases
 from unsilent.release.secure_sum.bounds import admissible_thresholds, answering_of, signers_among
 from unsilent.release.secure_sum.lies import smallest_sum
-from unsilent.release.secure_sum.nearest import COMPLETE_UP_TO, nearest
-from unsilent.release.secure_sum.shamir import MOST_HOLDERS
+from unsilent.release.secure_sum.nearest import COMPLETE_UP_TO, MOST_COMPLETE, nearest
 
 SPARSE_RECKONS_WITH = 0.05
 """The share of clients that, on a sparse graph, is taken to collude and to drop out at least: the
 graph for none at all is a bare ring, which the first unplanned drop-out would break."""
+
+MOST_NEIGHBOURS = 288
+"""The largest degree of a sparse graph that is tried. Where a twentieth drop out in each exchange,
+a hundred thousand clients need 258 and a million 282."""
 
 MOST_DRAWS = 16
 """Graphs that a client helps to draw without masking a round in one of them. A server can throw
@@ -43,7 +46,7 @@ class Parameters:
 
     Attributes:
         clients: How many take part.
-        degree: Neighbours of each client, at most 255.
+        degree: Neighbours of each client, at most 288.
         threshold: How many neighbours' shares give a secret.
         least: The fewest clients that a sum may hold; a client helps with no smaller one.
         consistency: Whether the survivors sign who is in the sum before it is unmasked.
@@ -308,13 +311,13 @@ def _search(
         # Signatures are there for a server that lies: it names who dropped out, and draws anew.
         spare = max(0, clients - least) if consistency else None
         secret = sigma + math.log2(MOST_DRAWS * clients) if consistency else sigma
-        for degree in range(2, min(clients - 1, MOST_HOLDERS + 1), 2):
+        for degree in range(2, min(clients - 1, MOST_NEIGHBOURS + 1), 2):
             thresholds = admissible_thresholds(
                 clients, degree, *shares, sigma=secret, eta=eta, exchanges=exchanges, spare=spare
             )
             if thresholds:
                 return degree, thresholds[-1]
-    if clients - 1 > MOST_HOLDERS:
+    if clients > MOST_COMPLETE:
         return None
     thresholds = admissible_thresholds(
         clients, clients - 1, collusion, dropout, exchanges=exchanges

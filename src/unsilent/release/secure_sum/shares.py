@@ -12,6 +12,9 @@ from unsilent.release.secure_sum.roster import Session
 from unsilent.release.secure_sum.shamir import combine
 from unsilent.release.secure_sum.wire import HASH
 
+_AT_ONCE = 2**22
+"""Differences of two holders' points that are looked at at once: what bounds memory."""
+
 _TRIES = 1024
 """How many other choices of shares are tried where the first gives a wrong secret."""
 
@@ -28,6 +31,7 @@ class Shares:
     def __init__(self, session: Session, answers: Mapping[int, NDArray[np.uint8]]) -> None:
         self._session = session
         self._threshold = session.terms.parameters.threshold
+        self._degree = session.terms.parameters.degree
         graph = session.roster.graph
         self._table, self._back = graph.table, graph.back
         clients = len(graph.table)
@@ -124,6 +128,12 @@ class Shares:
 
     def _combined(self, owners: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.uint8]:
         """(n_owners, 32) secrets from the shares at these columns, one row an owner."""
-        holders = np.take_along_axis(self._table[owners], columns, axis=1)
-        back = np.take_along_axis(self._back[owners], columns, axis=1)
-        return combine((columns + 1).T, self._given[holders, back].transpose(1, 0, 2))
+        each = max(1, _AT_ONCE // self._threshold**2)
+        parts: list[NDArray[np.uint8]] = []
+        for start in range(0, len(owners), each):
+            at, chosen = owners[start : start + each], columns[start : start + each]
+            holders = np.take_along_axis(self._table[at], chosen, axis=1)
+            back = np.take_along_axis(self._back[at], chosen, axis=1)
+            shares = self._given[holders, back].transpose(1, 0, 2)
+            parts.append(combine((chosen + 1).T, shares, self._degree))
+        return np.concatenate(parts)
