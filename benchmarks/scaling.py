@@ -1,13 +1,16 @@
-"""How cost grows with items, choices, adapters, clients and nodes, and what memory does meanwhile.
+"""How cost grows with items, choices, adapters, clients, nodes and rounds, and memory meanwhile.
 
 Each row scales one thing and keeps the others; ``each_ms`` that stays level is linear growth, and
-``grown_mb`` that stays near 0 is bounded memory.
+``grown_mb`` that stays near 0 is bounded memory. ``exponents`` are the slopes of the logarithms
+from the first row of a kind to the last: of bytes where the row has them, else of time. What a
+set-up sends is measured as in ``set_up_bytes.py``, and the rounds before one as in ``history.py``.
 
-    python benchmarks/scaling.py
+    python benchmarks/scaling.py --json
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -28,7 +31,9 @@ from common import (
     use_threads,
     wait,
 )
+from history import ledgers_opened, rounds_judged, with_growth
 from server_sums import one_round
+from set_up_bytes import row as set_up_of
 
 from unsilent.items import Item
 from unsilent.models.base import Adapter
@@ -36,6 +41,8 @@ from unsilent.models.causal_lm import CausalLM
 from unsilent.plan import AdapterPlan
 
 ITEMS, CHOICES, ADAPTERS, CLIENTS, NODES = "items", "choices", "adapters", "clients", "nodes"
+SET_UP = "set-up of a secure sum, a client"
+SET_UP_ROUNDS, SET_UP_DROPOUT = 10, 0.05
 ADAPTER_FLOATS = 2_625_000
 """Of an adapter of 10.5 MB."""
 
@@ -112,6 +119,59 @@ def messages_to(nodes: int, device: str) -> dict[str, Any]:
     )
 
 
+def set_ups(clients: Iterable[int]) -> Rows:
+    """What one client is sent in a set-up of so many, beside the whole roster."""
+    rows: Rows = []
+    for count in clients:
+        found = set_up_of(count, SET_UP_ROUNDS, SET_UP_DROPOUT)
+        kept = {name: found[name] for name in ("bytes", "whole", "neighbours")}
+        rows.append({"scaled": SET_UP, "number": count, **kept})
+    return rows
+
+
+def histories(rounds: list[int], ledgers: list[int], effects: list[float]) -> Rows:
+    """One more round after so many, by both controls, and ledgers of so many opened."""
+    rows: Rows = []
+    with tempfile.TemporaryDirectory() as name:
+        for control in ("open-ended", "horizon") if rounds else ():
+            for effect in effects:
+                rows += rounds_judged(Path(name), control, effect, rounds, max(rounds))
+        rows += ledgers_opened(Path(name), ledgers)
+    return with_growth(rows)
+
+
+def exponents(rows: Rows) -> dict[str, float]:
+    """By what is scaled, the slope of the logarithms from the first row to the last.
+
+    Of a kind with a single row there is none.
+    """
+    kinds: dict[str, Rows] = {}
+    for each in rows:
+        kinds.setdefault(each["scaled"], []).append(each)
+    found: dict[str, float] = {}
+    for kind, of in kinds.items():
+        first, last = of[0], of[-1]
+        measured = "bytes" if "bytes" in first else "s"
+        if last["number"] > first["number"] and first[measured] > 0:
+            grown = math.log(last[measured] / first[measured])
+            found[kind] = grown / math.log(last["number"] / first["number"])
+    return found
+
+
+QUICK: dict[str, list[Any]] = {
+    "items": [25, 50],
+    "choices": [2, 4],
+    "adapters": [1, 4],
+    "clients": [100, 1000],
+    "nodes": [1, 100],
+    "set_ups": [100, 1000],
+    "rounds": [100, 400],
+    "ledgers": [100, 1000],
+    "effects": [0.3],
+}
+"""What ``--quick`` scales: two sizes of each, in about two minutes."""
+
+
 def main() -> None:
     """Scale one thing after the other."""
     parser = arguments(__doc__, model=True)
@@ -120,7 +180,14 @@ def main() -> None:
     parser.add_argument("--adapters", nargs="*", type=int, default=[1, 4, 16])
     parser.add_argument("--clients", nargs="*", type=int, default=[100, 1000, 10_000, 100_000])
     parser.add_argument("--nodes", nargs="*", type=int, default=[1, 10, 100])
+    parser.add_argument("--set-ups", nargs="*", type=int, default=[100, 200, 500, 1000])
+    parser.add_argument("--rounds", nargs="*", type=int, default=[100, 500, 1000, 2000])
+    parser.add_argument("--ledgers", nargs="*", type=int, default=[100, 1000, 10_000])
+    parser.add_argument("--effects", nargs="*", type=float, default=[0.0, 0.3])
+    parser.add_argument("--quick", action="store_true", help="two sizes of each, in two minutes")
     given = parser.parse_args()
+    if given.quick:
+        vars(given).update(QUICK)
     threads = use_threads(given.threads)
     rows: Rows = []
     loaded, _ = load_base(given.model, "float32", given.device)
@@ -157,10 +224,13 @@ def main() -> None:
                 }
             )
     rows += [messages_to(nodes, given.device) for nodes in given.nodes]
+    rows += set_ups(given.set_ups)
+    rows += histories(given.rounds, given.ledgers, given.effects)
     show(
         "How cost grows",
         rows,
         as_json=given.json,
+        exponents=exponents(rows),
         peak_mb=peak_mb(),
         device=given.device,
         threads=threads,

@@ -1,4 +1,4 @@
-"""More neighbours than a byte can number: secrets of a graph of 258, and the plan that asks for it."""
+"""More neighbours than a byte can number: secrets of a graph of 258, and a plan that needs it."""
 
 from types import SimpleNamespace
 
