@@ -19,6 +19,7 @@ from unsilent.release.secure_sum.graph import neighbours
 from unsilent.release.secure_sum.lies import smallest_sum
 from unsilent.release.secure_sum.parameters import (
     MOST_DRAWS,
+    MOST_NEIGHBOURS,
     Parameters,
     find_parameters,
     parameters_of,
@@ -133,7 +134,9 @@ def test_parameters_are_admissible_or_the_nearest_plan_works(
             if consistency and threshold == quorum - 1:
                 return
         assert threshold in admissible_thresholds(clients, degree, *shares, exchanges=exchanges)
-        assert degree == clients - 1 or (clients > 128 and degree % 2 == 0 and degree <= 255)
+        assert degree == clients - 1 or (
+            clients > 128 and degree % 2 == 0 and degree <= MOST_NEIGHBOURS
+        )
 
 
 @pytest.mark.parametrize(
