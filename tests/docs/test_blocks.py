@@ -1,7 +1,4 @@
-"""Each code block of README and docs is what it says: plans parse, items load, commands exist.
-
-What takes long, such as the demo, is run by ``benchmarks/readme_blocks.py``.
-"""
+"""Each code block of README and docs is what it says: plans parse, items load, commands exist."""
 
 from __future__ import annotations
 

@@ -97,27 +97,6 @@ class PlanFollowed(TypedEvent):
 
 
 @dataclass(frozen=True)
-class ClientsChanged(TypedEvent):
-    """Who takes part is not who took part before: numbers alone, no client is named.
-
-    Attributes:
-        round: The round that they were enrolled for.
-        present: How many are there.
-        joined: Of these, how many were in no round before.
-        absent: How many of the round before are not there.
-        since_first: Of these present, how many were there in the first round of the ledger.
-    """
-
-    kind: ClassVar[str] = "clients"
-
-    round: Count
-    present: Count
-    joined: Count
-    absent: Count
-    since_first: Count
-
-
-@dataclass(frozen=True)
 class SystemReported(TypedEvent):
     """What the federated run itself shows after a training round: its weighted means."""
 
@@ -370,7 +349,6 @@ class OtherEvent:
 KnownEvent = (
     PlanDeclared
     | PlanFollowed
-    | ClientsChanged
     | SystemReported
     | ReleaseBooked
     | RoundSummed

@@ -35,7 +35,7 @@ def validate(data: object) -> None:
     """
     try:
         # Version 2 knows values, their types and nothing of identity.
-        packed = marshal.dumps(data, 2)
+        packed = marshal.dumps(cast("Any", data), 2)
     except ValueError:
         _validate(data)
     else:

@@ -61,11 +61,6 @@ def _said(event: KnownEvent | OtherEvent) -> str | None:
                 f"declared: {plan['name']}, {digest}, follows {follows} after round {number}; "
                 f"{judged}"
             )
-        case events.ClientsChanged(_, present, joined, absent, since_first):
-            return (
-                f"{present} clients are there: {joined} new, {absent} of the round before are not; "
-                f"{since_first} were there in the first round"
-            )
         case events.SystemReported(_, loss, accuracy):
             return f"mean loss {loss:.3f}, mean accuracy {accuracy:.3f}"
         case events.ReleaseBooked(cost):

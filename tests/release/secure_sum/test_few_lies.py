@@ -40,5 +40,6 @@ def test_the_same_lies_bare_single_vectors_of_clients_that_forget(tmp_path, monk
         lambda f, n, s: None if s.answer or s.agreement else put(f, n, s),
     )
     terms = next(each for (number, _, _), each in PLANS.items() if number == sites)
-    found = search(tmp_path, terms, random.Random(sites))
-    assert [each for each in found if len(each.sizes) > 1 or 1 in each.sizes]
+    # About one round in ten bares one: eight searches of ten rounds are not all in vain.
+    searches = (search(tmp_path / str(n), terms, random.Random(n)) for n in range(8))
+    assert any(len(each.sizes) > 1 or 1 in each.sizes for found in searches for each in found)

@@ -147,7 +147,7 @@ def test_parameters_are_admissible_or_the_nearest_plan_works(
         # 43 of 100 are lost, then 25 of 57: a client has 31 neighbours left, and 30 collude.
         (100, 0.3, 0.5, "privacy.dropout", "with dropout 0.43"),
         (100, 0.9, 0.1, "privacy.collusion", "with collusion 0.79"),
-        (1000, 0.3, 0.3, "privacy.dropout", "with dropout 0.17"),
+        (1000, 0.3, 0.3, "privacy.dropout", "with dropout 0.18"),
         # Three more clients are 150% more, and no drop-out is 100% less.
         (2, 0.0, 0.1, "privacy.dropout", "with dropout 0"),
         # Of three 40% are two, who hold all shares of the third.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from flwr.serverapp import Grid
@@ -25,6 +27,11 @@ from unsilent.server.run_folder import alone_in
 from unsilent.server.watch import Watch, wait_until
 
 _MODULE = "unsilent_watch"
+_BEGAN = re.compile(r"started run (\d+)")
+"""What ``flwr run`` says of a run that it began."""
+_COMPLETED = "finished:completed"
+_ASKED = 10
+"""How often a SuperLink is asked how a run ended whose log is at its end."""
 
 
 def watch_simulated(
@@ -146,15 +153,56 @@ def watch_deployed(
         copy = Path(folder) / app.absolute().name
         with_server(app, copy, _MODULE, code, plan)
         tool = Path(sys.executable).with_name("flwr")
-        done = subprocess.run(
-            [str(tool), "run", str(copy), superlink, "--stream"], env=keeper.env, check=False
-        )
-    if done.returncode:
+        code, run = _streamed([str(tool), "run", str(copy), superlink, "--stream"], keeper.env)
+        if code or run is None:
+            raise RunError(
+                f"flwr run ended with {code}" if code else "flwr run began no run",
+                where=superlink,
+                remedy="What it printed above says why.",
+            )
+        # Whose ServerApp fails is streamed to its end all the same.
+        status = _status([str(tool), "list", superlink, "--run-id", run], keeper.env)
+    if status != _COMPLETED:
         raise RunError(
-            f"flwr run ended with {done.returncode}",
+            f"run {run} ended as {status or 'nobody knows'}",
             where=superlink,
-            remedy="What it printed above says why.",
+            remedy=f"What it printed above says why; `flwr log {run} {superlink}` prints it again.",
         )
+
+
+def _streamed(command: list[str], env: Mapping[str, str]) -> tuple[int, str | None]:
+    """Run a command whose output is shown as it comes; its exit code, and the run that it began."""
+    run: str | None = None
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
+    ) as process:
+        for line in process.stdout or ():
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            began = _BEGAN.search(line)
+            run = began.group(1) if began and run is None else run
+    return process.returncode, run
+
+
+def _status(command: list[str], env: Mapping[str, str]) -> str | None:
+    """How a run ended, as the SuperLink says; None if it does not. Its log may end a little sooner.
+
+    Args:
+        command: That lists the run.
+        env: Of the command.
+    """
+    status: str | None = None
+    for _ in range(_ASKED):
+        done = subprocess.run([*command, "--format", "json"], env=env, capture_output=True)
+        try:
+            (found,) = json.loads(done.stdout)["runs"]
+            status = str(found["status"])
+        except (ValueError, KeyError, TypeError):
+            status = None
+        if status is not None and status.startswith("finished"):
+            break
+        time.sleep(1)
+    return status
 
 
 def _when(moment: float) -> str:
