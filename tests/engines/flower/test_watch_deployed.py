@@ -47,13 +47,16 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
     plan = tmp_path / "plan.toml"
     plan.touch()
     monkeypatch.setattr(watch_run, "_ASKED", 1)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
 
     def with_flwr(listed: str, began: str = BEGAN, code: int = 0) -> None:
         tool = tmp_path / "flwr"
         tool.write_text(FLWR.format(python=sys.executable, began=began, code=code, listed=listed))
         tool.chmod(0o755)
         with monkeypatch.context() as patched:
-            patched.setattr(sys, "executable", str(tmp_path / "python"))
+            patched.setattr(sys, "executable", str(python))
             watch_deployed(plan, app, "here", out=None, model=None, rounds=None, every=None)
 
     return with_flwr
