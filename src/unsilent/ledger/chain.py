@@ -8,26 +8,33 @@ and pass it to ``verify``.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
-from sqlalchemy import Connection, RowMapping, Select, func, insert, select
+from sqlalchemy import Connection, Select, func, insert, select
 
 from unsilent.errors import LedgerError
-from unsilent.files import digest_json
+from unsilent.ledger.links import GENESIS, START, Row, Verified, content_hash, follow
 from unsilent.ledger.store import Store
 from unsilent.ledger.table import TABLE, round_of
 
-GENESIS = "sha256:" + "0" * 64
-"""What the first entry holds as the hash of the one before."""
-
 _KIND = re.compile(r"[a-z][a-z0-9._-]{0,63}")
+_COLUMNS = TABLE.c
+_ROW = (
+    _COLUMNS.position,
+    _COLUMNS.time,
+    _COLUMNS.kind,
+    _COLUMNS.payload,
+    _COLUMNS.previous,
+    _COLUMNS.hash,
+    _COLUMNS.round,
+)
+"""The columns of a ``Row``."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +64,7 @@ class Entry:
 
     def expected_hash(self) -> str:
         """The hash that the entry's content has."""
-        return digest_json(
-            {
-                "index": self.index,
-                "time": self.time,
-                "kind": self.kind,
-                "payload": self.payload,
-                "previous": self.previous,
-            }
-        )
+        return content_hash(self.index, self.time, self.kind, self.payload, self.previous)
 
 
 class Event(Protocol):
@@ -76,18 +75,6 @@ class Event(Protocol):
     def to_payload(self) -> dict[str, Any]:
         """The entry's payload."""
         ...
-
-
-@dataclass(frozen=True)
-class Verified:
-    """How far a chain was checked: its first ``count`` entries, the last with the hash ``head``."""
-
-    count: int = 0
-    head: str = GENESIS
-
-
-START = Verified()
-"""Nothing checked yet."""
 
 
 class Ledger:
@@ -161,9 +148,9 @@ class Ledger:
 
         Give the index of the newest entry you have, and you get what came after it.
         """
-        query = select(TABLE).where(TABLE.c.position > since).order_by(TABLE.c.position)
+        query = select(*_ROW).where(_COLUMNS.position > since).order_by(_COLUMNS.position)
         if kind is not None:
-            query = query.where(TABLE.c.kind == kind)
+            query = query.where(_COLUMNS.kind == kind)
         return self._read(query.limit(limit))
 
     def page(
@@ -182,28 +169,45 @@ class Ledger:
             kind: Only of this kind.
             round: Only of this training round.
         """
-        query = select(TABLE).order_by(TABLE.c.position.desc()).limit(limit)
+        query = select(*_ROW).order_by(_COLUMNS.position.desc()).limit(limit)
         if before is not None:
-            query = query.where(TABLE.c.position < before)
+            query = query.where(_COLUMNS.position < before)
         if kind is not None:
-            query = query.where(TABLE.c.kind == kind)
+            query = query.where(_COLUMNS.kind == kind)
         if round is not None:
-            query = query.where(TABLE.c.round == round)
+            query = query.where(_COLUMNS.round == round)
         return self._read(query)
 
     def kinds(self, upto: int | None = None) -> dict[str, int]:
         """How many entries there are of each kind, by name; those up to an index, if given."""
-        query = select(TABLE.c.kind, func.count()).group_by(TABLE.c.kind).order_by(TABLE.c.kind)
+        query = select(_COLUMNS.kind, func.count()).group_by(_COLUMNS.kind).order_by(_COLUMNS.kind)
         if upto is not None:
-            query = query.where(TABLE.c.position <= upto)
+            query = query.where(_COLUMNS.position <= upto)
         with self._store.reading() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
+
+    def payloads(self, kind: str) -> list[Any]:
+        """The payloads of a kind's entries, oldest first: ``entries`` in a part of the time."""
+        query = select(_COLUMNS.payload).where(_COLUMNS.kind == kind).order_by(_COLUMNS.position)
+        with self._store.reading() as connection:
+            texts = [text for (text,) in connection.execute(query)]
+        try:
+            return [json.loads(text) for text in texts]
+        except (TypeError, ValueError):
+            return [entry.payload for entry in self.entries(kind)]  # its error names the entry
+
+    def rounds(self, kind: str) -> list[int]:
+        """The rounds that entries of a kind name, oldest entry first; no payload is read."""
+        query = select(_COLUMNS.round).where(_COLUMNS.kind == kind).order_by(_COLUMNS.position)
+        with self._store.reading() as connection:
+            found = connection.execute(query.where(_COLUMNS.round.is_not(None)))
+            return [number for (number,) in found]
 
     @property
     def size(self) -> int:
         """Index of the newest entry, 0 if there is none."""
         with self._store.reading() as connection:
-            return connection.execute(select(func.max(TABLE.c.position))).scalar() or 0
+            return connection.execute(select(func.max(_COLUMNS.position))).scalar() or 0
 
     @property
     def head(self) -> str:
@@ -222,9 +226,9 @@ class Ledger:
             LedgerError: Names the first entry that was changed, removed or inserted.
         """
         with self._store.reading() as connection:
-            everything = select(TABLE).order_by(TABLE.c.position)
+            everything = select(*_ROW).order_by(_COLUMNS.position)
             with connection.execution_options(yield_per=1000).execute(everything) as rows:
-                checked, found = self._follow(START, rows.mappings(), head)
+                checked, found = follow(START, cast("Iterable[Row]", rows), self._fault, head)
         if not found and head != GENESIS:
             raise LedgerError(
                 f"the noted head is not among its {checked.count} entries",
@@ -247,35 +251,19 @@ class Ledger:
             LedgerError: Names the first entry that was changed, removed or inserted, that at
                 ``since`` included. Entries before that are not looked at again.
         """
-        query = select(TABLE).where(TABLE.c.position >= since.count)
+        query = select(*_ROW).where(_COLUMNS.position >= since.count)
         with self._store.reading() as connection:
-            found = connection.execute(query.order_by(TABLE.c.position).limit(limit + 1))
-            rows = list(found.mappings())
+            found = connection.execute(query.order_by(_COLUMNS.position).limit(limit + 1))
+            rows = cast("list[Row]", list(found))
         if since.count:
-            if not rows or rows[0]["position"] != since.count:
+            if not rows or rows[0][0] != since.count:
                 raise self._fault(since.count, "is missing")
-            if self._entry(rows[0]).expected_hash() != since.head:
+            # As it was found before, and still so.
+            before = Verified(since.count - 1, rows[0][4])
+            if follow(before, rows[:1], self._fault)[0] != since:
                 raise self._fault(since.count, "was changed")
             rows = rows[1:]
-        return self._follow(since, rows[:limit])[0]
-
-    def _follow(
-        self, since: Verified, rows: Iterable[RowMapping], head: str | None = None
-    ) -> tuple[Verified, bool]:
-        """Check rows that come after ``since``; also whether ``head`` was among them, if given."""
-        count, previous, found = since.count, since.head, head is None
-        for row in rows:
-            count += 1
-            if row["position"] != count:
-                raise self._fault(count, "is missing")
-            entry = self._entry(row)
-            if entry.previous != previous:
-                raise self._fault(count, "does not follow the one before")
-            if not _holds(entry, row["payload"]) or entry.round != row["round"]:
-                raise self._fault(count, "was changed")
-            previous = entry.hash
-            found = found or previous == head
-        return Verified(count, previous), found
+        return follow(since, rows[:limit], self._fault)[0]
 
     def _text(self, kind: str, payload: Mapping[str, Any]) -> str:
         try:
@@ -293,21 +281,20 @@ class Ledger:
 
     def _read(self, query: Select[Any]) -> list[Entry]:
         with self._store.reading() as connection:
-            return [self._entry(row) for row in connection.execute(query).mappings()]
+            return [self._entry(row) for row in cast("Iterable[Row]", connection.execute(query))]
 
     def _last(self, connection: Connection) -> Entry | None:
-        query = select(TABLE).order_by(TABLE.c.position.desc()).limit(1)
-        row = connection.execute(query).mappings().first()
-        return None if row is None else self._entry(row)
+        query = select(*_ROW).order_by(_COLUMNS.position.desc()).limit(1)
+        row = connection.execute(query).first()
+        return None if row is None else self._entry(cast("Row", row))
 
-    def _entry(self, row: RowMapping) -> Entry:
+    def _entry(self, row: Row) -> Entry:
+        position, time, kind, text, previous, own, _ = row
         try:
-            payload = json.loads(row["payload"])
+            payload = json.loads(text)
         except (TypeError, ValueError):
-            raise self._fault(row["position"], "was changed: its payload is not JSON") from None
-        return Entry(
-            row["position"], row["time"], row["kind"], payload, row["previous"], row["hash"]
-        )
+            raise self._fault(position, "was changed: its payload is not JSON") from None
+        return Entry(position, time, kind, payload, previous, own)
 
     def _fault(self, index: int, what: str) -> LedgerError:
         return LedgerError(
@@ -315,25 +302,3 @@ class Ledger:
             where=self.where,
             remedy="Nothing from this entry on can be trusted; restore a backup.",
         )
-
-
-def _holds(entry: Entry, text: str) -> bool:
-    """Whether an entry's hash is that of its content, whose payload was read from ``text``.
-
-    The payload is written down in the form that the hash is of, so that it need not be made again:
-    the same text gives the same hash, and of any other the content itself is asked.
-    """
-    rest = (
-        {"index": entry.index, "kind": entry.kind},
-        {
-            "previous": entry.previous,
-            "time": entry.time,
-        },
-    )
-    first, last = (
-        json.dumps(part, sort_keys=True, separators=(",", ":"), ensure_ascii=False) for part in rest
-    )
-    whole = f'{first[:-1]},"payload":{text},{last[1:]}'.encode()
-    if f"sha256:{hashlib.sha256(whole).hexdigest()}" == entry.hash:
-        return True
-    return entry.hash == entry.expected_hash()

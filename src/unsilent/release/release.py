@@ -59,9 +59,9 @@ class Release:
         vector = np.array(self.vector)
         if vector.ndim != 1 or vector.size == 0 or vector.dtype.kind not in "iu":
             raise ReleaseError("a release's vector is not a row of integers")
-        if bool((vector > _LARGEST).any()) or bool((vector < -_LARGEST).any()):
+        if int(vector.max()) > _LARGEST or int(vector.min()) < -_LARGEST:
             raise ReleaseError("a release's vector is out of range")
-        vector = vector.astype(np.int64)
+        vector = vector.astype(np.int64, copy=False)
         vector.setflags(write=False)
         object.__setattr__(self, "vector", vector)
         object.__setattr__(self, "noise_variance", float(round(self.noise_variance)))

@@ -7,6 +7,7 @@ ledger before a client is asked; a release over budget is refused before anythin
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from unsilent.errors import BudgetSpentError, RunError
 from unsilent.findings import Drift, Finding, Findings, HistoryRound, PerformanceFinding
@@ -102,21 +103,20 @@ class Monitor:
         self._performance: tuple[PerformanceFinding, ...] = ()
         self._drift: tuple[Drift, ...] = ()
         self._history: list[HistoryRound] = []
+        self._unread = 0
         self._trends: list[tuple[float, float]] = []
         self._clients = 0
         self._totals = {n: total for n, total in run.totals.items() if n >= self._since}
-        for each in run.events(SystemReported):
-            self._note(each.event)
-        judged = [each.event for each in run.events(RoundJudged)]
-        # Checking a year of findings against their schema takes half a minute. The chain vouches
-        # for what was written, and only the last round's findings are used whole.
-        self._history += [past.history() for past in judged[:-1]]
-        self._judged = {past.round for past in judged}
-        for last in judged[-1:]:
+        for reported in run.told(SystemReported):
+            self._note(reported)
+        self._judged = set(ledger.rounds(RoundJudged.kind))
+        for each in run.newest(RoundJudged):
+            last = each.event
             if last.round < self._since:
-                # Of another question: none of its alarms is one of this.
-                self._history.append(last.history())
+                # Of another question: none of its alarms is one of this, and it is read as history.
+                self._unread = each.entry.index + 1
                 continue
+            self._unread = each.entry.index
             self._keep(last.round, last.clients, last.parsed())
             hold(kept(ledger, plan.digest))
             self._performance, self._drift = last.performed(), last.drifted()
@@ -265,6 +265,16 @@ class Monitor:
 
     def findings(self) -> Findings:
         """The findings of the last judged round. Raises RunError, with why, if there is none."""
+        newest = self.newest()
+        self._read_earlier()
+        return replace(newest, rounds=alike(self._history, newest.findings))
+
+    def newest(self) -> Findings:
+        """The same without the rounds before it: what takes no longer the more of them there are.
+
+        Raises:
+            RunError: No round has been judged; with why.
+        """
         if not self._findings:
             missed = RunView(self._ledger).newest(RoundMissed)
             why = f"; the last was missed: {missed[0].event.reason}" if missed else ""
@@ -286,13 +296,27 @@ class Monitor:
                 else NOTHING_SHOWN
             ),
             findings=self._findings,
-            rounds=alike(self._history, self._findings),
+            rounds=tuple(self._history[-1:]),
             influence=influences_of(self._findings),
             model=self.plan.model.expect.told(),
             performance=self._performance,
             drift=self._drift,
             versions=self._versions,
         )
+
+    def _read_earlier(self) -> None:
+        """Read the rounds judged before this process began, once they are asked for.
+
+        They are nine tenths of a ledger. It is checked again, since hours may lie between.
+        """
+        if not self._unread:
+            return
+        self._ledger.verify()
+        found = RunView(self._ledger, self._unread - 1).events(RoundJudged)
+        # Checking a year of findings against their schema takes half a minute. The chain vouches
+        # for what was written.
+        self._history[:0] = [past.event.history() for past in found]
+        self._unread = 0
 
     def _note(self, reported: SystemReported) -> bool:
         if reported.round <= len(self._trends):
