@@ -99,8 +99,10 @@ class RunState:
 
     @property
     def round(self) -> int:
-        """The last training round that the ledger knows of, 0 before the first."""
-        return self.metrics[-1][0] if self.metrics else 0
+        """The last round that the ledger knows of, trained or monitored; 0 before the first."""
+        trained = self.metrics[-1][0] if self.metrics else 0
+        # A watch trains none.
+        return max(trained, self.cohort[-1].round if self.cohort else 0)
 
     @property
     def phase(self) -> str:

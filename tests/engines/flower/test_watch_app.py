@@ -18,6 +18,7 @@ from unsilent.engines.flower.watch import model_of
 from unsilent.errors import InputError, ModelError, RunError
 from unsilent.flower import monitor_client, watch_app
 from unsilent.plan import MonitoringPlan
+from unsilent.serve.reading import RunReader
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "deployment" / "app"
 
@@ -68,6 +69,8 @@ def test_each_run_is_the_next_round_over_the_nodes_own_files(tmp_path: Path) -> 
     found = entries(tmp_path, "findings")
     assert [each["round"] for each in found] == [1, 2]
     assert found[-1]["clients"] == NODES
+    # No round was trained, and the dashboard says which this one is.
+    assert RunReader(tmp_path / "run").state().round == 2
     assert all(each["unshown"] < 0.1 for f in found for each in f["findings"] if each["verdict"])
     with pytest.raises(RunError, match="all 2 rounds"):
         run(app, tmp_path, plan, client)
