@@ -12,7 +12,6 @@ from unsilent.evidence.shapes import shape_faults
 from unsilent.evidence.verify import verify
 from unsilent.ledger import GENESIS, Entry
 from unsilent.ledger.events import Decision
-from unsilent.release import Layout
 from unsilent.server.gate_keeper import decisions, override
 
 
@@ -44,7 +43,7 @@ def test_a_cause_that_no_gate_writes_is_named(cause: Any, tmp_path: Path) -> Non
     made = Decision(1, "hold", 0, False, 0, 0, "x", ())
     payload = {**made.to_payload(), "caused_by": [cause]}
     entry = Entry(7, "2026-01-01T00:00:00+00:00", "gate", payload, GENESIS, GENESIS)
-    layout = Layout.from_plan(RunMaker(tmp_path / "run").plan)
-    assert list(shape_faults([entry], layout)) == [
+    plan = RunMaker(tmp_path / "run").plan
+    assert list(shape_faults([entry], plan)) == [
         ("ledger entry 7", "not a gate entry: its caused_by")
     ]

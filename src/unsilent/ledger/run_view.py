@@ -58,6 +58,10 @@ class Entries(Protocol):
         """As ``Ledger.payloads``."""
         ...
 
+    def rounds(self, kind: str) -> list[int]:
+        """As ``Ledger.rounds``."""
+        ...
+
     def kinds(self, upto: int | None = None) -> dict[str, int]:
         """As ``Ledger.kinds``."""
         ...
@@ -96,6 +100,10 @@ class KeptEntries:
     def payloads(self, kind: str) -> list[Any]:
         """As ``Ledger.payloads``."""
         return [e.payload for e in self._entries if e.kind == kind]
+
+    def rounds(self, kind: str) -> list[int]:
+        """As ``Ledger.rounds``."""
+        return [e.round for e in self._entries if e.kind == kind and e.round is not None]
 
     def kinds(self, upto: int | None = None) -> dict[str, int]:
         """As ``Ledger.kinds``."""
