@@ -279,7 +279,7 @@ class Ledger:
             ) from None
         return text
 
-    def _read(self, query: Select[Any]) -> list[Entry]:
+    def _read(self, query: Select[*tuple[Any, ...]]) -> list[Entry]:
         with self._store.reading() as connection:
             return [self._entry(row) for row in cast("Iterable[Row]", connection.execute(query))]
 
