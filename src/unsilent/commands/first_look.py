@@ -24,8 +24,15 @@ def show_first_look(out: Path) -> None:
 
     console = Console(stderr=True, highlight=False)
     began = time.monotonic()
+    folder = out.with_name(f"{out.name}-first-look")
     try:
-        look = FirstLook(out.with_name(f"{out.name}-first-look"))
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        pass  # What is there instead is said below.
+    except OSError:
+        return  # The demo's own folder would lie beside it, and the demo says so.
+    try:
+        look = FirstLook(folder)
         found, took = look.kept(), None
         if found is None:
             with progress_on(console) as progress:
