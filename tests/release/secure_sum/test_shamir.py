@@ -17,22 +17,23 @@ def drawn(count, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, 32), dtype=np.uint8)
 
 
-def product(a, b):
-    """a b in GF(256), bit by bit."""
+def product(a, b, modulus=0x11B):
+    """a b in the field of that modulus, bit by bit."""
+    high = 1 << modulus.bit_length() - 2
     result = 0
     while b:
         result ^= a if b & 1 else 0
-        a = (a << 1) ^ (0x11B if a & 0x80 else 0)
+        a = (a << 1) ^ (modulus if a & high else 0)
         b >>= 1
     return result
 
 
-def value(coefficients, point):
+def value(coefficients, point, modulus=0x11B):
     """A polynomial's value, constant term first, by its definition."""
     total, power = 0, 1
     for coefficient in coefficients:
-        total ^= product(coefficient, power)
-        power = product(power, point)
+        total ^= product(coefficient, power, modulus)
+        power = product(power, point, modulus)
     return total
 
 
@@ -156,23 +157,8 @@ def test_points_that_do_not_fit_are_refused(points, message):
 # --- more than 255 holders: GF(2^16) ---------------------------------------------------------
 
 
-def wide_product(a, b):
-    """a b in GF(2^16), bit by bit."""
-    result = 0
-    while b:
-        result ^= a if b & 1 else 0
-        a = (a << 1) ^ (0x1100B if a & 0x8000 else 0)
-        b >>= 1
-    return result
-
-
-def wide_value(coefficients, point):
-    """A polynomial's value, constant term first, by its definition."""
-    total, power = 0, 1
-    for coefficient in coefficients:
-        total ^= wide_product(coefficient, power)
-        power = wide_product(power, point)
-    return total
+WIDE = 0x1100B
+"""The modulus of GF(2^16)."""
 
 
 @settings(max_examples=40, deadline=None)
@@ -214,7 +200,7 @@ def test_shares_of_many_are_values_of_the_polynomial_whose_coefficients_are_draw
     constant = secrets.view("<u2")
     high, low = np.frombuffer(random, dtype="<u2").reshape(2, 16).tolist()
     for holder, word in itertools.product((0, 1, 254, 255, 299), (0, 15)):
-        expected = wide_value([int(constant[0, word]), low[word], high[word]], holder + 1)
+        expected = value([int(constant[0, word]), low[word], high[word]], holder + 1, WIDE)
         assert shares[holder, 0, word] == expected
 
 
@@ -224,14 +210,14 @@ def test_interpolation_over_many_is_lagranges():
     apart = one ^ two
     inverse, power = 1, apart
     for _ in range(15):  # Fermat: a^(2^16 - 2) is the inverse of a
-        power = wide_product(power, power)
-        inverse = wide_product(inverse, power)
-    assert wide_product(inverse, apart) == 1
+        power = product(power, power, WIDE)
+        inverse = product(inverse, power, WIDE)
+    assert product(inverse, apart, WIDE) == 1
     first, second = drawn(1, seed=1)[None], drawn(1, seed=2)[None]
     found = combine([one, two], np.concatenate([first, second]), MOST_HOLDERS).view("<u2")
     for word in range(16):
         y1, y2 = (int(each.view("<u2")[0, 0, word]) for each in (first, second))
-        expected = wide_product(wide_product(y1, two) ^ wide_product(y2, one), inverse)
+        expected = product(product(y1, two, WIDE) ^ product(y2, one, WIDE), inverse, WIDE)
         assert found[0, word] == expected
 
 
