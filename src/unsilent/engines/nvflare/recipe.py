@@ -142,8 +142,8 @@ def _workflows(job: Any) -> list[Any]:
     found = getattr(getattr(app, "app_config", None), "workflows", None)
     if not isinstance(found, list) or not found:
         raise InputError(
-            "the recipe's job has no workflow on its server that could be replaced",
-            where="watch_recipe",
+            "the recipe's job keeps no list of workflows for its server",
+            where="recipe",
             remedy="Give it a recipe of nvflare 2.9, as FedAvgRecipe(…) returns one.",
         )
     return found
