@@ -142,7 +142,7 @@ def _workflows(job: Any) -> list[Any]:
     found = getattr(getattr(app, "app_config", None), "workflows", None)
     if not isinstance(found, list) or not found:
         raise InputError(
-            "the recipe's job keeps no list of workflows for its server",
+            "the recipe's job has no workflow on its server",
             where="recipe",
             remedy="Give it a recipe of nvflare 2.9, as FedAvgRecipe(…) returns one.",
         )
