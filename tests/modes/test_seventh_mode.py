@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import zipfile
+from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,8 @@ from tests.modes.installing import install, python
 from unsilent.alerts.state import read_state
 from unsilent.cli import app
 from unsilent.errors import PlanError
-from unsilent.evidence import verify, write_pack
+from unsilent.evidence import verify
+from unsilent.evidence.pack import MANIFEST, pack_bytes
 from unsilent.findings import Findings, read_findings, validate
 from unsilent.landscape import authors_matrix
 from unsilent.landscape.show import as_csv
@@ -162,13 +165,15 @@ def test_a_pack_that_was_altered_is_found_out_without_it(made: Path, tmp_path: P
     assert not verify(bad).good
 
 
-def test_a_pack_can_be_made_without_it(folder: Path, made: Path, tmp_path: Path) -> None:
+def test_a_pack_can_be_made_without_it(folder: Path, made: Path) -> None:
     """The documents of a pack follow from the record, whatever is installed where it is made."""
     key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-    mine = write_pack(folder, tmp_path / "mine.zip", key)
-    with zipfile.ZipFile(mine) as own, zipfile.ZipFile(made / "pack.zip") as theirs:
-        for name in ("summary.md", "incidents.json", "privacy.json", "findings.json"):
-            assert own.read(name) == theirs.read(name)
+    with zipfile.ZipFile(made / "pack.zip") as theirs:
+        when = datetime.fromisoformat(json.loads(theirs.read(MANIFEST))["made"])
+        mine = pack_bytes(read_run(folder), ledger_of(folder), folder, key, made=when)
+        with zipfile.ZipFile(BytesIO(mine)) as own:
+            for name in ("summary.md", "incidents.json", "privacy.json", "findings.json"):
+                assert own.read(name) == theirs.read(name)
 
 
 def test_a_plan_that_names_it_is_refused_where_it_is_not_installed() -> None:
