@@ -3,6 +3,7 @@
 #
 #   make demo ARGS="--scenario healthy"
 #   make test PYTEST_ARGS="-k plan"
+#   make docs                                the documentation as a site, docs/_build/html
 #   make demo TORCH_ARGS="--index-url URL"   where to take torch from, if plain pip should not
 
 PYTHON ?= python3
@@ -14,6 +15,7 @@ BIN := .venv/bin
 BASE := .venv/.stamp-base
 READY := .venv/.stamp-ready
 READY_DEV := .venv/.stamp-dev
+READY_DOCS := .venv/.stamp-docs
 
 export FLWR_TELEMETRY_ENABLED := 0
 export FLWR_DISABLE_UPDATE_CHECK := 1
@@ -23,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Whatever starts Python anew would compile its libraries anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -40,8 +42,14 @@ lint: $(READY_DEV)
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
+# As strict as it can be: a warning, or a link to what is not there, ends it.
+docs: $(READY_DOCS)
+	$(BIN)/python -m sphinx -q -b html -W --keep-going docs docs/_build/html
+	$(BIN)/python docs/check_links.py docs/_build/html
+	@echo "Documentation: docs/_build/html/index.html"
+
 clean:
-	rm -rf .venv build dist src/*.egg-info bench/src/*.egg-info bench/build
+	rm -rf docs/_build docs/_made .venv build dist src/*.egg-info bench/src/*.egg-info bench/build
 
 # torch goes first and alone: where pip's own settings offer a build for the CPU, plain pip then
 # takes it, and the second step leaves it in place.
@@ -60,3 +68,7 @@ $(READY): pyproject.toml constraints.txt $(BASE)
 $(READY_DEV): pyproject.toml bench/pyproject.toml constraints.txt $(BASE)
 	$(BIN)/pip install -q --no-compile -c constraints.txt -e '.[dev]' -e ./bench
 	@touch $(READY) $@
+
+$(READY_DOCS): pyproject.toml constraints.txt $(READY)
+	$(BIN)/pip install -q --no-compile -c constraints.txt -e '.[docs]'
+	@touch $@

@@ -1,7 +1,8 @@
 """A real browser on pages as people have them: two widths, two colour schemes, and what went wrong.
 
-``open_page`` opens a page and watches it. ``serving`` serves runs for as long as a test lasts.
-Where there is no Chromium, or Playwright is not installed, these tests are skipped.
+``open_page`` opens a page and watches it. With ``SCREENSHOTS=FOLDER`` in the environment the pages
+are kept as pictures. Where there is no Chromium, or Playwright is not installed, these tests are
+skipped.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -53,6 +55,12 @@ class Watched:
             for each in found["violations"]
             if each["impact"] in ("serious", "critical")
         ]
+
+    def keep(self, name: str) -> None:
+        """A screenshot in the folder that the variable SCREENSHOTS names, for whoever wants one."""
+        folder = os.environ.get("SCREENSHOTS")
+        if folder:
+            self.page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
 
     def is_wider_than_its_window(self) -> bool:
         """Whether one would have to scroll sideways."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -47,13 +45,6 @@ def type_fields(page, *words: str | None) -> None:
     page.keyboard.press("Enter")
 
 
-def kept(page, name: str) -> None:
-    """A screenshot, where somebody wants to look at it."""
-    folder = os.environ.get("SCREENSHOTS")
-    if folder:
-        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
-
-
 def test_forms_by_keyboard_land_in_the_ledger(
     address: str, run: RunMaker, open_page: OpenPage
 ) -> None:
@@ -77,7 +68,7 @@ def test_forms_by_keyboard_land_in_the_ledger(
     page.get_by_text("does not name this person").wait_for()
     assert page.input_value("#review-note") == "read all"
     faults = watched.accessibility_faults()
-    kept(page, "record-desktop")
+    watched.keep("record-desktop")
     assert faults == []
     # A form that is refused answers with its page and status 422, which a browser writes down.
     assert [each for each in watched.errors if "422" not in each] == []
@@ -101,7 +92,7 @@ def test_an_override_takes_two_by_keyboard(
         type_fields(page, "agreed", name)
         page.get_by_text(word).first.wait_for()
         if name == "Dan":
-            kept(page, "override-refused")
+            watched.keep("override-refused")
             assert watched.accessibility_faults() == []
     assert [e.kind for e in run.ledger.entries()[-2:]] == ["override_asked", "override_answered"]
     run.judged(3)
@@ -114,6 +105,6 @@ def test_the_pages_are_clean_on_a_phone_at_night(address: str, open_page: OpenPa
         watched.page.goto(address + path)
         assert not watched.is_wider_than_its_window(), path
         assert watched.accessibility_faults() == [], path
-        kept(watched.page, f"{path.strip('/').replace('/', '-') or 'runs'}-phone")
+        watched.keep(f"{path.strip('/').replace('/', '-') or 'runs'}-phone")
     assert watched.errors == []
     assert watched.elsewhere == []
