@@ -1,35 +1,38 @@
 """Performance on real records: is a group that loses found, and other patients told from a loss?
 
     python benchmarks/real_records.py --json
-    python benchmarks/real_records.py --seeds 3
+    python benchmarks/real_records.py --worlds medmcqa --seeds 3
 
-Records are the packaged sentiment texts of four domains, rated by people; a linear text model that
-knows the domain is trained before (the reference) and anew (the personalized one). ``group``: the
-new one is trained on more texts, but on positive texts of one domain with the wrong label: its
-sensitivity falls there while the mean rises. ``mix``: nothing is wrong, and from the third round on
-most texts that come in are of one domain, and negative. Verdicts, drift and ledger are those of the
-monitor, at epsilon 8 with one record as unit; the mode that the plan needs beside is told nothing.
-``auroc`` and ``calibration``: records are drawn anew, and scikit-learn asked of the same ones.
+``sentiment``: the packaged texts of four domains, rated by people; the statistics are sensitivity
+and specificity by domain. ``medmcqa``: MedMCQA's validation questions, which a linear model sends
+to the ward of their specialty; the statistic is the sensitivity to each ward. A model is trained
+before (the reference) and anew (the personalized one). ``group``: the new one is trained on more
+texts, but so many of one group with another label that its sensitivity falls there by 25 points,
+while the mean rises. ``mix``: nothing is wrong, and from the third round on most texts that come in
+are of one group. Verdicts, drift and ledger are those of the monitor, at epsilon 8 with one record
+as unit; the mode that the plan needs beside is told nothing. ``auroc`` and ``calibration``: records
+are drawn anew, and scikit-learn asked of the same ones. Each federation is told on standard error
+when it is done.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from common import arguments, show
 from numpy.typing import NDArray
-from scipy.sparse import hstack
+from real_worlds import WORLDS, Places, Table, World, train
 from sklearn.calibration import calibration_curve
-from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from unsilent.errors import AssetError
 from unsilent.findings.performance import PerformanceFinding
 from unsilent.inference.performance.pool import Pool, Reach, Sampled
 from unsilent.inference.performance.statistic import effect_of
@@ -39,125 +42,62 @@ from unsilent.performance import questions_of
 from unsilent.performance.tally import Answered, tally
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.plan.performance import PerformancePlan
-from unsilent.probes.sentiment import DOMAINS, Text, sentiment_texts, usable
 from unsilent.release.layout import Layout
 from unsilent.release.noise import SeededNoise, share_variance
 from unsilent.release.release import Release
 from unsilent.release.vector import privatize
 from unsilent.server.monitor import Monitor
 
-CLIENTS, RECORDS, ROUNDS = 60, 40, 4
-SHIFTED = 0.7
-"""Share of the one domain among texts that come in after the shift."""
-WRONG = 0.6
-"""Share of the positive texts of the domain that are trained on with the wrong label."""
+ROUNDS = 4
 REDRAWS = 400
-_BITS = 2**13
+CHOICES = ("negative", "positive")
 
 
-def plan_of(records: str) -> MonitoringPlan:
-    """Sensitivity and specificity by domain and accuracy over all, against the reference."""
-    domain = {"by": "domain", "records": records, "tolerance": 0.1, "of": "positive"}
+def plan_of(world: World, records: str) -> MonitoringPlan:
+    """Sensitivity by group and accuracy over all, against the reference."""
     return parse_plan(
         {
             "name": "real-records",
-            "federation": {"clients": CLIENTS, "rounds": ROUNDS, "held_out": RECORDS},
+            "federation": {
+                "clients": world.clients,
+                "rounds": ROUNDS,
+                "held_out": world.count,
+            },
             "privacy": {"unit": "record", "epsilon": 8.0},
             "modes": {"amplified_bias": {"tolerance": 0.1}},
             "performance": {
-                "count": RECORDS,
-                "classes": ["positive", "negative"],
-                "domains": list(DOMAINS),
-                "drift": ["classes", "domains", "words"],
-                "statistics": {
-                    "sensitivity": {"statistic": "sensitivity", **domain},
-                    "specificity": {"statistic": "specificity", **domain},
-                    "accuracy": {"statistic": "accuracy", "records": records, "tolerance": 0.05},
-                },
+                "count": world.count,
+                "classes": list(world.choices),
+                **world.statistics(records),
             },
         }
     )
 
 
-@dataclass(frozen=True, eq=False)
-class World:
-    """All texts, with their labels, domains and features."""
-
-    texts: tuple[Text, ...]
-    features: Any
-    labels: NDArray[np.int64]
-    domains: NDArray[np.str_]
-
-    @classmethod
-    def read(cls) -> World:
-        """The packaged texts, their words, and their words with the domain."""
-        texts = tuple(text for text in sentiment_texts() if usable(text))
-        plain = HashingVectorizer(n_features=_BITS, alternate_sign=False)
-        paired = HashingVectorizer(n_features=_BITS, alternate_sign=False)
-        words = [text.text for text in texts]
-        own = [" ".join(f"{t.domain}{w}" for w in t.text.casefold().split()) for t in texts]
-        parts: list[Any] = [plain.transform(words), paired.transform(own)]
-        features = hstack(parts).tocsr()
-        labels = np.array([int(text.positive) for text in texts])
-        return cls(texts, features, labels, np.array([text.domain for text in texts]))
-
-    def trained(self, rows: NDArray[np.int64], wrong: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """(n_texts,) probability of positive after training on rows, of which some are wrong."""
-        labels = np.where(wrong, 1 - self.labels, self.labels)[rows]
-        model = LogisticRegression(C=8.0, class_weight="balanced", solver="liblinear")
-        return np.asarray(model.fit(self.features[rows], labels).predict_proba(self.features)[:, 1])
-
-    def answered(
-        self, rows: NDArray[np.int64], scores: tuple[NDArray[np.float64], NDArray[np.float64]]
-    ) -> Answered:
-        """Records as a client has them, with both models' answers."""
-        items = tuple(
-            Item(
-                self.texts[row].id,
-                self.texts[row].text,
-                ("negative", "positive"),
-                answer=int(self.labels[row]),
-                domain=str(self.domains[row]),
-            )
-            for row in rows
-        )
-        records = ItemSet("records", items)
-        before, now = (np.stack([1 - each[rows], each[rows]], axis=1) for each in scores)
-        return Answered(
-            Outcomes(records, "reference", before), Outcomes(records, "personalized", now)
-        )
-
-
 def run(world: World, scenario: str, seed: int) -> dict[str, Any]:
     """One federation, from training to findings."""
     random = np.random.default_rng([seed, len(scenario)])
-    order = random.permutation(len(world.texts))
-    # The texts that are trained on are public here; clients' are others.
-    half = len(order) // 2
-    few, many, own = order[: half // 20], order[:half], order[half:]
-    harmed = DOMAINS[seed % len(DOMAINS)]
-    wrong = np.zeros(len(order), dtype=np.bool_)
-    if scenario == "group":
-        positives = (world.domains == harmed) & (world.labels == 1)
-        wrong = positives & (random.random(len(order)) < WRONG)
-    scores = world.trained(few, np.zeros_like(wrong)), world.trained(many, wrong)
-    plan = plan_of("held-out" if scenario == "group" else "live")
+    harmed = world.groups[seed % len(world.groups)]
+    made = train(world, harmed if scenario == "group" else None, random)
+    scores, own = made.scores, made.own
+    plan = plan_of(world, "held-out" if scenario == "group" else "live")
     before = own[random.permutation(len(own))]
-    held = [before[at::CLIENTS][:RECORDS] for at in range(CLIENTS)]
+    held = [before[at :: world.clients][: world.count] for at in range(world.clients)]
     totals: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         monitor = Monitor(plan, Ledger(Path(folder) / "ledger.sqlite"), accept_underpowered=True)
         for number in range(1, ROUNDS + 1):
             rows = held
             if scenario == "mix":
-                rows = [came_in(world, own, harmed, number > 2, random) for _ in range(CLIENTS)]
+                shifted = number > 2
+                rows = [came_in(world, own, harmed, shifted, random) for _ in held]
             total, exact = released(plan, world, rows, scores, number, seed)
             totals.append(exact)
             monitor.judge(number, total)
         found = monitor.findings()
         monitor.ledger.verify()
     truth = pooled(plan, totals)
-    told = [f.with_oracle(truth[f"{f.key}:{f.window}"], CLIENTS) for f in found.performance]
+    told = [f.with_oracle(truth[f"{f.key}:{f.window}"], world.clients) for f in found.performance]
     group = next(f for f in told if f.key == f"sensitivity/{harmed}")
     rest = [f for f in told if f is not group]
     failures = [f.key for f in rest if f.verdict == "failure"]
@@ -167,8 +107,11 @@ def run(world: World, scenario: str, seed: int) -> dict[str, Any]:
     mean = next(f for f in told if f.key == "accuracy")
     return {
         "scenario": scenario,
+        "records": world.name,
         "seed": seed,
         "group": harmed,
+        "wrong_labels": made.wrong,
+        "dealt": made.drawn,
         "group_verdict": group.verdict,
         "group_effect": group.effect,
         "group_interval": group.interval,
@@ -191,27 +134,22 @@ def _holds(found: PerformanceFinding, truth: float) -> bool:
 
 
 def came_in(
-    world: World,
-    own: NDArray[np.int64],
-    domain: str,
-    shifted: bool,
-    random: np.random.Generator,
-) -> NDArray[np.int64]:
-    """The texts that came in at a client: as many of each domain, or most of one and negative."""
-    sizes = {domain: np.sum(world.domains[own] == domain) for domain in DOMAINS}
-    weight = np.array([1 / sizes[each] for each in world.domains[own].tolist()])
+    world: World, own: Places, group: str, shifted: bool, random: np.random.Generator
+) -> Places:
+    """The texts that came in at a client: as many of each group, or most of one."""
     if shifted:
-        here = world.domains[own] == domain
-        weight = np.where(here, SHIFTED / here.sum(), (1 - SHIFTED) / np.sum(~here))
-        weight *= np.where(world.labels[own] == 0, 2.0, 1.0)
-    return random.choice(own, RECORDS, replace=False, p=weight / weight.sum())
+        weight = world.shifted(group)[own]
+    else:
+        sizes = {each: np.sum(world.members[own] == each) for each in world.groups}
+        weight = np.array([1 / sizes[each] for each in world.members[own].tolist()])
+    return random.choice(own, world.count, replace=False, p=weight / weight.sum())
 
 
 def released(
     plan: MonitoringPlan,
     world: World,
-    rows: list[NDArray[np.int64]],
-    scores: tuple[NDArray[np.float64], NDArray[np.float64]],
+    rows: list[Places],
+    scores: tuple[Table, Table],
     number: int,
     seed: int,
 ) -> tuple[Release, dict[str, float]]:
@@ -244,7 +182,17 @@ def pooled(plan: MonitoringPlan, totals: list[dict[str, float]]) -> dict[str, fl
             inside = totals[first - 1 : last]
             counts = {name: sum(each[name] for each in inside) for name in totals[0]}
             rounds = last - first + 1
-            pool = Pool(first, last, rounds, CLIENTS * rounds, 0, counts, 0.0, 0.0, RECORDS)
+            pool = Pool(
+                first,
+                last,
+                rounds,
+                plan.taking_part * rounds,
+                0,
+                counts,
+                0.0,
+                0.0,
+                asked(plan).count,
+            )
             for each in questions_of(asked(plan)):
                 effect = effect_of(asked(plan), each, pool, Reach(0.0, 0.0), "none").value
                 found[f"{each.key}:{(first, last)}"] = effect
@@ -254,17 +202,17 @@ def pooled(plan: MonitoringPlan, totals: list[dict[str, float]]) -> dict[str, fl
 def redrawn(world: World, seed: int) -> Iterator[dict[str, Any]]:
     """AUROC and calibration of records that are drawn anew, beside scikit-learn's."""
     random = np.random.default_rng([seed, 99])
-    order = random.permutation(len(world.texts))
-    scores = world.trained(order[: len(order) // 8], np.zeros(len(order), dtype=np.bool_))
-    own = order[len(order) // 2 :]
+    order = random.permutation(len(world.items))
+    table = world.trained(order[: len(order) // 8], np.zeros(len(order), dtype=np.bool_))
+    scores, own = table[:, 1], order[len(order) // 2 :]
     binned = {"compared": "perfect", "tolerance": 0.2, "of": "positive"}
     plan = parse_plan(
         {
-            "federation": {"clients": CLIENTS, "rounds": 1, "held_out": RECORDS},
+            "federation": {"clients": world.clients, "rounds": 1, "held_out": world.count},
             "privacy": {"unit": "record", "epsilon": 8.0},
             "modes": {"amplified_bias": {"tolerance": 0.1}},
             "performance": {
-                "count": RECORDS,
+                "count": world.count,
                 "statistics": {
                     "auroc": {"statistic": "auroc", **binned},
                     "calibration": {"statistic": "calibration", **binned},
@@ -275,16 +223,19 @@ def redrawn(world: World, seed: int) -> Iterator[dict[str, Any]]:
     performance = asked(plan)
     layout = Layout.from_plan(plan)
     name = next(n for n in layout.names if n.startswith("records:"))
-    sd = math.sqrt(share_variance(plan) * CLIENTS) * layout.step(name)
+    sd = math.sqrt(share_variance(plan) * world.clients) * layout.step(name)
     whole = by_scikit_learn(world.labels[own], scores[own])
-    size = CLIENTS * RECORDS
+    size = world.clients * world.count
+    blank = tuple(
+        tuple(Item(str(at), "-", CHOICES, answer=label) for label in (0, 1)) for at in range(size)
+    )
     missed: dict[str, list[int]] = {key: [0, 0] for key in whole}
     for _ in range(REDRAWS):
         rows = random.choice(own, size)
         exact = by_scikit_learn(world.labels[rows], scores[rows])
-        counts = counted(world.labels[rows], scores[rows], performance)
+        counts = counted(blank, world.labels[rows], scores[rows], performance)
         noisy = {key: count + random.normal() * sd for key, count in counts.items()}
-        pool = Pool(1, 1, 1, CLIENTS, 0, noisy, sd, 0.0, RECORDS)
+        pool = Pool(1, 1, 1, world.clients, 0, noisy, sd, 0.0, world.count)
         for each in questions_of(performance):
             ways: tuple[tuple[Sampled, Mapping[str, float]], ...]
             ways = ("none", exact), ("again", whole)
@@ -295,6 +246,7 @@ def redrawn(world: World, seed: int) -> Iterator[dict[str, Any]]:
     for key, (these, like) in missed.items():
         yield {
             "scenario": key,
+            "records": world.name,
             "seed": seed,
             "redraws": REDRAWS,
             "truth": whole[key],
@@ -312,28 +264,49 @@ def by_scikit_learn(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> M
 
 
 def counted(
-    labels: NDArray[np.int64], scores: NDArray[np.float64], performance: Any
+    blank: tuple[tuple[Item, ...], ...],
+    labels: Places,
+    scores: NDArray[np.float64],
+    performance: PerformancePlan,
 ) -> dict[str, float]:
     """The counts of records that are no texts: all that is read of them is label and score."""
-    items = tuple(
-        Item(str(at), "-", ("negative", "positive"), answer=int(label))
-        for at, label in enumerate(labels)
-    )
+    items = tuple(blank[at][label] for at, label in enumerate(labels.tolist()))
     records, table = ItemSet("records", items), np.stack([1 - scores, scores], axis=1)
     both = Answered(Outcomes(records, "reference", table), Outcomes(records, "personalized", table))
     every = performance.model_copy(update={"count": len(labels)})
     return tally(every, {"held-out": both})
 
 
+def read(name: str) -> World | None:
+    """A world, or None and one line that says why it is not here."""
+    try:
+        return WORLDS[name]()
+    except AssetError as error:
+        sys.stderr.write(f"{name} is left out: {error}\n")
+        return None
+
+
 def main() -> None:
     """Run both scenarios and the redraws, and show them."""
     parser = arguments(__doc__)
     parser.add_argument("--seeds", type=int, default=20, help="how many (20)")
+    parser.add_argument(
+        "--worlds", nargs="+", choices=list(WORLDS), default=list(WORLDS), help="which records"
+    )
     given = parser.parse_args()
-    world = World.read()
-    rows = [run(world, s, seed) for s in ("group", "mix") for seed in range(given.seeds)]
-    redraws = list(redrawn(world, 0))
-    show("performance on real records", [*rows, *redraws], as_json=given.json)
+    rows: list[dict[str, Any]] = []
+    worlds = [world for world in map(read, given.worlds) if world is not None]
+    for world in worlds:
+        for scenario in ("group", "mix"):
+            for seed in range(given.seeds):
+                began = time.perf_counter()
+                rows.append(run(world, scenario, seed))
+                took = time.perf_counter() - began
+                told = f"{world.name} {scenario} {seed}: {rows[-1]['group_verdict']}, {took:.1f} s"
+                sys.stderr.write(told + "\n")
+        if world.choices == CHOICES:
+            rows += redrawn(world, 0)
+    show("performance on real records", rows, as_json=given.json)
 
 
 if __name__ == "__main__":

@@ -152,11 +152,12 @@ class _View:
 
     def _places(self, of: str | None) -> NDArray[np.int64]:
         """(n,) the choice that names a class; -1 where none does."""
-        found = [
-            next((at for at, choice in enumerate(item.choices) if _same(choice, of)), -1)
-            for item in self.items
-        ]
-        return np.array(found, dtype=np.int64)
+        # Records of one kind have the same choices: each set of them is looked through once.
+        places = {
+            choices: next((at for at, choice in enumerate(choices) if _same(choice, of)), -1)
+            for choices in {item.choices for item in self.items}
+        }
+        return np.array([places[item.choices] for item in self.items], dtype=np.int64)
 
     def _outcome(self, family: Family) -> tuple[Flags, NDArray[np.float64], Flags]:
         """Which records count, their scores, and whether what is scored is so."""
