@@ -5,7 +5,7 @@ import urllib.request
 
 import pytest
 
-from tests.alerts.conftest import judge, miss
+from tests.alerts.conftest import judge, miss, perform
 from unsilent.alerts.state import STATUSES, read_state
 from unsilent.errors import InputError
 
@@ -100,3 +100,17 @@ def test_without_the_package_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(InputError, match=r"pip install 'unsilent\[alerts-prometheus\]'"):
         import unsilent.alerts.prometheus  # noqa: F401
+
+
+def test_statistics_of_performance_are_series_of_their_own(ledger, plan, folder, tmp_path):
+    judge(ledger, plan, 1)
+    assert of(scrape(ledger), "statistic_status") == []
+    found = scrape(perform(tmp_path / "other"))
+    for status in ("failure", "healthy", "undetermined", "not_judged"):
+        told = of(found, "statistic_status", statistic="sens", group="B", status=status)
+        assert told == [float(status == "failure")]
+    assert of(found, "statistic_lower", group="B") == [0.2]
+    assert of(found, "statistic_support", group="B") == [300.0]
+    # Nothing is known of it, and no 0 stands for that.
+    assert of(found, "statistic_value", group="A") == []
+    assert of(found, "records_shifted", what="classes") == [1.0]

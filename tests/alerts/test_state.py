@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.alerts.conftest import judge, miss
+from tests.alerts.conftest import judge, miss, perform
 from unsilent.alerts.state import TOLD, alert_of, read_state
 from unsilent.errors import AlertError
 from unsilent.ledger import Ledger
@@ -79,3 +79,33 @@ def test_an_event_tells_how_the_run_stood_then(ledger, plan):
 def test_a_ledger_without_a_run(tmp_path):
     with pytest.raises(AlertError, match="no run has begun"):
         read_state(Ledger(tmp_path / "ledger.db"))
+
+
+def test_performance_on_records_is_told_as_the_modes_are(folder):
+    ledger = perform(folder, judged=False)
+    assert [(s.key, s.status) for s in read_state(ledger).statistics] == [
+        ("sens/A", "not_judged"),
+        ("sens/B", "not_judged"),
+    ]
+    ledger = perform(folder)
+    event = alert_of(ledger, ledger.entries("findings")[-1])
+    # All modes are healthy: the failure is one of a statistic.
+    assert {"failure", "undetermined", "drift"} <= event.words
+    told = event.to_json()
+    assert told["statistics"] == {"sens/A": "undetermined", "sens/B": "failure"}
+    assert [each["verdict"] for each in told["performance"]] == ["undetermined", "failure"]
+    assert told["drift"][0]["shifted"] is True
+    assert event.state.statistics[1].numbers() == {
+        "effect": 0.3,
+        "lower": 0.2,
+        "upper": 0.4,
+        "tolerance": 0.1,
+        "value": 0.5,
+        "support": 300.0,
+    }
+
+
+def test_nothing_is_told_of_performance_where_the_plan_asks_for_none(ledger, plan):
+    judge(ledger, plan, 1)
+    told = alert_of(ledger, ledger.entries("findings")[-1]).to_json()
+    assert not {"statistics", "performance", "drift"} & set(told)

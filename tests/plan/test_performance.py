@@ -51,3 +51,25 @@ def test_it_is_part_of_the_digest_and_reads_back():
     # What is worked out once for a plan is found again.
     assert {of: 1}[parse_plan(of.to_json())] == 1
     assert [q.key for q in questions_of(of.performance)][:3] == ["sens/A", "sens/B", "spec"]
+
+
+def gated(**gate):
+    return parse_plan({**plan().to_json(), "gate": {"action": "hold", **gate}})
+
+
+def test_a_gate_counts_statistics_that_are_declared():
+    assert gated(statistics=["sens"]).gate.statistics == ("sens",)
+    with pytest.raises(PlanError, match=r"sense.*declared are sens, spec"):
+        gated(statistics=["sense"])
+    with pytest.raises(PlanError, match="twice"):
+        gated(statistics=["sens", "sens"])
+    data = gated(statistics=["sens"]).to_json()
+    with pytest.raises(PlanError, match="none is declared"):
+        parse_plan({key: each for key, each in data.items() if key != "performance"})
+
+
+def test_a_gate_that_counts_none_is_written_as_before():
+    assert "statistics" not in gated().to_json()["gate"]
+    counting = gated(statistics=["sens"])
+    assert parse_plan(counting.to_json()) == counting
+    assert len({gated().digest, counting.digest, plan().digest}) == 3

@@ -293,3 +293,30 @@ def test_the_page_has_the_performance_that_was_judged(
     assert "FAILURE" in section
     assert "UNDETERMINED" in section
     assert "+30.0" in section
+
+
+def test_a_statistic_that_the_gate_holds_for_leaves_nothing_to_take_out_of_use(
+    plan: MonitoringPlan, findings_with: Callable[..., Findings], healthy: dict[str, Finding]
+) -> None:
+    found = replace(findings_with(healthy), performance=(performed("failure", 0.3),))
+    first = decide(gated(plan, "hold"), found, decided("hold", 1))
+    assert "performance on records fails: sensitivity/ward 3" in first.found
+    assert first.what.startswith("looks for the cause of sensitivity/ward 3 before that adapter")
+
+
+def test_who_acts_is_named_where_the_plan_names_them(
+    plan: MonitoringPlan, findings_with: Callable[..., Findings], failed: dict[str, Finding]
+) -> None:
+    roles = {"decides": ["Ada <b>", "Eve Curie"], "reviews": ["Rita Levi"]}
+    named = parse_plan({**plan.to_json(), "governance": {"roles": roles}})
+    first = decide(named, findings_with(failed))
+    assert first.who == "Ada <b> or Eve Curie (who decides, by the plan)"
+    assert "next, Ada <b> or Eve Curie (who decides, by the plan) takes the adapter" in (
+        first.sentence
+    )
+    assert decide(named, None).who == "Rita Levi (who reviews, by the plan)"
+    nobody = parse_plan({**plan.to_json(), "governance": {"roles": {"decides": []}}})
+    assert decide(nobody, findings_with(failed)).who == "whoever runs the federation"
+    html = page(Run(named, replace(findings_with(failed), plan=named.digest)))
+    assert "Ada &lt;b&gt; or Eve Curie" in html
+    assert "Ada <b>" not in html

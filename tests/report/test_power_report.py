@@ -161,3 +161,46 @@ def test_a_gate_that_waits_for_a_verdict_out_of_reach(
     declared = plan(gate=gate)
     assert foresee(declared).never_promotes_for == codes
     assert ("would promote nothing" in shown(declared)) == bool(codes)
+
+
+def performing(records: int, **gate: object) -> MonitoringPlan:
+    table = {
+        "count": records,
+        "classes": ["positive", "negative"],
+        "groups": ["A", "B"],
+        "statistics": {
+            "sens": {"statistic": "sensitivity", "of": "positive", "by": "group", "tolerance": 0.1}
+        },
+    }
+    federation: dict[str, object] = {"held_out": records}
+    return plan(performance=table, federation=federation, privacy={"unit": "record"}, gate=gate)
+
+
+def test_statistics_are_told_with_what_they_cost() -> None:
+    declared = performing(40)
+    seen = foresee(declared)
+    found = json.loads(json.dumps(seen.to_json(), allow_nan=False))["statistics"]
+    assert [row["key"] for row in found["rows"]] == ["sens/A", "sens/B"]
+    # 40 clients with 40 records each, of two classes and two groups.
+    assert found["rows"][0]["support"] == 400
+    text = " ".join(shown(declared, 100).split())
+    assert f"{found['rows'][0]['healthy_needs']:,}" in text
+    assert "all statistics of performance" in text
+    without = foresee(declared.model_copy(update={"performance": None})).rows
+    told = found["modes_without"]
+    assert {row.code: row.half_width for row in without} == {
+        code: each["half_width"] for code, each in told.items()
+    }
+    for row in seen.rows:
+        # Their part of the error, and of the clip.
+        assert row.half_width > told[row.code]["half_width"]
+    assert foresee(plan()).to_json()["statistics"] is None
+
+
+def test_a_gate_that_waits_for_a_statistic_out_of_reach() -> None:
+    counted: dict[str, object] = {"modes": ["amplified_bias"], "statistics": ["sens"]}
+    many = performing(200, action="hold", **counted)
+    assert foresee(many).never_promotes_for == ()
+    few = performing(8, action="hold", **counted)
+    assert foresee(few).never_promotes_for == ("sens/A", "sens/B")
+    assert "waits for HEALTHY in sens/A, sens/B" in " ".join(shown(few).split())

@@ -16,6 +16,14 @@ from unsilent.plans import demo_plan
 from unsilent.server.gate import Cause, Decision, Override, Reading, decide, overridden, starts_from
 
 MODES = {"amplified_bias": {"tolerance": 0.1}, "alignment_erosion": {"tolerance": 0.1}}
+PERFORMANCE = {
+    "count": 40,
+    "groups": ["A", "B"],
+    "statistics": {
+        "acc": {"statistic": "accuracy", "by": "group", "tolerance": 0.1},
+        "all": {"statistic": "accuracy", "tolerance": 0.1},
+    },
+}
 LETTERS: dict[str, tuple[Verdict, Verdict] | None] = {
     "H": ("healthy", "healthy"),
     "F": ("failure", "healthy"),
@@ -26,7 +34,10 @@ LETTERS: dict[str, tuple[Verdict, Verdict] | None] = {
 
 
 def plan(**gate: object) -> MonitoringPlan:
-    return parse_plan({"name": "gated", "modes": MODES, "gate": {"action": "hold", **gate}})
+    counted = {"performance": PERFORMANCE} if "statistics" in gate else {}
+    return parse_plan(
+        {"name": "gated", "modes": MODES, "gate": {"action": "hold", **gate}, **counted}
+    )
 
 
 def reading(number: int, letter: str) -> Reading:
@@ -186,3 +197,27 @@ def test_the_demo_has_the_gate_that_is_asked_for() -> None:
     gated, plain = demo_plan("skewed", "fleet", gate="rollback"), demo_plan("skewed", "fleet")
     assert (gated.gate.action, plain.gate.action) == ("rollback", "observe")
     assert "gate" not in plain.to_json()
+
+
+@pytest.mark.parametrize(
+    ("counted", "performance", "action"),
+    [
+        (["acc"], {"acc/A": "healthy", "acc/B": "failure", "all": "healthy"}, "hold"),
+        (["acc"], {"acc/A": "healthy", "acc/B": "healthy", "all": "failure"}, "promote"),
+        (["acc"], {"acc/A": "healthy", "acc/B": "undetermined", "all": "healthy"}, "hold"),
+        # A group that the findings say nothing of is no healthy one.
+        (["acc"], {"acc/A": "healthy"}, "hold"),
+        (["acc", "all"], {"acc/A": "healthy", "acc/B": "healthy", "all": "healthy"}, "promote"),
+        ([], {"acc/A": "failure", "acc/B": "failure", "all": "failure"}, "promote"),
+    ],
+)
+def test_statistics_count_where_the_plan_says_so(
+    counted: list[str], performance: dict[str, Verdict], action: str
+) -> None:
+    of = plan(statistics=counted)
+    verdicts: dict[str, Verdict] = {"SF-1": "healthy", "SF-6": "healthy"}
+    made = decide(of, Reading(1, "sha256:1", verdicts, performance=performance), [])
+    assert made.action == action
+    if "failure" in performance.values() and action == "hold":
+        assert made.reason == "FAILURE: acc/B on records"
+        assert made.caused_by == (Cause("sha256:1", "acc/B", "failure"),)

@@ -161,3 +161,24 @@ def test_a_decision_reads_back_as_it_was_written(ledger: Ledger) -> None:
     made = Gate(plan(), ledger).close(1)
     (entry,) = ledger.entries("gate")
     assert Decision.from_payload(entry.payload) == made
+
+
+def test_a_statistic_of_performance_that_fails_holds_the_adapter(ledger: Ledger) -> None:
+    statistic = {"statistic": "accuracy", "by": "group", "tolerance": 0.1}
+    table = {"count": 40, "groups": ["A", "B"], "statistics": {"acc": statistic}}
+    data = plan().to_json()
+    data["gate"]["statistics"], data["performance"] = ["acc"], table
+    gate = Gate(parse_plan(data), ledger)
+    for number, verdict in ((1, "healthy"), (2, "failure")):
+        found = [{"code": "SF-1", "verdict": "healthy"}]
+        performance = [
+            {"name": "acc", "group": "A", "verdict": "healthy"},
+            {"name": "acc", "group": "B", "verdict": verdict},
+        ]
+        told = {"round": number, "clients": 4, "findings": found, "performance": performance}
+        ledger.append("findings", told)
+        gate.close(number)
+    assert actions(ledger) == [(1, "promote", 1), (2, "hold", 1)]
+    assert decisions(ledger)[-1].caused_by[0].code == "acc/B"
+    # A server that was killed and comes back decides the same.
+    assert Gate(parse_plan(data), ledger).close(2) == decisions(ledger)[-1]

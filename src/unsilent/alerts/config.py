@@ -33,9 +33,19 @@ from unsilent.alerts.state import Alert
 from unsilent.errors import InputError
 
 Word = Literal[
-    "failure", "undetermined", "healthy", "judged", "missed", "stopped", "complaint", "trigger"
+    "failure",
+    "undetermined",
+    "healthy",
+    "judged",
+    "missed",
+    "stopped",
+    "complaint",
+    "trigger",
+    "drift",
 ]
-"""``trigger``: an event that one of the plan's triggers is about, see ``[governance]``."""
+"""``drift``: a judged round in which the records themselves are shown to have changed, see
+``[performance]``. ``trigger``: an event that one of the plan's triggers is about, see
+``[governance]``."""
 _EVERY: tuple[Word, ...] = ("judged", "missed", "stopped")
 
 

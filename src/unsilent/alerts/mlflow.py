@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 from unsilent.alerts.extras import missing
-from unsilent.alerts.state import STATUSES, Alert
+from unsilent.alerts.state import STATUSES, VERDICTS, Alert
 from unsilent.errors import AlertError
 
 try:
@@ -80,6 +80,13 @@ def _metrics(event: Alert) -> Iterator[tuple[str, float]]:
                 yield f"{mode.code}.is.{status}", float(mode.status == status)
             for name, value in mode.numbers().items():
                 yield f"{mode.code}.{name}", value
+        for each in state.statistics:
+            for status in VERDICTS:
+                yield f"{each.key}.is.{status}", float(each.status == status)
+            for name, value in each.numbers().items():
+                yield f"{each.key}.{name}", value
+        for drift in state.drift:
+            yield f"drift.{drift.what}.shifted", float(drift.shifted)
     if state.epsilon_spent is not None and state.epsilon_left is not None:
         yield "privacy.epsilon_spent", state.epsilon_spent
         yield "privacy.epsilon_left", state.epsilon_left
@@ -91,6 +98,8 @@ def _tags(event: Alert) -> Iterator[tuple[str, str]]:
     state = event.state
     for mode in state.modes:
         yield mode.code, mode.status
+    for each in state.statistics:
+        yield each.key, each.status
     yield "unsilent.last_judged_round", str(state.judged_round)
     yield "unsilent.last_missed_round", str(state.missed_round)
     if event.reason is not None:

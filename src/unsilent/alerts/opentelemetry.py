@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from unsilent import __version__
 from unsilent.alerts.extras import missing
-from unsilent.alerts.state import STATUSES, Alert, ModeState, RunStatus
+from unsilent.alerts.state import STATUSES, VERDICTS, Alert, ModeState, RunStatus
 from unsilent.errors import AlertError
 
 try:
@@ -91,6 +91,7 @@ class OpenTelemetry:
                 status.set(int(mode.status == name), {**labels, "unsilent.status": name})
             for name, value in mode.numbers().items():
                 numbers[name].set(value, labels)
+        self._measure_statistics(meter, state, plan)
         for name, value in (
             ("unsilent.privacy.epsilon.spent", state.epsilon_spent),
             ("unsilent.privacy.epsilon.left", state.epsilon_left),
@@ -102,6 +103,23 @@ class OpenTelemetry:
         ):
             if value is not None:
                 meter.create_gauge(name).set(value, plan)
+
+    def _measure_statistics(
+        self, meter: Meter, state: RunStatus, plan: dict[str, AttributeValue]
+    ) -> None:
+        """Performance on clients' records; no series where the plan declares no statistics."""
+        if not state.statistics:
+            return
+        status = meter.create_gauge("unsilent.statistic.status", description="1 for what it is.")
+        for each in state.statistics:
+            labels: dict[str, AttributeValue] = {**plan, "unsilent.statistic": each.key}
+            for name in VERDICTS:
+                status.set(int(each.status == name), {**labels, "unsilent.status": name})
+            for name, value in each.numbers().items():
+                meter.create_gauge(f"unsilent.statistic.{name}").set(value, labels)
+        for drift in state.drift:
+            gauge = meter.create_gauge("unsilent.records.shifted")
+            gauge.set(int(drift.shifted), {**plan, "unsilent.what": drift.what})
 
     def _trace(self, tracers: TracerProvider, event: Alert) -> None:
         tracer = tracers.get_tracer(_SCOPE, __version__)
@@ -120,6 +138,14 @@ class OpenTelemetry:
                 numbers = {f"unsilent.{name}": value for name, value in mode.numbers().items()}
                 told = {**_labels(mode), "unsilent.status": mode.status, **numbers}
                 span.add_event("unsilent.finding", told)
+            for each in event.state.statistics:
+                numbers = {f"unsilent.{name}": value for name, value in each.numbers().items()}
+                told = {
+                    "unsilent.statistic": each.key,
+                    "unsilent.status": each.status,
+                    **numbers,
+                }
+                span.add_event("unsilent.performance", told)
 
 
 _NUMBERS = {

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from unsilent.alerts.extras import missing
-from unsilent.alerts.state import STATUSES, Alert, RunStatus
+from unsilent.alerts.state import STATUSES, VERDICTS, Alert, RunStatus, StatisticState
 from unsilent.errors import InputError
 from unsilent.files import write_whole
 
@@ -49,6 +49,7 @@ class RunCollector(Collector):
         """The metrics, all labelled with the plan's name."""
         state = self._state()
         yield from _modes(state)
+        yield from _statistics(state)
         for name, text, value in (
             ("privacy_epsilon_spent", "Epsilon of all releases so far.", state.epsilon_spent),
             ("privacy_epsilon_budget", "Epsilon that the plan allows.", state.epsilon),
@@ -139,6 +140,47 @@ def _modes(state: RunStatus) -> Iterator[Metric]:
     yield status
     yield visibility
     yield from numbers.values()
+
+
+def _statistics(state: RunStatus) -> Iterator[Metric]:
+    """Performance on clients' records; series only where the plan declares statistics."""
+    status = _by_statistic("statistic_status", "1 for what the statistic is.", "status")
+    texts = {
+        "effect": "Shortfall over all records; positive is worse.",
+        "lower": "Lower end of the shortfall's interval.",
+        "upper": "Upper end of the shortfall's interval.",
+        "tolerance": "The largest shortfall that the plan accepts.",
+        "value": "The statistic itself, under the personalized models.",
+        "support": "Records in a round that it rests on, noise included.",
+    }
+    numbers = {name: _by_statistic(f"statistic_{name}", text) for name, text in texts.items()}
+    for each in state.statistics:
+        labels = [state.name, *_named(each)]
+        for name in VERDICTS:
+            status.add_metric([*labels, name], int(each.status == name))
+        for name, value in each.numbers().items():
+            numbers[name].add_metric(labels, value)
+    shifted = GaugeMetricFamily(
+        "unsilent_records_shifted",
+        "1 if the records themselves are shown to have changed.",
+        labels=["plan", "what"],
+    )
+    for drift in state.drift:
+        shifted.add_metric([state.name, drift.what], int(drift.shifted))
+    yield status
+    yield from numbers.values()
+    yield shifted
+
+
+def _named(each: StatisticState) -> tuple[str, str]:
+    """The statistic's key in the plan, and its group; empty for all records."""
+    name, _, group = each.key.partition("/")
+    return name, group
+
+
+def _by_statistic(name: str, text: str, *more: str) -> GaugeMetricFamily:
+    labels = ["plan", "statistic", "group", *more]
+    return GaugeMetricFamily(f"unsilent_{name}", text, labels=labels)
 
 
 def _by_mode(name: str, text: str, *more: str) -> GaugeMetricFamily:

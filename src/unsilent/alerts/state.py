@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from unsilent.errors import AlertError
-from unsilent.findings import Finding
+from unsilent.findings import Drift, Finding, PerformanceFinding
 from unsilent.governance.duties import Duty, duties
 from unsilent.governance.status import status
 from unsilent.ledger import Entry, Ledger
 from unsilent.ledger.events import MonitoringStopped, RoundJudged, RoundMissed, event_of
 from unsilent.ledger.people import ComplaintRecorded
 from unsilent.ledger.run_view import RunView
+from unsilent.performance.cells import questions_of
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import epsilon
 from unsilent.taxonomy import by_code
@@ -22,6 +23,9 @@ Told = RoundJudged | RoundMissed | MonitoringStopped | ComplaintRecorded
 Status = Literal["failure", "healthy", "undetermined", "not_planned", "not_judged"]
 STATUSES: tuple[Status, ...] = ("failure", "healthy", "undetermined", "not_planned", "not_judged")
 """What a mode can be: one of the verdicts, or why it has none. Exactly one at a time."""
+
+VERDICTS: tuple[Status, ...] = ("failure", "healthy", "undetermined", "not_judged")
+"""What a statistic of performance can be."""
 
 Happening = Literal["judged", "missed", "stopped", "complaint"]
 _HAPPENINGS: dict[type[Told], Happening] = {
@@ -64,6 +68,36 @@ class ModeState:
 
 
 @dataclass(frozen=True)
+class StatisticState:
+    """How one declared statistic of performance stands, in one group.
+
+    Attributes:
+        key: The statistic's key in the plan, and the group behind a slash.
+        status: Its verdict in the last judged round; ``not_judged`` before the first.
+        finding: Its finding in that round; None before the first.
+    """
+
+    key: str
+    status: Status
+    finding: PerformanceFinding | None
+
+    def numbers(self) -> dict[str, float]:
+        """As of a mode, and ``value`` and ``support``."""
+        if self.finding is None:
+            return {}
+        lower, upper = self.finding.interval or (None, None)
+        values = {
+            "effect": self.finding.effect,
+            "lower": lower,
+            "upper": upper,
+            "tolerance": self.finding.tolerance,
+            "value": self.finding.value,
+            "support": self.finding.support,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
 class RunStatus:
     """How a run stands.
 
@@ -78,6 +112,8 @@ class RunStatus:
         overdue: Duties and reviews that are overdue now; None where nothing is declared.
         epsilon_spent, epsilon, delta: What the releases cost, and the plan's budget; None of a
             plan without differential privacy.
+        statistics: Those of performance on records, in the plan's order.
+        drift: What of the records is watched, as of the last judged round.
     """
 
     name: str
@@ -95,6 +131,8 @@ class RunStatus:
     duties_open: int | None = None
     duties_unheard: int | None = None
     overdue: int | None = None
+    statistics: tuple[StatisticState, ...] = ()
+    drift: tuple[Drift, ...] = ()
 
     @property
     def epsilon_left(self) -> float | None:
@@ -131,8 +169,15 @@ class Alert:
 
     @property
     def words(self) -> frozenset[str]:
-        """What it is about: its happening and, of a judged round, the verdicts in it."""
-        found = {mode.status for mode in self.state.modes} if self.happening == "judged" else set()
+        """What it is about: its happening and, of a judged round, the verdicts in it.
+
+        Those about performance on records are verdicts as the modes' are; ``drift`` is there where
+        the records have changed.
+        """
+        found: set[str] = set()
+        if self.happening == "judged":
+            found |= {each.status for each in (*self.state.modes, *self.state.statistics)}
+            found |= {"drift" for each in self.state.drift if each.shifted}
         return frozenset({self.happening, *found, *(("trigger",) if self.duties else ())})
 
     def to_json(self) -> dict[str, Any]:
@@ -156,6 +201,7 @@ class Alert:
                 "delta": state.delta,
             },
             **({"duties": [_duty(each) for each in self.duties]} if self.duties else {}),
+            **_performance(state),
         }
 
 
@@ -179,6 +225,18 @@ def alert_of(ledger: Ledger, entry: Entry) -> Alert:
         state,
         tuple(duty for duty in asked if duty.cause.entry.index == entry.index),
     )
+
+
+def _performance(state: RunStatus) -> dict[str, Any]:
+    """What is told of performance on records; nothing under a plan that does not ask for it."""
+    if not state.statistics:
+        return {}
+    found = [each.finding for each in state.statistics]
+    return {
+        "statistics": {each.key: each.status for each in state.statistics},
+        "performance": [each.to_json() for each in found if each is not None],
+        "drift": [each.to_json() for each in state.drift],
+    }
 
 
 def _duty(duty: Duty) -> dict[str, Any]:
@@ -235,6 +293,22 @@ def read_state(ledger: Ledger, upto: int | None = None) -> RunStatus:
         duties_open=len(stands.pressing) if stands is not None and triggers else None,
         duties_unheard=stands.unheard if stands is not None and triggers else None,
         overdue=None if stands is None else stands.overdue,
+        statistics=_statistics(plan, judged[0].event.performed() if judged else ()),
+        drift=judged[0].event.drifted() if judged else (),
+    )
+
+
+def _statistics(
+    plan: MonitoringPlan, found: tuple[PerformanceFinding, ...]
+) -> tuple[StatisticState, ...]:
+    known = {each.key: each for each in found}
+    return tuple(
+        StatisticState(
+            each.key,
+            known[each.key].verdict if each.key in known else "not_judged",
+            known.get(each.key),
+        )
+        for each in questions_of(plan.performance)
     )
 
 

@@ -180,6 +180,16 @@ class RoundJudged(TypedEvent):
         told = {found["code"]: found["verdict"] for found in self.findings}
         return {code: verdict for code, verdict in told.items() if verdict is not None}
 
+    @property
+    def performance_verdicts(self) -> dict[str, Verdict]:
+        """By key, of the statistics about performance. Raises KeyError as ``verdicts``."""
+        return {
+            each["name"] if each["group"] is None else f"{each['name']}/{each['group']}": each[
+                "verdict"
+            ]
+            for each in self.performance
+        }
+
     def parsed(self) -> tuple[Finding, ...]:
         """The findings, each checked against its schema, which is slow. Raises FindingsError."""
         return tuple(map(Finding.from_json, self.findings))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from unsilent.performance.family import (
@@ -81,6 +81,11 @@ def questions_of(plan: PerformancePlan | None) -> tuple[Question, ...]:
             of = value if asked.by == "class" else asked.of
             found.append(Question(name, asked, of, value, 1 / len(values)))
     return tuple(found)
+
+
+def keys_of(plan: PerformancePlan | None, names: Sequence[str]) -> tuple[str, ...]:
+    """Keys of the verdicts of some statistics, in the plan's order."""
+    return tuple(each.key for each in questions_of(plan) if each.name in names)
 
 
 def families_of(plan: PerformancePlan | None) -> tuple[Family, ...]:

@@ -281,7 +281,8 @@ class MonitoringPlan(_Section):
             if shown is not None:
                 raise ValueError(shown)
         planned = tuple(name for name, plan in self.modes if plan)
-        fault = self.gate.fault(planned)
+        asked = tuple(self.performance.statistics) if self.performance else ()
+        fault = self.gate.fault(planned, asked)
         if fault is None and self.governance is not None:
             fault = self.governance.fault(planned, self.gate)
         if fault is not None:
@@ -521,8 +522,9 @@ class MonitoringPlan(_Section):
         for name in ("training", "rounds_per_client", "year"):
             if getattr(self.privacy, name) is None:
                 del data["privacy"][name]
-        if self.gate == GatePlan():
-            del data["gate"]
+        del data["gate"]
+        if self.gate != GatePlan():
+            data["gate"] = self.gate.written()
         del data["performance"]
         if self.performance is not None:
             data["performance"] = self.performance.written()

@@ -72,8 +72,9 @@ def decide(plan: MonitoringPlan, found: Findings | None, known: Known | None = N
             else "no monitoring round has been judged yet, and nothing is known of any mode"
         )
         key, what = "unplanned", "takes this for neither health nor failure"
-        return FirstWord(key, nothing, _gate(plan, None, known), RUNNER, what)
-    key, words, what = _with_performance(found, *_verdict(found, held=_held(plan, found, known)))
+        return FirstWord(key, nothing, _gate(plan, None, known), _who(plan, key), what)
+    held = _held(plan, found, known)
+    key, words, what = _with_performance(found, *_verdict(found, held=held), held=held)
     over = known.stopped is not None or _spent(plan, found)
     if missed and missed.round > found.round:
         why = _clause(missed.missed)
@@ -85,7 +86,7 @@ def decide(plan: MonitoringPlan, found: Findings | None, known: Known | None = N
         # The round that was missed for it says so already.
         words = words if f"({why})" in words else f"{words}; {why}"
         what = f"{what}, and declares a new plan before anything else is measured"
-    return FirstWord(key, words, _gate(plan, found, known), RUNNER, what)
+    return FirstWord(key, words, _gate(plan, found, known), _who(plan, key), what)
 
 
 def caveats(finding: Finding) -> tuple[str, ...]:
@@ -156,8 +157,24 @@ def _verdict(found: Findings, *, held: bool) -> tuple[str, str, str]:
     return "healthy", words, f"may let clients use the adapter of round {found.round}"
 
 
-def _with_performance(found: Findings, key: str, words: str, what: str) -> tuple[str, str, str]:
-    """The same with what is said of performance on records, which no gate looks at."""
+def _who(plan: MonitoringPlan, key: str) -> str:
+    """Whose turn it is, by name where the plan declares roles."""
+    if plan.governance is None:
+        return RUNNER
+    roles = plan.governance.roles
+    # Where nothing is shown there is nothing to decide, but something to look into.
+    people = roles.reviews if key in ("undetermined", "unplanned") else roles.decides
+    if not people:
+        return RUNNER
+    named = " or ".join([", ".join(people[:-1]), people[-1]] if len(people) > 1 else people)
+    role = "reviews" if people is roles.reviews else "decides"
+    return f"{named} (who {role}, by the plan)"
+
+
+def _with_performance(
+    found: Findings, key: str, words: str, what: str, *, held: bool
+) -> tuple[str, str, str]:
+    """The same with what is said of performance on records."""
     failed = [each for each in found.performance if each.verdict == "failure"]
     open_ = [each for each in found.performance if each.verdict == "undetermined"]
     if failed:
@@ -169,10 +186,13 @@ def _with_performance(found: Findings, key: str, words: str, what: str) -> tuple
         names = _list([each.key for each in failed])
         words = f"performance on records fails: {lost}; of the modes, {words}"
         if key != "failure":
-            what = (
-                f"takes the adapter of round {found.round} out of use until the cause of {names} "
-                "is found, and notes it by `unsilent aware`"
+            first = (
+                f"looks for the cause of {names} before that adapter is used"
+                if held
+                else f"takes the adapter of round {found.round} out of use until the cause of "
+                f"{names} is found"
             )
+            what = f"{first}, and notes it by `unsilent aware`"
         return "failure", words, what
     if open_:
         names = _list([each.key for each in open_])

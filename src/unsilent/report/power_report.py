@@ -21,6 +21,7 @@ from unsilent.inference.population import foreseen
 from unsilent.inference.power import PowerRow, power_table
 from unsilent.inference.probe_sizes import items_for
 from unsilent.modes.base import ItemRole
+from unsilent.performance.cells import keys_of
 from unsilent.plan import MonitoringPlan
 from unsilent.release.promise import (
     EXACT_ON_PROBES,
@@ -31,6 +32,7 @@ from unsilent.release.promise import (
     years,
 )
 from unsilent.report import power_tables as tables
+from unsilent.report.statistic_tables import StatisticReport, statistic_lines, statistics_of
 
 _ON_PROBES = frozenset({"server", "client_public"})
 
@@ -51,6 +53,7 @@ class PowerReport:
         secure_sum: Clients, degree, threshold and least number of the secure sum, how many it can
             spare, and where that is none the ``privacy.dropout`` with which it spares one; None if
             aggregation is plain.
+        statistics: What ``[performance]`` can show and costs; None without the table.
     """
 
     plan: MonitoringPlan
@@ -62,10 +65,11 @@ class PowerReport:
     held: Mapping[ItemRole, int] = field(default_factory=dict[ItemRole, int])
     clips: tuple[ClipAdvice, ...] = ()
     banks: Mapping[ItemRole, int] = field(default_factory=dict[ItemRole, int])
+    statistics: StatisticReport | None = None
 
     @property
     def never_promotes_for(self) -> tuple[str, ...]:
-        """Codes of modes for which the gate holds every adapter back.
+        """Codes of modes, and keys of statistics, for which the gate holds every adapter back.
 
         It waits for HEALTHY in all modes that count, and these do not reach it by the end of the
         plan even without an effect.
@@ -74,8 +78,12 @@ class PowerReport:
         if gate.action == "observe" or gate.undetermined == "promote":
             return ()
         count = gate.codes(self.plan.planned)
-        return tuple(
-            row.code for row in self.rows if row.code in count and not row.healthy_reachable
+        modes = [row.code for row in self.rows if row.code in count and not row.healthy_reachable]
+        counted = keys_of(self.plan.performance, gate.statistics)
+        rows = self.statistics.rows if self.statistics else ()
+        return (
+            *modes,
+            *(row.key for row in rows if row.key in counted and not row.healthy_reachable),
         )
 
     def refuse_underpowered(self) -> None:
@@ -106,6 +114,7 @@ class PowerReport:
             "secure_sum": self.secure_sum,
             "privacy": {"unit": self.plan.privacy.unit, "notes": list(_notes(self.plan))},
             "versions": tables.versions_json(self.plan),
+            "statistics": None if self.statistics is None else self.statistics.to_json(),
         }
 
     def render(self) -> RenderableType:
@@ -115,6 +124,8 @@ class PowerReport:
         parts += [Text(f"{note}\n", "bold") for note in _notes(self.plan)]
         parts.append(tables.power(self.rows, several=several))
         parts.append(tables.notes(self.plan, self.rows))
+        if self.statistics is not None:
+            parts.append(statistic_lines(self.statistics, self.rows))
         parts += [tables.delay_lines(self.plan, self.delays), Text("\n" + tables.alarms(self.plan))]
         parts.append(Text("\n" + foreseen(self.plan)))
         if self.probes:
@@ -129,6 +140,12 @@ class PowerReport:
         if self.advice:
             parts.append(tables.advice_lines(self.advice))
         hopeless = [row.code for row in self.rows if row.only_undetermined]
+        if self.statistics is not None:
+            hopeless += [
+                row.key
+                for row in self.statistics.rows
+                if not (row.failure_reachable or row.healthy_reachable)
+            ]
         if hopeless:
             words = f"\nOnly UNDETERMINED is within reach for {', '.join(hopeless)}."
             parts.append(Text(words, "bold"))
@@ -182,6 +199,7 @@ def foresee(
         held=held or {},
         clips=clip_advice(plan, rows),
         banks=banks or {},
+        statistics=statistics_of(plan),
     )
 
 

@@ -89,6 +89,8 @@ def versions_json(plan: MonitoringPlan) -> dict[str, Any] | None:
 
 def _alarms(plan: MonitoringPlan, alpha: float) -> str:
     over = f"all {len(plan.planned)} modes" if len(plan.planned) > 1 else "its one mode"
+    if plan.performance is not None:
+        over = f"{over}, all statistics of performance"
     if plan.monitor.control == "open-ended":
         return (
             f"False verdicts: with a probability of at most {alpha:.2g} this plan ever calls a "

@@ -7,10 +7,12 @@ round that made it, 0 for the one that round 1 started from.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from unsilent.findings import Verdict
 from unsilent.ledger.events import Action, Cause, Decision
+from unsilent.modes import MODES
+from unsilent.performance.cells import keys_of
 from unsilent.plan import MonitoringPlan
 from unsilent.taxonomy import by_code
 
@@ -24,12 +26,14 @@ class Reading:
         entry: Hash of its findings in the ledger, or of the entry which says that it was missed.
         verdicts: By code, of the planned modes; empty if the round was missed.
         missed: Why, if it was.
+        performance: By key, of the statistics of performance; empty if the plan asks for none.
     """
 
     round: int
     entry: str
     verdicts: Mapping[str, Verdict]
     missed: str | None = None
+    performance: Mapping[str, Verdict] = field(default_factory=dict[str, Verdict])
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ def decide(plan: MonitoringPlan, reading: Reading, earlier: Sequence[Decision]) 
     verdicts: dict[str, Verdict | None] = {
         code: reading.verdicts.get(code) for code in gate.codes(plan.planned)
     }
+    counted = keys_of(plan.performance, gate.statistics)
+    verdicts |= {key: reading.performance.get(key) for key in counted}
     failing = [code for code, verdict in verdicts.items() if verdict == "failure"]
     undecided = [code for code, verdict in verdicts.items() if verdict != "healthy"]
     good = not undecided or (not failing and gate.undetermined == "promote")
@@ -77,7 +83,7 @@ def decide(plan: MonitoringPlan, reading: Reading, earlier: Sequence[Decision]) 
         promoted, action = reading.round, "promote"
     elif failing and closed and gate.action == "rollback":
         action = "rollback"
-    reason = _why(reading, failing, undecided)
+    reason = _why(plan, reading, failing, undecided)
     if closed and not failing:
         reason += f"; the gate is closed, {passes} of {gate.open_after} good rounds have passed"
     telling = () if reading.missed else failing or undecided or tuple(verdicts)
@@ -125,13 +131,21 @@ def starts_from(plan: MonitoringPlan, round_number: int, earlier: Sequence[Decis
     return round_number - 1
 
 
-def _why(reading: Reading, failing: Sequence[str], undecided: Sequence[str]) -> str:
+def _why(
+    plan: MonitoringPlan, reading: Reading, failing: Sequence[str], undecided: Sequence[str]
+) -> str:
     if reading.missed is not None:
         return f"the round was missed, so nothing is known of its adapter: {reading.missed}"
     if failing:
         return f"FAILURE: {_named(failing)}"
-    return f"UNDETERMINED: {_named(undecided)}" if undecided else "HEALTHY in all modes that count"
+    if undecided:
+        return f"UNDETERMINED: {_named(undecided)}"
+    beside = " and statistics" if plan.gate.statistics else ""
+    return f"HEALTHY in all modes{beside} that count"
 
 
 def _named(codes: Sequence[str]) -> str:
-    return ", ".join(f"{code} {by_code(code).title.lower()}" for code in codes)
+    return ", ".join(
+        f"{code} {by_code(code).title.lower()}" if code in MODES else f"{code} on records"
+        for code in codes
+    )

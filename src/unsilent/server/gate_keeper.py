@@ -186,7 +186,12 @@ def read_round(ledger: Ledger, round_number: int) -> Reading:
     for entry in ledger.page(limit=1, kind=RoundJudged.kind, round=round_number):
         judged = event_of(entry)
         if isinstance(judged, RoundJudged):
-            return Reading(round_number, entry.hash, judged.verdicts)
+            return Reading(
+                round_number,
+                entry.hash,
+                judged.verdicts,
+                performance=judged.performance_verdicts,
+            )
     for entry in ledger.page(limit=1, kind=RoundMissed.kind, round=round_number):
         missed = event_of(entry)
         if isinstance(missed, RoundMissed):
