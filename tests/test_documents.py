@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,11 @@ def test_every_path_that_a_document_names_is_there(name: str) -> None:
     assert named
     missing = [each for each in named if not any((at / each).exists() for at in PLACES)]
     assert not missing
+
+
+def test_the_readme_names_every_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for_its_makers = {"dev", "docs"}
+    named = {each for each in project["optional-dependencies"] if f"`{each}`" in readme}
+    assert named == set(project["optional-dependencies"]) - for_its_makers
