@@ -40,6 +40,7 @@ from unsilent.evidence import container
 from unsilent.evidence.keys import public_hex
 from unsilent.evidence.pack import write_pack
 from unsilent.findings import write_findings
+from unsilent.governance.membership import change_clients, membership
 from unsilent.inference.bands import bands, decide
 from unsilent.inference.delay import Course, delays, monthly
 from unsilent.inference.series import Series, series_of
@@ -309,6 +310,7 @@ def ledger(years: int, weeks: int) -> Rows:
                 "plans": len(run.versions),
                 "entries": chain.verify(),
                 "judged": len(run.totals),
+                "clients_ever": known.ever if (known := membership(run)) else CLIENTS,
                 "epsilon": run.running_epsilon(1e-5)[-1],
                 "epsilon_of_all": EPSILON,
                 "verified": seen["verified"] and done.returncode == 0,
@@ -332,6 +334,9 @@ def _lived(folder: Path, years: int, weeks: int) -> None:
         variance = float(share_variance(plan)) * CLIENTS
         monitor = _opened(plan, folder)
         succeed_in(plan, folder, year)
+        if year:
+            moved, why = CLIENTS // 4, "a quarter moves each year"
+            change_clients(monitor.ledger, plan, left=moved, joined=moved, reason=why, by="Dan")
         for week, number in enumerate(plan.monitoring_rounds):
             if week == weeks // 2:
                 monitor = _opened(plan, folder)

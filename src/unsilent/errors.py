@@ -100,6 +100,10 @@ class YearSpentError(BudgetError):
     """A client whose releases of the last 365 days cost what the plan allows a year."""
 
 
+class RetiredError(BudgetError):
+    """A client that left for good, by its owner's word: it answers no order of monitoring."""
+
+
 class OtherVersionError(BudgetError):
     """A plan that does not follow what the client's own book says of the plan before it."""
 

@@ -1,11 +1,14 @@
 """The incident timeline: onset, alarm, person aware, decision."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from unsilent.findings import read_findings
+from unsilent.findings.finding import Onset
 from unsilent.ledger import Ledger
 from unsilent.ledger.events import Cause, Decision
+from unsilent.ledger.people import ClientsChanged
 from unsilent.ledger.run_view import KeptEntries, RunView
 from unsilent.report.incidents import incidents
 
@@ -40,3 +43,21 @@ def test_a_run_without_failure_has_no_incident(run_folder: Path) -> None:
     calm = [e for e in entries if e.kind != "findings"]
     assert incidents(read_findings(run_folder / "findings.json"), RunView(KeptEntries(calm))) == ()
     assert json.loads((run_folder / "plan.json").read_text())["name"] == "ward"
+
+
+def test_clients_that_left_within_the_onset_stand_beside_it(
+    tmp_path: Path, run_folder: Path
+) -> None:
+    found = read_findings(run_folder / "findings.json")
+    each = next(finding for finding in found.findings if finding.code == "SF-1")
+    began = replace(each, onset=Onset(3, 4, None))
+    told = replace(found, findings=(began, *found.findings[1:]))
+    kept = Ledger(tmp_path / "ledger.sqlite")
+    for entry in Ledger(run_folder / "ledger.sqlite").entries():
+        kept.append(entry.kind, entry.payload)
+    for after in (1, 2, 4, 5):
+        kept.record(ClientsChanged(after, 2, 1, 90, "moved", "Dan"))
+    (incident,) = incidents(told, RunView(kept))
+    beside = [m for m in incident.moments if m.what == "clients"]
+    assert [m.round for m in beside] == [2, 4]
+    assert "2 clients left for good and 1 joined after round 2" in beside[0].words

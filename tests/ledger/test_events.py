@@ -30,6 +30,7 @@ from unsilent.ledger.events import (
 from unsilent.ledger.people import (
     ActionClosed,
     ActionOpened,
+    ClientsChanged,
     ComplaintAnswered,
     ComplaintRecorded,
     OverrideAnswered,
@@ -105,6 +106,10 @@ PAYLOADS = [
     (
         PersonTold("the board", ENTRY, "by phone", "Ada"),
         f'{{"by":"Ada","cause":"{ENTRY}","note":"by phone","who":"the board"}}',
+    ),
+    (
+        ClientsChanged(3, 2, 1, 59, "moved", "Dan"),
+        '{"by":"Dan","joined":1,"left":2,"reason":"moved","round":3,"there":59}',
     ),
     (OverrideAsked(2, "why", "Ada"), '{"by":"Ada","reason":"why","round":2}'),
     (

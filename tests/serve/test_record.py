@@ -50,12 +50,14 @@ def test_each_form_adds_its_entry_and_what_was_overlooked_is_seen(
     complaint = {"what": "complaint", "about": "unsafe", "mode": "SF-1", "text": "<b>Mr X"}
     told = {"cause": str(cause), "who": "the board", "note": "by phone", "by": "Ada"}
     action = {"cause": str(cause), "what": "retrain", "owner": "Eve", "by": "Dan"}
+    moved = {"left": "2", "joined": "1", "reason": "moved away"}
     forms = [
         ("aware", {"note": "read it", "by": "Ada"}, "aware"),
         ("told", told, "told"),
         ("complaint", {**complaint, "by": "Nurse"}, "complaint"),
         ("review", {"outcome": "act", "note": "retrain", "by": "rita"}, "review"),
         ("open", action, "action_opened"),
+        ("clients", {**moved, "by": "Dan"}, "clients_changed"),
     ]
     for name, form, kind in forms:
         before = run.ledger.size
@@ -82,6 +84,9 @@ def test_each_form_adds_its_entry_and_what_was_overlooked_is_seen(
         ("review", {"outcome": "act", "note": "x", "by": "Mallory"}, "does not name this person"),
         ("review", {"outcome": "pray", "note": "x", "by": "Rita"}, "Choose one"),
         ("open", {"cause": "1", "what": "x", "owner": "Eve", "by": "Dan"}, "Choose one"),
+        ("clients", {"left": "two", "joined": "0", "reason": "x", "by": "Dan"}, "whole number"),
+        ("clients", {"left": "1", "joined": "0", "reason": "x", "by": "Mallory"}, "does not name"),
+        ("clients", {"left": "0", "joined": "9", "reason": "x", "by": "Dan"}, "the plan enrols"),
         ("close", {"action": "999", "evidence": "x", "by": "Eve"}, "dealt with meanwhile"),
         (
             "complaint",

@@ -21,6 +21,7 @@ from unsilent.client.follow import check_version, note_version
 from unsilent.client.limit import Limit, LimitFile
 from unsilent.client.model_check import NOT_SHOWN, ModelCheck
 from unsilent.client.own_statistics import keep_own
+from unsilent.client.retired import refuse_retired
 from unsilent.client.tries import begin_try
 from unsilent.client.year import moment_of, refuse_over_a_year
 from unsilent.errors import (
@@ -147,10 +148,12 @@ class Observer:
                 (a BudgetSpentError; nothing was written), or the rounds that the plan lets one
                 client release in (a RoundsSpentError), a year's budget (a YearSpentError), the
                 plan's rounds were released to another run (an OtherRunError), it does not follow
-                what this client released (an OtherVersionError), or the files are damaged.
+                what this client released (an OtherVersionError), the client left for good (a
+                RetiredError), or the files are damaged.
         """
         self._check_round(round_number)
         with self._held():
+            refuse_retired(self._folder)
             return self._release(round_number, statistics, system, model, training, counts or {})
 
     def begin(self, round_number: int) -> Release | None:
@@ -167,10 +170,12 @@ class Observer:
             PlanError: Not a monitoring round, or a plan of the first schema.
             BudgetError: The plan's rounds were released to another run (an OtherRunError), the
                 client released in as many as the plan lets one (a RoundsSpentError), the round was
-                measured as often as may be, or the client's files are damaged.
+                measured as often as may be, the client left for good (a RetiredError), or its files
+                are damaged.
         """
         self._check_round(round_number)
         with self._held():
+            refuse_retired(self._folder)
             spent = self._budget.read()
             self._refuse_other_run(spent)
             made = self._made(round_number, spent)

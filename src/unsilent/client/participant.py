@@ -19,6 +19,7 @@ from unsilent.client.agreement import Owner, agreed, answers_file, keep_out, pro
 from unsilent.client.failures import guarded
 from unsilent.client.measuring import Measured
 from unsilent.client.observer import Observer
+from unsilent.client.retired import refuse_retired
 from unsilent.client.site import Site
 from unsilent.device import computing_on
 from unsilent.errors import InputError, SecureSumError, UnsilentError
@@ -29,6 +30,7 @@ from unsilent.messages import (
     DRAW,
     KEYS,
     MASKS,
+    MONITORING,
     NAME,
     OBSERVE,
     SHARES,
@@ -157,6 +159,8 @@ def _owner(order: Order, site: Site) -> Owner:
 def _answered(
     kind: str, asked: Agreed, measure: Measure | None, more: Mapping[str, Work]
 ) -> Answer:
+    if kind in MONITORING:
+        refuse_retired(asked.site.folder)
     if kind == NAME:
         return _name(asked)
     if kind in MASKS:

@@ -20,6 +20,7 @@ from unsilent.errors import (
     OtherRunError,
     OtherVersionError,
     OutcomeError,
+    RetiredError,
     RoundsSpentError,
     SecureSumError,
     TimeLimitError,
@@ -68,6 +69,7 @@ class Sentence(Enum):
         "folder on the server.",
         1,
     )
+    RETIRED = ("This client has left for good; nothing was sent.", 1)
     SPENT = ("This client has spent what it may release; nothing was sent." + _WHERE, 1)
     ROUNDS_SPENT = (
         "This client has released in as many rounds as the plan lets one client "
@@ -114,6 +116,7 @@ _KINDS: tuple[tuple[type[BaseException], Sentence], ...] = (
     (NoFolderError, Sentence.NO_FOLDER),
     (NoArraysError, Sentence.NO_ARRAYS),
     (OtherRunError, Sentence.OTHER_RUN),
+    (RetiredError, Sentence.RETIRED),
     (BudgetSpentError, Sentence.SPENT),
     (RoundsSpentError, Sentence.ROUNDS_SPENT),
     (YearSpentError, Sentence.YEAR_SPENT),

@@ -98,6 +98,23 @@ def own_limit(
         typer.echo(limit.text())
 
 
+@app.command("retire", epilog="Example: unsilent privacy retire store/client-3")
+def retire_client(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A client's own folder.", show_default=False)
+    ],
+) -> None:
+    """Let a client leave for good: from now on it answers no monitoring, of any plan or server.
+
+    Run it where the client runs, and keep the folder: it holds what was spent. `unsilent record
+    clients` says at the server that it left.
+    """
+    from unsilent.client.retired import retire
+
+    new = retire(folder)
+    typer.echo("Retired for good." if new else "It was retired before.")
+
+
 @app.command("key", epilog="Example: unsilent privacy key store/client-3")
 def public_key(
     folder: Annotated[

@@ -203,6 +203,30 @@ def record_told(
     _done(tell(_opened(run)[1], cause, who=who, note=note, by=by), as_json)
 
 
+@app.command("clients", epilog="Example: unsilent record clients runs/demo --left 1 --joined 1 …")
+def record_clients(
+    run: RunFolder,
+    reason: Annotated[
+        str,
+        typer.Option(help="Why, in words that stay for good: name nobody.", show_default=False),
+    ],
+    by: By,
+    left: Annotated[int, typer.Option(min=0, help="How many left for good.")] = 0,
+    joined: Annotated[int, typer.Option(min=0, help="How many are new.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Record that clients left for good, or that new ones joined, in numbers.
+
+    It decides no verdict: until a plan follows that says how many there are, one that left and was
+    not replaced counts as missing.
+    """
+    from unsilent.governance.membership import change_clients
+
+    plan, ledger = _opened(run)
+    entry = change_clients(ledger, plan, left=left, joined=joined, reason=reason, by=by)
+    _done(entry, as_json)
+
+
 def _opened(run: Path) -> tuple[MonitoringPlan, Ledger]:
     from unsilent.ledger.location import ledger_of, open_ledger
     from unsilent.ledger.run_view import RunView

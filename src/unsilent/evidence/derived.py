@@ -53,7 +53,7 @@ def derived(
                 "statement": findings.privacy.statement,
             }
         ),
-        "cohort.json": as_json(_cohort(plan, run)),
+        "cohort.json": as_json(_cohort(plan, run, stands)),
         "incidents.json": as_json([each.to_json() for each in found]),
         "decisions.json": as_json(run.actions()),
         "governance.json": as_json(stands.to_json()),
@@ -78,7 +78,7 @@ def as_json(data: object) -> bytes:
     return f"{text}\n".encode()
 
 
-def _cohort(plan: MonitoringPlan, run: RunView) -> dict[str, Any]:
+def _cohort(plan: MonitoringPlan, run: RunView, stands: Status) -> dict[str, Any]:
     """Who was asked and how many came, round by round; no client is named anywhere."""
     return {
         "enrolled": plan.federation.clients,
@@ -86,6 +86,7 @@ def _cohort(plan: MonitoringPlan, run: RunView) -> dict[str, Any]:
         "min_cohort": plan.monitor.min_cohort,
         "planned_rounds": list(plan.monitoring_rounds),
         "rounds": [asdict(each) for each in run.attendance()],
+        **({} if stands.clients is None else {"clients": stands.clients.to_json()}),
     }
 
 

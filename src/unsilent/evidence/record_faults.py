@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from unsilent.governance.four_eyes import agreed_overrides, answer_faults, needs_two
+from unsilent.governance.membership import membership_faults
 from unsilent.governance.people import in_role
 from unsilent.governance.texts import FOLDER, parse
 from unsilent.ledger import Entry
@@ -12,6 +13,7 @@ from unsilent.ledger.events import Decision, event_of
 from unsilent.ledger.people import (
     ActionClosed,
     ActionOpened,
+    ClientsChanged,
     ComplaintAnswered,
     ComplaintRecorded,
     PersonTold,
@@ -30,6 +32,8 @@ def record_faults(plan: MonitoringPlan, entries: Sequence[Entry]) -> Iterator[tu
     for index, fault in answer_faults(plan, run):
         yield f"ledger entry {index}", fault
     yield from _single_handed(plan, run)
+    for index, fault in membership_faults(run):
+        yield f"ledger entry {index}", fault
     by_hash = {entry.hash: entry for entry in entries}
     for entry in entries:
         where = f"ledger entry {entry.index}"
@@ -37,6 +41,8 @@ def record_faults(plan: MonitoringPlan, entries: Sequence[Entry]) -> Iterator[tu
         now = plan if plan.versions is None else run.plan_at(entry.index)
         if isinstance(event, ReviewHeld) and not in_role(now.governance, "reviews", event.by):
             yield where, "the plan does not let this person review"
+        if isinstance(event, ClientsChanged) and not in_role(now.governance, "decides", event.by):
+            yield where, "the plan does not let this person decide who is in"
         about = _about(event)
         if about is None:
             continue

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from unsilent.governance.duties import STANDINGS, Duty, Standing, duties, moment
+from unsilent.governance.membership import Membership, membership
 from unsilent.ledger.events import PlanDeclared
 from unsilent.ledger.people import (
     ActionClosed,
@@ -102,6 +103,7 @@ class Status:
         actions: Corrective ones, oldest first.
         told: Who was told of what.
         kept_until: Until when the record is to be kept; None if the plan does not say.
+        clients: Who is in and was, in numbers; None where nobody recorded that any left or joined.
     """
 
     as_of: datetime
@@ -112,6 +114,7 @@ class Status:
     actions: tuple[Corrective, ...]
     told: tuple[Recorded[PersonTold], ...]
     kept_until: datetime | None
+    clients: Membership | None = None
 
     def standing(self, duty: Duty) -> Standing:
         """How a duty stands."""
@@ -175,6 +178,7 @@ class Status:
             ],
             "told": [_recorded(each) for each in self.told],
             "kept_until": _text(self.kept_until),
+            **({} if self.clients is None else {"clients": self.clients.to_json()}),
         }
 
 
@@ -205,6 +209,7 @@ def status(plan: MonitoringPlan, run: RunView, now: datetime) -> Status:
         kept_until=None
         if days is None or newest is None
         else moment(newest) + timedelta(days=days),
+        clients=membership(run),
     )
 
 

@@ -21,6 +21,7 @@ from unsilent.ledger.chain import Entry
 from unsilent.ledger.people import (
     ActionClosed,
     ActionOpened,
+    ClientsChanged,
     ComplaintAnswered,
     ComplaintRecorded,
     OverrideAnswered,
@@ -376,6 +377,7 @@ KnownEvent = (
     | ActionClosed
     | ReviewHeld
     | PersonTold
+    | ClientsChanged
     | OverrideAsked
     | OverrideAnswered
 )

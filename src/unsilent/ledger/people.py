@@ -102,6 +102,28 @@ class PersonTold(TypedEvent):
 
 
 @dataclass(frozen=True)
+class ClientsChanged(TypedEvent):
+    """Clients left for good, or took part for the first time. Numbers alone: none is named.
+
+    Attributes:
+        round: The last round that was judged or missed before it.
+        left, joined: How many left for good, and how many are new.
+        there: How many are in from then on.
+        reason: Why.
+        by: Who says so.
+    """
+
+    kind: ClassVar[str] = "clients_changed"
+
+    round: Count
+    left: Count
+    joined: Count
+    there: Count
+    reason: Text
+    by: Text
+
+
+@dataclass(frozen=True)
 class OverrideAsked(TypedEvent):
     """A person asks that the adapter of a round is used; it waits for another's word."""
 

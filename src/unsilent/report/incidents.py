@@ -8,6 +8,7 @@ from typing import Any
 
 from unsilent.findings import Findings
 from unsilent.ledger.events import Decision, GateOverridden, PersonAware, RoundJudged
+from unsilent.ledger.people import ClientsChanged
 from unsilent.ledger.run_view import Recorded, RunView
 
 NOT_SERIOUS = (
@@ -23,7 +24,7 @@ class Moment:
     """A point of an incident.
 
     Attributes:
-        what: ``onset``, ``alarm``, ``aware`` or ``decision``.
+        what: ``onset``, ``clients``, ``alarm``, ``aware`` or ``decision``.
         round: The training round it is about; None for what a person did.
         time: Of the ledger entry, UTC; None for an onset, which is estimated and not observed.
         entry: Index of that entry; None for an onset.
@@ -74,6 +75,9 @@ def _moments(
             else f"in one of rounds {onset.first} to {onset.last}"
         )
         yield Moment("onset", onset.first, None, None, f"began {between}, estimated from the sums")
+        for each in run.events(ClientsChanged):
+            if onset.first - 1 <= each.event.round <= onset.last:
+                yield _changed(each)
     number, since = alarm.event.round, alarm.entry.index
     yield Moment(
         "alarm", number, alarm.entry.time, since, f"first FAILURE, judged in round {number}"
@@ -90,6 +94,16 @@ def _moments(
             words = f"{made.event.action}: {made.event.reason}"
             yield Moment("decision", made.event.round, made.entry.time, made.entry.index, words)
             break
+
+
+def _changed(each: Recorded[ClientsChanged]) -> Moment:
+    """Other clients have another mean: a failure may begin with who is in."""
+    told = each.event
+    words = (
+        f"{told.left} clients left for good and {told.joined} joined after round {told.round}: the "
+        "mean may have moved with who is in"
+    )
+    return Moment("clients", told.round, each.entry.time, each.entry.index, words)
 
 
 def _first_alarm(

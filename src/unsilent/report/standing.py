@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from unsilent.governance.duties import Duty, Standing
+from unsilent.governance.membership import words
 from unsilent.governance.status import Status, counts
 
 NOT_DECLARED = "∅ not declared"
@@ -94,6 +95,8 @@ def facts(status: Status) -> Iterator[tuple[str, str]]:
         f"{count} opened, {closed} closed, {count - closed} open" if count else "none opened",
     )
     yield "overrides of the gate", _overrides(status)
+    if status.clients is not None:
+        yield "clients", words(status.clients)
     kept = status.kept_until
     yield (
         "kept until",

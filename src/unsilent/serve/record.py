@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from unsilent.errors import InputError
 from unsilent.governance import recording
 from unsilent.governance.duties import causes
+from unsilent.governance.membership import change_clients
 from unsilent.governance.status import Status
 from unsilent.ledger import Ledger
 from unsilent.ledger.events import PersonAware
@@ -155,6 +156,17 @@ def forms_of(status: Status, plan: MonitoringPlan, run: RunView) -> tuple[Form, 
             ),
             "No corrective action is open.",
         ),
+        Form(
+            "clients",
+            "Record who left for good or joined",
+            "Record it",
+            (
+                Field("left", "How many left for good", most=10),
+                Field("joined", "How many are new", most=10),
+                Field("reason", "Why: name nobody", rows=2),
+                _BY,
+            ),
+        ),
     )
 
 
@@ -237,7 +249,21 @@ _ADD: Mapping[str, Add] = {
     "close": lambda _, ledger, plan, g: recording.close_action(
         ledger, int(g["action"]), evidence=g["evidence"], by=g["by"]
     ),
+    "clients": lambda _, ledger, plan, g: change_clients(
+        ledger,
+        plan,
+        left=_number(g["left"], "left"),
+        joined=_number(g["joined"], "joined"),
+        reason=g["reason"],
+        by=g["by"],
+    ),
 }
+
+
+def _number(text: str, where: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise InputError("a whole number", where=where, remedy="Write 0 for none.")
+    return int(text)
 
 
 def _page(
