@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 from unsilent_bench.page import filled, tables
-from unsilent_bench.page.page import share
+from unsilent_bench.page.shares import share
 from unsilent_bench.replay import replay
 from unsilent_bench.traces import Traces
 

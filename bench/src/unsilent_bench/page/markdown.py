@@ -13,8 +13,10 @@ from typing import Any
 from unsilent.errors import InputError
 from unsilent.plan.personalization import USUAL
 from unsilent_bench.page.charts import Data
-from unsilent_bench.page.page import OWN_METHOD, TODAY, share, span
+from unsilent_bench.page.missed import OWN_METHOD, told_apart
+from unsilent_bench.page.page import TODAY
 from unsilent_bench.page.refusal import HEAD, refusal_lines
+from unsilent_bench.page.shares import share, span
 from unsilent_bench.replay.rows import ALL
 from unsilent_bench.validation.shipped import parse, shipped
 
@@ -147,19 +149,16 @@ def _weaker(rows: Sequence[Data]) -> str:
 def _others(rows: Sequence[Data]) -> str:
     """Further causes and other ways to personalize, at the strong dose."""
     lines: list[list[str]] = []
-    for row in rows:
-        usual = row["main"] and row["personalization"] == USUAL
-        ours = (
-            row["method"] == OWN_METHOD and row["epsilon"] == BUDGETS[0] and row["tier"] == "fleet"
-        )
-        if usual or not ours or row["dose"] != "strong" or row["mode"] == ALL:
+    for told in told_apart(rows, BUDGETS[0]):
+        row = told.row
+        if row["main"] and row["personalization"] == USUAL:
             continue
         same = {key: row[key] for key in ("mode", "scenario", "clients", "dose", "personalization")}
         tight = _fleet(rows, OWN_METHOD, BUDGETS[1], **same)
         cell = [f"{row['mode']} {row['scenario']}", row["personalization"], str(row["seeds"])]
-        lines.append([*cell, *_found(row, tight)])
+        lines.append([*cell, *_found(row, tight), told.words])
     head = ["mode, cause", "personalization", "seeds", "ε = 8", "ε = 2"]
-    return _table([*head, "truth beyond", "effect, points"], lines)
+    return _table([*head, "truth beyond", "effect, points", "at ε = 8"], lines)
 
 
 def _claim(claims: Sequence[Data]) -> str:

@@ -13,11 +13,13 @@ from unsilent.plan.personalization import USUAL
 from unsilent.taxonomy import SILENT_FAILURES, by_code
 from unsilent_bench.page import charts
 from unsilent_bench.page.charts import Data
+from unsilent_bench.page.missed import OWN_METHOD, Apart, apart, outcome
+from unsilent_bench.page.shares import share, span
 from unsilent_bench.replay.power import ENOUGH
 from unsilent_bench.replay.rows import ALL
 from unsilent_bench.replay.score import ALLOWED
 
-OWN_METHOD, TODAY = "unsilent", "system-mean"
+TODAY, ORACLE = "system-mean", "oracle"
 WRONG = 0.01
 """Most runs with a wrong verdict that the benchmark asks for."""
 
@@ -34,13 +36,15 @@ def page(found: Data) -> str:
     rows: list[Data] = [r for r in found["rows"] if r.get("unit", "client") == "client"]
     usual = [row for row in rows if row["personalization"] == USUAL]
     methods = list(dict.fromkeys((row["method"], row["epsilon"]) for row in usual))
+    divided = apart(rows)
     return _template().render(
         usual=USUAL,
         found=found,
         methods=methods,
         headline=[_headline(group, methods) for group in _grouped(_strong(usual))],
         pooled=[row for row in rows if row["mode"] == ALL and row["method"] == OWN_METHOD],
-        summary=_summary(rows),
+        summary=_summary(rows, divided),
+        apart=[each for each in divided if each.missed or each.nothing],
         doses=[_dose(group) for group in _grouped(usual)],
         powers=[_power(group) for group in _grouped(found["power"])],
         onsets=[_onset(group) for group in _grouped(found["onsets"]) if len(group[0]["truth"]) > 1],
@@ -62,25 +66,6 @@ def page(found: Data) -> str:
     )
 
 
-def share(value: float | None) -> str:
-    """A share in percent; a dash where there is none. Only all is 100%, and only none is 0%."""
-    if value is None:
-        return "—"
-    percent = 100 * value
-    if 0 < percent < 10:
-        return f"{percent:.2g}%"
-    if 99 < percent < 100:
-        return f"{percent:.1f}%" if percent < 99.95 else ">99.9%"
-    return f"{percent:.0f}%"
-
-
-def span(interval: Sequence[float] | None, factor: float = 100.0, digits: int = 0) -> str:
-    """An interval in brackets, in percent unless told otherwise."""
-    if interval is None:
-        return ""
-    return f"[{factor * interval[0]:.{digits}f}, {factor * interval[1]:.{digits}f}]"
-
-
 def _strong(rows: Iterable[Data]) -> list[Data]:
     return [row for row in rows if row["dose"] == "strong" and row["mode"] != ALL]
 
@@ -98,7 +83,18 @@ def _grouped(rows: Iterable[Data]) -> list[list[Data]]:
 def _headline(group: list[Data], methods: Sequence[tuple[str, float | None]]) -> dict[str, Any]:
     """One line of the headline table: a cell for each method and budget, in their order."""
     by = {(row["method"], row["epsilon"]): row for row in group}
-    return {**_head(group), "cells": [by.get(key) for key in methods]}
+    return {
+        **_head(group),
+        "cells": [by.get(key) for key in methods],
+        "nothing": _nothing_to_find(group),
+    }
+
+
+def _nothing_to_find(group: Sequence[Data]) -> bool:
+    """Whether the cause does not raise its mode here, by full access."""
+    oracle = next((row for row in group if row["method"] == ORACLE), None)
+    ours = [row for row in group if row["method"] == OWN_METHOD and row["detection"] is not None]
+    return bool(ours) and all(outcome(row, oracle) == "nothing to find" for row in ours)
 
 
 def _head(group: list[Data]) -> dict[str, Any]:
@@ -113,11 +109,13 @@ def _head(group: list[Data]) -> dict[str, Any]:
     }
 
 
-def _summary(rows: Sequence[Data]) -> list[dict[str, Any]]:
+def _summary(rows: Sequence[Data], divided: Sequence[Apart]) -> list[dict[str, Any]]:
     """Tiles: what was asked, what came out, and whether that is enough."""
     strong = [
         row
-        for row in _strong(rows)
+        for group in _grouped(_strong(rows))
+        if not _nothing_to_find([row for row in group if row["personalization"] == USUAL])
+        for row in group
         if row["tier"] == "fleet" and row["personalization"] == USUAL and row["main"]
     ]
     tiles: list[dict[str, Any]] = []
@@ -128,12 +126,24 @@ def _summary(rows: Sequence[Data]) -> list[dict[str, Any]]:
             worst = min(cells, key=lambda r: r["detection"] or 0.0)
             tiles.append(
                 {
-                    "label": f"strong failures found at ε = {epsilon:g}",
+                    "label": f"main causes found at ε = {epsilon:g}, strong dose",
                     "big": f"{len(good)} of {len(cells)}",
                     "note": f"causes and sizes with at least {share(ENOUGH)}; the worst is "
                     f"{worst['mode']} at {worst['clients']} clients, {share(worst['detection'])} "
                     f"{span(worst['interval'])}",
                     "good": len(good) == len(cells),
+                }
+            )
+    for each in divided:
+        if each.tier == "fleet" and each.mean is not None and each.causes > len(SILENT_FAILURES):
+            tiles.append(
+                {
+                    "label": f"all causes and ways to personalize at ε = {each.epsilon:g}",
+                    "big": share(each.mean),
+                    "note": f"mean rate over the {each.causes} of {each.clients} clients in which "
+                    f"there is something to find; {len(each.missed)} are missed, in "
+                    f"{len(each.nothing)} more there is nothing to find",
+                    "good": None,
                 }
             )
     pooled = [row for row in rows if row["mode"] == ALL and row["method"] == OWN_METHOD]
