@@ -19,6 +19,7 @@ import pytest
 import unsilent
 import unsilent.flower
 import unsilent.nvflare
+import unsilent.trainer
 from tests.browser.conftest import OpenPage
 from tests.docs.blocks import ROOT
 
@@ -75,6 +76,7 @@ def test_every_public_name_and_command_is_on_it(site: Path) -> None:
     reference = (site / "reference.html").read_text(encoding="utf-8")
     names = [f"unsilent.{name}" for name in unsilent.__all__ if not name.startswith("_")]
     names += [f"unsilent.nvflare.{name}" for name in unsilent.nvflare.__all__]
+    names += [f"unsilent.trainer.{name}" for name in unsilent.trainer.__all__]
     names += ["unsilent.flower.watch_app"]
     assert {name for name in names if f'id="{name}"' not in reference} == set()
     assert set(unsilent.flower.__all__) - set(unsilent.__all__) == {"watch_app"}

@@ -48,6 +48,11 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "ClientApp": clientapp.ClientApp,
         "FedAvg": strategy.FedAvg,
         "app": clientapp.ClientApp(),
+        # Of transformers, whose own needs data: tests/models/test_trainer_callback.py runs it.
+        "Trainer": lambda model, **given: given["callbacks"],
+        "probes": unsilent.ItemSet("b", (unsilent.Item("1", "It", (" a", " b"), stereotyped=0),)),
+        "model": None,
+        "tokenizer": None,
         **dict.fromkeys(("load_model", "load_my_adapter", "score", "held_out", "history"), given),
     }
 

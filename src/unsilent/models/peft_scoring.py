@@ -94,17 +94,17 @@ class PeftScoring:
         """The model of this process, which is what its arrays say."""
         load, adapter = self._load, self._adapter
         if not held or held[0].load is not load or held[0].adapter != adapter:
-            held[:] = [_proven(load, adapter, load(*given))]
+            held[:] = [proven(load, adapter, load(*given))]
         found = held[0]
         found.slots.check()
         found.base.check()
         if not found.base.stands:
             # Proven anew, and scored by what its modules allow now.
-            held[:] = [_proven(load, adapter, found.loaded)]
+            held[:] = [proven(load, adapter, found.loaded)]
         return held[0]
 
 
-def _proven(load: Load, adapter: str | None, loaded: tuple[Any, Any]) -> Resident:
+def proven(load: Load, adapter: str | None, loaded: tuple[Any, Any]) -> Resident:
     """A loaded model with what scores it. Raises ModelError if it is not what its arrays say."""
     from unsilent.models.causal_lm import CausalLM
     from unsilent.models.peft_proof import Base, check_base, prove, tried

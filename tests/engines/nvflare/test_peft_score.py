@@ -34,7 +34,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         base = SimpleNamespace(check=lambda: None, stands=True)
         return peft_scoring.Resident(load, adapter, loaded, slots, base, model)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(peft_scoring, "_proven", proven)
+    monkeypatch.setattr(peft_scoring, "proven", proven)
     peft_scoring.held.clear()
     yield seen
     peft_scoring.held.clear()
