@@ -30,6 +30,7 @@ def test_the_page_fits_reads_well_and_asks_nobody(
     address: str, open_page: OpenPage, width: str, scheme: str
 ) -> None:
     watched = open_page(address, width, scheme)
+    watched.keep(f"benchmark-{width}-{scheme}")
     assert not watched.is_wider_than_its_window()
     assert watched.accessibility_faults() == []
     assert watched.errors == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def test_every_page_is_clean(address: str, open_page: OpenPage, width: str, sche
     watched = open_page(address, width, scheme)
     for path in PAGES:
         watched.page.goto(address + path)
+        name = re.sub(r"\W+", "-", path).strip("-") or "runs"
+        watched.keep(f"dashboard-{name}-{width}-{scheme}")
         assert watched.page.title().endswith("· unsilent")
         assert not watched.is_wider_than_its_window(), path
         assert watched.accessibility_faults() == [], path

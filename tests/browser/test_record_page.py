@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import SCHEMES, WIDTHS, OpenPage
 from tests.governance.history import ROLES
 from tests.serve.run_maker import RunMaker, plan_of
 from tests.serve.server import served
@@ -99,12 +99,14 @@ def test_an_override_takes_two_by_keyboard(
     assert run.ledger.page(kind="gate")[1].payload["action"] == "overruled"
 
 
-def test_the_pages_are_clean_on_a_phone_at_night(address: str, open_page: OpenPage) -> None:
-    watched = open_page(address, "phone", "dark")
-    for path in ("/", "/runs/ward", "/runs/ward/record"):
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_pages_are_clean(address: str, open_page: OpenPage, width: str, scheme: str) -> None:
+    watched = open_page(address, width, scheme)
+    for path in ("/runs/ward", "/runs/ward/record"):
         watched.page.goto(address + path)
+        watched.keep(f"governed{path.replace('/', '-')}-{width}-{scheme}")
         assert not watched.is_wider_than_its_window(), path
         assert watched.accessibility_faults() == [], path
-        watched.keep(f"{path.strip('/').replace('/', '-') or 'runs'}-phone")
     assert watched.errors == []
     assert watched.elsewhere == []

@@ -33,6 +33,7 @@ def test_a_page_fits_reads_well_and_asks_nobody(
     name: str, width: str, scheme: str, open_page: OpenPage, request: pytest.FixtureRequest
 ) -> None:
     watched = open_page(request.getfixturevalue(name), width, scheme)
+    watched.keep(f"{name}-{width}-{scheme}")
     assert not watched.is_wider_than_its_window()
     assert watched.accessibility_faults() == []
     assert watched.errors == []
