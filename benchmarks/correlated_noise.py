@@ -120,7 +120,7 @@ def bound(rounds: int, share: float, random: np.random.Generator) -> tuple[float
     root = root_of(half @ (moments + 1e-4 * np.eye(rounds)) @ half)
     back = np.linalg.inv(half)
     covariance = float(np.trace(root)) * back @ root @ back
-    inverse = np.linalg.inv(covariance)
+    inverse = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
     worst = farthest(inverse, share, random)
     return best, float(worst @ inverse @ worst) * covariance
 
@@ -136,11 +136,12 @@ def farthest(slope: Matrix, share: float, random: np.random.Generator) -> Matrix
     rounds = len(slope)
     change = np.diff(np.eye(rounds), axis=0)
     limits = np.vstack([change, -change]), np.full(2 * (rounds - 1), share)
-    best, found = -1.0, np.ones(rounds)
+    best, found = -1.0, np.ones(rounds, dtype=np.float64)
     for _ in range(3):
-        stream = np.cumsum(random.normal(size=rounds))
+        stream: Matrix = np.cumsum(random.normal(size=rounds))
         for _ in range(12):
-            solved = linprog(-(slope @ stream), *limits, bounds=(-1, 1), method="highs").x
+            found_by: Any = linprog(-(slope @ stream), *limits, bounds=(-1, 1), method="highs")
+            solved = np.asarray(found_by.x, dtype=np.float64)
             if np.allclose(solved, stream):
                 break
             stream = solved
@@ -192,7 +193,7 @@ def steps() -> Iterator[dict[str, Any]]:
         if tier == "fleet" and clients == 128
     }
     table = pq.read_table(_BENCH / "traces/clients.parquet")
-    table = table.filter(pc.is_in(table["federation"], pc.cast(list(fleet), "string")))
+    table = table.filter(pc.field("federation").isin(list(fleet)))
     names = np.array(table["federation"].to_pylist())
     place = {key: np.asarray(table[key]) for key in ("round", "client")}
     for mode in SILENT_FAILURES:
