@@ -6,6 +6,8 @@ from tests.alerts.conftest import judge, miss, perform
 from unsilent.alerts.state import TOLD, alert_of, read_state
 from unsilent.errors import AlertError
 from unsilent.ledger import Ledger
+from unsilent.ledger.events import PlanDeclared, PlanFollowed
+from unsilent.plan import parse_plan
 from unsilent.release.accountant import epsilon
 from unsilent.release.noise import planned_event
 
@@ -109,3 +111,27 @@ def test_nothing_is_told_of_performance_where_the_plan_asks_for_none(ledger, pla
     judge(ledger, plan, 1)
     told = alert_of(ledger, ledger.entries("findings")[-1]).to_json()
     assert not {"statistics", "performance", "drift"} & set(told)
+
+
+def test_rounds_of_earlier_versions_count_among_those_planned(tmp_path):
+    def version(name, rounds, **follows):
+        return parse_plan(
+            {
+                "name": name,
+                "federation": {"clients": 96, "rounds": rounds},
+                "monitor": {"alpha": 0.02},
+                "modes": {"amplified_bias": {"tolerance": 0.1}},
+                "versions": {"alpha": 0.05, "epsilon": 8.0, **follows},
+            }
+        )
+
+    first = version("first", 3)
+    second = version("second", 5, follows=first.digest, last=3)
+    made = Ledger(tmp_path / "ledger.sqlite")
+    made.record(PlanDeclared.of(first))
+    for number in (1, 2, 3):
+        miss(made, number)
+    made.record(PlanFollowed(3, first.digest, second.digest, second.to_json(), False))
+    miss(made, 4)
+    state = read_state(made)
+    assert (state.planned, state.missed) == (5, 4)

@@ -104,7 +104,8 @@ class RunStatus:
     Attributes:
         name, plan: The plan's name and digest.
         modes: Those that its findings hold, in the taxonomy's order.
-        planned, judged, missed: Monitoring rounds of the plan, and what became of those so far.
+        planned, judged, missed: Monitoring rounds of the plan and those before it, and what became
+            of those so far.
         judged_round, missed_round: The last of each, counted from 1; None if there is none.
         stopped: The round from which on nothing is monitored, since the budget is spent.
         duties_open, duties_unheard: Duties that are not done, and those of them that nobody has
@@ -277,7 +278,8 @@ def read_state(ledger: Ledger, upto: int | None = None) -> RunStatus:
         name=plan.name,
         plan=plan.digest,
         modes=_modes(plan, {finding.code: finding for finding in found}),
-        planned=len(plan.monitoring_rounds),
+        # Each round of the versions before was one: plans follow one another in a watch alone.
+        planned=len(plan.monitoring_rounds) + plan.first_round - 1,
         judged=run.count(RoundJudged),
         missed=run.count(RoundMissed),
         judged_round=judged[0].event.round if judged else None,

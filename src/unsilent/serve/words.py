@@ -105,6 +105,8 @@ def _said(event: KnownEvent | OtherEvent) -> str | None:
             return f"reviewed by {event.by}: {event.outcome}. {event.note}"
         case people.PersonTold():
             return f"{event.by} told {event.who}: {event.note}"
+        case people.ClientsChanged(_, left, joined, there, reason, by):
+            return f"{left} clients left for good, {joined} joined, {there} are in: {reason} ({by})"
         case people.OverrideAsked(number, reason, by):
             return f"{by} asks for the adapter of round {number}: {reason}"
         case people.OverrideAnswered():
