@@ -40,12 +40,14 @@ class Step:
         words: With what its capitals stand for; None where it is not run.
         code: What it should exit with.
         why: Why it is not run, or exits so.
+        until: How the line begins that it has done its work with, where it would go on.
     """
 
     named: str
     words: str | None
     code: int = 0
     why: str = ""
+    until: str | None = None
 
 
 TABLE = (
@@ -60,7 +62,7 @@ TABLE = (
     ),
     Step("unsilent findings RUN --fail-on failure", "findings {run} --fail-on failure", 3),
     Step("unsilent report RUN", "report {run}"),
-    Step("unsilent serve RUNS", "serve runs", 2, "needs the extra `serve`, as it says"),
+    Step("unsilent serve RUNS", "serve runs --port 0", until="unsilent: http://"),
     Step("unsilent gate RUN", "gate {run}"),
     Step("gate override RUN", None, why="the demo's gate observes: nothing to override"),
     Step("unsilent local FOLDER", "local {run}/clients/0"),
@@ -82,7 +84,7 @@ TABLE = (
     Step("model fetch NAME", None, why="a model's own terms have to be accepted"),
     Step("unsilent probes list", "probes list"),
     Step("show", "probes show --help"),
-    Step("check", "probes check examples/digits/probes.jsonl --role bias"),
+    Step("check", "probes check examples/digits/probes.jsonl --role task"),
     Step("score", None, why="loads the model; tests/probes"),
     Step("validate", None, why="minutes with a model; bench/tests/validation"),
     Step("unsilent bench run", "bench run", 2, "needs unsilent-bench, as it says"),
@@ -179,7 +181,7 @@ def main() -> None:
         key = Path(around["HOME"]) / ".config" / "unsilent" / "evidence-key.pub"
         filled = {"run": run, "key": shlex.quote(str(key))}
         steps += [
-            (f".venv/bin/unsilent {step.words.format(**filled)}", step.code, None)
+            (f".venv/bin/unsilent {step.words.format(**filled)}", step.code, step.until)
             for step in TABLE
             if step.words is not None
         ]
