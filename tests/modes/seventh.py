@@ -1,4 +1,4 @@
-"""A small federation that plans every installed mode, in this process.
+"""A small federation that plans every installed mode but those of open text, in this process.
 
     python -m tests.modes.seventh FOLDER
 
@@ -56,12 +56,14 @@ def plan_of(folder: Path) -> MonitoringPlan:
             "monitor": {
                 "rounds": [1, ROUNDS],
                 "min_cohort": 2,
-                "timeout": 20.0,
+                "timeout": 120.0,
                 "items": "these",
             },
             "privacy": {"aggregation": "plain", "epsilon": 500.0},
             "modes": {
-                mode.name: {"tolerance": mode.tolerance, "clip": 1.0} for mode in MODES.values()
+                mode.name: {"tolerance": mode.tolerance, "clip": 1.0}
+                for mode in MODES.values()
+                if mode.shows is None
             },
             "probes": {
                 "items": 16,
@@ -73,8 +75,12 @@ def plan_of(folder: Path) -> MonitoringPlan:
 
 
 def score(asked: ItemSet, arrays: ArrayRecord | None, context: Context) -> np.ndarray:
-    """The first choice, which declines, is the likelier the larger the array."""
-    shift = 0.0 if arrays is None else float(np.tanh(arrays.to_numpy_ndarrays()[0]).mean())
+    """The first choice, which declines, is the likelier the larger the array, without an end.
+
+    Where it were certain, no disturbed array would be noticed, and nothing could be called healthy.
+    """
+    weights = np.zeros(3) if arrays is None else arrays.to_numpy_ndarrays()[0]
+    shift = float((weights / (0.3 + np.abs(weights))).mean())
     return np.array([[0.5 + 0.4 * shift, 0.5 - 0.4 * shift]] * len(asked))
 
 

@@ -75,7 +75,7 @@ def test_what_was_trained_in_is_found(found: Findings) -> None:
     by_code = {each.code: each for each in found.findings}
     assert by_code["SF-7"].verdict == "failure"
     assert by_code["SF-7"].effect == pytest.approx(0.4, abs=0.1)
-    assert by_code["SF-6"].verdict == "healthy"
+    assert by_code["SF-6"].verdict == "healthy", by_code["SF-6"]
 
 
 def test_page_card_and_documentation_name_it(folder: Path, told: dict[str, str]) -> None:
