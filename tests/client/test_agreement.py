@@ -36,6 +36,7 @@ NAMES = {
     "harness file": {"probes": {"general": f"lm-eval:/srv/t.yaml?items=8{PIN}"}},
     "model": {"model": {"id": "some/model"}},
     "model folder": {"model": {"id": "/srv/model"}},
+    "judge": {"open_text": {"judges": ["built-in", "hook:json:loads"]}},
     "hook": {"model": {"id": "hook:json:loads"}},
     "device": {"model": {"device": "privateuseone"}},
     "start": {"adapter": {"start": "/srv/adapter.safetensors"}},

@@ -11,7 +11,7 @@ from unsilent.inference.estimate import (
 )
 from unsilent.inference.sampling import Sampling
 from unsilent.inference.series import estimate_mode, series_of, system_series
-from unsilent.modes import MODES
+from unsilent.modes import FIRST, MODES
 from unsilent.release.layout import Layout
 from unsilent.release.release import Release
 
@@ -172,7 +172,7 @@ def test_nothing_is_hidden_when_nobody_is_clipped(plan_of, summed):
 @pytest.mark.parametrize("failing", [1, 12, 30])
 def test_what_the_joint_clip_hid_is_bounded_also_where_few_clients_fail(plan_of, summed, failing):
     plan, layout = plan_of(weight=0.9), Layout.from_plan(plan_of(weight=0.9))
-    loud = {code: 0.3 for code in MODES if code != "SF-3"}
+    loud = {code: 0.3 for code in FIRST if code != "SF-3"}
     total = summed(plan, [loud] * failing + [{"SF-1": 0.05}] * (30 - failing), None)
     seen = series_of(plan, layout, [total], "SF-1").pooled(3, 3)
     truth = (0.3 * failing + 0.05 * (30 - failing)) / 30

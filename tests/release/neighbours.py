@@ -12,7 +12,7 @@ import numpy as np
 from unsilent.client.measuring import system_change
 from unsilent.client.observer import Observer
 from unsilent.items import Item, ItemSet, Outcomes
-from unsilent.modes import MODES
+from unsilent.modes import FIRST, MODES
 from unsilent.modes.base import Evidence, Need
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Layout, SeededNoise
@@ -110,7 +110,7 @@ def public_outcomes(random: np.random.Generator, size: float) -> dict[Need, Outc
         for role in ("bias", "task", "general", "harmful")
     }
     found = {}
-    for need in {need for mode in MODES.values() for need in mode.needs}:
+    for need in {need for code in FIRST for need in MODES[code].needs}:
         if need.items == "records":
             continue
         worse = need.adapter in ("personalized", "local")

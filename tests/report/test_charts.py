@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unsilent.findings import Finding
+from unsilent.modes import FIRST
 from unsilent.report.charts import (
     BAR_WIDTH,
     GAP_X,
@@ -22,7 +23,7 @@ from unsilent.report.charts import (
     scale,
 )
 from unsilent.report.source import Run
-from unsilent.taxonomy import CODES, INFLUENCES
+from unsilent.taxonomy import INFLUENCES
 
 
 @given(st.lists(st.floats(-2, 2), min_size=1, max_size=9))
@@ -68,7 +69,7 @@ def _boxes() -> dict[str, tuple[float, float]]:
     """The left upper corner of each tile: columns by layer, rows in the taxonomy's order."""
     return {
         code: (place // 2 * (TILE_WIDTH + GAP_X), place % 2 * (TILE_HEIGHT + GAP_Y))
-        for place, code in enumerate(CODES)
+        for place, code in enumerate(FIRST)
     }
 
 
@@ -99,5 +100,5 @@ def test_a_further_mode_stands_below_those_of_its_layer(run: Run) -> None:
     column, row = TILE_WIDTH + GAP_X, TILE_HEIGHT + GAP_Y
     assert places["SF-7"] == (column, 2 * row)
     assert places["SF-6"] == (2 * column, row)
-    assert {code: places[code] for code in CODES} == _boxes()
+    assert {code: places[code] for code in FIRST} == _boxes()
     assert drawn.height == 3 * TILE_HEIGHT + 2 * GAP_Y

@@ -35,9 +35,10 @@ from pathlib import Path
 from unsilent.errors import NotAgreedError, UnsilentError
 from unsilent.files import find
 from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.plan.open_text import SITES, UNLABELLED
 from unsilent.plan.vision import VISION
 from unsilent.probes.known.spec import ProbeSource, parse_sources
-from unsilent.probes.roles import PROBE_ROLES
+from unsilent.probes.roles import ALL_ROLES
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _DEVICE = re.compile(r"cpu|mps|(cuda|xpu)(:\d{1,3})?")
@@ -240,6 +241,10 @@ def _foreign(plan: MonitoringPlan, owner: Owner) -> Iterator[tuple[str, str]]:
         yield "adapter.start", str(plan.adapter.start)
     if not plan.federation.personalization.packaged:
         yield "federation.personalization", plan.federation.personalization.name
+    for judge in plan.writing.judges:
+        # It would be imported, and run with all rights of the process.
+        if judge.startswith("hook:"):
+            yield "open_text.judges", judge
     for role, source in _sources(plan):
         plain = source.path is not None and not source.drawn
         packaged = source.known is not None and source.path is None and not source.hub
@@ -248,7 +253,9 @@ def _foreign(plan: MonitoringPlan, owner: Owner) -> Iterator[tuple[str, str]]:
 
 
 def _sources(plan: MonitoringPlan) -> Iterator[tuple[str, ProbeSource]]:
-    for role in PROBE_ROLES:
+    for role in ALL_ROLES:
+        if getattr(plan.probes, role) in (SITES, UNLABELLED):
+            continue
         for source in parse_sources(str(getattr(plan.probes, role)), role):
             yield role, source
 

@@ -9,12 +9,11 @@ from pathlib import Path
 from unsilent.client.agreement import plan_of
 from unsilent.files import find
 from unsilent.items import ItemSet
-from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.probes import load_probes
 from unsilent.probes.known.spec import parse_sources
-from unsilent.probes.roles import PROBE_ROLES
+from unsilent.probes.roles import asked_roles
 from unsilent.probes.shipping import Shipped
 
 
@@ -22,8 +21,7 @@ from unsilent.probes.shipping import Shipped
 def banks_of(plan_text: str, shipped: Shipped, base: Path | None) -> Mapping[ItemRole, ItemSet]:
     """The public items that clients of the plan draw from."""
     plan = plan_of(plan_text)
-    needed = {need.items for code in plan.planned for need in MODES[code].needs}
-    roles: list[ItemRole] = [role for role in PROBE_ROLES if role in needed]
+    roles = asked_roles(plan)
     if not roles:
         return {}
     folder = _base(plan, roles) if base is None else base

@@ -16,6 +16,7 @@ from unsilent.client.banks import banks_of
 from unsilent.client.measuring import LIVE, SYSTEM, Measured, counted, measure, system_change
 from unsilent.client.model_check import ModelCheck, canary_draw, check_model
 from unsilent.client.observer import SystemChange
+from unsilent.client.open_text import Label, Side, kept_ratings, written_answers
 from unsilent.client.participant import Agreed
 from unsilent.client.reference_answers import ReferenceAnswers, known_answers
 from unsilent.errors import (
@@ -29,9 +30,11 @@ from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.messages import ADAPTER, REFERENCE, Arrays
 from unsilent.models.hashes import arrays_hash
 from unsilent.models.hook import checked
-from unsilent.modes.base import PRIVATE, AdapterRole, Evidence, Need
+from unsilent.modes.base import PRIVATE, AdapterRole, Evidence, ItemRole, Need
 from unsilent.modes.gather import gather, needs_of
+from unsilent.open_text import Writing, judge_of
 from unsilent.plan import Likelihood, MonitoringPlan
+from unsilent.plan.open_text import WRITTEN_ROLES
 from unsilent.probes.banks import own_probes
 from unsilent.release.record_rules import each_alone, home_domain
 from unsilent.release.record_unit import disjoint, evaluation_records
@@ -61,6 +64,10 @@ class Functions:
             where the app's score has a rule of its own.
         live: Labelled records that came in since the last monitoring round, each with an answer;
             a round may have none. Only a plan with ``[performance]`` asks for them.
+        write: What the model writes after each prompt, under an adapter's arrays; see
+            ``open_text.Writing``. Only a plan with a mode of open text asks for it.
+        label: Answers in, each in its item's ``text``; out whether people at the site see in it
+            what its ``rubric`` names, or None. Asked only where a plan's labels are the sites'.
         training_record: What the app's private training recorded of its noise; see
             ``release.training_record``. Only with it can an app's records be the unit.
     """
@@ -75,6 +82,8 @@ class Functions:
     record: Callable[[Arrays], Arrays] = lambda arrays: arrays
     under: Callable[[Likelihood], Callable[[ItemSet, Arrays | None], Rows]] | None = None
     training_record: Callable[[], object] | None = None
+    write: Callable[[ItemSet, Arrays | None, Writing], Sequence[str]] | None = None
+    label: Label | None = None
     live: Callable[[], Iterable[Item]] | None = None
 
     def __call__(self, asked: Agreed) -> Measured:
@@ -93,7 +102,8 @@ class Functions:
         score = self._score(plan)
         watched = plan.performance is not None and "live" in plan.performance.sources
         more = (*(SYSTEM if self.records is not None else ()), *(LIVE if watched else ()))
-        needs = needs_of(plan.planned, more)
+        # Of labelled answers there may be none.
+        needs = [n for n in needs_of(plan.planned, more) if n.items in PRIVATE or _asked(plan, n)]
         adapters = self._adapters({need.adapter for need in needs}, asked.order.arrays)
         records = self._records()
         live = self._live() if watched else None
@@ -134,7 +144,11 @@ class Functions:
                 rows = score(some, adapters[adapter])
             return checked(some, rows)
 
+        written = self._written(asked, items, adapters, score, hashes)
+
         def scored(need: Need) -> Outcomes:
+            if need in written:
+                return written[need]
             own = items[need.items]
             if need.adapter == "reference" and need.items not in PRIVATE:
                 rows = known.table(own, lambda some: answered(some, "reference"))
@@ -151,6 +165,56 @@ class Functions:
         system = unknown if records is None else system_change(evidence)
         own = counted(plan, evidence, site=site, words=(asked.drawn_as, asked.order.round))
         return Measured(measure(plan, evidence), system, model, training, own)
+
+    def _written(
+        self,
+        asked: Agreed,
+        items: Mapping[ItemRole, ItemSet],
+        adapters: Mapping[AdapterRole, Arrays | None],
+        score: Callable[[ItemSet, Arrays | None], Rows],
+        hashes: Mapping[str, str],
+    ) -> Mapping[Need, Outcomes]:
+        """Answers to open prompts, rated; empty where no planned mode asks for any."""
+        plan = asked.plan
+        if not any(role in WRITTEN_ROLES for role in items):
+            return {}
+        if self.write is None:
+            raise InputError(
+                "a planned mode is measured on what the model writes, and the app writes nothing",
+                where="modes",
+                remedy="Use PeftScore, let the app give write, or leave the mode out.",
+            )
+        own = self.write
+
+        def write(some: ItemSet, side: Side, writing: Writing) -> Sequence[str]:
+            with _own("write"):
+                return list(own(some, adapters[side], writing))
+
+        def base(some: ItemSet) -> NDArray[np.float64]:
+            with _own("score"):
+                rows = score(some, None)
+            return checked(some, rows)
+
+        def label(answers: ItemSet) -> Sequence[bool | None]:
+            with _own("label"):
+                return list(self.label(answers)) if self.label else []
+
+        def rated(some: ItemSet, answers: Sequence[str]) -> NDArray[np.float64]:
+            with _own("judge"):
+                return judge(some, answers)
+
+        judge = judge_of(plan.writing, base)
+        reference = adapters["reference"]
+        named = "" if reference is None else arrays_hash(self.plain(reference))
+        return written_answers(
+            plan,
+            items,
+            write,
+            rated,
+            label=None if self.label is None else label,
+            words=(asked.drawn_as, asked.order.round),
+            keep=kept_ratings(plan, asked.site.store, hashes, named),
+        ).outcomes
 
     def _training(self, plan: MonitoringPlan) -> object | None:
         """The record of the app's training, held against the plan before anything is measured."""
@@ -198,11 +262,13 @@ class Functions:
             for role, arrays in adapters.items()
         }
         expected = asked.plan.model.expect.named
-        public = [need for need in evidence.outcomes if need.items not in PRIVATE]
+        # What was written is no answer to a forced choice.
+        scored = [need for need in evidence.outcomes if need.items not in WRITTEN_ROLES]
+        public = [need for need in scored if need.items not in PRIVATE]
         found = check_model(
             ask,
             given,
-            evidence.of(public) if record else evidence,
+            evidence.of(public if record else scored),
             trained=trained,
             draw=canary_draw(
                 asked.plan.digest, asked.order.round, asked.site.number, asked.site.name
@@ -367,3 +433,7 @@ def _own(name: str) -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:  # the boundary: its text may be private
         raise AppFunctionError(f"the app's {name} function failed") from error
+
+
+def _asked(plan: MonitoringPlan, need: Need) -> bool:
+    return any(need.items in plan.roles(code) for code in plan.planned)

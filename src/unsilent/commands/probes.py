@@ -23,6 +23,23 @@ from unsilent.commands.extensions import add_installed
 from unsilent.errors import InputError
 
 ProbeRole = Literal["bias", "task", "general", "harmful", "benign"]
+CheckedRole = Literal[
+    "bias",
+    "task",
+    "general",
+    "harmful",
+    "benign",
+    "open_refusal",
+    "open_persona",
+    "open_regard",
+    "open_help",
+    "open_facts",
+    "labelled_refusal",
+    "labelled_persona",
+    "labelled_regard",
+    "labelled_help",
+    "labelled_facts",
+]
 Form = Literal["openai", "llama.cpp"]
 NotSame = Literal["different", "undetermined"]
 
@@ -103,10 +120,11 @@ def check_own(
         ),
     ] = None,
     role: Annotated[
-        ProbeRole | None,
+        CheckedRole | None,
         typer.Option(
             help="What it is to probe: it has to be fit for that (default: bias with "
-            "--shipped-under, else any).",
+            "--shipped-under, else any of the first five). Prompts and labelled answers of open "
+            "text are read as such.",
             show_default=False,
         ),
     ] = None,
@@ -127,7 +145,7 @@ def check_own(
 
     if shipped_under is not None:
         check_shipped(read_plan(shipped_under), role or "bias", read_bytes(file))
-    result = check_file(file, items)
+    result = check_file(file, items, role)
     if as_json:
         print_json(result.to_json())
     else:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.open_text import LABELLED_OF, LABELLED_ROLES, OPEN_ROLES, SITES
 from unsilent.release.secure_sum.draw import number_of_drawers
 from unsilent.release.secure_sum.lies import smallest_sum
 from unsilent.release.secure_sum.parameters import MOST_DRAWS, Parameters, parameters_of
 
-ROLES: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful", "benign")
+ROLES: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful", "benign", *OPEN_ROLES)
 """Of public items, in the order in which they are told."""
 
 IN_THE_HOUSE = (
@@ -121,7 +121,7 @@ def drawn_items(plan: MonitoringPlan) -> tuple[str, ...]:
     """What the draw of a client's items tells, in sentences; none where all answer the same."""
     if plan.probes.sampling == "same":
         return ()
-    needed = {need.items for code in plan.planned for need in MODES[code].needs}
+    needed = {role for code in plan.planned for role in plan.roles(code)}
     sets = ", ".join(
         f"{plan.probes.size(role):,} of {plan.bank(role):,} of {role}"
         for role in ROLES
@@ -133,6 +133,33 @@ def drawn_items(plan: MonitoringPlan) -> tuple[str, ...]:
         f"In each monitoring round a client answers public items of its own: {sets}. They are "
         "drawn by a hash of plan, client, round and set: neither side chooses them, and the server "
         "and whoever has plan and banks know which ones. No answer of a client is in that.",
+    )
+
+
+def open_text(plan: MonitoringPlan) -> tuple[str, ...]:
+    """What the model writes and who rates it, in sentences; none where nothing is written."""
+    asked: list[ItemRole] = [
+        r for r in OPEN_ROLES if any(r in plan.roles(code) for code in plan.planned)
+    ]
+    if not asked:
+        return ()
+    labelled = [r for r in LABELLED_ROLES if getattr(plan.probes, r) == SITES]
+    people = (
+        " Some of the answers are shown to whoever labels at the client."
+        if any(LABELLED_OF[role] in labelled for role in asked)
+        else ""
+    )
+    hooks = [judge for judge in plan.writing.judges if judge.startswith("hook:")]
+    run = (
+        f" {' and '.join(hooks)} is a function of the client's machine that reads the texts and "
+        "runs with all rights of the process."
+        if hooks
+        else ""
+    )
+    return (
+        f"The client's model writes answers to prompts of {', '.join(asked)}, which are rated "
+        f"there by {', '.join(plan.writing.judges)}. No text leaves the client; of each mode one "
+        f"mean of ratings enters the vector, with its spread.{people}{run}",
     )
 
 

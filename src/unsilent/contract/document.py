@@ -19,6 +19,7 @@ from unsilent.contract.disclosure import (
     SYBILS,
     Unmasking,
     drawn_items,
+    open_text,
     seen_in_plain,
     seen_in_sums,
 )
@@ -286,6 +287,7 @@ def contract(plan: MonitoringPlan) -> Contract:
         who_sees=(
             IN_THE_HOUSE,
             *drawn_items(plan),
+            *open_text(plan),
             *(
                 seen_in_plain(spent, single, exact=bool(layout.exact))
                 if unmasking is None

@@ -24,7 +24,8 @@ from unsilent.inference.remedy import LARGEST_EPSILON, MOST
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
-from unsilent.plan.probes import LARGEST_BANK
+from unsilent.plan.open_text import LABELLED_OF, LABELLED_ROLES, SITES, UNLABELLED
+from unsilent.plan.probes import LABELLED_ITEMS, LARGEST_BANK, ProbesPlan
 from unsilent.taxonomy import by_code
 
 Reached = Literal["failure", "healthy"]
@@ -35,6 +36,8 @@ _BUDGETS = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0)
 _PARTS = 8
 MOST_PROBES = 2000
 """The largest ``probes.items``, and the most of one set."""
+LEAST_LABELS, MOST_LABELS = 4, 400
+"""Labelled answers of which a spread can be told, and the most that anybody is asked for."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Change:
     bank: int | None = None
     clip: float | None = None
     mode: str | None = None
+    labels: int | None = None
+    labelled: tuple[ItemRole, ...] = ()
 
     def of(self, plan: MonitoringPlan) -> MonitoringPlan:
         """The plan with these settings."""
@@ -83,6 +88,8 @@ class Change:
         if self.bank is not None:
             held = {role: max(self.bank, plan.bank(role)) for role in self.roles}
             probes = probes.model_copy(update={"banks": probes.banks.model_copy(update=held)})
+        if self.labels is not None:
+            probes = _labelled(probes, self.labelled, self.labels)
         modes = plan.modes
         if self.clip is not None and self.mode is not None:
             own = plan.mode(self.mode)
@@ -106,6 +113,7 @@ class Change:
             (self.records, plan.federation.held_out),
             (self.probes, _asked(plan, self.roles)),
             (self.bank, _held(plan, self.roles)),
+            (self.labels, max(_asked(plan, self.labelled), LABELLED_ITEMS)),
         )
         total = sum(now / before - 1 for now, before in ratios if now is not None)
         if self.rounds is not None:
@@ -129,6 +137,8 @@ class Change:
         if self.bank is not None:
             banks = "a bank" if len(self.roles) == 1 else "banks"
             parts.append(f"{banks} of {self.bank:,} for {' and '.join(self.roles)}")
+        if self.labels is not None:
+            parts.append(f"{self.labels} of {' and '.join(self.labelled)} a client")
         if self.clip is not None:
             parts.append(f"{self.mode}.clip {self.clip:g}")
         return " and ".join(parts)
@@ -228,8 +238,9 @@ def _advice(plan: MonitoringPlan, code: str, verdict: Reached) -> Advice:
         return outlook.judged(0.0, looks) == -1
 
     planned = plan.federation
-    asked: set[ItemRole] = {need.items for need in MODES[code].needs}
-    roles = tuple(sorted(asked - {"records"}))
+    asked: list[ItemRole] = [r for r in plan.roles(code) if r not in ("records", *LABELLED_ROLES)]
+    roles: tuple[ItemRole, ...] = tuple(asked)
+    labelled: tuple[ItemRole, ...] = tuple(LABELLED_OF[r] for r in roles if r in LABELLED_OF)
     singles = [
         change
         for change in (
@@ -252,6 +263,14 @@ def _advice(plan: MonitoringPlan, code: str, verdict: Reached) -> Advice:
                 LARGEST_BANK,
             )
             if roles and plan.probes.sampling == "matrix"
+            else None,
+            _more(
+                max(_asked(plan, labelled), LEAST_LABELS),
+                works,
+                lambda number: Change(labels=number, labelled=labelled),
+                MOST_LABELS,
+            )
+            if labelled
             else None,
             _smaller_clip(plan, code, works),
         )
@@ -342,6 +361,25 @@ def _smaller_clip(plan: MonitoringPlan, code: str, works: Works) -> Change | Non
     return change if change is not None and works(change) else None
 
 
+def _labelled(probes: ProbesPlan, roles: Sequence[ItemRole], count: int) -> ProbesPlan:
+    """So many labelled answers; at the sites, where there were none."""
+    sizes, banks, sources = dict[str, int](), dict[str, int](), dict[str, str]()
+    for role in roles:
+        sizes[role] = count
+        source = str(getattr(probes, role))
+        if source == UNLABELLED:
+            sources[role] = SITES
+        elif source != SITES:
+            banks[role] = max(count, getattr(probes.banks, role) or 0)
+    return probes.model_copy(
+        update={
+            **sources,
+            "sizes": probes.sizes.model_copy(update=sizes),
+            "banks": probes.banks.model_copy(update=banks),
+        }
+    )
+
+
 def _held(plan: MonitoringPlan, roles: Sequence[ItemRole]) -> int:
     """Units of the smallest bank of some probe sets."""
     return min((plan.bank(role) for role in roles), default=plan.probes.items)
@@ -364,7 +402,7 @@ def _more(
         return None
     low, high = planned, planned
     while not works(change(high)):
-        low, high = high, min(2 * high, most)
+        low, high = high, min(2 * max(high, 2), most)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if works(change(middle)) else (middle, high)

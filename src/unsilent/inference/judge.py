@@ -35,6 +35,7 @@ from unsilent.inference.sampling import released_range
 from unsilent.inference.series import Series, series_of, system_series
 from unsilent.inference.subgroups import gate_of
 from unsilent.inference.sums import Sums
+from unsilent.inference.unlabelled import unlabelled
 from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import ACCURACY, LOSS, Layout
@@ -212,6 +213,9 @@ def _judge_mode(judged: _Judged, failure: SilentFailure, first_alarm: int | None
     verdict, shown = VERDICTS[int(sign)], found[int(position)]
     estimate = series.window(shown.first, shown.last)
     model = model_shown(layout, totals, shown.first, shown.last)
+    untold = unlabelled(plan, code, verdict, interval_of(shown))
+    if untold is not None:
+        verdict = "undetermined"
     to_flip = clients_to_flip_in(series, found, planned.tolerance, verdict)
     if verdict == "healthy" and model is not None and not model.trusted:
         # One client alone may have been what was too much.
@@ -219,9 +223,11 @@ def _judge_mode(judged: _Judged, failure: SilentFailure, first_alarm: int | None
     failed = verdict == "failure"
     gate = gate_of(plan, layout, totals, code)
     reasons: list[str | None] = [None if gate is None or failed else gate.reason]
+    if untold is not None:
+        reasons.insert(0, untold)
     # A failure says nothing of it in words: its share stands in ``unshown``.
     unsure = None if model is None or failed else model.reason
-    if verdict == "undetermined" and (model is None or model.trusted):
+    if verdict == "undetermined" and untold is None and (model is None or model.trusted):
         why = _reason(plan, series, found, int(position), estimate, planned.tolerance)
         reasons.insert(0, why)
     reasons.insert(0, unsure)

@@ -17,6 +17,7 @@ from unsilent.inference.bands import Band, bands, decide
 from unsilent.inference.judge import POWER_QUANTILE
 from unsilent.inference.sampling import Numbers, Sampling
 from unsilent.inference.series import Series
+from unsilent.inference.unlabelled import is_unlabelled
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole, View
 from unsilent.plan import MonitoringPlan
@@ -208,6 +209,8 @@ class Outlook:
 
     def judged(self, effect: float, looks: int) -> int:
         """The verdict: 1 for failure, -1 for healthy, 0 for undetermined."""
+        if is_unlabelled(self.plan, self.code):
+            return 0
         sign, _ = decide(self.bands(effect, looks), self.planned.tolerance)
         return int(sign)
 
@@ -287,7 +290,7 @@ class Outlook:
         mode, plan = MODES[self.code], self.plan
         if mode.view == "client_private":
             return mode.expected_spread(plan.federation.held_out)
-        expected = mode.expected_spread(sum(plan.probes.size(role) for role in self._roles))
+        expected = mode.expected_spread_of({role: plan.probes.size(role) for role in self._roles})
         limit = self._sampling.spread_limit
         # Whoever sets a smaller clip says that no more is expected.
         return min(expected, math.sqrt(limit) if self._sampling.squared else limit)
@@ -310,7 +313,7 @@ class Outlook:
 
     @property
     def _roles(self) -> set[ItemRole]:
-        return {need.items for need in MODES[self.code].needs}
+        return set(self.plan.roles(self.code))
 
     def _assumption(self) -> str:
         if self._sampling.items == "probes":

@@ -6,7 +6,7 @@ import math
 
 from unsilent.errors import PlanError
 from unsilent.modes import MODES
-from unsilent.modes.base import FailureMode
+from unsilent.modes.base import FailureMode, ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.taxonomy import by_code
 
@@ -35,15 +35,15 @@ def items_for(plan: MonitoringPlan, code: str, *, share: float = SHARE) -> int:
     Raises:
         PlanError: The mode is not planned, rests on private records, or ``share`` is not above 0.
     """
-    mode, limit, sets = _checked(plan, code, share)
+    mode, limit, roles = _checked(plan, code, share)
     enough = 1
-    while not mode.expected_spread(enough * sets) <= limit * (1 + 1e-9):
+    while not mode.expected_spread_of(dict.fromkeys(roles, enough)) <= limit * (1 + 1e-9):
         enough *= 2
     few = enough // 2
     while enough - few > 1:
         middle = (few + enough) // 2
         # Rounding must not ask for one more where the sd is the limit itself.
-        fits = mode.expected_spread(middle * sets) <= limit * (1 + 1e-9)
+        fits = mode.expected_spread_of(dict.fromkeys(roles, middle)) <= limit * (1 + 1e-9)
         few, enough = (few, middle) if fits else (middle, enough)
     return enough
 
@@ -58,8 +58,10 @@ def draws_for(plan: MonitoringPlan, code: str, *, share: float = SHARE) -> int:
     return max(math.ceil(items_for(plan, code, share=share) / clients), 1)
 
 
-def _checked(plan: MonitoringPlan, code: str, share: float) -> tuple[FailureMode, float, int]:
-    """The mode, the largest sd, and how many sets the mode asks."""
+def _checked(
+    plan: MonitoringPlan, code: str, share: float
+) -> tuple[FailureMode, float, tuple[ItemRole, ...]]:
+    """The mode, the largest sd, and the sets that the mode asks."""
     mode, name = MODES[code], by_code(code).mode
     planned = plan.mode(name)
     if planned is None:
@@ -72,4 +74,4 @@ def _checked(plan: MonitoringPlan, code: str, share: float) -> tuple[FailureMode
         )
     if not share > 0:
         raise PlanError(f"a share of {share:g} of the tolerance", where=f"modes.{name}")
-    return mode, share * planned.tolerance, len({need.items for need in mode.needs})
+    return mode, share * planned.tolerance, plan.roles(code)

@@ -150,14 +150,13 @@ def decisive_probes(estimate: Estimate, sd: float) -> float | None:
 
 def _most_probes(plan: MonitoringPlan, code: str) -> float:
     """How many times as many probes a plan could ask of each of a mode's sets."""
-    largest = max(plan.bank(need.items) for need in MODES[code].needs)
+    largest = max(plan.bank(role) for role in plan.roles(code))
     return (LARGEST_BANK if _drawn(plan, code) else LARGEST_SET) / largest
 
 
 def _drawn(plan: MonitoringPlan, code: str) -> bool:
     """Whether clients draw a mode's items from a larger bank."""
-    roles: set[ItemRole] = {need.items for need in MODES[code].needs}
-    roles.discard("records")
+    roles: list[ItemRole] = [role for role in plan.roles(code) if role != "records"]
     return any(plan.bank(role) > plan.probes.size(role) for role in roles)
 
 

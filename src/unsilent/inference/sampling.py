@@ -66,6 +66,10 @@ class Sampling:
         population: Clients that the sample is drawn from; infinite where it stands for others.
         probes: The probe sets that the mode is a mean over: the weight of each, how many
             independent items of it a client answers, and how many its bank has.
+        spans: By set how far one of its items can lie from their mean; None where ``item_range``
+            and the effect tell. Empty if they do for all.
+        answered: The part of its changes that each client has measured at least; sets with a span
+            of their own are whole.
         item_range: Smallest and largest change of one item.
         records: Private records of a client that the number rests on, at least; 0 for none.
         redrawn: Whether each round asks other clients, so that their sampling does not come back.
@@ -87,6 +91,8 @@ class Sampling:
     taken_clips: float = 1.0
     population: float = math.inf
     probes: tuple[tuple[float, int, int], ...] = ()
+    spans: tuple[float | None, ...] = ()
+    answered: float = 1.0
     item_range: tuple[float, float] = (-1.0, 1.0)
     records: int = 0
     redrawn: bool = False
@@ -123,6 +129,8 @@ class Sampling:
             if plan.monitor.population == "like-these"
             else float(plan.federation.clients),
             probes=sets,
+            answered=mode.least_answered,
+            spans=tuple(mode.span(number) for number in range(len(sets))),
             item_range=mode.item_range,
             records=plan.federation.held_out if private else 0,
             redrawn=plan.taking_part < plan.federation.clients,
@@ -202,7 +210,7 @@ class Sampling:
             return 0.0
         return max((1 - asked / held for _, asked, held in self.probes), default=0.0)
 
-    def distinct(self, clients: ArrayLike, asked: int, held: int) -> Numbers:
+    def distinct(self, clients: ArrayLike, asked: int, held: int, answered: float = 1.0) -> Numbers:
         """How many independent items of a set the mean over N clients rests on.
 
         ``1 / (1 / B + (1 - n / B) / (n N))``, the second part alone where the bank is what is
@@ -210,12 +218,21 @@ class Sampling:
         """
         count = np.asarray(clients, dtype=np.float64)
         shared = 0.0 if self.bank else 1 / held
-        own = 0.0 if self.source == "clients" else (1 - asked / held) / asked
+        few = answered * asked
+        own = 0.0 if self.source == "clients" else (1 - few / held) / few
         return 1 / np.maximum(shared + own / count, 1e-12)
+
+    def _sets(self, clients: ArrayLike) -> list[tuple[float, Numbers, float | None]]:
+        """Of each probe set its weight, how many independent items it has, and its span."""
+        spans = self.spans or (None,) * len(self.probes)
+        return [
+            (weight, self.distinct(clients, n, held, self.answered if span is None else 1.0), span)
+            for (weight, n, held), span in zip(self.probes, spans, strict=True)
+        ]
 
     def items_freedom(self, clients: ArrayLike) -> Numbers:
         """Degrees of freedom of the spreads over probes: of the set with the fewest items."""
-        found = [self.distinct(clients, asked, held) for _, asked, held in self.probes]
+        found = [items for _, items, _ in self._sets(clients)]
         return np.maximum(np.min(found, axis=0) - 1, 1.0) if found else np.asarray(1.0)
 
     def absent_sd(
@@ -340,13 +357,14 @@ class Sampling:
         if self.items != "probes":
             return np.zeros_like(sd * mean)
         lower, upper = max(self.item_range[0], -self.clip), self.item_range[1]
-        span = np.clip(upper - mean if above else mean - lower, self.step, upper - lower)
+        whole = np.clip(upper - mean if above else mean - lower, self.step, upper - lower)
         sets = [
-            (weight, self.distinct(clients, asked, held)) for weight, asked, held in self.probes
+            (weight, items, whole if span is None else span)
+            for weight, items, span in self._sets(clients)
         ]
-        least = [(weight * unseen(span, 0.0, tail, items)) ** 2 for weight, items in sets]
+        least = [(weight * unseen(span, 0.0, tail, items)) ** 2 for weight, items, span in sets]
         most: Numbers = np.zeros_like(sd * mean)
-        for (weight, items), without in zip(sets, least, strict=True):
+        for (weight, items, span), without in zip(sets, least, strict=True):
             own = (weight * unseen(span, (sd / weight) ** 2 * items, tail, items)) ** 2
             most = np.maximum(most, own + sum(least) - without)
         return np.sqrt(most)
@@ -419,7 +437,7 @@ class Sampling:
 
 def _probe_sets(plan: MonitoringPlan, code: str) -> tuple[tuple[float, int, int], ...]:
     """The probe sets that a mode is a mean over: weight, independent items a client, and of all."""
-    roles: set[ItemRole] = {need.items for need in MODES[code].needs}
+    roles = plan.roles(code)
     embedded = all(getattr(plan.probes, role) == "embedded" for role in roles)
     asked: dict[ItemRole, int] = {role: plan.probes.size(role) for role in roles}
     held: dict[ItemRole, int] = {role: plan.bank(role) for role in roles}

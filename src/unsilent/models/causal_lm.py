@@ -19,7 +19,7 @@ from torch import Tensor
 
 from unsilent.files import digest_json, write_whole
 from unsilent.items import ItemSet
-from unsilent.models.answers import greedy_answers
+from unsilent.models.answers import Decoding, answers, greedy_answers
 from unsilent.models.base import (
     Adapter,
     Training,
@@ -299,6 +299,17 @@ class CausalLM:
         """
         with self.merged(adapter):
             return greedy_answers(self.model, self._tokenizer, requests, tokens)
+
+    def write(self, items: ItemSet, adapter: Adapter | None, decoding: Decoding) -> list[str]:
+        """What the model writes after each item's prompt, a user's turn where ``chat`` says so."""
+        with self.merged(adapter):
+            return answers(
+                self.model,
+                self._tokenizer,
+                [item.prompt for item in items],
+                decoding,
+                [item.chat for item in items],
+            )
 
     @contextmanager
     def merged(self, adapter: Adapter | None) -> Iterator[None]:

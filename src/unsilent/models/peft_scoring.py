@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from unsilent.items import ItemSet
 from unsilent.models.base import Adapter
 from unsilent.models.hashes import base_hash
+from unsilent.open_text.writing import Writing
 from unsilent.plan import AdapterPlan, Likelihood
 
 if TYPE_CHECKING:
@@ -76,6 +77,19 @@ class PeftScoring:
         adapter = None if arrays is None else Adapter(model.digest, found.slots.named(arrays))
         with found.slots.unchanged():
             return model.score(items, adapter)
+
+    def texts(
+        self, items: ItemSet, arrays: Mapping[str, Any] | None, writing: Writing, *given: Any
+    ) -> list[str]:
+        """What the model writes after each prompt; arguments and errors otherwise as ``rows``."""
+        from unsilent.models.answers import Decoding
+
+        found = self._resident(given)
+        model = found.model
+        adapter = None if arrays is None else Adapter(model.digest, found.slots.named(arrays))
+        how = Decoding(writing.tokens, writing.temperature, writing.seed, writing.system)
+        with found.slots.unchanged():
+            return model.write(items, adapter, how)
 
     def content(self, *given: Any) -> dict[str, str]:
         """Content hashes of base, tokenizer and engine, as a plan's ``model.expect`` names them.

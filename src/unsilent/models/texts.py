@@ -52,14 +52,18 @@ class Texts:
             for text, tokens in zip(texts, self.bare(texts), strict=True)
         ]
 
-    def chat(self, request: str) -> str:
-        """A user's turn and the start of the answer, in the model's template, or a plain one."""
+    def chat(self, request: str, system: str = "") -> str:
+        """A user's turn and the start of the answer, in the model's template, or a plain one.
+
+        With ``system`` before it, if there is any.
+        """
         if self._tokenizer.chat_template is None:
-            return f"User: {request}\nAssistant:\n"
+            before = f"{system}\n\n" if system else ""
+            return f"{before}User: {request}\nAssistant:\n"
+        turns = [{"role": "system", "content": system}] if system else []
+        turns.append({"role": "user", "content": request})
         return str(
-            self._tokenizer.apply_chat_template(
-                [{"role": "user", "content": request}], add_generation_prompt=True, tokenize=False
-            )
+            self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
         )
 
 

@@ -24,10 +24,29 @@ AdapterRole = Literal["reference", "start", "local", "global", "personalized"]
 """reference: the plan's; start: global adapter at the round's start; local: after local training;
 global: the newly aggregated one; personalized: the client's own."""
 
-ItemRole = Literal["bias", "task", "general", "harmful", "benign", "records", "live"]
+ItemRole = Literal[
+    "bias",
+    "task",
+    "general",
+    "harmful",
+    "benign",
+    "records",
+    "live",
+    "open_refusal",
+    "open_persona",
+    "open_regard",
+    "open_help",
+    "open_facts",
+    "labelled_refusal",
+    "labelled_persona",
+    "labelled_regard",
+    "labelled_help",
+    "labelled_facts",
+]
 """bias, general, harmful, benign: public probes; task: public probes of the federation's task with
 a domain each; records: the client's own held-out private records; live: those that came in since,
-which only counts of performance are made of."""
+which only counts of performance are made of; open_…: public prompts that the model writes an answer
+to, which a judge then rates; labelled_…: written answers that people rated as well."""
 
 PRIVATE: tuple[ItemRole, ...] = ("records", "live")
 """Roles of private records."""
@@ -182,6 +201,10 @@ class FailureMode(ABC):
     """Sd over items of one item's change, assumed while nothing has been measured."""
     client_sd: ClassVar[float] = 0.05
     """Sd over clients of the value, assumed the same way; a share's follows from itself."""
+    least_answered: ClassVar[float] = 1.0
+    """The part of its items that a client has surely answered, whatever else it has missed."""
+    shows: ClassVar[str | None] = None
+    """The code of the mode whose failure this one shows in another way, if it does."""
 
     @property
     def section(self) -> str:
@@ -218,6 +241,10 @@ class FailureMode(ABC):
         """The spread to reckon with on an unaffected client, before anything is measured."""
         return self.item_sd / math.sqrt(items)
 
+    def expected_spread_of(self, items: Mapping[ItemRole, int]) -> float:
+        """The same by the items of each role that is asked; by default of all of them together."""
+        return self.expected_spread(sum(items.values()))
+
     def largest_spread(self, items: Mapping[ItemRole, int]) -> float:
         """The largest spread that a client can have, by the items of each role; at least 2 each.
 
@@ -238,6 +265,13 @@ class FailureMode(ABC):
             embedded: Whether all of them are embedded sets, which are dealt evenly over domains.
         """
         return ((1.0, min(items[need.items] for need in self.needs)),)
+
+    def span(self, number: int) -> float | None:
+        """How far one item of a set of ``independent_items`` can lie from the set's mean.
+
+        None where the set is of changes, of which ``item_range`` and the effect tell it.
+        """
+        return None
 
     def record_reach(self, records: int) -> tuple[float, float]:
         """How far one held-out record can move the value and the spread, the adapters given.

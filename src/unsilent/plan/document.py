@@ -24,10 +24,19 @@ from unsilent.plan.faults import misread, plan_error
 from unsilent.plan.gate import GatePlan
 from unsilent.plan.governance import GovernancePlan
 from unsilent.plan.modes import ModePlan, ModesPlan, RecordedModes
+from unsilent.plan.open_text import (
+    ANSWERS_A_UNIT,
+    LABELLED_OF,
+    LABELLED_ROLES,
+    SITES,
+    OpenTextPlan,
+    without_defaults,
+)
+from unsilent.plan.open_text import fault_of as open_text_fault
 from unsilent.plan.performance import PerformancePlan
 from unsilent.plan.personalization import PersonalizationPlan
 from unsilent.plan.privacy import NO_BUDGET, Positive, PrivacyPlan
-from unsilent.plan.probes import EMBEDDED_BANKS, ProbesPlan, SizesPlan
+from unsilent.plan.probes import EMBEDDED_BANKS, LARGEST_BANK, ProbesPlan, SizesPlan
 from unsilent.plan.versions import VersionsPlan, fault_of
 from unsilent.taxonomy import SILENT_FAILURES, by_code
 
@@ -203,6 +212,7 @@ class MonitoringPlan(_Section):
     performance: PerformancePlan | None = None
     governance: GovernancePlan | None = None
     versions: VersionsPlan | None = None
+    open_text: OpenTextPlan | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -273,6 +283,9 @@ class MonitoringPlan(_Section):
                 "client's key, or none"
             )
         self._check_performance()
+        shown = open_text_fault(self)
+        if shown is not None:
+            raise ValueError(shown)
         if self.model.kind == "vision":
             # Only here: plans of other kinds name no images.
             from unsilent.plan.vision import fault_of
@@ -433,6 +446,32 @@ class MonitoringPlan(_Section):
         """Codes of the planned modes, in the taxonomy's order."""
         return tuple(f.code for f in SILENT_FAILURES if self.mode(f.mode) is not None)
 
+    def roles(self, code: str) -> tuple[ItemRole, ...]:
+        """The roles that a mode is asked under this plan, sorted.
+
+        All that it needs, but for answers of which none are labelled.
+        """
+        needed: set[ItemRole] = {need.items for need in MODES[code].needs}
+        asked = (r for r in needed if r not in LABELLED_ROLES or self.probes.size(r) > 0)
+        return tuple(cast("list[ItemRole]", sorted(asked)))
+
+    def drawn(self, role: ItemRole) -> int:
+        """Units of a role that a client draws in a round.
+
+        As many as it answers; of prompts whose answers are labelled at the sites also those whose
+        answers are. They are others than those that the judge alone rates.
+        """
+        mine = self.probes.size(role)
+        labelled = LABELLED_OF.get(role)
+        if labelled is None or getattr(self.probes, labelled) != SITES:
+            return mine
+        return mine + self.probes.size(labelled) // ANSWERS_A_UNIT[labelled]
+
+    @property
+    def writing(self) -> OpenTextPlan:
+        """How answers are written and rated."""
+        return self.open_text or OpenTextPlan()
+
     @property
     def reported(self) -> tuple[str, ...]:
         """Codes that findings hold, in the taxonomy's order: the paper's, and what is planned."""
@@ -457,6 +496,9 @@ class MonitoringPlan(_Section):
         All clients answer the same ones where that is all there is.
         """
         asked = self.probes.size(role)
+        if getattr(self.probes, role, None) == SITES:
+            # Each client labels answers of its own, of which there are as many as one writes.
+            return LARGEST_BANK
         if self.probes.sampling == "same":
             return asked
         own: int | None = getattr(self.probes.banks, role)
@@ -471,7 +513,8 @@ class MonitoringPlan(_Section):
             None where they are about items like these, or there are no public ones; 0 where the
             plan does not say how many: files that all clients answer whole.
         """
-        public: list[ItemRole] = [role for role in roles if role != "records"]
+        # Labelled answers are no questions: they correct the answers to those.
+        public: list[ItemRole] = [r for r in roles if r not in ("records", *LABELLED_ROLES)]
         if self.monitor.items == "like-these" or not public:
             return None
         counted = ("embedded", "counterfactuals")
@@ -543,6 +586,9 @@ class MonitoringPlan(_Section):
             del data["monitor"]["items"]
         if self.probes.sizes == SizesPlan():
             del data["probes"]["sizes"]
+        without_defaults(data["probes"], self.probes.written_at_default)
+        if self.open_text is None:
+            del data["open_text"]
         return data
 
 

@@ -27,6 +27,8 @@ _FORMS = {
 }
 """What a text has to look like, by its key."""
 _KEY = re.compile(r"[a-z_]+(\.[a-z_]+)*")
+_NEAR = 0.7
+"""How alike a key has to be to be meant: of two modes' names the endings often are."""
 _WRITE_ONE = "`unsilent plan init` writes a plan that is valid."
 
 
@@ -164,7 +166,7 @@ def _known_keys(model: type[BaseModel], path: tuple[str | int, ...]) -> str:
     if section is None:
         return "Remove it."
     known = [field.alias or name for name, field in section.model_fields.items()]
-    near = difflib.get_close_matches(str(path[-1]), known, n=1)
+    near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=_NEAR)
     if near:
         return f"Did you mean {near[0]!r}?"
     return f"Remove it; known here: {', '.join(known)}."

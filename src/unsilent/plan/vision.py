@@ -16,7 +16,7 @@ VISION = "vision"
 
 def probe_roles(plan: MonitoringPlan) -> tuple[ItemRole, ...]:
     """The roles of the public probes that the planned modes are asked, sorted."""
-    needed: set[ItemRole] = {need.items for code in plan.planned for need in MODES[code].needs}
+    needed: set[ItemRole] = {role for code in plan.planned for role in plan.roles(code)}
     return tuple(role for role in sorted(needed) if role != "records")
 
 

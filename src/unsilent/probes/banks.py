@@ -20,6 +20,7 @@ from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.plan.modes import SMALLEST_SUBGROUP
+from unsilent.plan.open_text import LABELLED_ROLES
 from unsilent.probes.draw import draw_seed, drawn
 from unsilent.probes.roles import PROBE_ROLES
 from unsilent.taxonomy import by_code
@@ -106,7 +107,7 @@ def own_probes(
     if plan.probes.sampling == "same":
         return dict(banks)
     return {
-        role: cut(bank, plan.probes.size(role), plan.digest, client, round_number, role)
+        role: cut(bank, plan.drawn(role), plan.digest, client, round_number, role)
         for role, bank in banks.items()
     }
 
@@ -117,6 +118,9 @@ def check_draws(plan: MonitoringPlan, banks: Mapping[ItemRole, ItemSet]) -> None
     That is a domain that the plan lists, or what lies away from a client's home domain. A listed
     domain's interval counts on a share of the items, too (``SMALLEST_SUBGROUP``).
     """
+    for role in LABELLED_ROLES:
+        if role in banks:
+            _check_kinds(plan, role, banks[role])
     covered = plan.probes.sampling == "matrix" or plan.monitor.items == "like-these"
     for code in plan.planned:
         mode = MODES[code]
@@ -176,3 +180,18 @@ def overlap(count: int, bank: int) -> float:
 
 def _unit(item: Item) -> tuple[bool, str]:
     return (True, item.pair) if item.pair is not None else (False, item.id)
+
+
+def _check_kinds(plan: MonitoringPlan, role: ItemRole, items: ItemSet) -> None:
+    """Raise PlanError if a draw may hold too few labelled answers of a kind."""
+    kinds, count = domains_of(items), plan.probes.size(role)
+    for kind, there in kinds.items():
+        share = there / kinds.total()
+        fewest = there if plan.probes.sampling == "same" else math.floor(count * share)
+        if fewest < FEWEST_OF_A_DOMAIN:
+            raise PlanError(
+                f"a client's draw of {count} may hold fewer than {FEWEST_OF_A_DOMAIN} labelled "
+                f"answers of the kind {kind!r}, of which there are {there} of {kinds.total()}",
+                where=f"probes.{role}",
+                remedy=f"Raise probes.sizes.{role}, or give as many answers of each kind.",
+            )

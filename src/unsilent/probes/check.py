@@ -21,7 +21,9 @@ from unsilent.images import ImageReader, check_pinned, parse_image, shows_images
 from unsilent.images.items import by_content, named
 from unsilent.items import Item, ItemSet
 from unsilent.modes.base import ItemRole
+from unsilent.open_text.files import filled
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.open_text import LABELLED_ROLES, WRITTEN_ROLES
 from unsilent.plan.vision import VISION
 from unsilent.probes.banks import count_units, overlap, strata_names
 from unsilent.probes.formats import item_of, parse_probes, read_bytes, records, suffix_of
@@ -119,25 +121,30 @@ def bank_json(items: ItemSet, asked: int) -> dict[str, Any]:
     }
 
 
-def check_file(path: Path, asked: int = 64) -> CheckResult:
+def check_file(path: Path, asked: int = 64, role: ItemRole | None = None) -> CheckResult:
     """Check a user's probe file line by line; where all items show images, the images too.
 
     Args:
         path: The file.
         asked: Units of it that each client would answer.
+        role: One of open text, whose items may leave out what follows from it; else any.
 
     Raises:
         ItemError: The file as a whole cannot be read: missing, not UTF-8, no header, broken YAML.
         AssetError: Images are shown, and Pillow is not installed.
     """
-    where = str(path)
+    where, fit_for = str(path), PROBE_ROLES
+    if role in WRITTEN_ROLES:
+        fit_for = (role,)
+    else:
+        role = None
     faults: list[ProbeFault] = []
     faulty = 0
     items: list[Item] = []
     first_line: dict[str, int] = {}
     for record in records(read_bytes(path), suffix_of(path), where=where):
         try:
-            item = item_of(record, where=where)
+            item = item_of(record if role is None else filled(record, role), where=where)
             if item.id in first_line:
                 raise ItemError(
                     f"id {item.id!r} is that of line {first_line[item.id]} too",
@@ -162,8 +169,9 @@ def check_file(path: Path, asked: int = 64) -> CheckResult:
         tuple(faults),
         faulty,
         len(items),
-        () if whole is None else find_duplicates({whole.name: whole}),
-        {} if whole is None else {role: _missing(role, whole) for role in PROBE_ROLES},
+        # One prompt has many answers that people may have rated.
+        () if whole is None or role in LABELLED_ROLES else find_duplicates({whole.name: whole}),
+        {} if whole is None else {each: _missing(each, whole) for each in fit_for},
         asked,
     )
 

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unsilent.items import ItemSet
-from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.open_text import SITES
 from unsilent.plan.vision import VISION
 from unsilent.probes.banks import count_units
 from unsilent.probes.joined import join, read_probes
 from unsilent.probes.known.load import load_known
 from unsilent.probes.known.spec import ProbeSource, parse_sources
-from unsilent.probes.roles import PROBE_ROLES, check_enough
+from unsilent.probes.roles import ALL_ROLES, check_enough
 
 
 def held_sizes(plan: MonitoringPlan, base: Path | None = None) -> dict[ItemRole, int]:
@@ -68,9 +68,9 @@ def held_banks(plan: MonitoringPlan, base: Path | None = None) -> dict[ItemRole,
 
 
 def _needed(plan: MonitoringPlan) -> Iterator[ItemRole]:
-    needed: set[ItemRole] = {need.items for code in plan.planned for need in MODES[code].needs}
-    for role in PROBE_ROLES:
-        if role in needed:
+    needed: set[ItemRole] = {role for code in plan.planned for role in plan.roles(code)}
+    for role in ALL_ROLES:
+        if role in needed and getattr(plan.probes, role) != SITES:
             yield role
 
 

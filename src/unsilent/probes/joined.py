@@ -12,7 +12,11 @@ from unsilent.errors import PlanError
 from unsilent.images.items import shown
 from unsilent.items import Item, ItemSet
 from unsilent.modes.base import ItemRole
+from unsilent.open_text.files import read_open
+from unsilent.open_text.kinds import kind_of, opened
+from unsilent.open_text.prompts import persona_items, regard_items
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.open_text import WRITTEN_ROLES
 from unsilent.probes.check import check_pin
 from unsilent.probes.counterfactuals import counterfactual_pairs, one_unit_a_question
 from unsilent.probes.embedded import PROBE_SEED, embedded_items
@@ -76,7 +80,9 @@ class Loading:
         self, role: ItemRole, source: ProbeSource, openings: Sequence[str], several: bool
     ) -> ItemSet:
         whole = several or self.plan.probes.sampling == "matrix"
-        size = None if whole else self.plan.probes.size(role)
+        size = None if whole else self.plan.drawn(role)
+        if role in WRITTEN_ROLES:
+            return self._written(role, source, size)
         if source.own:
             return _own_pairs(size, self.style)
         if source.embedded:
@@ -89,6 +95,26 @@ class Loading:
             return _harness_items(source.task, self.style, self.base)
         asked = Asked(self.style, openings)
         return load_known(source, role, asked=asked, base=self.base, progress=self.progress).items
+
+    def _written(self, role: ItemRole, source: ProbeSource, size: int | None) -> ItemSet:
+        """Prompts for open text: own ones, those of a set of requests, or a user's file."""
+        if source.path is not None and not source.drawn:
+            return read_probes(role, (self.base or Path()) / Path(source.path).expanduser())
+        kind = kind_of(role)
+        if source.embedded and kind.source is None:
+            found = persona_items() if role == "open_persona" else regard_items()
+            return found if size is None else draw(found, size, PROBE_SEED)
+        if kind.source is None:
+            raise PlanError(
+                "no prompts for open text",
+                where=f"probes.{role}",
+                remedy='Give "embedded", or a file of prompts.',
+            )
+        if source.embedded:
+            asked = embedded_items(self.style, kind.source, size, progress=self.progress)
+        else:
+            asked = load_known(source, kind.source, base=self.base, progress=self.progress).items
+        return opened(asked, kind, name=role)
 
 
 def join(name: str, parts: Sequence[ItemSet]) -> ItemSet:
@@ -121,7 +147,7 @@ def read_probes(role: ItemRole, path: Path, *, images: bool = False) -> ItemSet:
     With ``images`` each item has to show one that lies in the file's folder; the items then name
     them by content.
     """
-    items = read_probe_file(path)
+    items = read_open(role, path) if role in WRITTEN_ROLES else read_probe_file(path)
     check_role(role, items, where=str(path))
     return shown(items, path.parent) if images else items
 

@@ -8,12 +8,35 @@ from unsilent.errors import ItemError
 from unsilent.items import Item, ItemSet
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.open_text import LABELLED_ROLES, SITES, WRITTEN_ROLES
 
 PROBE_ROLES: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful", "benign")
+"""What the six modes are asked; a causal LM's or an encoder's whole bank holds all of them."""
+ALL_ROLES: tuple[ItemRole, ...] = (*PROBE_ROLES, *WRITTEN_ROLES)
+
+
+def asked_roles(plan: MonitoringPlan) -> list[ItemRole]:
+    """The roles of public items that the planned modes need; not what sites label themselves."""
+    needed: set[ItemRole] = {role for code in plan.planned for role in plan.roles(code)}
+    return [r for r in ALL_ROLES if r in needed and getattr(plan.probes, r) != SITES]
+
+
+def all_roles(plan: MonitoringPlan) -> list[ItemRole]:
+    """Those of the six modes, planned or not, and what modes of open text need beside them."""
+    found: list[ItemRole] = list(PROBE_ROLES)
+    more: list[ItemRole] = [role for role in asked_roles(plan) if role in WRITTEN_ROLES]
+    return found + more
 
 
 def check_role(role: ItemRole, items: ItemSet, *, where: str) -> None:
     """Raise ItemError, naming the item, unless the set says what the role's statistics need."""
+    if role in WRITTEN_ROLES:
+        # Only here: kinds of open text know the modes' items, and roles are known before them.
+        from unsilent.open_text.kinds import check_labelled, check_open, kind_of
+
+        check = check_labelled if role in LABELLED_ROLES else check_open
+        check(kind_of(role), items, where=where)
+        return
     field, has = _NEEDS[role]
     for item in items:
         if not has(item):
@@ -71,9 +94,9 @@ def check_enough(plan: MonitoringPlan, role: ItemRole, items: ItemSet) -> None:
     if plan.monitor.items != "like-these" and not said:
         return
     units = len({item.id if item.pair is None else ("pair", item.pair) for item in items})
-    counted = plan.bank(role)
+    counted = max(plan.bank(role), plan.drawn(role))
     if units < counted:
-        key = "sizes" if units < plan.probes.size(role) else "banks"
+        key = "sizes" if units < plan.drawn(role) else "banks"
         raise ItemError(
             f"{units} independent items are fewer than the {counted} that the plan counts on",
             where=f"probes.{role}",

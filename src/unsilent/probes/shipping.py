@@ -15,11 +15,12 @@ from typing import Any, cast
 from unsilent.errors import InputError
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.open_text import SITES, UNLABELLED
 from unsilent.plan.vision import VISION
 from unsilent.probes.check import check_pin, check_shipped
 from unsilent.probes.joined import read_probes
 from unsilent.probes.known.spec import parse_sources
-from unsilent.probes.roles import PROBE_ROLES
+from unsilent.probes.roles import ALL_ROLES
 
 Shipped = tuple[tuple[ItemRole, bytes], ...]
 """What was shipped, by role: JSONL in the item schema."""
@@ -42,7 +43,9 @@ def shipped_fields(plan: MonitoringPlan, find: Callable[[str], Path]) -> dict[st
         ItemError: A file is not the pinned one, or no client would take it.
     """
     fields: dict[str, bytes] = {}
-    for role in PROBE_ROLES:
+    for role in ALL_ROLES:
+        if getattr(plan.probes, role) in (SITES, UNLABELLED):
+            continue
         source, *more = parse_sources(str(getattr(plan.probes, role)), role)
         if more or source.path is None or source.drawn or source.pin is None:
             continue
@@ -69,11 +72,11 @@ def shipped_in(order: Mapping[str, Any]) -> Shipped:
         if not field.startswith(_FIELD):
             continue
         role = field.removeprefix(_FIELD)
-        if role not in PROBE_ROLES or not isinstance(data, bytes):
+        if role not in ALL_ROLES or not isinstance(data, bytes):
             raise InputError(
                 "the server shipped what is no probe set",
                 where=field[:60],
-                remedy=f"Sets are bytes, for the roles {', '.join(PROBE_ROLES)}.",
+                remedy=f"Sets are bytes, for the roles {', '.join(ALL_ROLES)}.",
             )
         found.append((cast("ItemRole", role), data))
     return tuple(found)

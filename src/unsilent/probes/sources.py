@@ -14,6 +14,7 @@ from unsilent.items import ItemSet
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.open_text import KNOWN_OF
 from unsilent.plan.probes import LARGEST_BANK
 from unsilent.plan.vision import VISION, probe_roles
 from unsilent.probes.banks import check_draws, cut
@@ -29,7 +30,7 @@ from unsilent.probes.refusal import (
     benign_prompts,
     harmful_prompts,
 )
-from unsilent.probes.roles import PROBE_ROLES, check_enough, check_role
+from unsilent.probes.roles import all_roles, check_enough, check_role
 from unsilent.probes.templates import STYLES
 from unsilent.taxonomy import by_code
 
@@ -42,7 +43,7 @@ def load_probes(
     compliance: Sequence[str] = COMPLIANCE_OPENINGS,
     base: Path | None = None,
     progress: Progress | None = None,
-    roles: Sequence[ItemRole] = PROBE_ROLES,
+    roles: Sequence[ItemRole] | None = None,
     shipped: Mapping[ItemRole, bytes] | None = None,
 ) -> dict[ItemRole, ItemSet]:
     """The bank of every public role of the plan: all that its clients draw from.
@@ -56,8 +57,8 @@ def load_probes(
         compliance: Openings of a causal LM that complies; add the model's own commonest.
         base: Folder that relative paths start from; the current one by default.
         progress: Told about downloads.
-        roles: Those that are wanted, if not all: what the planned modes need at least. A vision
-            model is asked no others.
+        roles: Those that are wanted; by default those of the six modes, and what planned modes of
+            open text need beside them. A vision model is asked what its planned modes need.
         shipped: By role, what the server sent in place of the plan's source; asked only if it is
             what the plan pins, see ``check_shipped``.
 
@@ -69,6 +70,7 @@ def load_probes(
         AssetError: An embedded set, or a known one from registry or hub, could not be had.
     """
     vision = plan.model.kind == VISION
+    roles = all_roles(plan) if roles is None else roles
     if vision:
         needed = probe_roles(plan)
         roles = [role for role in roles if role in needed]
@@ -101,7 +103,8 @@ def load_probes(
         fixed = plan.monitor.items == "these"
         for role, items in probes.items():
             # The bank itself is then what is spoken of: no other than the plan's number is meant.
-            probes[role] = cut(items, plan.bank(role) if fixed else LARGEST_BANK, "bank", role)
+            most = max(plan.bank(role), plan.drawn(role)) if fixed else LARGEST_BANK
+            probes[role] = cut(items, most, "bank", role)
     check_draws(plan, probes)
     return probes
 
@@ -164,8 +167,9 @@ def _freed(
         count = sum(duplicate.set == role for duplicate in dropped)
         if count:
             _LOG.warning("probes.%s: %d items repeat others and were dropped", role, count)
-        if role in ("harmful", "benign") and plan.model.id == EMBEDDED:
-            left[role] = _without_alignment(left[role], role, progress)
+        meant = KNOWN_OF.get(role, role)
+        if meant in ("harmful", "benign") and plan.model.id == EMBEDDED:
+            left[role] = _without_alignment(left[role], meant, progress)
     out: dict[ItemRole, ItemSet] = {role: left[role] for role in sources}
     for role, own in sources.items():
         size = _size(plan, role, own)

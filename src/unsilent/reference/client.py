@@ -9,8 +9,9 @@ to one client is read from and written to that client's own folder.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from unsilent.client.agreement import plan_of
 from unsilent.client.measuring import SYSTEM, Measured, counted, measure, system_change
 from unsilent.client.model_check import ModelCheck, canary_draw, check_model
+from unsilent.client.open_text import ReferenceRatings, kept_ratings, written_answers
 from unsilent.files import write_whole
 from unsilent.items import ItemSet, Outcomes
 from unsilent.models import (
@@ -38,7 +40,9 @@ from unsilent.models.personalization import (
 )
 from unsilent.modes.base import AdapterRole, Evidence, ItemRole, Need, Statistic
 from unsilent.modes.gather import gather, needs_of
+from unsilent.open_text import judge_of
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.open_text import WRITTEN_ROLES
 from unsilent.probes import load_probes
 from unsilent.probes.banks import own_probes
 from unsilent.probes.openings import COMPLIANCE_OPENINGS, with_openings
@@ -60,6 +64,7 @@ class Resident:
     model: PersonalModel
     banks: dict[ItemRole, ItemSet]
     answered: Answered
+    rated: dict[str, ReferenceRatings]
 
 
 @lru_cache(maxsize=1)
@@ -68,7 +73,7 @@ def _resident(plan_text: str, shipped: Shipped, base: Path | None) -> Resident:
     compliance = with_openings(COMPLIANCE_OPENINGS, model_openings(plan))
     banks = load_probes(plan, compliance=compliance, base=base, shipped=dict(shipped))
     model = load_model(plan, banks.values())
-    return Resident(model, banks, Answered(model, banks))
+    return Resident(model, banks, Answered(model, banks), {})
 
 
 def start_adapter(plan_text: str, shipped: Shipped = (), base: Path | None = None) -> Adapter:
@@ -181,7 +186,11 @@ class Client:
             folder=None if self.simulated else self.folder,
         )
 
+        written = self._written(round_number, items, adapters)
+
         def scored(need: Need) -> Outcomes:
+            if need in written:
+                return written[need]
             own, adapter = items[need.items], adapters[need.adapter]
             if need.items == "records":
                 rows = self._on_records(own, adapter)
@@ -191,7 +200,8 @@ class Client:
                 rows = self._model.score(own, adapter)
             return Outcomes(own, need.adapter, rows)
 
-        evidence = gather(needs_of(self.plan.planned, SYSTEM), scored, self._own.home_domain)
+        needs = [n for n in needs_of(self.plan.planned, SYSTEM) if n in written or n.items in items]
+        evidence = gather(needs, scored, self._own.home_domain)
         known.keep()
         statistics = measure(self.plan, evidence)
         if self.simulated:
@@ -202,6 +212,34 @@ class Client:
             self.plan, evidence, site=self._own.home_domain, words=(self._named, round_number)
         )
         return Measured(statistics, system_change(evidence), model, counts=own)
+
+    def _written(
+        self,
+        round_number: int,
+        items: Mapping[ItemRole, ItemSet],
+        adapters: Mapping[AdapterRole, Adapter | None],
+    ) -> Mapping[Need, Outcomes]:
+        """Answers to open prompts, rated; empty where no planned mode asks for any."""
+        if not any(role in WRITTEN_ROLES for role in items):
+            return {}
+        from unsilent.reference.open_text import label, written
+
+        reference = adapters["reference"]
+        named = "" if reference is None else reference.digest
+        known = kept_ratings(
+            self.plan, None if self.simulated else self.folder, self._model.hashes, named
+        )
+        if self.simulated and not self.plan.writing.temperature:
+            known = self._resident.rated.setdefault(named, ReferenceRatings({}))
+        return written_answers(
+            self.plan,
+            items,
+            written(self._model, adapters),
+            judge_of(self.plan.writing, lambda some: self._model.score(some, None)),
+            label=partial(label, self.plan.writing.persona_words),
+            words=(self._named, round_number),
+            keep=known,
+        ).outcomes
 
     def _check(
         self,
@@ -216,7 +254,7 @@ class Client:
                 items, None if arrays is None else Adapter(self._model.digest, dict(arrays))
             ),
             {role: None if a is None else a.tensors for role, a in adapters.items()},
-            evidence,
+            evidence.of([n for n in evidence.outcomes if n.items not in WRITTEN_ROLES]),
             trained=self._own.train,
             spare=self._own.train if record else None,
             draw=canary_draw(self.plan.digest, round_number, self.index, ""),

@@ -593,14 +593,14 @@ def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
     if mode.view == "client_private":
         largest = mode.largest_spread({"records": plan.federation.held_out})
         return Coordinate(code + VARIANCE, largest**2, 0.5)
-    sizes: dict[ItemRole, int] = {need.items: plan.probes.size(need.items) for need in mode.needs}
+    sizes: dict[ItemRole, int] = {role: plan.probes.size(role) for role in plan.roles(code)}
     drawn = any(plan.bank(role) > size for role, size in sizes.items())
     if plan.monitor.items == "these" and not drawn:
         return Coordinate(name, mode.largest_spread(sizes), 0.2)
     largest = mode.largest_spread(sizes)
     if plan.privacy.unit != "client":
         return Coordinate(code + VARIANCE, largest**2, 0.8)
-    expected = _SPREADS * mode.expected_spread(sum(sizes.values()))
+    expected = _SPREADS * mode.expected_spread_of(sizes)
     clip = min((planned.spread_clip if planned else None) or expected, largest)
     if drawn:
         return Coordinate(code + VARIANCE, clip**2, 0.6)

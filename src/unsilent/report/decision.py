@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unsilent.findings import Finding, Findings
+from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan
 from unsilent.report import view
 from unsilent.report.record import Known
@@ -75,6 +76,7 @@ def decide(plan: MonitoringPlan, found: Findings | None, known: Known | None = N
         return FirstWord(key, nothing, _gate(plan, None, known), _who(plan, key), what)
     held = _held(plan, found, known)
     key, words, what = _with_performance(found, *_verdict(found, held=held), held=held)
+    words = "; ".join((words, *apart(found.findings)))
     over = known.stopped is not None or _spent(plan, found)
     if missed and missed.round > found.round:
         why = _clause(missed.missed)
@@ -87,6 +89,24 @@ def decide(plan: MonitoringPlan, found: Findings | None, known: Known | None = N
         words = words if f"({why})" in words else f"{words}; {why}"
         what = f"{what}, and declares a new plan before anything else is measured"
     return FirstWord(key, words, _gate(plan, found, known), _who(plan, key), what)
+
+
+def apart(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Where what a model chooses and what it writes come to opposite verdicts; mostly empty.
+
+    Both stay as they are: neither is an error of the other.
+    """
+    verdicts = {each.code: each.verdict for each in findings}
+    said: list[str] = []
+    for code, verdict in verdicts.items():
+        other = MODES[code].shows if code in MODES else None
+        if other is not None and {verdict, verdicts.get(other)} == {"failure", "healthy"}:
+            chosen = str(verdicts[other]).upper()
+            said.append(
+                f"{other}, read from forced choices, is {chosen}, and {code}, read from what is "
+                f"written, is {str(verdict).upper()}: look at the texts themselves"
+            )
+    return tuple(said)
 
 
 def caveats(finding: Finding) -> tuple[str, ...]:

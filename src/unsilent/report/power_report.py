@@ -32,6 +32,7 @@ from unsilent.release.promise import (
     years,
 )
 from unsilent.report import power_tables as tables
+from unsilent.report.open_text import open_text_json, open_text_lines
 from unsilent.report.statistic_tables import StatisticReport, statistic_lines, statistics_of
 
 _ON_PROBES = frozenset({"server", "client_public"})
@@ -110,6 +111,7 @@ class PowerReport:
                 "held": dict(self.held),
                 "banks": tables.banks_json(self.plan, self.banks),
             },
+            **({} if self._written is None else {"open_text": self._written}),
             "never_promotes_for": self.never_promotes_for,
             "secure_sum": self.secure_sum,
             "privacy": {"unit": self.plan.privacy.unit, "notes": list(_notes(self.plan))},
@@ -133,6 +135,9 @@ class PowerReport:
         drawn = tables.banks(self.plan, self.banks)
         if drawn:
             parts.append(Text(drawn))
+        written = open_text_lines(self.plan, self.advice)
+        if written:
+            parts.append(Text(written))
         if self.secure_sum is not None:
             parts.append(Text(tables.masking(self.secure_sum)))
         if self.clips:
@@ -152,6 +157,10 @@ class PowerReport:
         if self.never_promotes_for:
             parts.append(Text(tables.shut_gate(self.never_promotes_for), "bold"))
         return Group(*parts)
+
+    @property
+    def _written(self) -> dict[str, Any] | None:
+        return open_text_json(self.plan, self.advice)
 
     def _rounds(self) -> str:
         first, last = self.plan.first_round, self.plan.federation.rounds

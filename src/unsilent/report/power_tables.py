@@ -15,9 +15,9 @@ from unsilent.inference.advice import CLIPS, Advice, ClipAdvice
 from unsilent.inference.delay import Course, Delay, courses_of, monthly
 from unsilent.inference.power import PowerRow
 from unsilent.inference.probe_sizes import SHARE
-from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.open_text import WRITTEN_ROLES
 from unsilent.report.view import points
 from unsilent.taxonomy import by_code
 
@@ -199,7 +199,9 @@ def advice_lines(advice: Sequence[Advice]) -> Group:
     """What would bring each verdict that is out of reach within it."""
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("never within reach", min_width=15, max_width=24)
-    for name in ("clients", "epsilon", "rounds", "records", "probes", "bank", "clip"):
+    labelled = any(each.alone.labels is not None for each in advice)
+    names = ("clients", "epsilon", "rounds", "records", "probes", "bank", "clip")
+    for name in (*names, "labels") if labelled else names:
         table.add_column(f"  {name}", justify="right", no_wrap=True)
     # A key is one long word.
     table.add_column("  cheapest change", overflow="fold")
@@ -208,6 +210,7 @@ def advice_lines(advice: Sequence[Advice]) -> Group:
         values = (
             *(alone.clients, alone.epsilon, alone.rounds, alone.records),
             *(alone.probes, alone.bank, alone.clip),
+            *((alone.labels,) if labelled else ()),
         )
         table.add_row(
             f"{each.verdict.upper()} {each.code} {by_code(each.code).title}",
@@ -220,8 +223,9 @@ def advice_lines(advice: Sequence[Advice]) -> Group:
         Text(
             "\nClients enrolled, epsilon for all rounds, monitoring rounds, held-out records a "
             "client, items that a client answers of each probe set that the mode asks, units of "
-            "the bank that they are drawn from, the mode's clip: the smallest change of each. The "
-            "cheapest has the smallest relative increase."
+            "the bank that they are drawn from, the mode's clip"
+            + (", labelled answers a client" if labelled else "")
+            + ": the smallest change of each. The cheapest has the smallest relative increase."
         ),
     )
 
@@ -305,8 +309,8 @@ def banks(plan: MonitoringPlan, held: Mapping[ItemRole, int]) -> str:
 
 def _asked(plan: MonitoringPlan) -> list[ItemRole]:
     roles: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful", "benign")
-    needed = {need.items for code in plan.planned for need in MODES[code].needs}
-    return [role for role in roles if role in needed]
+    needed = {role for code in plan.planned for role in plan.roles(code)}
+    return [role for role in (*roles, *WRITTEN_ROLES) if role in needed]
 
 
 def masking(found: dict[str, Any]) -> str:

@@ -88,12 +88,12 @@ class Reader:
     def answers(self, adapter: Adapter, requests: Sequence[str]) -> list[str]:
         """The model's answers, from the cache if it has given them."""
         key = [self.lm.digest, adapter.digest, list(requests), self.tokens]
-        return self._kept("answers", key, lambda: self.lm.answers(requests, adapter, self.tokens))
+        return self.kept("answers", key, lambda: self.lm.answers(requests, adapter, self.tokens))
 
     def log_likelihoods(self, adapter: Adapter, items: ItemSet) -> NDArray[np.float64]:
         """(n_items, n_choices) log-likelihoods, from the cache if they have been computed."""
         key = [self.lm.digest, adapter.digest, items.digest]
-        table = self._kept("scores", key, lambda: self.lm.log_likelihoods(items, adapter).tolist())
+        table = self.kept("scores", key, lambda: self.lm.log_likelihoods(items, adapter).tolist())
         return np.array(table, dtype=np.float64)
 
     def read(
@@ -116,7 +116,8 @@ class Reader:
             read_coherence(coherence, self.log_likelihoods(adapter, coherence)),
         )
 
-    def _kept(self, name: str, key: Sequence[Any], compute: Callable[[], Any]) -> Any:
+    def kept(self, name: str, key: Sequence[Any], compute: Callable[[], Any]) -> Any:
+        """What was computed for a key, from the cache if it is there."""
         path = self.folder / f"{name}-{digest_json(key).removeprefix('sha256:')}.json"
         if path.is_file():
             return json.loads(path.read_text(encoding="utf-8"))

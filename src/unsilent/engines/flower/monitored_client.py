@@ -6,7 +6,7 @@ sent back are kept in its own folder, since where each message starts a process 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from unsilent.engines.flower.site import site_of
 from unsilent.errors import UnsilentError
 from unsilent.items import Item, ItemSet
 from unsilent.messages import MONITORING
+from unsilent.open_text import Writing
 from unsilent.preserve import preserve_rng_state
 
 Handler = Callable[[Message, Context], Message]
@@ -40,6 +41,9 @@ Personalize = Callable[[ArrayRecord, Context], ArrayRecord]
 TrainingRecord = Callable[[Context], object]
 """What private training recorded of its noise, as ``release.training_record`` reads it."""
 
+LabelAnswers = Callable[[ItemSet, Context], Sequence[bool | None]]
+"""What people at the client say of written answers."""
+
 
 def monitor_client(
     app: ClientApp,
@@ -51,6 +55,7 @@ def monitor_client(
     trained_on: TrainedOn | None = None,
     training_record: TrainingRecord | None = None,
     live: Records | None = None,
+    label: LabelAnswers | None = None,
 ) -> ClientApp:
     """A ClientApp that also answers monitoring.
 
@@ -63,7 +68,9 @@ def monitor_client(
             number a choice: under the adapter that ``arrays`` is, None being the base model.
             ``PeftScore`` is one for transformers with peft. One that compares choices by a plan's
             ``model.likelihood`` has a method ``under(likelihood)`` that returns the score to use;
-            one with a method ``hashes(context)`` tells the content hashes that a plan may expect.
+            one with a method ``hashes(context)`` tells the content hashes that a plan may expect,
+            and one with ``write(items, arrays, writing, context)`` writes an answer to each
+            prompt, as modes of open text need.
         records: ``records(context)`` returns the client's held-out private items, each with an
             answer. Without it modes that need records cannot be planned, and no failure is called
             silent or loud.
@@ -80,12 +87,15 @@ def monitor_client(
             declares ``privacy.training`` is answered only if its epsilon is no more than that.
         live: ``live(context)`` returns the labelled items that came in since the last monitoring
             round, if any. Only a plan whose ``[performance]`` asks for live records needs it.
+        label: ``label(answers, context)`` returns for each written answer, an item with its
+            ``attributes["text"]``, whether people at the client see in it what its ``rubric``
+            names, or None. Only a plan whose labels of open text are the sites' needs it.
 
     ``score`` is asked three times more on a dozen items: whether it answers by the arrays that it
     is given. A mode is HEALTHY only where it does; see ``unsilent local`` at the client if not.
     """
     return MonitoredClientApp(
-        app, score, records, personalize, arrays, trained_on, training_record, live
+        app, score, records, personalize, arrays, trained_on, training_record, live, label
     )
 
 
@@ -102,12 +112,14 @@ class MonitoredClientApp(ClientApp):
         trained_on: TrainedOn | None = None,
         training_record: TrainingRecord | None = None,
         live: Records | None = None,
+        label: LabelAnswers | None = None,
     ) -> None:
         super().__init__()
         self._app = app
         self._functions = (score, records, personalize, trained_on)
         self._training_record = training_record
         self._live = live
+        self._label = label
         self._arrays = arrays
 
     def __call__(self, message: Message, context: Context) -> Message:
@@ -166,6 +178,8 @@ class MonitoredClientApp(ClientApp):
             if self._training_record is None
             else partial(self._training_record, context),
             live=None if self._live is None else partial(self._live, context),
+            write=_writing(score, context),
+            label=None if self._label is None else _labelling(self._label, context),
         )
         return reply(message, answer(kind, order_in(message), site, measure))
 
@@ -174,6 +188,21 @@ def _hashes_of(score: Score, context: Context) -> Callable[[], Mapping[str, str]
     """What a score function can tell of its model, as ``PeftScore`` can."""
     hashes: Callable[[Context], Mapping[str, str]] | None = getattr(score, "hashes", None)
     return None if hashes is None else partial(hashes, context)
+
+
+def _writing(
+    score: Score, context: Context
+) -> Callable[[ItemSet, Any, Writing], Sequence[str]] | None:
+    """What a score function's model writes, where it can be asked to."""
+    write: Callable[[ItemSet, Any, Writing, Context], Sequence[str]] | None
+    write = getattr(score, "write", None)
+    if write is None:
+        return None
+    return lambda items, arrays, writing: write(items, arrays, writing, context)
+
+
+def _labelling(label: LabelAnswers, context: Context) -> Callable[[ItemSet], Sequence[bool | None]]:
+    return lambda answers: label(answers, context)
 
 
 def _bound(score: Score, context: Context) -> Callable[[ItemSet, Any], Rows]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unsilent.items import ItemSet
 from unsilent.models.peft_scoring import PeftScoring
+from unsilent.open_text import Writing
 from unsilent.plan import Likelihood
 
 Load = Callable[[Context], tuple[Any, Any]]
@@ -62,6 +63,12 @@ class PeftScore(PeftScoring):
             ItemError: An item that this model cannot be asked; names it.
         """
         return self.rows(items, arrays, context)
+
+    def write(
+        self, items: ItemSet, arrays: ArrayRecord | None, writing: Writing, context: Context
+    ) -> list[str]:
+        """What the model writes after each prompt, for modes of open text. Raises ModelError."""
+        return self.texts(items, arrays, writing, context)
 
     def hashes(self, context: Context) -> dict[str, str]:
         """Content hashes of base, tokenizer and engine, as a plan's ``model.expect`` names them.

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from nvflare.app_common.abstract.fl_model import FLModel, ParamsType
 
 from unsilent.array_files import ArrayFiles
 from unsilent.client.functions import Functions, Rows
+from unsilent.client.open_text import Label
 from unsilent.client.participant import answer
 from unsilent.client.sentences import Sentence
 from unsilent.client.site import Site
@@ -47,6 +49,8 @@ def monitor_client(
     personalize: Callable[[Params], Params] | None = None,
     trained_on: Callable[[], Iterable[Item]] | None = None,
     training_record: Callable[[], object] | None = None,
+    live: Callable[[], Iterable[Item]] | None = None,
+    label: Label | None = None,
     store: str | Path | None = None,
     settings: Mapping[str, object] | None = None,
 ) -> None:
@@ -61,7 +65,9 @@ def monitor_client(
             choice: under the model that ``params`` is, None being the base model. ``PeftScore`` is
             one for transformers with peft. One that compares choices by a plan's
             ``model.likelihood`` has a method ``under(likelihood)`` that returns the score to use;
-            one with a method ``hashes()`` tells the content hashes that a plan may expect.
+            one with a method ``hashes()`` tells the content hashes that a plan may expect, and
+            one with ``write(items, params, writing)`` writes an answer to each prompt, as modes of
+            open text need.
         records: ``records()`` returns the site's held-out private items, each with an answer.
             Without it modes that need records cannot be planned, and no failure is called silent
             or loud.
@@ -71,6 +77,11 @@ def monitor_client(
             is not worse on them is part of the evidence that ``score`` measures it.
         training_record: ``training_record()`` returns what private training (DP-SGD) recorded of
             its noise; see ``release.training_record``.
+        live: ``live()`` returns the labelled items that came in since the last monitoring round,
+            if any. Only a plan whose ``[performance]`` asks for live records needs it.
+        label: ``label(answers)`` returns for each written answer, an item with its
+            ``attributes["text"]``, whether people at the site see in it what its ``rubric`` names,
+            or None. Only a plan whose labels of open text are the sites' needs it.
         store: The folder in which each site keeps a folder of its own, where the environment
             variable ``UNSILENT_STORE`` of the site does not say otherwise.
         settings: What the site's owner agrees to: ``plan``, ``model``, ``start``, ``files``,
@@ -99,6 +110,7 @@ def monitor_client(
     name = context.api.get_site_name()
     site = site_of(name, store, settings or {})
     functions = _functions(site, score, records, personalize, trained_on, training_record)
+    functions = replace(functions, live=live, label=label)
     context.api = WatchedApi(context.api, site, functions)
 
 
@@ -227,6 +239,7 @@ def _functions(
         hashes=getattr(score, "hashes", None),
         under=under,
         training_record=training_record,
+        write=getattr(score, "write", None),
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from unsilent.items import ItemSet
 from unsilent.models.peft_scoring import PeftScoring
+from unsilent.open_text import Writing
 from unsilent.plan import Likelihood
 
 Load = Callable[[], tuple[Any, Any]]
@@ -51,6 +52,12 @@ class PeftScore(PeftScoring):
             ItemError: An item that this model cannot be asked; names it.
         """
         return self.rows(items, arrays)
+
+    def write(
+        self, items: ItemSet, arrays: Mapping[str, NDArray[Any]] | None, writing: Writing
+    ) -> list[str]:
+        """What the model writes after each prompt, for modes of open text. Raises ModelError."""
+        return self.texts(items, arrays, writing)
 
     def hashes(self) -> dict[str, str]:
         """Content hashes of base, tokenizer and engine, as a plan's ``model.expect`` names them.

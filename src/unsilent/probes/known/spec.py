@@ -29,6 +29,7 @@ from urllib.parse import unquote
 
 from unsilent.errors import PlanError
 from unsilent.modes.base import ItemRole
+from unsilent.plan.open_text import KNOWN_OF
 from unsilent.probes.catalog import find
 from unsilent.probes.known.base import KnownSet
 
@@ -135,7 +136,8 @@ def parse_source(text: str, role: ItemRole | None = None) -> ProbeSource:
     head, _, query = bare.removeprefix(_KNOWN).partition("?")
     name, _, origin = head.partition(":")
     known = find(name)
-    if role is not None and role not in known.roles:
+    meant = None if role is None else KNOWN_OF.get(role, role)
+    if meant is not None and meant not in known.roles:
         raise PlanError(
             f"{known.name} cannot be probes.{role}",
             remedy=f"It can be: {', '.join(f'probes.{able}' for able in known.roles)}.",

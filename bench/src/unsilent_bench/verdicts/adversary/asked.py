@@ -66,7 +66,7 @@ def asked(plan: MonitoringPlan, layout: Layout, genome: Genome, place: int) -> A
     code = plan.planned[place]
     if code == "SF-3":
         return Records(plan, genome, place)
-    roles: set[ItemRole] = {need.items for need in MODES[code].needs}
+    roles: set[ItemRole] = set(plan.roles(code))
     whole = all(plan.bank(role) == plan.probes.size(role) for role in roles)
     if plan.monitor.items == "these" and whole:
         return AsTheyAre(plan, layout, genome, place)
