@@ -278,9 +278,10 @@ def looked_up_nowhere(field: str, text: str) -> bool:
 
 
 def is_label(field: str) -> bool:
-    """Whether what a field of a plan holds is compared, or shown to people, and no more."""
+    """Whether what a field of a plan holds is compared, or shown to people or models, no more."""
     return (
         field in ("name", "adapter.targets", "governance.complaints")
+        or field in ("open_text.persona", "open_text.persona_words")
         or field.startswith("governance.roles.")
         or field.endswith(".subgroups")
     )
