@@ -19,6 +19,7 @@ from unsilent.inference.estimate import Estimate
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
+from unsilent.plan.open_text import LABELLED_ROLES
 from unsilent.plan.probes import LARGEST_BANK, LARGEST_SET
 from unsilent.release.accountant import gaussian_delta, total_mu
 from unsilent.release.noise import planned_event
@@ -101,7 +102,7 @@ def what_would_settle(
             return (
                 f"{why}; nothing within reach would settle it: the estimate lies at the tolerance"
             )
-        return f"{why}; nothing within reach would settle it: {_most_of(whole)}"
+        return f"{why}; nothing within reach would settle it: {_most_of(plan, whole)}"
     text = f"{why}; {_either(ways)} would settle it if the effect stayed {estimate.effect:+.3f}"
     if more is not None or estimate.privacy_sd <= sampling:
         return text
@@ -238,12 +239,16 @@ def _epsilon_of(mu: float, delta: float) -> float | None:
     return high
 
 
-def _most_of(estimate: Estimate) -> str:
-    """What most of an estimate's error is."""
+def _most_of(plan: MonitoringPlan, estimate: Estimate) -> str:
+    """What most of an estimate's error is; of open text the labels are a part of what is chosen."""
+    labelled = [role for role in plan.roles(estimate.code) if role in LABELLED_ROLES]
+    chosen = "the choice of probes"
+    if labelled:
+        chosen = f"the choice of prompts and of {labelled[0]} (unsilent plan check says how many)"
     own = math.sqrt(max(estimate.sampling_sd**2 - estimate.shared_sd**2, 0.0))
     parts = {
         "privacy noise": estimate.privacy_sd,
-        "the choice of probes": estimate.shared_sd,
+        chosen: estimate.shared_sd,
         "the sampling of clients or records": own,
         "truncation": estimate.truncation,
     }

@@ -34,11 +34,11 @@ def unlabelled(plan: MonitoringPlan, code: str, verdict: Verdict, interval: Inte
     planned = plan.mode(by_code(code).mode)
     tolerance = 0.0 if planned is None else planned.tolerance
     said = "no answer is labelled, so nothing is known of the judge's own error"
+    remedy = f"name answers that people labelled in probes.{labels[0]}"
     apart = {"failure": interval[0] - tolerance, "healthy": tolerance - interval[1]}.get(verdict)
     if apart is None:
-        return f"{said}; by the judge alone it would be open as well"
+        return f"{said}; by the judge alone it would be open as well ({remedy})"
     return (
         f"{said}; by the judge alone it would be {verdict.upper()}, unless its error differs "
-        f"between the two adapters by more than {100 * apart:.1f} points (name answers that people "
-        f"labelled in probes.{labels[0]})"
+        f"between the two adapters by more than {100 * apart:.1f} points ({remedy})"
     )
