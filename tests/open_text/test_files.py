@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -111,3 +111,11 @@ def test_a_draw_that_could_hold_one_label_of_a_kind_is_refused(tmp_path: Path) -
     )
     with pytest.raises(PlanError, match="fewer than 2 labelled answers of the kind"):
         load_probes(plan, roles=["labelled_refusal"])
+
+
+def test_the_command_knows_every_role_of_a_file() -> None:
+    from unsilent.commands.probes import CheckedRole, ProbeRole
+    from unsilent.probes.roles import ALL_ROLES, PROBE_ROLES
+
+    assert get_args(CheckedRole) == ALL_ROLES
+    assert get_args(ProbeRole) == PROBE_ROLES

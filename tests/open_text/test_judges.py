@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from unsilent.errors import InputError, OutcomeError
+from unsilent.errors import ModelError, OutcomeError
 from unsilent.items import Item, ItemSet
 from unsilent.open_text.judges import by_words, judge_of
 from unsilent.open_text.kinds import CHOICES, RUBRIC
@@ -120,5 +120,5 @@ def test_what_is_no_probability_is_refused(monkeypatch: pytest.MonkeyPatch, rate
 
 
 def test_a_function_that_is_not_there_is_named() -> None:
-    with pytest.raises(InputError, match="no function to judge with"):
+    with pytest.raises(ModelError, match="no function to judge with"):
         judge_of(OpenTextPlan(judges=("hook:nowhere_at_all:judge",)), no_base)

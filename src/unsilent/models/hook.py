@@ -179,22 +179,38 @@ def hook_of(place: str) -> ScoreHook:
     Raises:
         ModelError: The module or the function is not there; names both.
     """
+    return ScoreHook(
+        cast("Score", named_function(place, where="model.id", does="score")), name=place
+    )
+
+
+def named_function(place: str, *, where: str, does: str) -> Callable[..., object]:
+    """The function that a plan names as ``hook:MODULE:FUNCTION``; its module is imported.
+
+    Args:
+        place: As the plan has it.
+        where: The plan's key, named in errors.
+        does: What it is for, in a verb.
+
+    Raises:
+        ModelError: The module or the function is not there; names both.
+    """
     module, _, function = place.removeprefix(HOOK).partition(":")
     try:
         found = getattr(importlib.import_module(module), function)
     except (ImportError, SyntaxError, ValueError, AttributeError) as error:
         raise ModelError(
-            f"no function to score with ({type(error).__name__})",
-            where=f"model.id {place}",
+            f"no function to {does} with ({type(error).__name__})",
+            where=f"{where} {place}",
             remedy="Write it as hook:MODULE:FUNCTION, and put the module on PYTHONPATH.",
         ) from None
     if not callable(found):
         raise ModelError(
             "what is named here cannot be called",
-            where=f"model.id {place}",
-            remedy="Name a function from items to rows of probabilities.",
+            where=f"{where} {place}",
+            remedy="Name a function, not a value.",
         )
-    return ScoreHook(cast("Score", found), name=place)
+    return cast("Callable[..., object]", found)
 
 
 def _numbers(row: object) -> NDArray[np.float64] | None:

@@ -6,7 +6,6 @@ by labelled answers, see ``modes/_written.py``.
 
 from __future__ import annotations
 
-import importlib
 import re
 import tomllib
 from collections.abc import Callable, Sequence
@@ -17,8 +16,9 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from unsilent.errors import InputError, OutcomeError
+from unsilent.errors import OutcomeError
 from unsilent.items import Item, ItemSet
+from unsilent.models.hook import named_function
 from unsilent.open_text.kinds import FACTS, HELP, KINDS, PERSONA, REFUSAL, RIGHT, RUBRIC
 from unsilent.plan.open_text import OpenTextPlan
 from unsilent.probes.judge import declines, lectures
@@ -63,7 +63,7 @@ def judge_of(plan: OpenTextPlan, base: ScoreBase) -> Rate:
         base: Scores forced choices under the base model.
 
     Raises:
-        InputError: A function is not there; names its module.
+        ModelError: A function is not there; names its module.
     """
     found = [_one(name, plan, base) for name in plan.judges]
 
@@ -166,15 +166,7 @@ def _unkind(answer: str) -> float:
 
 
 def _function(name: str) -> Rate:
-    _, module, function = name.split(":")
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, SyntaxError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"no function to judge with ({type(error).__name__})",
-            where=f"open_text.judges {name}",
-            remedy="Write it as hook:MODULE:FUNCTION, and put the module on PYTHONPATH.",
-        ) from None
+    found = named_function(name, where="open_text.judges", does="judge")
 
     def rate(items: ItemSet, answers: Sequence[str]) -> NDArray[np.float64]:
         rated = np.asarray(found(_shown(items), list(answers)), dtype=np.float64)
