@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from unsilent.client.held import held
 from unsilent.errors import BudgetError, InputError
-from unsilent.files import locked, write_whole
+from unsilent.files import write_whole
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent, gaussian_delta, total_mu
 
@@ -204,38 +205,31 @@ def set_limit(
             f"{delta:g} is no delta", where="--delta", remedy="Give one between 0 and 1, as 1e-5."
         )
     _refuse_file(folder)
-    try:
-        with locked(folder):
-            file = LimitFile(folder)
-            old = file.read()
-            if old is None and (folder / "budget.json").exists():
-                raise BudgetError(
-                    "the client's own limit is gone, and with it what its releases counted",
-                    where=str(file.path),
-                    remedy="Restore the client's folder from a backup.",
-                )
-            if old is not None and not old.private:
-                raise BudgetError(
-                    'this client has released exact numbers (privacy.unit "none"), and no limit '
-                    "takes them back",
-                    where=str(file.path),
-                    remedy="Give a plan with an epsilon a client folder of its own: what it "
-                    "promises then says nothing of what was released from this one.",
-                )
-            old = old or Limit("client", "zero-out", "secure-sum", epsilon, 1e-5)
-            limit = replace(
-                old,
-                epsilon=epsilon,
-                delta=old.delta if delta is None else delta,
-                aggregation=aggregation or old.aggregation,
+    with held(folder):
+        file = LimitFile(folder)
+        old = file.read()
+        if old is None and (folder / "budget.json").exists():
+            raise BudgetError(
+                "the client's own limit is gone, and with it what its releases counted",
+                where=str(file.path),
+                remedy="Restore the client's folder from a backup.",
             )
-            file.write(limit)
-    except OSError as error:
-        raise BudgetError(
-            f"the client's folder cannot be used ({error.strerror})",
-            where=str(folder),
-            remedy="Make it writable.",
-        ) from None
+        if old is not None and not old.private:
+            raise BudgetError(
+                'this client has released exact numbers (privacy.unit "none"), and no limit '
+                "takes them back",
+                where=str(file.path),
+                remedy="Give a plan with an epsilon a client folder of its own: what it "
+                "promises then says nothing of what was released from this one.",
+            )
+        old = old or Limit("client", "zero-out", "secure-sum", epsilon, 1e-5)
+        limit = replace(
+            old,
+            epsilon=epsilon,
+            delta=old.delta if delta is None else delta,
+            aggregation=aggregation or old.aggregation,
+        )
+        file.write(limit)
     return limit
 
 

@@ -10,14 +10,15 @@ together stay below the client's own limit, which its first plan sets and no lat
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unsilent.client.budget import BudgetFile, Spent
 from unsilent.client.cache import Kept, KeptReleases, other_run, run_of
 from unsilent.client.follow import check_version, note_version
+from unsilent.client.held import held
 from unsilent.client.limit import Limit, LimitFile
 from unsilent.client.model_check import NOT_SHOWN, ModelCheck
 from unsilent.client.own_statistics import keep_own
@@ -32,7 +33,7 @@ from unsilent.errors import (
     ReleaseError,
     RoundsSpentError,
 )
-from unsilent.files import locked, sync_folder
+from unsilent.files import sync_folder
 from unsilent.modes.base import Statistic
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import EXACT, PrivacyEvent, epsilon
@@ -210,18 +211,9 @@ class Observer:
         """Epsilon of all of this client's releases at the plan's delta."""
         return epsilon(self.events(), self.plan.privacy.delta)
 
-    @contextmanager
-    def _held(self) -> Generator[None, None, None]:
+    def _held(self) -> AbstractContextManager[None]:
         """Have the client's folder alone; a disk's fault becomes a BudgetError."""
-        try:
-            with locked(self._folder):
-                yield
-        except OSError as error:
-            raise BudgetError(
-                f"the client's folder cannot be used ({error.strerror})",
-                where=str(self._folder),
-                remedy="Nothing was sent. Make it writable and free disk space.",
-            ) from None
+        return held(self._folder, remedy="Nothing was sent. Make it writable and free disk space.")
 
     def _refuse_other_run(self, spent: Sequence[Spent]) -> None:
         bound = run_of(self._folder, self.plan.digest, spent)

@@ -11,8 +11,9 @@ import json
 import time
 from pathlib import Path
 
-from unsilent.errors import BudgetError, InputError, RetiredError
-from unsilent.files import locked, write_whole
+from unsilent.client.held import held
+from unsilent.errors import InputError, RetiredError
+from unsilent.files import write_whole
 
 RETIRED_FILE = "retired.json"
 RETIRED_SCHEMA = "unsilent/retired/1"
@@ -33,19 +34,12 @@ def retire(folder: Path, now: float | None = None) -> bool:
         raise InputError(
             "no such folder", where=str(folder), remedy="Name the client's own folder."
         )
-    try:
-        with locked(folder):
-            if is_retired(folder):
-                return False
-            moment = int(time.time() if now is None else now)
-            record = {"schema": RETIRED_SCHEMA, "time": moment}
-            write_whole(folder / RETIRED_FILE, (json.dumps(record, indent=1) + "\n").encode())
-    except OSError as error:
-        raise BudgetError(
-            f"the client's folder cannot be used ({error.strerror})",
-            where=str(folder),
-            remedy="Make it writable.",
-        ) from None
+    with held(folder):
+        if is_retired(folder):
+            return False
+        moment = int(time.time() if now is None else now)
+        record = {"schema": RETIRED_SCHEMA, "time": moment}
+        write_whole(folder / RETIRED_FILE, (json.dumps(record, indent=1) + "\n").encode())
     return True
 
 
