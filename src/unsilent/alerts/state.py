@@ -55,16 +55,7 @@ class ModeState:
 
     def numbers(self) -> dict[str, float]:
         """Effect, bounds (``lower``, ``upper``) and tolerance, those that there are."""
-        if self.finding is None:
-            return {}
-        lower, upper = self.finding.interval or (None, None)
-        values = {
-            "effect": self.finding.effect,
-            "lower": lower,
-            "upper": upper,
-            "tolerance": self.finding.tolerance,
-        }
-        return {name: value for name, value in values.items() if value is not None}
+        return _numbers(self.finding)
 
 
 @dataclass(frozen=True)
@@ -85,16 +76,8 @@ class StatisticState:
         """As of a mode, and ``value`` and ``support``."""
         if self.finding is None:
             return {}
-        lower, upper = self.finding.interval or (None, None)
-        values = {
-            "effect": self.finding.effect,
-            "lower": lower,
-            "upper": upper,
-            "tolerance": self.finding.tolerance,
-            "value": self.finding.value,
-            "support": self.finding.support,
-        }
-        return {name: value for name, value in values.items() if value is not None}
+        more = {"value": self.finding.value, "support": self.finding.support}
+        return {**_numbers(self.finding), **{n: v for n, v in more.items() if v is not None}}
 
 
 @dataclass(frozen=True)
@@ -328,3 +311,17 @@ def _modes(plan: MonitoringPlan, findings: dict[str, Finding]) -> tuple[ModeStat
         ModeState(code, mode, status(code, mode), findings.get(code))
         for code, mode in names.items()
     )
+
+
+def _numbers(finding: Finding | PerformanceFinding | None) -> dict[str, float]:
+    """Effect, bounds and tolerance of a finding, those that there are."""
+    if finding is None:
+        return {}
+    lower, upper = finding.interval or (None, None)
+    values = {
+        "effect": finding.effect,
+        "lower": lower,
+        "upper": upper,
+        "tolerance": finding.tolerance,
+    }
+    return {name: value for name, value in values.items() if value is not None}

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from unsilent.inference.advice import CLIPS, Advice, ClipAdvice
 from unsilent.inference.delay import Course, Delay, courses_of, monthly
+from unsilent.inference.performance.ahead import StatisticRow
 from unsilent.inference.power import PowerRow
 from unsilent.inference.probe_sizes import SHARE
 from unsilent.modes.base import ItemRole
@@ -129,7 +130,7 @@ def power(rows: Sequence[PowerRow], *, several: bool) -> Table:
         if several:
             cells.append(points(row.first.minimal_detectable_effect))
         cells += [points(row.sampling_sd), points(row.privacy_sd), points(row.item_sd)]
-        table.add_row(f"{row.code} {by_code(row.code).title}", *cells, f"  {_within_reach(row)}")
+        table.add_row(f"{row.code} {by_code(row.code).title}", *cells, f"  {within_reach(row)}")
     return table
 
 
@@ -383,7 +384,8 @@ def _late(found: dict[str, Any]) -> str:
     )
 
 
-def _within_reach(row: PowerRow) -> str:
+def within_reach(row: PowerRow | StatisticRow) -> str:
+    """Which verdicts a plan can reach of a mode, or of a statistic of performance."""
     reach = [
         word
         for word, reachable in (

@@ -17,6 +17,7 @@ from unsilent.inference.performance.expected import CALIBRATION, CHURN, ERROR
 from unsilent.inference.power import PowerRow, power_table
 from unsilent.plan import MonitoringPlan
 from unsilent.release.layout import Layout
+from unsilent.report.power_tables import within_reach
 from unsilent.report.view import points
 
 ASSUMED = (
@@ -90,7 +91,7 @@ def statistic_lines(found: StatisticReport, modes: Sequence[PowerRow]) -> Group:
             f"{row.support:,.0f}",
             _number(row.healthy_needs),
             _number(row.failure_needs),
-            f"  {_within_reach(row)}",
+            f"  {within_reach(row)}",
         )
     noise = found.rows[0].noise_sd
     return Group(
@@ -121,15 +122,3 @@ def cost(found: StatisticReport, modes: Sequence[PowerRow], noise: float) -> str
 
 def _number(records: int | None) -> str:
     return "none" if records is None else f"{records:,}"
-
-
-def _within_reach(row: StatisticRow) -> str:
-    reach = [
-        word
-        for word, reachable in (
-            ("FAILURE", row.failure_reachable),
-            ("HEALTHY", row.healthy_reachable),
-        )
-        if reachable
-    ]
-    return " or ".join(reach) if reach else "only UNDETERMINED"
