@@ -3,6 +3,7 @@
 #
 #   make demo ARGS="--scenario healthy"
 #   make test PYTEST_ARGS="-k plan"
+#   make test-long                           the long forms of some of the tests
 #   make docs                                the documentation as a site, docs/_build/html
 #   make demo TORCH_ARGS="--index-url URL"   where to take torch from, if plain pip should not
 
@@ -25,16 +26,19 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Whatever starts Python anew would compile its libraries anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test test-long lint docs clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
 	$(BIN)/unsilent demo $(ARGS)
 
 # Two workers whose threads wait for each other's take several times as long.
-test: export OMP_NUM_THREADS := 1
+test test-long: export OMP_NUM_THREADS := 1
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+test-long: $(READY_DEV)
+	$(BIN)/pytest -n 2 --dist loadfile -m long $(PYTEST_ARGS)
 
 lint: $(READY_DEV)
 	$(BIN)/ruff check .

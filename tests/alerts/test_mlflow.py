@@ -9,10 +9,7 @@ from unsilent.alerts.state import STATUSES, alert_of
 from unsilent.errors import AlertError, InputError
 
 # MLflow's own use of SQLAlchemy 2.1, and of it by its migrations.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
 mlflow = pytest.importorskip("mlflow", reason="the extra alerts-mlflow is not installed")
 
 

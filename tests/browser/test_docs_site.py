@@ -48,7 +48,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.slow
 def test_it_builds_without_a_warning_and_no_link_is_dead(site: Path) -> None:
     assert check(site) == []
 
@@ -71,7 +70,6 @@ def test_the_check_finds_what_is_dead_or_elsewhere(tmp_path: Path) -> None:
     assert check(tmp_path / "nothing") != []
 
 
-@pytest.mark.slow
 def test_every_public_name_and_command_is_on_it(site: Path) -> None:
     reference = (site / "reference.html").read_text(encoding="utf-8")
     names = [f"unsilent.{name}" for name in unsilent.__all__ if not name.startswith("_")]
@@ -86,7 +84,6 @@ def test_every_public_name_and_command_is_on_it(site: Path) -> None:
     assert len(re.findall(r"<h2>unsilent ", commands)) > 30
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("width", "scheme"), [("phone", "dark"), ("desktop", "light")])
 def test_a_page_fits_reads_well_and_asks_nobody(
     site: Path, open_page: OpenPage, width: str, scheme: str
@@ -104,7 +101,6 @@ def test_a_page_fits_reads_well_and_asks_nobody(
     assert watched.elsewhere == []
 
 
-@pytest.mark.slow
 def test_the_search_works_from_a_folder(site: Path, open_page: OpenPage) -> None:
     watched = open_page(f"{(site / 'search.html').as_uri()}?q=accountant+epsilon")
     watched.page.locator("#search-results li a").first.wait_for()

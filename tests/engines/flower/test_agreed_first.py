@@ -12,8 +12,6 @@ import pytest
 from tests.engines.flower.wire import MASKS, NAME, OBSERVE, START
 from unsilent.client.sentences import Sentence
 
-pytestmark = pytest.mark.slow
-
 ANSWERS = "probes.answers"
 
 

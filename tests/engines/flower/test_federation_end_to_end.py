@@ -21,7 +21,7 @@ from unsilent.ledger import Ledger
 from unsilent.modes import FIRST
 from unsilent.release import PrivacyEvent, epsilon
 
-pytestmark = [pytest.mark.model, pytest.mark.slow]
+pytestmark = pytest.mark.model
 
 CLIENTS = 12
 PATIENCE_S = 1800.0

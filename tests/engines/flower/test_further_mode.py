@@ -9,7 +9,7 @@ import pytest
 
 from tests.modes.installing import install, python
 
-pytestmark = [pytest.mark.model, pytest.mark.slow]
+pytestmark = pytest.mark.model
 
 PLAN = """
 name = "further"

@@ -15,8 +15,6 @@ import pytest
 from unsilent.findings import validate
 from unsilent.ledger import Ledger
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[3]
 APPS = {"quickstart_sklearn": "quickstart-sklearn", "legacy_client_fn": "legacy-client-fn"}
 QUIET = {

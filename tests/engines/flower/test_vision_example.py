@@ -54,7 +54,6 @@ def mode(found: Any, code: str) -> Any:
     return next(each for each in found["findings"] if each["code"] == code)
 
 
-@pytest.mark.slow
 def test_clients_that_see_half_of_the_classes_fail_beyond_them(
     provided: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,7 +65,6 @@ def test_clients_that_see_half_of_the_classes_fail_beyond_them(
     assert metrics["loss"]["last"] < metrics["loss"]["first"]
 
 
-@pytest.mark.slow
 def test_clients_that_see_all_classes_do_not_fail(
     provided: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

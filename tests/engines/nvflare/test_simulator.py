@@ -47,7 +47,6 @@ recipe.execute(SimEnv(num_clients=3, workspace_root="work"))
 """
 
 
-@pytest.mark.slow
 def test_three_sites_in_process_get_masked_findings_and_train_as_ever(tmp_path: Path) -> None:
     # At epsilon 60 the noise of three sites would be near the tolerance below.
     privacy = {"epsilon": 5000.0, "dropout": 0.0, "aggregation": "secure-sum"}
