@@ -23,6 +23,7 @@ from flwr.serverapp.strategy import FedAvg
 from flwr.supercore.task_identity import TaskIdentity
 
 import unsilent.engines.flower.transport as exchange
+from tests.engines.flower.in_process import collect_no_garbage
 from tests.engines.flower.wire import AGREE, BOXES, KEYS, NAME, OBSERVE, SHARES, UNMASK
 from tests.faults import killing
 from tests.faults.federation import (
@@ -75,6 +76,7 @@ def run_case(case: Case, folder: Path) -> dict[str, Any]:
 
 def warm_up(folder: Path) -> None:
     """Run both servers here, so that what they import and compute is there in all forks."""
+    collect_no_garbage()
     for server, aggregation in (("strategy", "secure-sum"), ("federation", "plain")):
         own = folder / server
         own.mkdir(parents=True)

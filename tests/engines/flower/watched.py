@@ -28,6 +28,7 @@ from flwr.supercore.task_identity import TaskIdentity
 from pydantic import BaseModel
 
 from tests.engines.flower import wire as messages
+from tests.engines.flower.in_process import collect_no_garbage
 from tests.engines.flower.wire import MASKS, NAME, OBSERVE, PROMOTE, START
 from unsilent import models
 from unsilent.client.sentences import Sentence
@@ -219,6 +220,7 @@ def main(folder: Path) -> None:
     os.chdir(folder)
 
     stand_in()
+    collect_no_garbage()
     agreed = {"store": str(own), "partition-id": 0, "plan": parse_plan(BASE).digest}
     nodes = {
         "another plan": agreed,
