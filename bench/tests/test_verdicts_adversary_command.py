@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from unsilent_bench.verdicts.adversary import Attack, attack, replayed, summary, table
 from unsilent_bench.verdicts.adversary import run as running
+from unsilent_bench.verdicts.adversary import search as searching
 from unsilent_bench.verdicts.adversary.variants import own_forms, variants
 
 from unsilent.cli import main
@@ -24,12 +25,14 @@ def two_plans(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "variants", lambda: [of("plans/lm", 8), of("plans/starter", 3)])
     monkeypatch.setattr(running, "REPETITIONS", 60)
     monkeypatch.setattr(running, "_VARIANT_REPETITIONS", 40)
+    monkeypatch.setattr(searching, "CHOSEN", 40)
+    monkeypatch.setattr(searching, "FINALISTS", 2)
 
 
 def test_json_has_a_row_for_each_plan_and_says_what_was_skipped(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    arguments = ["bench", "verdicts", "--adversary", "--worlds", "80", "--seed", "3", "--json"]
+    arguments = ["bench", "verdicts", "--adversary", "--worlds", "30", "--seed", "3", "--json"]
     assert main(arguments) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["seed"] == 3
@@ -38,7 +41,7 @@ def test_json_has_a_row_for_each_plan_and_says_what_was_skipped(
         ("bench/lm", 32),
         ("plans/lm", 8),
     ]
-    assert [row["worlds"] for row in found["rows"]] == [80, 80, 20]
+    assert [row["worlds"] for row in found["rows"]] == [30, 30, 20]
     for row in found["rows"]:
         assert row["seed"] == 3
         for name in (
@@ -58,7 +61,7 @@ def test_json_has_a_row_for_each_plan_and_says_what_was_skipped(
 
 
 def test_a_row_of_the_json_can_be_played_again() -> None:
-    for row in attack(2, 40).to_json()["rows"]:
+    for row in attack(2, 20).to_json()["rows"]:
         row = json.loads(json.dumps(row))
         for word in ("failure", "healthy"):
             said = replayed(row, word)
@@ -71,7 +74,7 @@ def test_a_table_and_a_summary_name_what_is_false_too_often(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert (
-        main(["bench", "verdicts", "--adversary", "--worlds", "60", "--without", "clipping"]) == 0
+        main(["bench", "verdicts", "--adversary", "--worlds", "40", "--without", "clipping"]) == 0
     )
     shown = capsys.readouterr().out
     assert "false HEALTHY" in shown

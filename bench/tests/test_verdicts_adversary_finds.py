@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from unsilent_bench.verdicts.adversary import search as searching
 from unsilent_bench.verdicts.adversary.genes import Side
 from unsilent_bench.verdicts.adversary.judged import Strip
 from unsilent_bench.verdicts.adversary.search import Found, replay, search
@@ -21,11 +22,17 @@ from unsilent_bench.verdicts.adversary.search import Found, replay, search
 from unsilent.modes import FIRST, MODES
 from unsilent.plan import MonitoringPlan, parse_plan
 
-WORLDS = 200
-"""A third of what the full form spends on a word of a shipped plan."""
-RUNS = 500
+WORLDS = 100
+"""A sixth of what the full form spends on a word of a shipped plan."""
+RUNS = 300
 PROMISED = 0.05
 """What the plans leave at most of runs with a false verdict."""
+
+
+@pytest.fixture(autouse=True)
+def fewer_runs_choose(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "CHOSEN", 100)
+    monkeypatch.setattr(searching, "FINALISTS", 3)
 
 
 def planned(
@@ -83,15 +90,15 @@ def test_without_allowance_for_clipping_hidden_effects_are_found() -> None:
     assert found.said.healthy.mean() > 0.2
 
 
-@pytest.mark.parametrize("side", ["failure", "healthy"])
+@pytest.mark.parametrize("side", ["failure", pytest.param("healthy", marks=pytest.mark.long)])
 def test_without_allowance_for_sampling_clients_like_these_are_found(side: Side) -> None:
     plan = planned(128, population="like-these", epsilon=30.0)
-    found = worst(plan, side, "sampling")
+    found = worst(plan, side, "sampling", worlds=2 * WORLDS)
     assert getattr(found.said, side).mean() > 0.06
 
 
 def test_without_allowance_for_sampling_few_items_that_carry_all_are_found() -> None:
-    found = worst(planned(128, items="like-these"), "healthy", "sampling")
+    found = worst(planned(48, items="like-these"), "healthy", "sampling")
     assert found.said.healthy.mean() > 0.2
 
 

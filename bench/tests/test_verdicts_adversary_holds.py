@@ -2,18 +2,30 @@
 
 At most 5% of the runs with a false FAILURE, or with either of the two where the truth may change
 sides, and 1% with a false HEALTHY, at alpha .05; beside them 1% with a false silent and 2% with a
-false loud; two Monte-Carlo errors are left to each.
+false loud; two Monte-Carlo errors are left to each. By default with fewer worlds and runs, whose
+greater errors are left, too; the short form as it is used is the long form of these tests.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from unsilent_bench.verdicts.adversary import Attack, attack
+from unsilent_bench.verdicts.adversary import run as running
+from unsilent_bench.verdicts.adversary import search as searching
 
 
-@pytest.fixture(scope="module")
-def found() -> Attack:
-    return attack(1, short=True)
+@pytest.fixture(scope="module", params=["less", pytest.param("whole", marks=pytest.mark.long)])
+def found(request: pytest.FixtureRequest) -> Iterator[Attack]:
+    with pytest.MonkeyPatch.context() as patched:
+        if request.param == "less":
+            patched.setattr(running, "SHORT_WORLDS", 30)
+            patched.setattr(running, "_SHORT_LEAST", 10)
+            patched.setattr(running, "REPETITIONS", 200)
+            patched.setattr(searching, "CHOSEN", 60)
+            patched.setattr(searching, "FINALISTS", 2)
+        yield attack(1, short=True)
 
 
 def test_every_shipped_plan_is_attacked(found: Attack) -> None:

@@ -96,11 +96,10 @@ def test_what_is_said_is_what_judge_rounds_says(population: str) -> None:
     plan = plan_of("plans/fleet", population=population)
     generator = np.random.default_rng(4)
     for side in ("failure", "healthy"):
-        for _ in range(2):
-            stage = Stage(plan, fresh(len(plan.planned), side, generator))
-            played = stage.play(3, generator)
-            said = judge(played, stage.control)
-            _compare(plan, stage, played, said, 1)
+        stage = Stage(plan, fresh(len(plan.planned), side, generator))
+        played = stage.play(2, generator)
+        said = judge(played, stage.control)
+        _compare(plan, stage, played, said, 1)
 
 
 def _compare(plan, stage, played, said, repetition) -> None:  # type: ignore[no-untyped-def]
@@ -252,14 +251,14 @@ def test_what_is_true_of_records_is_the_expected_confirmed_loss(held_out: int) -
 def test_courses_cross_the_tolerance_and_stay_near_it() -> None:
     plan, generator = plan_of("plans/fleet"), np.random.default_rng(10)
     crossed = 0
-    for _ in range(60):
+    for _ in range(30):
         stage = Stage(plan, fresh(len(plan.planned), "either", generator))
         truth = stage.play(2, generator).simulation.truth[0, :, stage.target]
         above = truth > goal(stage)
         crossed += int((above[1:] != above[:-1]).sum() > 1)
         # On the tolerance itself both words would be false.
         assert (np.abs(truth - goal(stage)) > 1e-9).all()
-    assert crossed > 5
+    assert crossed > 2
 
 
 def test_all_modes_at_their_tolerance_are_all_judged() -> None:
@@ -279,7 +278,8 @@ def test_all_modes_at_their_tolerance_are_all_judged() -> None:
 
 
 def test_what_has_no_noise_gets_none() -> None:
-    quiet = [each for each in variants() if each.changed == "unit none" and each.plan is not None]
+    changed = (each for each in variants() if each.changed == "unit none")
+    quiet = [each for each in changed if each.name == "plans/lm" and each.plan is not None]
     assert {each.clients for each in quiet} >= {3, 5, 8}
     assert quiet[0].plan is not None
     stage = stages(quiet[0].plan, "failure", 1)[0]
@@ -316,7 +316,8 @@ def test_children_are_worlds_and_their_mothers_stay() -> None:
 def test_variants_that_plan_check_refuses_say_why() -> None:
     every = list(variants())
     assert {each.clients for each in every} >= {3, 5, 8, 16, 32, 128}
-    few = [each for each in every if each.name == "plans/starter" and each.clients < 9]
+    few = [each for each in every if each.name == "plans/starter" and each.clients in (3, 8)]
+    few = [each for each in few if each.population == "enrolled" and not each.changed]
     refused = [each.refused for each in few if each.plan is None]
     assert refused and all(refused)
     assert len(refused) < len(few)
