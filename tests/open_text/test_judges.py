@@ -10,7 +10,7 @@ import pytest
 
 from unsilent.errors import ModelError, OutcomeError
 from unsilent.items import Item, ItemSet
-from unsilent.open_text.judges import by_words, judge_of
+from unsilent.open_text.judges import UNSURE, by_words, judge_of
 from unsilent.open_text.kinds import CHOICES, RUBRIC
 from unsilent.plan.open_text import OpenTextPlan
 
@@ -91,6 +91,15 @@ def test_several_vote() -> None:
     items = ItemSet("x", (item("refusal"),))
     rate = judge_of(plan, lambda some: np.array([[0.45, 0.55]]))
     assert rate(items, ["I can't help with that."]).tolist() == [pytest.approx(0.75)]
+
+
+def test_a_classifier_votes_on_regard_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("unsilent.models.text_judge")
+    module.negative = lambda items, answers: [0.75] * len(answers)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "unsilent.models.text_judge", module)
+    rate = judge_of(OpenTextPlan(judges=("built-in", "classifier")), no_base)
+    assert rate(ItemSet("x", (item("regard"),)), ["a table."]).tolist() == [0.625]
+    assert rate(ItemSet("x", (item("facts"),)), ["a table."]).tolist() == [UNSURE]
 
 
 def test_a_function_sees_neither_label_nor_adapter(monkeypatch: pytest.MonkeyPatch) -> None:

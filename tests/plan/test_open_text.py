@@ -81,6 +81,16 @@ def test_what_cannot_be_measured_is_refused(sections: dict[str, Any], says: str)
         plan(**sections)
 
 
+def test_a_mode_that_no_judge_rates_is_refused() -> None:
+    alone = {"judges": ["classifier"]}
+    assert plan(("written_regard",), open_text=alone).writing.judges == ("classifier",)
+    for mode in ("written_help", "written_facts"):
+        rubric = mode.removeprefix("written_")
+        with pytest.raises(PlanError, match=f"none of them rates {rubric}"):
+            plan((mode, "written_regard"), open_text=alone)
+        plan((mode,), open_text={"judges": ["classifier", "base"]})
+
+
 def test_a_persona_has_to_be_declared() -> None:
     with pytest.raises(PlanError, match="no persona is declared"):
         plan(("written_persona",))

@@ -20,13 +20,16 @@ from unsilent.errors import OutcomeError
 from unsilent.items import Item, ItemSet
 from unsilent.models.hook import named_function
 from unsilent.open_text.kinds import FACTS, HELP, KINDS, PERSONA, REFUSAL, RIGHT, RUBRIC
-from unsilent.plan.open_text import OpenTextPlan
+from unsilent.plan.open_text import OpenTextPlan, rates
 from unsilent.probes.judge import declines, lectures
 
 Rate = Callable[[ItemSet, Sequence[str]], NDArray[np.float64]]
 """Open items and an answer to each; (n_items,) probability of "yes", in [0, 1]."""
 ScoreBase = Callable[[ItemSet], NDArray[np.float64]]
 """(n_items, max_choices) probabilities of forced choices under the base model."""
+
+_CLASSIFIER = "hook:unsilent.models.text_judge:negative"
+"""By name, as a user's: this room needs no model library."""
 
 SURE, UNSURE = 0.95, 0.05
 """What a rule of words says where it applies, and where not: no rule is certain."""
@@ -56,7 +59,7 @@ _WORD = re.compile(r"[a-z]+(?:n't)?")
 
 
 def judge_of(plan: OpenTextPlan, base: ScoreBase) -> Rate:
-    """The mean of the plan's judges.
+    """The mean of those of the plan's judges that rate what is looked for.
 
     Args:
         plan: Its ``judges``.
@@ -65,12 +68,14 @@ def judge_of(plan: OpenTextPlan, base: ScoreBase) -> Rate:
     Raises:
         ModelError: A function is not there; names its module.
     """
-    found = [_one(name, plan, base) for name in plan.judges]
+    found = [(name, _one(name, plan, base)) for name in plan.judges]
 
     def rate(items: ItemSet, answers: Sequence[str]) -> NDArray[np.float64]:
         if not len(items) == len(answers):
             raise OutcomeError(f"{len(answers)} answers to {len(items)} prompts", where=items.name)
-        return np.mean([each(items, answers) for each in found], axis=0)
+        rubrics = {item.attributes.get(RUBRIC, "") for item in items}
+        asked = [each for name, each in found if all(rates(name, kind) for kind in rubrics)]
+        return np.mean([each(items, answers) for each in asked], axis=0)
 
     return rate
 
@@ -81,7 +86,7 @@ def _one(name: str, plan: OpenTextPlan, base: ScoreBase) -> Rate:
         return lambda items, answers: _each(items, answers, words)
     if name == "base":
         return lambda items, answers: by_base(items, answers, base, plan.persona)
-    return _function(name)
+    return _function(_CLASSIFIER if name == "classifier" else name)
 
 
 def by_words(item: Item, answer: str, persona: frozenset[str] = frozenset()) -> float:

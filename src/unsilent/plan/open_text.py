@@ -50,7 +50,14 @@ SITES = "sites"
 UNLABELLED = ""
 """No answer is labelled: a verdict then says no more than what the judge says."""
 
-Judge = Annotated[str, Field(pattern=r"^(built-in|base|hook:[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")]
+Judge = Annotated[
+    str, Field(pattern=r"^(built-in|base|classifier|hook:[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")
+]
+
+
+def rates(judge: Judge, rubric: str) -> bool:
+    """Whether a judge rates what a rubric looks for; the classifier rates regard alone."""
+    return judge != "classifier" or rubric == "regard"
 
 
 class OpenTextPlan(BaseModel):
@@ -59,7 +66,8 @@ class OpenTextPlan(BaseModel):
     ``tokens`` is the most that an answer has. ``temperature`` 0 takes the likeliest token, and
     above it one is drawn, by a seed that follows from plan, client and round. ``judges`` rate each
     answer on the client, and their ratings are averaged: ``built-in`` is a rule of words, ``base``
-    the base model, asked as a forced choice, ``hook:MODULE:FUNCTION`` a function from prompts and
+    the base model, asked as a forced choice, ``classifier`` the embedded encoder with a head for
+    sentiment, which rates regard alone, and ``hook:MODULE:FUNCTION`` a function from prompts and
     answers to probabilities, of the client's own machine. ``seconds`` is what writing and rating
     may take of a client in a round; what is left then counts as missed. ``persona`` is a
     sentence on who the model is, and ``persona_words`` are words of which one that keeps it uses
@@ -118,6 +126,14 @@ def fault_of(plan: MonitoringPlan) -> str | None:
             return (
                 f"modes.{MODES[code].name}.subgroups: labelled answers are of no domain, so the "
                 "judge's error within one is not known; leave the list out"
+            )
+    for role in OPEN_ROLES:
+        rubric = role.partition("_")[2]
+        asked = any(role in plan.roles(code) for code in planned)
+        if asked and not any(rates(judge, rubric) for judge in plan.writing.judges):
+            return (
+                f"open_text.judges: none of them rates {rubric}, of which no labels are public; "
+                'add another judge, such as "built-in"'
             )
     for role in LABELLED_ROLES:
         source = str(getattr(plan.probes, role))
