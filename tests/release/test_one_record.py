@@ -53,12 +53,13 @@ def declared(of):
     return lambda records: home_domain(of, records, declared="home")
 
 
+@pytest.mark.parametrize(("seeds", "most"), [(1, 60), pytest.param(2, 300, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", PLANS)
-def test_no_record_moves_the_vector_further_than_claimed(name, tmp_path):
+def test_no_record_moves_the_vector_further_than_claimed(name, seeds, most, tmp_path):
     of = PLANS[name]
     vectors = Vectors(of, tmp_path, declared(of))
-    steps = max(100, min(300, 20_000 // of.federation.held_out))
-    found = [farthest(vectors, np.random.default_rng([7, seed]), steps) for seed in range(2)]
+    steps = min(most, max(most // 3, 20_000 // of.federation.held_out))
+    found = [farthest(vectors, np.random.default_rng([7, seed]), steps) for seed in range(seeds)]
     # Not by far below either: a search that finds nothing shows nothing.
     assert 0.25 < max(found) <= 1.0
 
@@ -69,7 +70,7 @@ def test_no_number_moves_further_than_its_own_reach(name, tmp_path):
     of, random = PLANS[name], np.random.default_rng(11)
     vectors, held_out = Vectors(of, tmp_path, declared(of)), of.federation.held_out
     moved = dict.fromkeys(vectors.layout.inputs, 0.0)
-    for _ in range(60):
+    for _ in range(30):
         client = random_client(random, held_out + int(random.integers(3)), random.uniform(0, 1))
         other = beside(client, int(random.integers(held_out)), held_out, random)
         first, second = vectors.values(client), vectors.values(other)

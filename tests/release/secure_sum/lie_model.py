@@ -51,23 +51,32 @@ class Federation:
         """The sets of honest clients whose sum lies open, as bits; ``told`` has one for each."""
         needed = self.threshold - self.colluders
         keys = 0
-        for place in range(self.honest):
-            bit = 1 << place
-            if sum(1 for w, t in enumerate(told) if t.gone & bit and w != place) >= needed:
-                keys |= bit
+        for place, number in enumerate(self._told_gone(told, range(self.honest))):
+            if number >= needed:
+                keys |= 1 << place
         found = []
         for members in {one.members for one in told}:
             here = [place for place, one in enumerate(told) if one.members == members]
+            gone = self._told_gone(told, here)
             bare = 0
             for place in here:
-                bit = 1 << place
-                holders = sum(1 for w in here if w != place and not told[w].gone & bit)
-                if holders >= needed:
-                    bare |= bit
+                if len(here) - 1 - gone[place] >= needed:
+                    bare |= 1 << place
             found += [1 << place for place in here if bare & keys & (1 << place)]
             rest = members & ~self.side & ~keys
             if rest and rest & ~bare == 0:
                 found.append(rest)
+        return found
+
+    def _told_gone(self, told, places):
+        """How many of these places were told of each honest client, but itself, that it is gone."""
+        found = [0] * self.honest
+        for place in places:
+            gone = told[place].gone & ~(1 << place)
+            while gone:
+                lowest = gone & -gone
+                found[lowest.bit_length() - 1] += 1
+                gone ^= lowest
         return found
 
     def stories(self, place):
@@ -92,9 +101,11 @@ def strongest(federation, size, members):
     needed, least = f.threshold - f.colluders, max(f.least, f.threshold + 1)
     helping = size + max(0, min(hidden, needed - (size - 1)))
     sessions = [own if place < helping else everyone for place in range(f.honest)]
+    spare = [session.bit_count() - least for session in sessions]
+    if min(spare) < 0 or sum(spare) < hidden * min(needed, f.honest - 1):
+        return None
     for turn in range(200):
-        spare = [session.bit_count() - least for session in sessions]
-        gone = _hidden(range(size, size + hidden), needed, spare, random.Random(turn))
+        gone = _hidden(range(size, size + hidden), needed, list(spare), random.Random(turn))
         told = [Told(*one) for one in zip(sessions, gone, strict=True)]
         if all(f.answers(place, one) for place, one in enumerate(told)):
             return told

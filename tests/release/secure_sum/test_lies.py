@@ -29,25 +29,28 @@ def smallest(f, told):
     return min((one.bit_count() for one in f.sums(told)), default=f.honest)
 
 
-def lies(f):
+def lies(f, most):
     """Each client's stories; None where there are too many to try all."""
     found = [f.stories(place) for place in range(f.honest)]
     number = 1
     for stories in found:
         number *= len(stories)
-    return found if 0 < number <= 70_000 else None
+    return found if 0 < number <= most else None
 
 
-def test_all_lies_to_a_few_clients():
+@pytest.mark.parametrize(
+    ("most", "federations"), [(3_000, 102), pytest.param(70_000, 117, marks=pytest.mark.long)]
+)
+def test_all_lies_to_a_few_clients(most, federations):
     """The smallest sum of every lie there is, is the one that is counted."""
     tried = 0
     for f in FEW:
-        stories = lies(f)
+        stories = lies(f, most)
         if stories is None:
             continue
         tried += 1
         assert min(smallest(f, told) for told in itertools.product(*stories)) == counted(f), f
-    assert tried >= 60
+    assert tried == federations
 
 
 @pytest.mark.parametrize("clients", [8, 12, 16, 24, 50, 64, 100, 128])
@@ -80,7 +83,7 @@ def changed(f, told, chance):
     return told
 
 
-@pytest.mark.parametrize("clients", [6, 9, 16, 24, 64, 128])
+@pytest.mark.parametrize("clients", [6, 9, 16, 24, 64, pytest.param(128, marks=pytest.mark.long)])
 def test_no_lie_that_a_search_finds_gives_less(clients):
     """From the strongest lies known and from the truth, changed at random for the better."""
     chance = random.Random(clients)
