@@ -27,7 +27,7 @@ def in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     enter_run(monkeypatch)
 
 
-def plan(folder: Path, action: str) -> MonitoringPlan:
+def plan(folder: Path, action: str, timeout: float = 3.0) -> MonitoringPlan:
     items = [
         Item(f"p{n}", f"{n}", (" no", " yes"), answer=n % 2, domain="ab"[n // 2 % 2])
         for n in range(16)
@@ -37,7 +37,7 @@ def plan(folder: Path, action: str) -> MonitoringPlan:
         {
             "name": "gated",
             "federation": {"clients": NODES, "rounds": ROUNDS},
-            "monitor": {"min_cohort": 2, "timeout": 3.0, "items": "these"},
+            "monitor": {"min_cohort": 2, "timeout": timeout, "items": "these"},
             # The squared gap grows by 0.24: a tolerance in the middle, and next to no noise, leave
             # no verdict to chance.
             "privacy": {"aggregation": "plain", "epsilon": 2000.0},
@@ -74,7 +74,9 @@ def app() -> ClientApp:
     return monitor_client(made, score)
 
 
-def run(folder: Path, action: str, **grid: Any) -> tuple[float, list[float], list[tuple[str, int]]]:
+def run(
+    folder: Path, action: str, timeout: float = 3.0, **grid: Any
+) -> tuple[float, list[float], list[tuple[str, int]]]:
     """The value that the run returns, those that its rounds began with, and the decisions."""
     begun: list[float] = []
 
@@ -83,7 +85,7 @@ def run(folder: Path, action: str, **grid: Any) -> tuple[float, list[float], lis
             begun.append(float(arrays.to_numpy_ndarrays()[0][0]))
             return super().configure_train(server_round, arrays, *rest)
 
-    declared = plan(folder, action)
+    declared = plan(folder, action, timeout)
     strategy = monitor_strategy(Noting(fraction_evaluate=0.0), declared, out=folder / "run")
     result = strategy.start(
         InProcess(app(), NODES, folder / "nodes", agreed=declared, **grid),  # type: ignore[arg-type]
@@ -116,6 +118,6 @@ def test_rounds_that_were_missed_promote_nothing(tmp_path: Path) -> None:
     def lose(kind: str, node: int, reply: Message) -> Message | None:
         return None if kind == OBSERVE else reply
 
-    value, _, made = run(tmp_path, "hold", tap=lose)
+    value, _, made = run(tmp_path, "hold", 0.2, tap=lose)
     assert made == [("hold", 0)] * 3
     assert value == 0.0

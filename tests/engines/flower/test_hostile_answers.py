@@ -106,23 +106,36 @@ def reference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Reference:
     return Reference(monkeypatch, tmp_path)
 
 
-@pytest.mark.parametrize("lie", LIES)
-def test_training_goes_on_as_without_the_client_that_sent_it(
-    lie: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def train(name: str, change: Callable[[Message], None]) -> str:
-        def tap(kind: str, node: int, reply: Message) -> Message:
-            if kind == "train" and node == LIAR:
-                change(reply)
-            return reply
+def trained(
+    change: Callable[[Message], None], monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> str:
+    """The last adapter of a run in which one client's answers to training are changed."""
 
-        (tmp_path / name).mkdir()
-        return Reference(monkeypatch, tmp_path / name).run(tap).digest
+    def tap(kind: str, node: int, reply: Message) -> Message:
+        if kind == "train" and node == LIAR:
+            change(reply)
+        return reply
+
+    return Reference(monkeypatch, folder).run(tap).digest
+
+
+@pytest.fixture(scope="module")
+def without_it(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What training gives where that client fails."""
 
     def failed(reply: Message) -> None:
         reply.content[ANSWER] = ConfigRecord({"failed": "x"})
 
-    assert train("lied", LIES[lie]) == train("failed", failed)
+    with pytest.MonkeyPatch.context() as patched:
+        enter_run(patched)
+        return trained(failed, patched, tmp_path_factory.mktemp("failed"))
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_training_goes_on_as_without_the_client_that_sent_it(
+    lie: str, without_it: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert trained(LIES[lie], monkeypatch, tmp_path) == without_it
 
 
 def test_training_in_which_nothing_can_be_averaged_says_so(reference: Reference) -> None:
