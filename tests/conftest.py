@@ -3,6 +3,7 @@
 import gc
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.postgres_server import postgres
@@ -20,6 +21,26 @@ settings.load_profile("any machine")
 def pytest_configure() -> None:
     """No test takes the power away: what is killed is a process, and files outlive it."""
     os.fsync = lambda fd: None
+
+
+@pytest.fixture
+def published_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packs hold the published validation of the modes, as where no benchmark is installed.
+
+    To replay what was recorded under the plan takes longer than all else that packs are about.
+    """
+    from unsilent.evidence import facts
+
+    monkeypatch.setattr(facts, "entry_points", lambda group: ())
+
+
+@pytest.fixture
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replay of what was recorded draws noise four times for each federation."""
+    from unsilent_bench.replay import batch
+
+    monkeypatch.setattr(batch, "FEWEST", 4)
+    monkeypatch.setattr(batch, "MOST", 4)
 
 
 def pytest_collection_finish() -> None:

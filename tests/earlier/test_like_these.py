@@ -45,6 +45,7 @@ def test_the_dashboard_shows_its_findings(other: Earlier) -> None:
         assert holds(other.findings, json.loads(get(address, "/findings.json")))
 
 
+@pytest.mark.usefixtures("published_validation")
 def test_it_is_packed_and_the_pack_holds(other: Earlier, ask: Ask) -> None:
     out = other.folder / "again.zip"
     ask("evidence", other.run, "--out", out, "--key", other.folder / "key.pem")

@@ -4,9 +4,11 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from unsilent.cli import app
+from unsilent.evidence import facts
 from unsilent.ledger.events import ParityChecked
 from unsilent.ledger.location import open_ledger
 
@@ -17,7 +19,10 @@ def _run(*arguments: str, code: int = 0) -> str:
     return result.output
 
 
-def test_from_a_run_to_a_checked_pack(run_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("few_draws")
+def test_from_a_run_to_a_checked_pack(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = tmp_path / "run"
     shutil.copytree(run_folder, run)
     entry = json.loads(_run("aware", str(run), "--by", "B. Person", "--note", "informed", "--json"))
@@ -28,6 +33,7 @@ def test_from_a_run_to_a_checked_pack(run_folder: Path, tmp_path: Path) -> None:
     assert found["good"]
     assert found["signer"] == told["fingerprint"]
     assert found["head"] == entry["hash"]
+    monkeypatch.setattr(facts, "entry_points", lambda group: ())
     again = json.loads(_run("evidence", str(run), "--key", str(key), "--json"))
     assert again["public_key"] == told["public_key"], "the key is made once"
 
@@ -45,6 +51,7 @@ def test_a_name_and_a_note_are_needed(run_folder: Path) -> None:
     assert result.exit_code != 0
 
 
+@pytest.mark.usefixtures("published_validation")
 def test_a_pack_with_an_entry_of_parity_is_whole(run_folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(run_folder, run)

@@ -15,6 +15,7 @@ from unsilent.ledger.events import Decision
 from unsilent.server.gate_keeper import decisions, override
 
 
+@pytest.mark.usefixtures("published_validation")
 def test_decisions_from_findings_a_missed_round_and_a_persons_word_are_none_of_its_faults(
     tmp_path: Path, key: Ed25519PrivateKey
 ) -> None:

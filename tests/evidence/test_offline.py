@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from unsilent.evidence import verify, write_pack
@@ -46,6 +47,7 @@ def test_verify_needs_the_pack_and_the_public_key_alone(
     assert {each.name for each in tmp_path.iterdir()} == {"pack.zip", "signer.pub"}
 
 
+@pytest.mark.usefixtures("published_validation")
 def test_fifty_rounds_in_five_seconds(
     tmp_path: Path, key: Ed25519PrivateKey, make_run: Callable[[Path, int], Path]
 ) -> None:

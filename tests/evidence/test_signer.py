@@ -115,6 +115,7 @@ def test_whole_is_not_verified(named: bytes, key: Ed25519PrivateKey, tmp_path: P
     assert "VERIFIED, NOTHING ALTERED" in said("verify", path, "--key", public_hex(key))
 
 
+@pytest.mark.usefixtures("published_validation")
 def test_packing_announces_a_new_key_and_a_reader_needs_only_the_public_one(
     run_folder: Path, tmp_path: Path
 ) -> None:
