@@ -11,7 +11,7 @@ from unsilent_bench.traces import Traces
 
 from bench.tests.traces_maker import federation
 from bench.tests.traces_plan import PLAN
-from tests.browser.conftest import SCHEMES, WIDTHS, OpenPage
+from tests.browser.conftest import LOOKS, OpenPage
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +24,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     return path.as_uri()
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_the_page_fits_reads_well_and_asks_nobody(
     address: str, open_page: OpenPage, width: str, scheme: str
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import SCHEMES, WIDTHS, OpenPage
+from tests.browser.conftest import LOOKS, OpenPage
 from tests.serve.run_maker import RunMaker, plan_of
 from tests.serve.server import served
 from unsilent.ledger.location import ledger_of
@@ -37,8 +37,7 @@ def address(runs: Path) -> Iterator[str]:
         yield found
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_every_page_is_clean(address: str, open_page: OpenPage, width: str, scheme: str) -> None:
     watched = open_page(address, width, scheme)
     for path in PAGES:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser.conftest import SCHEMES, WIDTHS, OpenPage
+from tests.browser.conftest import LOOKS, OpenPage
 from tests.governance.history import ROLES
 from tests.serve.run_maker import RunMaker, plan_of
 from tests.serve.server import served
@@ -99,8 +99,7 @@ def test_an_override_takes_two_by_keyboard(
     assert run.ledger.page(kind="gate")[1].payload["action"] == "overruled"
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_the_pages_are_clean(address: str, open_page: OpenPage, width: str, scheme: str) -> None:
     watched = open_page(address, width, scheme)
     for path in ("/runs/ward", "/runs/ward/record"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from unsilent_bench.landscape_own import own_row
 
-from tests.browser.conftest import SCHEMES, WIDTHS, OpenPage
+from tests.browser.conftest import LOOKS, OpenPage
 from tests.evidence.conftest import write_run
 from unsilent.landscape import authors_matrix, our_reading
 from unsilent.landscape.show import as_html
@@ -26,8 +26,7 @@ def landscape(tmp_path_factory: pytest.TempPathFactory) -> str:
     return path.as_uri()
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 @pytest.mark.parametrize("name", ["report", "landscape"])
 def test_a_page_fits_reads_well_and_asks_nobody(
     name: str, width: str, scheme: str, open_page: OpenPage, request: pytest.FixtureRequest
@@ -38,6 +37,13 @@ def test_a_page_fits_reads_well_and_asks_nobody(
     assert watched.accessibility_faults() == []
     assert watched.errors == []
     assert watched.elsewhere == []
+
+
+def test_what_axe_finds_is_told_with_its_markup(tmp_path: Path, open_page: OpenPage) -> None:
+    page = tmp_path / "page.html"
+    page.write_text('<html lang="en"><title>x</title><main><h1>x</h1><img src="data:,">')
+    (fault,) = open_page(page.as_uri()).accessibility_faults()
+    assert fault == 'critical: image-alt: <img src="data:,">'
 
 
 def test_the_decision_and_six_tiles_are_the_first_screen_of_a_desk(
