@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +32,26 @@ def same(one: Adapter, other: Adapter, names: set[str]) -> set[str]:
     return {name for name in names if np.array_equal(one.tensors[name], other.tensors[name])}
 
 
+Runs = Callable[[str], Federation]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """One federation of each personalization, which several tests read and none goes on with."""
+    made: dict[str, Federation] = {}
+    with pytest.MonkeyPatch.context() as patch:
+
+        def run(name: str) -> Federation:
+            if name not in made:
+                made[name] = small_federation(patch, tmp_path_factory.mktemp(name), name)
+            return made[name]
+
+        yield run
+
+
 @pytest.mark.parametrize("name", SHARED)
-def test_all_that_leaves_a_client_is_what_it_shares(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = small_federation(monkeypatch, tmp_path, name)
+def test_all_that_leaves_a_client_is_what_it_shares(name: str, runs: Runs) -> None:
+    run = runs(name)
     assert run.sent() == SHARED[name]
     assert [set(global_of(run, number).tensors) for number in range(3)] == [SHARED[name]] * 3
     assert run.monitor.judged(1) and run.monitor.judged(2)
@@ -45,10 +61,8 @@ def test_all_that_leaves_a_client_is_what_it_shares(
 
 
 @pytest.mark.parametrize("name", ["fedsa", "local", "fedper"])
-def test_what_stays_is_what_the_client_trained_itself(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = small_federation(monkeypatch, tmp_path, name)
+def test_what_stays_is_what_the_client_trained_itself(name: str, runs: Runs) -> None:
+    run = runs(name)
     shared, stays = SHARED[name], set(NAMES) - SHARED[name]
     for client in range(CLIENTS):
         # Round 2 began from the mean of what is shared and the client's own of the rest.
@@ -64,9 +78,9 @@ def test_what_stays_is_what_the_client_trained_itself(
 
 
 def test_the_global_adapter_is_tuned_on_the_clients_records(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tuned = small_federation(monkeypatch, tmp_path / "tuned", "fine-tune")
+    tuned = runs("fine-tune")
     still = small_federation(monkeypatch, tmp_path / "still", "fine-tune", personal_epochs=0)
     assert still.adapter(0, "personalized").digest == still.last.digest == tuned.last.digest
     assert tuned.adapter(0, "personalized").digest != tuned.last.digest
@@ -112,9 +126,9 @@ def test_ditto_with_a_strong_pull_is_the_global_adapter(
 
 
 def test_dittos_own_adapter_goes_on_in_rounds_that_nobody_monitors(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    each = small_federation(monkeypatch, tmp_path / "each", "ditto")
+    each = runs("ditto")
     last = small_federation(monkeypatch, tmp_path / "last", "ditto", rounds=[2])
     for client in range(CLIENTS):
         made = [run.adapter(client, "personalized").digest for run in (each, last)]
