@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import shutil
 
 import pytest
@@ -12,7 +13,7 @@ from unsilent.errors import BudgetError
 from unsilent.files import digest_json
 from unsilent.modes.base import Statistic
 from unsilent.plan import parse_plan
-from unsilent.release import ExactNoise, epsilon
+from unsilent.release import ExactNoise, SeededNoise, epsilon
 
 SYSTEM = SystemChange(-0.1, -0.02)
 STATISTICS = [Statistic("SF-1", 0.1, -1.0, 1.0, 0.02, 50)]
@@ -155,7 +156,9 @@ def test_a_release_that_is_gone_or_swapped_is_not_made_again(tmp_path):
 
 
 def _release(folder, queue):
-    queue.put(release(folder, 1).to_bytes())
+    # Each process would draw other noise.
+    one = Observer(plan(), "client-7", folder, noise=SeededNoise(os.getpid()))
+    queue.put(one.release(1, STATISTICS, SYSTEM).to_bytes())
 
 
 def test_two_processes_asked_at_once_answer_the_same(tmp_path):

@@ -23,7 +23,7 @@ while True:
 def test_a_chain_survives_kill_9(tmp_path):
     path = tmp_path / "ledger.db"
     told = 0
-    for delay in (0.0, 0.013, 0.05, 0.11, 0.27):
+    for delay in (0.0, 0.05, 0.27):
         writer = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
         )
@@ -46,7 +46,7 @@ def test_killed_while_it_is_made_it_starts_cleanly(tmp_path):
     start = time.monotonic()
     subprocess.run([sys.executable, "-c", "import unsilent.ledger"], check=True)
     loading = time.monotonic() - start
-    for step in range(4):
+    for step in range(3):
         path = tmp_path / f"{step}.db"
         writer = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.DEVNULL

@@ -94,13 +94,13 @@ def test_the_multiplier_is_fast():
     assert (time.perf_counter() - start) / 10 < 0.1
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(events, st.builds(event, st.floats(0.2, 1e5), st.floats(0.01, 1e3)))
 def test_epsilon_only_grows(made, another):
     assert epsilon([*made, another], 1e-5) >= epsilon(made, 1e-5) * (1 - 1e-9)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(events, st.randoms())
 def test_order_does_not_matter(made, random):
     shuffled = list(made)

@@ -82,7 +82,13 @@ def test_no_number_moves_further_than_its_own_reach(name, tmp_path):
     assert moved["system.accuracy"] > 0.2 * _reach(of, "system.accuracy")
 
 
-@pytest.mark.parametrize("name", ["away alone, 400 records", "subgroups, 120 records"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "subgroups, 120 records",
+        pytest.param("away alone, 400 records", marks=pytest.mark.long),
+    ],
+)
 def test_the_search_finds_a_home_domain_that_a_record_decides(name, tmp_path):
     of = PLANS[name]
     client_unit = of.model_copy(

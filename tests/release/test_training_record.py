@@ -1,5 +1,7 @@
 """What training recorded is worked out again, and a record that lies lets nothing go."""
 
+from functools import cache
+
 import dp_accounting
 import pytest
 from dp_accounting.pld import PLDAccountant
@@ -23,6 +25,7 @@ def plan(epsilon=3.0, **training):
     )
 
 
+@cache
 def by_another_hand(delta=1e-5):
     accountant = PLDAccountant()
     step = dp_accounting.GaussianDpEvent(1.1)

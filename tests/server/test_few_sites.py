@@ -41,8 +41,20 @@ def counting(of: MonitoringPlan, folder: Path, lost: Any) -> tuple[Federation, l
     return made, sums
 
 
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize(("clients", "colluders"), [(3, 0), (4, 1), (5, 1), (6, 2)])
+@pytest.mark.parametrize(
+    ("clients", "colluders", "stage"),
+    [
+        # The fewest sites, and the most of them at the stages that are counted by other rules.
+        *((3, 0, stage) for stage in STAGES),
+        *((6, 2, stage) for stage in (KEYS, BOXES, AGREE, UNMASK)),
+        *(
+            pytest.param(*sites, stage, marks=pytest.mark.long)
+            for sites in ((4, 1), (5, 1), (6, 2))
+            for stage in STAGES
+            if sites != (6, 2) or stage in (NAME, SHARES, OBSERVE)
+        ),
+    ],
+)
 def test_one_lost_site_does_not_cost_the_round_and_is_back_in_the_next(
     clients: int, colluders: int, stage: str, tmp_path: Path
 ) -> None:

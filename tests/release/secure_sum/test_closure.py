@@ -122,7 +122,7 @@ def signatures_for(world):
 
 def test_a_lying_server_isolates_a_client_of_a_sparse_graph_if_no_one_signs(world):
     federation = world(
-        clients=200, degree=32, threshold=17, least=160, colluders=0, rounds=(1,), length=3
+        clients=100, degree=20, threshold=11, least=75, colluders=0, rounds=(1,), length=3
     )
     federation.set_up()
     vectors = federation.vectors()
