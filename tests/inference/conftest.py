@@ -74,9 +74,12 @@ def summed() -> Callable[..., Release]:
         round_number: int | None = None,
     ) -> Release:
         layout = Layout.from_plan(plan)
-        vector = np.zeros(len(layout.names), dtype=np.int64)
-        for client in clients:
-            vector += layout.encode({**dict.fromkeys(layout.inputs, 0.0), **client})
+        assert {name for client in clients for name in client} <= set(layout.inputs)
+        values = {
+            name: np.array([client.get(name, 0.0) for client in clients], dtype=np.float64)
+            for name in layout.inputs
+        }
+        vector = layout.encode_all(values).sum(axis=0)
         variance = 0.0
         if seed is not None:
             variance = float(share_variance(plan)) * len(clients)

@@ -55,7 +55,7 @@ def draws(rng, runs, clients, bank, alike=0.7, camps=True):
     return means, spreads
 
 
-@pytest.mark.parametrize("clients", [5, 32, 128])
+@pytest.mark.parametrize("clients", [5, pytest.param(32, marks=pytest.mark.long), 128])
 @pytest.mark.parametrize("bank", [16, 32, 320])
 def test_the_sd_over_banks_and_draws_is_what_is_said(clients, bank):
     # All variance of an item the same for all clients, who scatter alike: nothing to spare.
@@ -124,12 +124,12 @@ def test_all_parts_are_one_where_all_answer_the_whole_bank():
     assert sampling.distinct(10, 16, 320) == pytest.approx(1 / (1 / 320 + (1 - 0.05) / 160))
 
 
-@pytest.mark.parametrize("bank", [16, 64, 1600])
+@pytest.mark.parametrize("bank", [16, pytest.param(64, marks=pytest.mark.long), 1600])
 @pytest.mark.parametrize("clients", [5, 30])
 @pytest.mark.parametrize("items", ["like-these", "these"])
 def test_the_whole_path_covers_the_truth_whatever_is_drawn(bank, clients, items):
     # Encoded, noised, judged: bank and clients are drawn anew in each run. One mode, one look.
-    plan, runs = plan_of(clients, bank, items), 300
+    plan, runs = plan_of(clients, bank, items), 200
     layout, rng = Layout.from_plan(plan), np.random.default_rng([bank, clients])
     variance = float(share_variance(plan)) * clients
     low = high = 0

@@ -25,9 +25,8 @@ def limit(level, runs):
 def judged(plan, clients, row):
     """Findings of one round, by code; ``clients`` say their numbers, ``row`` is the noise."""
     layout = Layout.from_plan(plan)
-    sums = np.sum(
-        [layout.encode({**dict.fromkeys(layout.inputs, 0.0), **each}) for each in clients], axis=0
-    )
+    values = {name: np.array([c.get(name, 0.0) for c in clients]) for name in layout.inputs}
+    sums = layout.encode_all(values).sum(axis=0)
     variance = float(share_variance(plan)) * len(clients)
     total = Release(layout.digest, 3, len(clients), sums + row, variance)
     return {finding.code: finding for finding in judge_rounds(plan, layout, [total])}

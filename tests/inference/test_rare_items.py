@@ -17,7 +17,7 @@ from unsilent.release.layout import Layout
 from unsilent.release.noise import share_variance
 from unsilent.release.release import Release
 
-RUNS = 400
+RUNS = 200
 
 
 def plan_of(clients, items, tolerance, clip=0.5, mode="amplified_bias", sampling="same"):
@@ -32,12 +32,12 @@ def plan_of(clients, items, tolerance, clip=0.5, mode="amplified_bias", sampling
     )
 
 
-def verdicts(plan, draw, seed=0):
+def verdicts(plan, draw, seed=0, runs=RUNS):
     """The verdict on SF-1 in each run; ``draw`` gives the items' change, of all clients alike."""
     layout, rng = Layout.from_plan(plan), np.random.default_rng(seed)
     clients = plan.federation.clients
     variance, found = float(share_variance(plan)) * clients, []
-    for _ in range(RUNS):
+    for _ in range(runs):
         change = draw(rng)
         spread = change.std(ddof=1) / math.sqrt(len(change))
         values = {**dict.fromkeys(layout.inputs, 0.0), "SF-1": change.mean(), "SF-1.spread": spread}
@@ -58,17 +58,23 @@ CELLS = [
 """Share q of the pairs moves by 2, their whole range; the truth 2 q is just over the tolerance."""
 
 
-@pytest.mark.parametrize(("clients", "items", "share", "tolerance"), CELLS)
+@pytest.mark.parametrize(
+    ("clients", "items", "share", "tolerance"),
+    [CELLS[0], *(pytest.param(*cell, marks=pytest.mark.long) for cell in CELLS[1:3]), CELLS[3]],
+)
 def test_no_health_is_read_off_items_without_the_few_that_carry_the_effect(
     clients, items, share, tolerance
 ):
     plan = plan_of(clients, items, tolerance)
     found = verdicts(plan, lambda rng: (rng.random(items) < share) * 2.0)
-    # One mode, one look: all of alpha is this end's, with three standard errors of 400 runs.
+    # One mode, one look: all of alpha is this end's, with three standard errors of the runs.
     assert found.count("healthy") / RUNS <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / RUNS)
 
 
-@pytest.mark.parametrize(("clients", "items", "share", "tolerance"), CELLS)
+@pytest.mark.parametrize(
+    ("clients", "items", "share", "tolerance"),
+    [CELLS[0], *(pytest.param(*cell, marks=pytest.mark.long) for cell in CELLS[1:])],
+)
 def test_nor_where_the_bank_of_which_each_client_answers_its_own_has_too_few_of_them(
     clients, items, share, tolerance
 ):
@@ -89,7 +95,10 @@ def test_nor_where_the_bank_of_which_each_client_answers_its_own_has_too_few_of_
     assert healthy / runs <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs)
 
 
-@pytest.mark.parametrize("share", [0.02, 0.05, 0.2])
+@pytest.mark.parametrize(
+    "share",
+    [pytest.param(0.02, marks=pytest.mark.long), 0.05, pytest.param(0.2, marks=pytest.mark.long)],
+)
 def test_no_failure_is_read_off_items_without_the_few_that_improve(share):
     # The mirror: share q of the items improves by the clip, the others get worse by as much as
     # brings the mean to the tolerance.
@@ -103,10 +112,10 @@ def test_no_failure_is_read_off_items_without_the_few_that_improve(share):
 def test_rare_harm_is_not_health_and_common_harm_is_still_failure():
     # What an interval pays for what was not drawn does not make it blind.
     plan = plan_of(128, 256, 0.1)
-    harmed = verdicts(plan, lambda rng: np.full(256, 0.4))
-    quiet = verdicts(plan, lambda rng: np.zeros(256))
-    assert harmed.count("failure") == RUNS
-    assert quiet.count("healthy") == RUNS
+    harmed = verdicts(plan, lambda rng: np.full(256, 0.4), runs=60)
+    quiet = verdicts(plan, lambda rng: np.zeros(256), runs=60)
+    assert harmed.count("failure") == 60
+    assert quiet.count("healthy") == 60
 
 
 @pytest.mark.parametrize("tail", [0.05, 0.002])

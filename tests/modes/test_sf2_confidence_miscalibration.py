@@ -71,7 +71,7 @@ def test_opposite_clients_do_not_cancel(evidence, questions):
     assert (over.value + under.value) / 2 == pytest.approx((0.6**2 + 0.4**2) / 2)
 
 
-@pytest.mark.parametrize("n", [8, 16])
+@pytest.mark.parametrize("n", [8, pytest.param(16, marks=pytest.mark.long)])
 @pytest.mark.parametrize("shift", [0.0, 0.1, -0.2])
 def test_few_items_of_each_kind_have_no_bias(n, shift):
     runs = 2500

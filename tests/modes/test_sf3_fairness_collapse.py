@@ -1,6 +1,7 @@
 """SF-3: the loss of accuracy that the other half of a client's records confirms."""
 
 import math
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -45,10 +46,24 @@ def test_it_is_the_mean_over_all_ways_to_halve_the_records(n):
 
 def over_all_draws(n, lost, gained, of):
     """Exact mean of ``of(lost, gained)`` over n records that are lost and gained with a chance."""
-    places = [(a, b) for a in range(n + 1) for b in range(n + 1 - a)]
-    counts = [(a, b, n - a - b) for a, b in places]
-    chances = multinomial.pmf(counts, n, [lost, gained, 1 - lost - gained])
-    return float(np.dot(chances, [of(a, b) for a, b in places]))
+    return float(chances(n, lost, gained) @ [of(a, b) for a, b in places(n)])
+
+
+def places(n):
+    return [(a, b) for a in range(n + 1) for b in range(n + 1 - a)]
+
+
+def chances(n, lost, gained):
+    """Of each place."""
+    counts = [(a, b, n - a - b) for a, b in places(n)]
+    return multinomial.pmf(counts, n, [lost, gained, 1 - lost - gained])
+
+
+@cache
+def losses_and_spreads(n):
+    """Of each place."""
+    losses = np.array([confirmed_loss(a, b, n) for a, b in places(n)])
+    return losses, loss_spread(*np.array(places(n)).T, n)
 
 
 @settings(deadline=None, max_examples=25)
@@ -105,9 +120,8 @@ def test_few_large_losses_are_not_hidden_by_many_small_gains(evidence, questions
     [(0.0, 0.0), (0.05, 0.05), (0.02, 0.1), (0.1, 0.02), (0.3, 0.1), (0.3, 0.3), (0.5, 0.0)],
 )
 def test_the_spread_covers_the_exact_sd_over_records(n, lost, gained):
-    mean = over_all_draws(n, lost, gained, lambda a, b: confirmed_loss(a, b, n))
-    square = over_all_draws(n, lost, gained, lambda a, b: confirmed_loss(a, b, n) ** 2)
-    claimed = over_all_draws(n, lost, gained, lambda a, b: float(loss_spread(a, b, n)) ** 2)
+    chance, (losses, spreads) = chances(n, lost, gained), losses_and_spreads(n)
+    mean, square, claimed = (float(chance @ each) for each in (losses, losses**2, spreads**2))
     assert square - mean**2 <= claimed
     if lost - gained > 0.15 and n > 8:
         # Of a clear loss it is no more than a fifth too large.
