@@ -15,12 +15,14 @@ from unsilent.client.sentences import Sentence
 ANSWERS = "probes.answers"
 
 
-@pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+@pytest.fixture(scope="module", params=["pairs", pytest.param("all", marks=pytest.mark.long)])
+def seen(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> dict[str, Any]:
     """All message types, all fields of a plan that hold text, the named files in every state."""
     folder = tmp_path_factory.mktemp("watched")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.engines.flower.watched", str(folder)],
+        [sys.executable, "-m", "tests.engines.flower.watched", str(folder), request.param],
         capture_output=True,
         text=True,
         timeout=600,

@@ -26,7 +26,10 @@ QUIET = {
 }
 
 
-@pytest.mark.parametrize("app", APPS)
+# Of the two the one in which more has to be pickled.
+@pytest.mark.parametrize(
+    "app", [pytest.param("quickstart_sklearn", marks=pytest.mark.long), "legacy_client_fn"]
+)
 def test_an_app_is_monitored_without_any_setting(app: str, tmp_path: Path) -> None:
     paths = [str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
     env = {**os.environ, **QUIET, "FLWR_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)}

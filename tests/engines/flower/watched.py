@@ -1,6 +1,9 @@
 """Send a client messages under plans that nobody agreed to, and watch what its process touches.
 
-    python -m tests.engines.flower.watched FOLDER
+    python -m tests.engines.flower.watched FOLDER pairs|all
+
+With ``pairs`` each field meets each payload and each message, and each message each payload, but
+not all three in every combination; what is pinned, which alone may pass, meets all.
 
 In a process of its own: a hook that watches a process cannot be taken away again. Writes what was
 seen as JSON.
@@ -189,16 +192,20 @@ def ask(app: ClientApp, kind: str, plan: str, node: dict[str, Any]) -> tuple[str
     return str(values.get(messages.FAILED, "")), hashlib.sha256(whole).hexdigest()
 
 
-def plans(private: Path, own: Path) -> Iterator[tuple[str, str, str]]:
-    """Field, payload and text of each changed plan."""
-    for path, several in fields(MonitoringPlan):
+def plans(private: Path, own: Path, *, pairs: bool) -> Iterator[tuple[str, str, str, list[int]]]:
+    """Field, payload and text of each changed plan, and the handlers that get it."""
+    handlers = range(len(HANDLERS))
+    for place, (path, several) in enumerate(fields(MonitoringPlan)):
         for number, payload in enumerate(payloads(private, own)):
             text = json.dumps(changed(path, [payload] if several else payload))
             # What is no plan at all is refused for that, and what is compared only is compared,
             # whatever it is.
             few = is_label(".".join(path)) or read(text) is None
+            every = 2 if few else 4
             if not few or number < 2:
-                yield ".".join(path), payload, text
+                chosen = [n for n in handlers if (place + number + n) % every == 0]
+                whole = not pairs or (not few and "#sha256=" in payload)
+                yield ".".join(path), payload, text, list(handlers) if whole else chosen
 
 
 def read(text: str) -> MonitoringPlan | None:
@@ -209,8 +216,8 @@ def read(text: str) -> MonitoringPlan | None:
         return None
 
 
-def main(folder: Path) -> None:
-    """All messages under all plans, for each state of the disk."""
+def main(folder: Path, *, pairs: bool) -> None:
+    """Messages under all plans, for each state of the disk."""
     for name in ("_run_id", "_node_id", "_task_id"):
         setattr(TaskIdentity, name, 1)
     private, own = folder / "private", folder / "store"
@@ -226,7 +233,7 @@ def main(folder: Path) -> None:
         "another plan": agreed,
         "no plan": {"store": str(own), "partition-id": 0},
     }
-    every = list(plans(private, own))
+    every = list(plans(private, own, pairs=pairs))
     warm(nodes)
     watch = Watch(own)
     faults: list[str] = []
@@ -235,9 +242,9 @@ def main(folder: Path) -> None:
     counted: dict[str, int] = dict.fromkeys(nodes, 0)
     for state in STATES:
         lay(private, state)
-        for field, payload, text in every:
+        for field, payload, text, chosen in every:
             for about, node in nodes.items():
-                for name, app, kind in HANDLERS:
+                for name, app, kind in (HANDLERS[n] for n in chosen):
                     case = f"{about}, {name}, {kind}, {field} = {payload}"
                     # Each case as the first: a round is measured a few times at most.
                     (own / "tries.json").unlink(missing_ok=True)
@@ -359,4 +366,4 @@ def controls(watch: Watch, private: Path, own: Path) -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    main(Path(sys.argv[1]).resolve(), pairs=sys.argv[2] == "pairs")
