@@ -30,13 +30,13 @@ from unsilent.plan import parse_plan
 spec = importlib.util.spec_from_file_location("http_engine", sys.argv[1])
 engine = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(engine)
-folder, agreed = Path(sys.argv[2]), sys.argv[3]
+folder = Path(sys.argv[2])
 write_items(folder / "bias.jsonl", [
     Item(str(n), f"The nurse {n} said that", (" he", " she"), stereotyped=1) for n in range(64)
 ])
 plan = parse_plan({
     "name": "http",
-    "federation": {"clients": 12, "rounds": 2},
+    "federation": {"clients": 13, "rounds": 2},
     "monitor": {"rounds": [1, 2], "min_cohort": 8, "timeout": 60},
     "privacy": {"epsilon": 60.0, "dropout": 0.1, "aggregation": "secure-sum"},
     "probes": {"bias": str(folder / "bias.jsonl")},
@@ -48,8 +48,8 @@ def score(items, arrays):
     return [[1 - lean, lean] for _ in items]
 
 clients = []
-for number in range(12):
-    settings = {"plan": plan.digest if agreed == "yes" or number else "sha256:" + "0" * 64}
+for number in range(13):
+    settings = {"plan": plan.digest if number else "sha256:" + "0" * 64}
     own = Functions(score, personalize=lambda arrays: {"lean": arrays["lean"] + 1})
     site = Site(number, folder / f"client-{number}", settings)
     train = lambda arrays: {"lean": arrays["lean"] + 2}
@@ -66,31 +66,38 @@ print(json.dumps({
 """
 
 
-def run(folder: Path, agreed: str = "yes") -> tuple[dict[str, object], list[dict[str, object]]]:
-    command = [sys.executable, "-c", RUN, str(ENGINE), str(folder), agreed]
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
+    """Twelve clients that agreed, and the first, that did not: its folder, and what was said."""
+    folder = tmp_path_factory.mktemp("http")
+    command = [sys.executable, "-c", RUN, str(ENGINE), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    path = folder / "run" / "findings.json"
-    found = json.loads(path.read_text())["findings"] if path.is_file() else []
-    return json.loads(done.stdout.splitlines()[-1]), found
+    return folder, json.loads(done.stdout.splitlines()[-1])
 
 
 def test_the_engine_is_short() -> None:
     assert len(ENGINE.read_text().splitlines()) < 120
 
 
-def test_twelve_clients_get_masked_findings_without_flower(tmp_path: Path) -> None:
-    said, findings = run(tmp_path)
-    found = findings[0]
+def test_twelve_clients_get_masked_findings_without_flower(
+    ran: tuple[Path, dict[str, object]],
+) -> None:
+    folder, said = ran
+    told = json.loads((folder / "run" / "findings.json").read_text())
+    assert told["clients"] == 12
+    found = told["findings"][0]
     assert said == {"last": [4.0, 4.0, 4.0], "loaded": []}
     # Two rounds add 2 each and the client's own step 1: its lead grows by 5 / 12, twice.
     assert found["code"] == "SF-1"
     assert found["verdict"] == "failure"
     assert found["effect"] == pytest.approx(5 / 6, abs=0.1)
-    assert list((tmp_path / "run").glob("secure-sum-*.bin"))
+    assert list((folder / "run").glob("secure-sum-*.bin"))
 
 
-def test_a_client_that_did_not_agree_is_left_out_and_opens_nothing(tmp_path: Path) -> None:
-    said, _ = run(tmp_path, "no")
+def test_a_client_that_did_not_agree_is_left_out_and_opens_nothing(
+    ran: tuple[Path, dict[str, object]],
+) -> None:
+    folder, said = ran
     assert said["last"] == [4.0, 4.0, 4.0]
-    assert [p.name for p in (tmp_path / "client-0").iterdir()] == ["error.log"]
+    assert [p.name for p in (folder / "client-0").iterdir()] == ["error.log"]
