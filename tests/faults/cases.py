@@ -11,7 +11,7 @@ import signal
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -74,10 +74,11 @@ def run_case(case: Case, folder: Path) -> dict[str, Any]:
     }
 
 
-def warm_up(folder: Path) -> None:
-    """Run both servers here, so that what they import and compute is there in all forks."""
+def warm_up(folder: Path, servers: Iterable[str] = ("strategy", "federation")) -> None:
+    """Run the servers here, so that what they import and compute is there in all forks."""
     collect_no_garbage()
-    for server, aggregation in (("strategy", "secure-sum"), ("federation", "plain")):
+    for server in servers:
+        aggregation = "secure-sum" if server == "strategy" else "plain"
         own = folder / server
         own.mkdir(parents=True)
         _serve(Case("warm-up", Fault(), server, aggregation), own, None, monitored=True)

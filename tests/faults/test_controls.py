@@ -26,7 +26,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = Path(__file__).parents[2]
     code = "import sys; from pathlib import Path; from tests.faults.cases import warm_up; "
     subprocess.run(
-        [sys.executable, "-c", f"{code} warm_up(Path(sys.argv[1]))", str(out)],
+        [sys.executable, "-c", f"{code} warm_up(Path(sys.argv[1]), ['strategy'])", str(out)],
         cwd=root,
         env={**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"},
         check=True,

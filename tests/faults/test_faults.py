@@ -17,13 +17,24 @@ from typing import Any
 
 import pytest
 
-from tests.faults.cases import suite
+from tests.faults.cases import STAGES, suite
 
 if not hasattr(os, "fork"):
     pytest.skip("processes cannot be forked here", allow_module_level=True)
 
 SEED, COUNT = 1, 40
-CASES = [case.name for case in suite(SEED, COUNT)]
+SHORT = (2, 5, 7, 8, 9, 11, 12, 14, 16, 19, 22, 25, 29, 30, 32, 33, 34, 36)
+"""Of each process, each kind of fault and each exchange one at least."""
+SUITE = dict(enumerate(suite(SEED, COUNT)))
+NAMES = [
+    pytest.param(case.name, marks=() if number in SHORT else pytest.mark.long)
+    for number, case in SUITE.items()
+]
+HARMLESS = [
+    each
+    for each, case in zip(NAMES, SUITE.values(), strict=True)
+    if case.fault.what in ("app", "late", "twin", "raise")
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,48 +49,45 @@ def memory() -> Iterator[Path | None]:
 
 @pytest.fixture(scope="module")
 def results(
-    memory: Path | None, tmp_path_factory: pytest.TempPathFactory
+    memory: Path | None, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> dict[str, dict[str, Any]]:
-    """All cases, shared out to two processes that have no thread and no model library."""
+    """The cases that are asked for, in a process that has no thread and no model library."""
     root = Path(__file__).parents[2]
     out = memory if memory is not None else tmp_path_factory.mktemp("faults")
-    running = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.faults.run",
-                str(SEED),
-                str(COUNT),
-                str(out),
-                str(part),
-                "2",
-            ],
-            cwd=root,
-            env={**os.environ, "PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for part in (0, 1)
-    ]
-    found: dict[str, dict[str, Any]] = {}
-    for process in running:
-        output, errors = process.communicate()
-        assert process.returncode == 0, errors
-        for line in output.splitlines():
-            case = json.loads(line)
-            found[case["case"]["name"]] = case
-    return found
+    asked = [getattr(item, "callspec", None) for item in request.session.items]
+    names = {str(each.params["case"]) for each in asked if each and "case" in each.params}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.run", str(SEED), str(COUNT), str(out)],
+        cwd=root,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(root / "src"),
+            "OMP_NUM_THREADS": "1",
+            "NAMES": "\n".join(sorted(names)),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    cases = [json.loads(line) for line in done.stdout.splitlines()]
+    return {case["case"]["name"]: case for case in cases}
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_every_promise_is_kept(name: str, results: dict[str, dict[str, Any]]) -> None:
-    assert results[name]["broken"] == []
+def test_the_short_form_has_every_kind() -> None:
+    short = [SUITE[number] for number in SHORT]
+    assert {case.fault.what for case in short} == {case.fault.what for case in SUITE.values()}
+    assert set(STAGES) <= {case.fault.stage for case in short}
+    servers = [(case.server, case.aggregation) for case in short if case.fault.what == "server"]
+    assert len(set(servers)) == 4
 
 
-def test_one_lost_client_costs_no_round(results: dict[str, dict[str, Any]]) -> None:
+@pytest.mark.parametrize("case", NAMES)
+def test_every_promise_is_kept(case: str, results: dict[str, dict[str, Any]]) -> None:
+    assert results[case]["broken"] == []
+
+
+@pytest.mark.parametrize("case", HARMLESS)
+def test_one_lost_client_costs_no_round(case: str, results: dict[str, dict[str, Any]]) -> None:
     """The plan allows for one: whenever its app dies, all rounds are judged."""
-    for found in results.values():
-        if found["case"]["fault"]["what"] in ("app", "late", "twin", "raise"):
-            assert (found["judged"], found["missed"]) == ([1, 2, 3], {}), found["case"]["name"]
+    found = results[case]
+    assert (found["judged"], found["missed"]) == ([1, 2, 3], {})
