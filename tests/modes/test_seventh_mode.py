@@ -165,6 +165,7 @@ def test_a_pack_that_was_altered_is_found_out_without_it(made: Path, tmp_path: P
     assert not verify(bad).good
 
 
+@pytest.mark.usefixtures("published_validation")
 def test_a_pack_can_be_made_without_it(folder: Path, made: Path) -> None:
     """The documents of a pack follow from the record, whatever is installed where it is made."""
     key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -81,9 +81,11 @@ class Fake:
         for index, text in enumerate(body["prompt"]):
             ids = self.encode(text)
             counted += len(ids)
-            for _ in range(make):
-                ids = [*ids, int(self.logs(body["model"], ids)[-1].argmax())]
             logs = self.logs(body["model"], ids)
+            for made in range(make):
+                # What the last token would be followed by nobody asks.
+                logs = self.logs(body["model"], ids) if made else logs
+                ids = [*ids, int(logs[-1].argmax())]
             values = [None, *(float(logs[i - 1, ids[i]]) for i in range(1, len(ids)))]
             shape = {
                 "tokens": [self.tokenizer.decode([i]) for i in ids],

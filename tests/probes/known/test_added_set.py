@@ -34,16 +34,32 @@ def installed(site: Path, name: str = "rivers", of: str = "rivers:RIVERS") -> Pa
     return site
 
 
-def command(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+_EACH = """
+import contextlib, io, json, sys
+from unsilent.cli import main
+found = []
+for arguments in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        with contextlib.redirect_stderr(io.StringIO()) as err:
+            code = main(arguments)
+    found.append((code, out.getvalue(), err.getvalue()))
+print(json.dumps(found))
+"""
+
+
+def commands(site: Path, *each: tuple[str, ...]) -> list[tuple[int, str, str]]:
+    """What each command ends with and prints, of one process in which the set is installed."""
     paths = [str(site), os.environ.get("PYTHONPATH", "")]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    return subprocess.run(
-        [sys.executable, "-m", "unsilent.cli", *arguments],
+    done = subprocess.run(
+        [sys.executable, "-c", _EACH, json.dumps(each)],
         env=env,
         capture_output=True,
         text=True,
         timeout=120,
     )
+    assert done.returncode == 0, done.stderr
+    return [tuple(one) for one in json.loads(done.stdout)]
 
 
 def test_the_entry_point_is_the_examples_own() -> None:
@@ -53,11 +69,13 @@ def test_the_entry_point_is_the_examples_own() -> None:
 
 def test_a_set_is_listed_and_read_as_any_other(tmp_path: Path) -> None:
     site = installed(tmp_path)
-    listed = json.loads(command(site, "probes", "list", "--json").stdout)
-    (known,) = [each for each in listed if each["name"] == "rivers"]
-    assert known["licence"] == "CC0-1.0"
     source = f"rivers:{site / 'rivers.jsonl'}"
-    shown = json.loads(command(site, "probes", "show", source, "--json").stdout)
+    (_, listed, _), (_, shown, _) = commands(
+        site, ("probes", "list", "--json"), ("probes", "show", source, "--json")
+    )
+    (known,) = [each for each in json.loads(listed) if each["name"] == "rivers"]
+    assert known["licence"] == "CC0-1.0"
+    shown = json.loads(shown)
     assert shown["rows"] == len(ROWS)
     assert shown["items"] == len(ROWS)
 
@@ -74,10 +92,14 @@ def test_a_set_that_cannot_be_used_is_named_and_disturbs_no_other(
     tmp_path: Path, name: str, of: str, said: str
 ) -> None:
     site = installed(tmp_path, name, of)
-    assert command(site, "probes", "show", "arc", "--help").returncode == 0
-    listed = json.loads(command(site, "probes", "list", "--json").stdout)
-    assert "bbq" in [each["name"] for each in listed]
+    (helped, _, _), (_, listed, _), (code, _, told) = commands(
+        site,
+        ("probes", "show", "arc", "--help"),
+        ("probes", "list", "--json"),
+        ("probes", "show", f"rivers:{site / 'rivers.jsonl'}"),
+    )
+    assert helped == 0
+    assert "bbq" in [each["name"] for each in json.loads(listed)]
     if name == "rivers":
-        done = command(site, "probes", "show", f"rivers:{site / 'rivers.jsonl'}")
-        assert done.returncode == 2
-        assert said in " ".join(done.stderr.split())
+        assert code == 2
+        assert said in " ".join(told.split())
