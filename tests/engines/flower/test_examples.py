@@ -215,7 +215,7 @@ def test_a_language_models_adapter_is_monitored(
     assert all(told[code]["clients"] == 3 for code in ("SF-1", "SF-4", "SF-6"))
 
 
-def tiny(folder: Path) -> str:
+def tiny(folder: Path, positions: int = 256, spread: float = 0.02) -> str:
     """A random model with a token for each byte."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     inner = Tokenizer(models.BPE({letter: n for n, letter in enumerate(letters)}, []))
@@ -224,6 +224,7 @@ def tiny(folder: Path) -> str:
     PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="Ā").save_pretrained(folder)
     torch.manual_seed(0)
     shape = {"vocab_size": 256, "hidden_size": 16, "intermediate_size": 32}
-    heads = {"num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 256}
-    LlamaForCausalLM(LlamaConfig(**shape, **heads)).save_pretrained(folder)
+    heads = {"num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": positions}
+    config = LlamaConfig(**shape, **heads, initializer_range=spread)
+    LlamaForCausalLM(config).save_pretrained(folder)
     return str(folder)

@@ -1,7 +1,13 @@
-"""The reference federation with real models, through Flower and Ray, from the command line."""
+"""The reference federation with a real encoder, from the command line.
+
+Its clients run in this process; the long form has them in Ray's workers, where it is killed, too,
+and adds the default language model. ``test_further_mode`` has Ray in the short form, and
+``tests.faults`` kills.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -10,11 +16,16 @@ import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flwr.clientapp import ClientApp
 
+from tests.engines.flower.in_process import InProcess, enter_run
+from tests.engines.flower.test_examples import tiny
+from unsilent.cli import main
 from unsilent.client.cache import Kept
 from unsilent.findings import validate
 from unsilent.ledger import Ledger
@@ -85,18 +96,55 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, output, errors
 
 
+def here(plan: str, out: Path) -> tuple[int, str, str]:
+    """``unsilent run`` on a plan file, whose clients run in this process and not in Ray's."""
+    path = written(plan, out)
+
+    def simulate(
+        serve: Any, client: ClientApp, nodes: int, workers: int, folder: Path, gpus: float = 0.0
+    ) -> None:
+        patched.setenv("UNSILENT_SIMULATION", str(folder))
+        grid = InProcess(client, nodes, folder)
+        for context in grid.contexts.values():
+            del context.node_config["store"]
+        serve(grid)
+
+    output, errors = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patched, warnings.catch_warnings():
+        # What transformers says is not this project's.
+        warnings.simplefilter("ignore")
+        enter_run(patched)
+        patched.setattr("unsilent.engines.flower.run.simulate", simulate)
+        with redirect_stdout(output), redirect_stderr(errors):
+            code = main(["run", str(path), "--out", str(out), "--json"])
+    return code, output.getvalue(), errors.getvalue()
+
+
 @pytest.fixture(scope="module")
-def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An encoder's federation, run without a break."""
-    out = tmp_path_factory.mktemp("straight") / "run"
+def in_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder's federation, run without a break in Ray's workers."""
+    out = tmp_path_factory.mktemp("workers") / "run"
     code, output, errors = finish(start(ENCODER, out))
     assert code == 0, errors
     assert output == (out / "findings.json").read_text(encoding="utf-8")
     return out
 
 
+@pytest.fixture(scope="module", params=["here", pytest.param("in_workers", marks=pytest.mark.long)])
+def straight(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder's federation, run without a break."""
+    if request.param == "in_workers":
+        made: Path = request.getfixturevalue("in_workers")
+        return made
+    out = tmp_path_factory.mktemp("straight") / "run"
+    code, output, errors = here(ENCODER, out)
+    assert code == 0, errors
+    assert output == (out / "findings.json").read_text(encoding="utf-8")
+    return out
+
+
 @pytest.fixture(scope="module")
-def broken(tmp_path_factory: pytest.TempPathFactory, straight: Path) -> Path:
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, killed while the clients of the second round release, and started again."""
     out = tmp_path_factory.mktemp("broken") / "run"
     first = start(ENCODER, out)
@@ -115,21 +163,31 @@ def broken(tmp_path_factory: pytest.TempPathFactory, straight: Path) -> Path:
     return out
 
 
-@pytest.fixture(scope="module")
-def language_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The default language model's federation, without the alignment, which takes minutes."""
+@pytest.fixture(scope="module", params=["tiny", pytest.param("default", marks=pytest.mark.long)])
+def language_model(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, float]:
+    """A language model's federation, and how far training moves its probabilities at least: a tiny
+    random one's here, and the default's in workers, without the alignment, which takes minutes."""
+    out = tmp_path_factory.mktemp("lm") / "run"
+    if request.param == "tiny":
+        base = tiny(tmp_path_factory.mktemp("tiny"), positions=2048, spread=0.1)
+        # A random model learns little of a few records in one epoch.
+        plan = CAUSAL_LM.replace("MODEL", base).replace("epochs = 1", "epochs = 16")
+        code, _, errors = here(plan, out)
+        assert code == 0, errors
+        return out, 1e-6
+
     from unsilent.models.embedded import embedded_base
 
-    out = tmp_path_factory.mktemp("lm") / "run"
     with warnings.catch_warnings():
         # What transformers says while it converts is not this project's.
         warnings.simplefilter("ignore")
-        base = embedded_base()
-    plan = CAUSAL_LM.replace("MODEL", base.as_posix())
+        base = embedded_base().as_posix()
     # On a machine that does other work as well, threads wait for each other most of the time.
-    code, _, errors = finish(start(plan, out, OMP_NUM_THREADS="1"))
+    code, _, errors = finish(start(CAUSAL_LM.replace("MODEL", base), out, OMP_NUM_THREADS="1"))
     assert code == 0, errors
-    return out
+    return out, 1e-5
 
 
 def findings_of(out: Path) -> dict[str, Any]:
@@ -240,15 +298,17 @@ def test_no_clients_text_is_in_the_ledger_or_the_findings(straight: Path) -> Non
         assert not any(item.id in published for item in (*own.train, *own.held_out))
 
 
+@pytest.mark.long
 def test_a_killed_run_ends_with_the_same_bytes_as_an_unbroken_one(
-    straight: Path, broken: Path
+    in_workers: Path, broken: Path
 ) -> None:
     for name in ("findings.json", "global-1.safetensors", "global-2.safetensors"):
-        assert (broken / name).read_bytes() == (straight / name).read_bytes(), name
+        assert (broken / name).read_bytes() == (in_workers / name).read_bytes(), name
 
 
-def test_a_killed_run_spends_each_round_once(straight: Path, broken: Path) -> None:
-    ledger, whole = (Ledger(out / "ledger.sqlite") for out in (broken, straight))
+@pytest.mark.long
+def test_a_killed_run_spends_each_round_once(in_workers: Path, broken: Path) -> None:
+    ledger, whole = (Ledger(out / "ledger.sqlite") for out in (broken, in_workers))
     ledger.verify()
     events = ledger.entries("privacy_event")
     assert [entry.payload["round"] for entry in events] == [1, 2]
@@ -259,22 +319,25 @@ def test_a_killed_run_spends_each_round_once(straight: Path, broken: Path) -> No
         assert [made["event"]["round"] for made in budget["releases"]] == [1, 2]
 
 
-def test_a_real_language_model_gives_six_findings(language_model: Path) -> None:
-    found = findings_of(language_model)
+def test_a_language_model_gives_six_findings(language_model: tuple[Path, float]) -> None:
+    out, least = language_model
+    found = findings_of(out)
     validate(found)
     assert [finding["code"] for finding in found["findings"]] == list(FIRST)
     # Shares of the few items may well not move; mean probabilities of a trained model do.
     effects = {finding["code"]: finding["oracle"]["effect"] for finding in found["findings"]}
-    assert min(abs(effects["SF-1"]), abs(effects["SF-6"])) > 1e-5
-    Ledger(language_model / "ledger.sqlite").verify()
+    assert min(abs(effects["SF-1"]), abs(effects["SF-6"])) > least
+    Ledger(out / "ledger.sqlite").verify()
 
 
-def test_a_fault_that_only_a_worker_finds_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_a_fault_that_only_a_worker_finds_is_one_line_and_exit_code_2(
+    workers: bool, tmp_path: Path
+) -> None:
     damaged = tmp_path / "start.safetensors"
     damaged.write_bytes(b"no adapter")
-    code, output, errors = finish(
-        start(ENCODER + f"adapter.start = '{damaged}'\n", tmp_path / "run")
-    )
+    plan, out = ENCODER + f"adapter.start = '{damaged}'\n", tmp_path / "run"
+    code, output, errors = finish(start(plan, out)) if workers else here(plan, out)
     assert (code, output) == (2, "")
     assert "Traceback" not in errors
     last = errors.splitlines()[-1]
@@ -285,8 +348,6 @@ def test_an_empty_probe_file_is_one_line_and_exit_code_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Found before Flower starts, so this needs no process of its own."""
-    from unsilent.cli import main
-
     empty, out = tmp_path / "bias.jsonl", tmp_path / "run"
     empty.write_text("")
     plan = written(ENCODER + f"probes.bias = '{empty}'\n", out)
