@@ -44,10 +44,20 @@ def rows_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 Run = Callable[..., tuple[dict[str, Any], int]]
 
 
-def test_causal_models_are_the_same_or_refused_in_one_line(rows_of: Run) -> None:
-    rows, code = rows_of("causal", *SHARED, *PLAIN, "bert")
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("gemma2", "dots1", "bloom", "zamba2"),
+        pytest.param(("granite", "cohere", "modernbert-decoder"), marks=pytest.mark.long),
+    ],
+)
+def test_causal_models_are_the_same_or_refused_in_one_line(
+    names: tuple[str, ...], rows_of: Run
+) -> None:
+    assert set(names) <= {*SHARED, *PLAIN}
+    rows, code = rows_of("causal", *names, "bert")
     assert code == 0
-    for name in (*SHARED, *PLAIN):
+    for name in names:
         assert rows[name]["status"] == "same", rows[name]
         assert rows[name]["difference"] < 1e-5
         assert set(rows[name]["apart"]) == {"base", "merged", "layers", "app"}

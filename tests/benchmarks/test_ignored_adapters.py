@@ -30,13 +30,33 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+ALWAYS = {
+    "biases are trained",
+    "the base is trained after a round",
+    "merged after a round",
+    "a hook on the head after a round",
+    "the app's forward pass does more",
+    "a tokenizer appends the end",
+}
+"""Kinds of faults of which every third has none."""
+
+
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.long)])
 def test_every_planted_fault_is_refused_or_scored_right(
-    benchmark: ModuleType, capsys: pytest.CaptureFixture[str]
+    step: int,
+    benchmark: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    planted = [
+        case for n, case in enumerate(benchmark.PLANTED) if n % step == 0 or case.name in ALWAYS
+    ]
+    monkeypatch.setattr(benchmark, "PLANTED", planted)
+    monkeypatch.setattr(benchmark, "SOUND", benchmark.SOUND[::step])
     assert benchmark.main() == 0
     found = json.loads(capsys.readouterr().out)
     assert found["missed"] == []
-    assert found["planted"] >= 25
+    assert found["planted"] >= 25 // step
     answers = {row["case"]: row["answer"] for row in found["rows"]}
     assert {answers[case.name] for case in benchmark.SOUND} == {"right"}
     traced = [row for row in found["rows"] if row["case"].startswith("traces")]
@@ -62,7 +82,18 @@ PLANTED = {"BOFT": 5, "IA3": 5, "OSF": 5, "LORA, init pissa": 0, "PREFIX_TUNING"
 """Of five faults; a kind that is refused as it is has none planted."""
 
 
-@pytest.mark.parametrize("kind", PLANTED)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "BOFT",
+        "PREFIX_TUNING",
+        *(
+            pytest.param(kind, marks=pytest.mark.long)
+            for kind in PLANTED
+            if kind not in ("BOFT", "PREFIX_TUNING")
+        ),
+    ],
+)
 def test_a_fault_in_another_kind_of_adapter_is_found_too(
     kind: str,
     benchmark: ModuleType,
