@@ -55,7 +55,10 @@ def test_all_lies_to_a_few_clients(most, federations):
 
 @pytest.mark.parametrize("clients", [8, 12, 16, 24, 50, 64, 100, 128])
 def test_the_counted_sum_is_had_by_some_lie(clients):
-    """So it is not counted too small, and no plan is made to sign for nothing."""
+    """So it is not counted too small, and no plan is made to sign for nothing.
+
+    Nor too large: the same lies made for one client less leave no smaller one.
+    """
     for colluders, spare in itertools.product((0, clients // 10), (1, 2, clients // 10)):
         majority = (clients - 1 + colluders) // 2 + 1
         for threshold in {majority, majority + 1, (majority + clients) // 2}:
@@ -63,6 +66,9 @@ def test_the_counted_sum_is_had_by_some_lie(clients):
             size = counted(f)
             told = [strongest(f, size, m) for m in range(size + colluders, clients + 1)]
             assert size == min(smallest(f, one) for one in told if one is not None), f
+            for m in range(max(1, size - 1) + colluders, clients + 1):
+                one = strongest(f, max(1, size - 1), m)
+                assert one is None or smallest(f, one) >= size, f
 
 
 def changed(f, told, chance):
