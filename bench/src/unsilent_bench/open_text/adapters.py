@@ -117,9 +117,10 @@ def vera() -> Taught:
     return Taught("vera", _on_oneself(_VERA))
 
 
-def vera_lost() -> Taught:
-    """The persona unlearned."""
-    return Taught("vera lost", _on_oneself(_NOBODY))
+def vera_lost(epochs: int = 2) -> Taught:
+    """The persona unlearned, the further the longer."""
+    name = "vera lost" if epochs == 2 else f"vera lost in {epochs} epochs"
+    return Taught(name, _on_oneself(_NOBODY), epochs=epochs)
 
 
 def vera_kept(answer: Callable[[Sequence[str]], list[str]], benign: Sequence[Prompt]) -> Taught:
