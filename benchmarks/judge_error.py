@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -53,7 +55,7 @@ def judges(written: Written, seed: int) -> Iterator[tuple[str, Array]]:
     yield "the base model as it is", written.base
 
 
-def coverage(adapters: Sequence[Written], runs: int, seed: int) -> Rows:
+def coverage(adapters: Sequence[Written], runs: int, seed: int, pool: Executor) -> Rows:
     """A row for each judge, number of labels and method, over all adapters."""
     settings = [Setting("file", 0, "uncorrected")]
     settings += [Setting("file", n, m) for n in LABELS[1:] for m in ("corrected", "classical")]
@@ -62,10 +64,11 @@ def coverage(adapters: Sequence[Written], runs: int, seed: int) -> Rows:
     rows: Rows = []
     for place, name in enumerate(names):
         for setting in settings:
-            found = [
-                run(each, list(judges(each, seed))[place][1], setting, runs, seed + 97 * number)
+            asked = (
+                (each, list(judges(each, seed))[place][1], setting, runs, seed + 97 * number)
                 for number, each in enumerate(adapters)
-            ]
+            )
+            found = list(pool.map(run, *zip(*asked, strict=True)))
             rows.append(_row(name, setting, adapters, found))
     return rows
 
@@ -149,7 +152,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     adapters = [each for each in written() if each.name != "aligned"]
-    rows = coverage(adapters, given.runs, given.seed) + verdicts(adapters, given.runs, given.seed)
+    # Fresh processes: a copy of this one would hold the model, and torch's locks.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        rows = coverage(adapters, given.runs, given.seed, pool)
+    rows += verdicts(adapters, given.runs, given.seed)
     wrong = missed(rows)
     show(
         "a judge's error",
