@@ -74,28 +74,28 @@ def test_both_adapters_answer_the_same_prompts() -> None:
 
 
 def test_what_the_time_does_not_suffice_for_is_missed_and_counted() -> None:
-    """Sixteen prompts in four parts; the last would begin after the time is over."""
+    """Prompts in four parts; the last would begin after the time is over."""
     model = Model(seconds=1.0)
-    time = TimeLeft(20.0, model.clock)
-    items = {"open_refusal": prompts(REFUSAL, 16)}
+    time = TimeLeft(40.0, model.clock)
+    items = {"open_refusal": prompts(REFUSAL, 32)}
     found = written_answers(plan_of(), items, model.write, rate, time=time)
-    assert (found.asked, found.missed) == (16, 4)
+    assert (found.asked, found.missed) == (32, 8)
     pair = Evidence(found.outcomes).pair("reference", "personalized", "open_refusal")
-    assert len(pair[0].items) == 12
+    assert len(pair[0].items) == 24
 
 
 def test_which_ones_are_missed_follows_from_client_and_round() -> None:
     def left(words: tuple[object, ...]) -> set[str]:
         model = Model(seconds=1.0)
-        items = {"open_refusal": prompts(REFUSAL, 16)}
-        time = TimeLeft(20.0, model.clock)
+        items = {"open_refusal": prompts(REFUSAL, 32)}
+        time = TimeLeft(40.0, model.clock)
         found = written_answers(plan_of(), items, model.write, rate, words=words, time=time)
         outcomes = found.outcomes[Need("reference", "open_refusal")]
         return {item.id for item in outcomes.items}
 
     assert left(("a", 1)) == left(("a", 1))
     assert len({frozenset(left((name, 1))) for name in "abcdef"}) > 1
-    assert left(("a", 1)) != {f"i{k}" for k in range(12)}
+    assert left(("a", 1)) != {f"i{k}" for k in range(24)}
 
 
 def test_less_than_three_quarters_in_time_is_no_measurement() -> None:
@@ -223,5 +223,5 @@ def test_a_client_says_where_it_is(caplog: pytest.LogCaptureFixture) -> None:
             plan_of(), {"open_refusal": prompts(REFUSAL, 16)}, model.write, rate, time=time
         )
     said = [each.getMessage() for each in caplog.records]
-    assert said[0] == "open text, refusal: 4 of 16 prompts, some 24 s left"
+    assert said[0] == "open text, refusal: 8 of 16 prompts, some 16 s left"
     assert said[-1] == "open text, refusal: 16 of 16 prompts, some 0 s left"

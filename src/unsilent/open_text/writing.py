@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from unsilent.plan import MonitoringPlan
 
-AT_ONCE = 4
+AT_ONCE = 8
 """Units of prompts that are answered under all adapters before the next ones are begun."""
 
 
