@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -43,12 +42,13 @@ def test_it_answers_in_less_than_half_a_second_of_processor_time(tmp_path: Path)
     kept["PYTHONPYCACHEPREFIX"] = str(tmp_path)
 
     def spent(*arguments: str) -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, *arguments], capture_output=True, check=True, env=kept)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return sum(
-            getattr(after, name) - getattr(before, name) for name in ("ru_utime", "ru_stime")
-        )
+        # Of this child alone: others of this process may end meanwhile.
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        child = subprocess.Popen([sys.executable, *arguments], env=kept, **quiet)
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 0
+        return used.ru_utime + used.ru_stime
 
     # The first run may write byte code; of the others the least disturbed counts. A machine on
     # which the library alone takes as long has that for its measure.
@@ -62,4 +62,4 @@ def test_it_answers_in_less_than_half_a_second_of_processor_time(tmp_path: Path)
                 took[option].append(each)
         if max(map(min, took.values())) < SECONDS:
             break
-    assert max(map(min, took.values())) < max(SECONDS, 2 * min(library))
+    assert max(map(min, took.values())) < max(SECONDS, 2 * min(library)), (took, library)
