@@ -35,9 +35,12 @@ MOST = 0.30
 """What is asked for: at most this share with open text."""
 
 
-def plan_with(kinds: tuple[str, ...], tokens: int, prompts: int) -> MonitoringPlan:
+def plan_with(
+    kinds: tuple[str, ...], tokens: int, prompts: int, *, model: str, device: str
+) -> MonitoringPlan:
     """The demo's plan with these modes of open text beside its own."""
     data = demo_plan("healthy", "lm").to_json()
+    data["model"] |= {"id": model, "device": device}
     # Labels of the sites are of prompts of their own, half as many as are rated.
     sizes = {f"open_{kind}": prompts for kind in kinds} | {
         f"labelled_{kind}": prompts for kind in kinds
@@ -89,7 +92,7 @@ def main() -> None:
     use_threads(given.threads)
     rows: Rows = []
     for name, kinds in PLANNED.items():
-        plan = plan_with(kinds, given.tokens, given.prompts)
+        plan = plan_with(kinds, given.tokens, given.prompts, model=given.model, device=given.device)
         with tempfile.TemporaryDirectory() as folder:
             spent: dict[str, Any] = dict(seconds_of(plan, given.clients, Path(folder)))
         rounds, monitored = plan.federation.rounds, len(plan.monitoring_rounds)
