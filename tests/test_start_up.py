@@ -51,7 +51,7 @@ def test_it_answers_in_less_than_half_a_second_of_processor_time(tmp_path: Path)
         return used.ru_utime + used.ru_stime
 
     # The first run may write byte code; of the others the least disturbed counts. A machine on
-    # which the library alone takes as long has that for its measure.
+    # which the library alone takes nearly as long has that for its measure.
     library, took = [math.inf], {"--version": [math.inf], "--help": [math.inf]}
     for measured in range(6):
         alone = spent("-c", LIBRARY)
@@ -62,4 +62,4 @@ def test_it_answers_in_less_than_half_a_second_of_processor_time(tmp_path: Path)
                 took[option].append(each)
         if max(map(min, took.values())) < SECONDS:
             break
-    assert max(map(min, took.values())) < max(SECONDS, 2 * min(library)), (took, library)
+    assert max(map(min, took.values())) < max(SECONDS, 1.6 * min(library)), (took, library)
