@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import subprocess
 import sys
@@ -50,16 +49,14 @@ def test_it_answers_in_less_than_half_a_second_of_processor_time(tmp_path: Path)
         assert child.returncode == 0
         return used.ru_utime + used.ru_stime
 
-    # The first run may write byte code; of the others the least disturbed counts. A machine on
-    # which the library alone takes nearly as long has that for its measure.
-    library, took = [math.inf], {"--version": [math.inf], "--help": [math.inf]}
+    # The first round may write byte code; of the others the least disturbed counts, held against
+    # the library beside it: a machine on which that takes nearly as long has it for its measure.
+    rounds = list[tuple[float, float]]()
     for measured in range(6):
-        alone = spent("-c", LIBRARY)
-        seconds = {option: spent("-m", "unsilent.cli", option) for option in took}
+        took = max(spent("-m", "unsilent.cli", option) for option in ("--version", "--help"))
+        allowed = max(SECONDS, 2 * spent("-c", LIBRARY))
         if measured:
-            library.append(alone)
-            for option, each in seconds.items():
-                took[option].append(each)
-        if max(map(min, took.values())) < SECONDS:
+            rounds.append((took, allowed))
+        if measured and took < allowed:
             break
-    assert max(map(min, took.values())) < max(SECONDS, 1.6 * min(library)), (took, library)
+    assert any(took < allowed for took, allowed in rounds), rounds
