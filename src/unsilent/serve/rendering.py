@@ -83,6 +83,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
             form_key=request.state.form_key,
             signed_in=request.state.signed_in,
             path=request.url.path,
+            refused=status != 200,
             **values,
         )
     )

@@ -15,6 +15,9 @@
   let mark = box.dataset.mark;
   let stream = null;
   let timer = 0;
+  let retry = 0;
+  /* There is a newer state than the one shown. */
+  let stale = false;
   let paused = false;
   let busy = false;
   let wanted = false;
@@ -27,9 +30,14 @@
     if (words.textContent !== text) words.textContent = text;
   };
 
+  const chosen = (select) => {
+    const first = [...select.options].findIndex((each) => each.defaultSelected);
+    return select.selectedIndex !== Math.max(first, 0);
+  };
   const edited = (region) =>
     region.contains(document.activeElement) && document.activeElement.matches("input, select, textarea") ||
-    [...region.querySelectorAll("input:not([type=hidden]), textarea")].some((field) => field.value !== field.defaultValue);
+    [...region.querySelectorAll("input:not([type=hidden]), textarea")].some((field) => field.value !== field.defaultValue) ||
+    [...region.querySelectorAll("select")].some(chosen);
 
   const take = (fresh) => {
     const said = [];
@@ -73,17 +81,24 @@
   const follow = (steps, region) => steps.reduce((at, step) => at && at.children[step], region);
 
   const refresh = async () => {
+    if (paused) return;
     if (busy) { wanted = true; return; }
     busy = true;
     try {
       const answer = await fetch(location.href.split("#")[0], { credentials: "same-origin" });
       if (answer.status === 401) { leave("signed out: load the page again to sign in"); return; }
+      /* The page of an error has none of the parts of this one: it must not take their place. */
+      if (!answer.ok) throw new Error(answer.statusText);
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       heard = take(fresh) || heard;
+      stale = false;
       const now = new Date().toLocaleTimeString("en-GB");
       say(`Following · new at ${now}${heard ? ` · ${heard}` : ""}`, "on");
     } catch (error) {
-      say("Not connected · trying again", "off");
+      stale = true;
+      say("Not connected · what is shown is old · trying again", "off");
+      clearTimeout(retry);
+      retry = setTimeout(refresh, POLL);
     } finally {
       busy = false;
       if (wanted) { wanted = false; refresh(); }
@@ -103,6 +118,7 @@
     stream = null;
     asking = false;
     clearTimeout(timer);
+    clearTimeout(retry);
   };
 
   const ask = async () => {
@@ -110,7 +126,7 @@
       const answer = await fetch(`/state?${query()}`, { credentials: "same-origin" });
       if (answer.status === 401) { leave("signed out: load the page again to sign in"); return; }
       changed((await answer.json()).state);
-      if (!asking || box.dataset.state !== "on") say("Following, by asking every few seconds", "on");
+      if (!stale && (!asking || box.dataset.state !== "on")) say("Following, by asking every few seconds", "on");
       asking = true;
     } catch (error) {
       say("Not connected · trying again", "off");
@@ -121,9 +137,10 @@
   const start = () => {
     stop();
     if (paused || document.hidden) return;
+    if (stale) refresh();
     if (!window.EventSource) { ask(); return; }
     stream = new EventSource(`/events?${query(mark)}`);
-    stream.addEventListener("open", () => { if (box.dataset.state !== "on") say("Following", "on"); });
+    stream.addEventListener("open", () => { if (!stale && box.dataset.state !== "on") say("Following", "on"); });
     stream.addEventListener("change", (event) => changed(event.data));
     stream.addEventListener("error", () => {
       say("Not connected · trying again", "off");
