@@ -21,7 +21,7 @@ from transformers import (
     RobertaForCausalLM,
 )
 
-from unsilent.errors import ItemError
+from unsilent.errors import ItemError, ModelError
 from unsilent.items import Item, ItemSet
 from unsilent.models.causal_lm import CausalLM
 from unsilent.models.encode import Limits, token_paths, window_of
@@ -148,7 +148,10 @@ def test_what_stands_before_a_text_is_found_by_what_the_tokenizer_does(
     assert leading(build(**ends)) == expected
 
 
-@pytest.mark.parametrize("template", [None, "{{ bos_token }}[{{ messages[0].content }}]\n", "[x] "])
+@pytest.mark.parametrize(
+    "template",
+    [None, "{{ bos_token }}[{{ messages[0].content }}]\n", "[{{ messages[0].content }}] "],
+)
 def test_a_chat_begins_once_as_a_text_does(template: str | None) -> None:
     tokenizer = build(before=True, after=True)
     tokenizer.chat_template = template
@@ -224,6 +227,50 @@ def test_a_chat_that_the_template_does_not_take_is_refused() -> None:
     for template in ("{{ raise_exception('no') }}", "{{ 1 / 0 }}", "{% for %}"):
         tokenizer.chat_template = template
         refused(tokenizer, Item("c", "go", (" good", " bad"), chat=True), "template does not take")
+
+
+PARTS = (
+    "{% for m in messages %}{% for part in m.content %}"
+    "{% if part.type == 'text' %}{{ part.text }}{% endif %}{% endfor %}{% endfor %}[a]"
+)
+
+
+def test_a_chat_whose_template_leaves_out_what_is_asked_is_refused() -> None:
+    """As one does that goes through a turn's parts: each request would be the same text."""
+    tokenizer = build()
+    tokenizer.chat_template = PARTS
+    item = Item("c", "ask this", (" good", " bad"), chat=True)
+    refused(tokenizer, item, "template leaves out what it is asked")
+    tokenizer.chat_template = "{{ messages[0].content | upper }}[a]"
+    assert Texts(tokenizer).chat("ask this") == "ASK THIS[a]"
+
+
+def test_a_template_that_leaves_out_the_systems_turn_is_refused() -> None:
+    tokenizer = build()
+    tokenizer.chat_template = "{{ messages[-1].content }}[a]"
+    assert Texts(tokenizer).chat("ask this") == "ask this[a]"
+    with pytest.raises(ModelError, match="leaves out the system's turn"):
+        Texts(tokenizer).chat("ask this", "be kind")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("%d %b %Y", "26 Jul 2024"),
+        ("%B %-d, %Y", "July 26, 2024"),
+        ("%Y-%m-%d", "2024-07-26"),
+        ("%A, %H:%M", "Friday, 00:00"),
+    ],
+)
+def test_a_template_that_tells_the_date_tells_the_same_on_every_day(asked: str, told: str) -> None:
+    """Answers of one round are held against those of rounds before."""
+    tokenizer = build()
+    tokenizer.chat_template = (
+        "{% macro today() %}{{ strftime_now('" + asked + "') }}{% endmacro %}"
+        "{% if strftime_now is defined %}{% set date = strftime_now('" + asked + "') %}{% endif %}"
+        "{{ date }}|{{ today() }}|{{ messages[0].content }}"
+    )
+    assert Texts(tokenizer).chat("go") == f"{told}|{told}|go"
 
 
 def test_a_private_record_is_named_by_its_place() -> None:

@@ -42,6 +42,7 @@ from unsilent.models.lora import LoraSlots
 from unsilent.models.memory import in_parts
 from unsilent.models.positions import steady_length
 from unsilent.models.recent import Recent
+from unsilent.models.texts import tells_the_date
 from unsilent.models.tree import Row, TokenPath, batches
 from unsilent.plan import AdapterPlan, Likelihood
 from unsilent.probes.catalog import refuse_as_training
@@ -381,6 +382,9 @@ class CausalLM:
     def _on_disk(self, items: ItemSet, rows: list[Row], groups: list[Group]) -> Frozen:
         """The rows' frozen output from disk, computed by whoever comes first."""
         name = f"{items.digest.removeprefix('sha256:')}-{self._dtype}-{_LAYOUT}"
+        if tells_the_date(self._tokenizer):
+            # Earlier versions kept what was said on the day.
+            name += "-dated"
         path = self._shared / f"{name}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         prefixes = [group.prefix for group in groups]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from unsilent.errors import ItemError
+from unsilent.errors import ItemError, ModelError
 from unsilent.items import Item
 from unsilent.models.memory import out_of_memory
 from unsilent.models.texts import Texts
@@ -134,6 +134,8 @@ def _asked(texts: Texts, item: Item, name: str) -> _Asked:
     if item.chat:
         try:
             prompt = texts.chat(prompt)
+        except ModelError as error:
+            raise _wrong(name, error.what, error.remedy) from None
         except Exception as error:  # a template is a program of the model's maker
             raise _wrong(
                 name,
