@@ -129,13 +129,16 @@ class Base:
     def __init__(self, slots: PeftSlots, logits: Tensor) -> None:
         self._slots = slots
         self._logits = logits
-        names = set(map(id, _outside(slots).values()))
-        # By where they lie: a parameter that is put in place of another is looked at as well.
+        held = {
+            t.data_ptr() for name in slots.model.peft_config for t in slots.state(name).values()
+        }
+        # By where they lie: a tensor that is put in place of another is looked at as well.
         self._places = [
-            (module, name)
+            (among, name)
             for module in slots.modules
-            for name, parameter in module._parameters.items()
-            if id(parameter) in names
+            for among in (module._parameters, module._buffers)
+            for name, tensor in among.items()
+            if tensor is not None and tensor.data_ptr() not in held
         ]
         self._stamp = self._stamped()
         self._structure = _structure(slots)
@@ -149,8 +152,12 @@ class Base:
         """Look again; costs no forward pass unless a weight or a module was changed.
 
         Raises:
-            ModelError: The base gives other numbers than when it was loaded.
+            ModelError: The base gives other numbers than when it was loaded, or is trained now.
         """
+        held = (among.get(name) for among, name in self._places)
+        if any(tensor is not None and tensor.requires_grad for tensor in held):
+            # In half precision small steps stay below what is told from rounding.
+            check_base(self._slots)
         found = self._stamped()
         if found == self._stamp and self.stands:
             return
@@ -166,7 +173,7 @@ class Base:
         self._stamp = found
 
     def _stamped(self) -> list[tuple[int, int]]:
-        tensors = (module._parameters.get(name) for module, name in self._places)
+        tensors = (among.get(name) for among, name in self._places)
         return [
             (0, 0)
             if tensor is None
@@ -181,7 +188,8 @@ def _structure(slots: PeftSlots) -> list[tuple[object, ...]]:
         (
             id(module),
             id(vars(module).get("forward")),
-            len(module._forward_hooks) + len(module._forward_pre_hooks),
+            # No two hooks have one number.
+            (*module._forward_hooks, *module._forward_pre_hooks),
             str(vars(module).get("scaling")),
         )
         for module in slots.modules

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from unsilent.errors import ModelError
 from unsilent.items import ItemSet
 from unsilent.models.base import Adapter
 from unsilent.models.hashes import base_hash
+from unsilent.models.peft_slots import WHERE
 from unsilent.open_text.writing import Writing
 from unsilent.plan import AdapterPlan, Likelihood
 
@@ -124,7 +126,7 @@ def proven(load: Load, adapter: str | None, loaded: tuple[Any, Any]) -> Resident
     from unsilent.models.peft_proof import Base, check_base, prove, tried
     from unsilent.models.peft_slots import PeftSlots
 
-    model, tokenizer = loaded
+    model, tokenizer = _both(loaded)
     slots = PeftSlots(model, adapter)
     check_base(slots)
     logits = prove(slots)
@@ -138,3 +140,20 @@ def proven(load: Load, adapter: str | None, loaded: tuple[Any, Any]) -> Resident
             slots=cast("LoraSlots", slots),
         )
     return Resident(load, adapter, loaded, slots, Base(slots, logits), made)
+
+
+def _both(loaded: Any) -> tuple[Any, Any]:
+    """The model and the tokenizer. Raises ModelError if it is something else."""
+    if not (isinstance(loaded, tuple | list) and len(loaded) == 2):
+        raise ModelError(
+            "load_model did not return a model and its tokenizer",
+            where=WHERE,
+            remedy="Let it end with `return model, tokenizer`.",
+        )
+    if not (callable(loaded[1]) and hasattr(loaded[1], "bos_token_id")):
+        raise ModelError(
+            "what load_model returned beside the model is no tokenizer",
+            where=WHERE,
+            remedy="Return what AutoTokenizer.from_pretrained gives; of a processor its tokenizer.",
+        )
+    return loaded[0], loaded[1]

@@ -23,6 +23,8 @@ _OWN = "Give a score function of your own."
 _LAYER = re.compile(r"\.(\d+)\.")
 _COMPILED = "_orig_mod."
 _TORCHAO = "torchao"
+_KEEPS = "ENABLE_DORA_CACHING"
+"""Whether DoRA keeps what it computed of an adapter until the model trains again, as peft says."""
 _PACKS = "support_avx512bf16_for_cpu"
 """Whether a 4-bit layer of bitsandbytes packs its weights anew where it is first evaluated."""
 
@@ -55,6 +57,12 @@ class PeftSlots:
                 remedy="Return what get_peft_model or PeftModel.from_pretrained gives.",
             )
         for tensor in self.model.parameters():
+            if tensor.is_meta:
+                raise ModelError(
+                    "some of the model's weights are not in memory (offloaded, or never loaded)",
+                    where=WHERE,
+                    remedy="Load it whole on one device or several, without offloading. " + _OWN,
+                )
             if type(tensor.data).__module__.startswith(_TORCHAO):
                 raise ModelError(
                     "the base model's weights are torchao's, which scoring does not leave as it "
@@ -151,8 +159,12 @@ class PeftSlots:
         names = list(self.shapes)
         numbered = list(arrays) == [str(number) for number in range(len(names))]
         found = dict(zip(names, arrays.values(), strict=True)) if numbered else dict(arrays)
+        # What is compiled, the whole model or its layers, adds to names there and here.
+        own = {name.replace(_COMPILED, ""): name for name in names}
         tensors = {
-            name.replace(_COMPILED, ""): np.asarray(_plain(array), np.float32)
+            own.get(bare := name.replace(_COMPILED, ""), bare): np.asarray(
+                _plain(array), np.float32
+            )
             for name, array in found.items()
         }
         if {name: tensor.shape for name, tensor in tensors.items()} != self.shapes:
@@ -210,7 +222,8 @@ class PeftSlots:
             for module, _ in packing:
                 setattr(module, _PACKS, False)
             self.model.eval()
-            yield
+            with _nothing_kept():
+                yield
         finally:
             for module, wanted in packing:
                 setattr(module, _PACKS, wanted)
@@ -260,6 +273,22 @@ class PeftSlots:
         kinds = (BaseTunerLayer, AuxiliaryTrainingWrapper)
         self.modules = modules
         self._layers = [module for module in modules if isinstance(module, kinds)]
+
+
+@contextmanager
+def _nothing_kept() -> Iterator[None]:
+    """Meanwhile DoRA keeps no norms and products between calls, which were other arrays'."""
+    from peft.tuners.lora import dora
+
+    kept = getattr(dora, _KEEPS, None)
+    try:
+        if kept:
+            # What was kept before is forgotten by the next call.
+            setattr(dora, _KEEPS, False)
+        yield
+    finally:
+        if kept:
+            setattr(dora, _KEEPS, kept)
 
 
 def _tensors(model: Any) -> dict[str, Any]:

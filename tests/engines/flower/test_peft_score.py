@@ -441,3 +441,97 @@ def test_choices_are_compared_by_the_plans_word() -> None:
         assert row[: len(lengths)] == pytest.approx(weights / weights.sum(), abs=1e-5)
     assert np.abs(plain - by_byte).max() > 0.05
     np.testing.assert_array_equal(score(ITEMS, None, CONTEXT), plain)
+
+
+def test_dora_keeps_nothing_of_other_arrays() -> None:
+    """peft can let it keep norms and products between calls, until the model trains again."""
+    from peft.helpers import DoraCaching
+
+    model = adapted(KINDS["dora"])
+    score = PeftScore(lambda context: (model, tokenizer()))
+    states = [other(model), {name: 1.5 * tensor for name, tensor in other(model).items()}]
+    own = state_of(model)
+    expected = [plain(adapted(KINDS["dora"]), state) for state in states]
+    caching = DoraCaching()
+    caching(enabled=True)
+    try:
+        model.eval()
+        tokens = torch.tensor([[1, 2, 3]])
+        with torch.no_grad():
+            before = model(input_ids=tokens).logits
+        found = [score(ITEMS, ArrayRecord(state), CONTEXT) for state in states]
+        with torch.no_grad():
+            after = model(input_ids=tokens).logits
+    finally:
+        caching(enabled=False)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    torch.testing.assert_close(after, before)
+    assert all(torch.equal(tensor, own[name]) for name, tensor in state_of(model).items())
+
+
+def test_a_hook_in_the_place_of_another_is_tried_too() -> None:
+    model = adapted(KINDS["lora"])
+    layer = model.base_model.model.model.layers[1]
+    watching = layer.register_forward_hook(lambda *_: None)
+    score = PeftScore(lambda context: (model, tokenizer()))
+    score(ITEMS, None, CONTEXT)
+    watching.remove()
+    layer.register_forward_hook(lambda _module, _given, found: 0 * found)
+    with pytest.raises(ModelError, match="not what it was when it was loaded"):
+        score(ITEMS, None, CONTEXT)
+
+
+def test_a_buffer_of_the_base_is_looked_at_too() -> None:
+    model = adapted(KINDS["lora"])
+    score = PeftScore(lambda context: (model, tokenizer()))
+    score(ITEMS, None, CONTEXT)
+    model.base_model.model.model.rotary_emb.inv_freq.mul_(3)
+    with pytest.raises(ModelError, match="not what it was when it was loaded"):
+        score(ITEMS, None, CONTEXT)
+
+
+def test_a_base_that_is_trained_since_is_refused_by_name_however_small_its_steps() -> None:
+    model = adapted(KINDS["lora"]).to(torch.bfloat16)
+    score = PeftScore(lambda context: (model, tokenizer()))
+    score(ITEMS, None, CONTEXT)
+    norm = model.base_model.model.model.norm
+    norm.weight.requires_grad_(True)
+    with torch.no_grad():
+        norm.weight.mul_(1.01)
+    with pytest.raises(ModelError, match=r"trained beside the adapter: .*model\.norm\.weight"):
+        score(ITEMS, None, CONTEXT)
+
+
+def test_compiled_layers_are_the_same_layers() -> None:
+    """What torch.compile puts around a layer adds to the names of its arrays."""
+    model = adapted(KINDS["lora"])
+    layers = model.base_model.model.model.layers
+    for place in range(len(layers)):
+        layers[place] = torch.compile(layers[place], backend="eager")
+    score = PeftScore(lambda context: (model, tokenizer()))
+    state = other(model)
+    bare = {name.replace("_orig_mod.", ""): tensor for name, tensor in state.items()}
+    assert set(bare).isdisjoint(state)
+    # Without the minutes of a compiler: what runs is the same.
+    with torch.compiler.set_stance("force_eager"):
+        found = score(ITEMS, ArrayRecord(state), CONTEXT)
+        again = score(ITEMS, ArrayRecord(bare), CONTEXT)
+    np.testing.assert_allclose(found, plain(adapted(KINDS["lora"]), bare), atol=1e-4)
+    np.testing.assert_array_equal(found, again)
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        (lambda model: model, "did not return a model and its tokenizer"),
+        (lambda model: None, "did not return a model and its tokenizer"),
+        (lambda model: (model, tokenizer(), 3), "did not return a model and its tokenizer"),
+        (lambda model: (model, None), "is no tokenizer"),
+        (lambda model: (tokenizer(), model), "is no tokenizer"),
+        (lambda model: (model.to("meta"), tokenizer()), "not in memory"),
+    ],
+)
+def test_what_is_no_model_with_its_tokenizer_is_refused(given: Any, match: str) -> None:
+    with pytest.raises(ModelError, match=match) as caught:
+        PeftScore(lambda context: given(adapted(KINDS["lora"])))(ITEMS, None, CONTEXT)
+    assert caught.value.remedy
