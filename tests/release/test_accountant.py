@@ -88,10 +88,10 @@ def test_a_discrete_gaussian_costs_what_a_continuous_one_does():
 
 def test_the_multiplier_is_fast():
     noise_multiplier(1.0, 1e-5, 3)
-    start = time.perf_counter()
+    start = time.process_time()
     for releases in range(1, 11):
         noise_multiplier(1.7, 1e-5, releases)
-    assert (time.perf_counter() - start) / 10 < 0.1
+    assert (time.process_time() - start) / 10 < 0.1
 
 
 @settings(deadline=None, max_examples=40)
