@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -258,7 +259,7 @@ add_installed(app)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors of ours are one line on standard error."""
-    command = typer.main.get_command(app)
+    command = _tree()
     if os.environ.get(COMPLETE) and arguments is None:
         from unsilent.commands.completion import answer
 
@@ -296,6 +297,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"unsilent: {fault.line()}\n")
         return fault.exit_code
     return 0
+
+
+@cache
+def _tree() -> click.Command:
+    """All commands: made of their signatures, which takes longer than most of them do."""
+    return typer.main.get_command(app)
 
 
 def _installed(name: str) -> bool:
