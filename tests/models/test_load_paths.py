@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from unsilent.errors import ModelError
 from unsilent.items import ItemSet
 from unsilent.models import load_model, prepare_model
 from unsilent.models.causal_lm import CausalLM
+from unsilent.models.load import depth_of
 from unsilent.plan import MonitoringPlan, parse_plan
 
 
@@ -90,6 +92,26 @@ def test_a_folder_without_weights(folder: Path) -> None:
 def test_a_config_that_says_nothing_usable(text: str, folder: Path) -> None:
     (folder / "config.json").write_text(text)
     refused(folder, "can be loaded")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_hidden_layers": "4"},
+        {"num_attention_heads": 5},
+        {"rms_norm_eps": "small"},
+        {"dtype": "float99"},
+        {"quantization_config": "gptq"},
+        {"quantization_config": [1]},
+    ],
+    ids=str,
+)
+def test_a_config_with_values_that_are_none(change: dict[str, Any], folder: Path) -> None:
+    config = folder / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), **change}))
+    refused(folder, "can be loaded")
+    with pytest.raises(ModelError, match="can be loaded"):
+        depth_of(str(folder))
 
 
 def test_a_config_that_does_not_fit_the_weights(folder: Path) -> None:

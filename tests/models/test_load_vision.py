@@ -70,6 +70,16 @@ def test_weights_that_are_left_over_are_named(folder: Path) -> None:
     refused(folder, "left over.*such as vit")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"num_hidden_layers": "2"}, {"dtype": "float99"}, {"id2label": {"a": "cat"}}],
+    ids=str,
+)
+def test_a_config_with_values_that_are_none(change: dict[str, Any], folder: Path) -> None:
+    rewrite(folder, "config.json", **change)
+    refused(folder, "can be loaded")
+
+
 def test_fewer_layers_than_the_config_says_are_named(folder: Path) -> None:
     rewrite(folder, "config.json", num_hidden_layers=4)
     refused(folder, "missing, such as vit")

@@ -49,11 +49,11 @@ def depth_of(name: str) -> int:
     place = check_place(_place(name))
     if place.endswith(GGUF):
         return depth_of_gguf(Path(place))
+    where = f"model.id {name}"
     try:
-        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
-    except _UNREADABLE:
-        raise _not_loaded(f"model.id {name}") from None
-    return int(config.get_text_config().num_hidden_layers)
+        return int(_config(place, where).get_text_config().num_hidden_layers)
+    except (AttributeError, TypeError, ValueError):
+        raise _not_loaded(where) from None
 
 
 def _place(name: str) -> str:
@@ -67,10 +67,7 @@ def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
     where = f"model.id {place}"
     if place.endswith(GGUF):
         return load_gguf(Path(place), DTYPES[plan.model.dtype])
-    try:
-        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
-    except _UNREADABLE:
-        raise _not_loaded(where) from None
+    config = _config(place, where)
     folder = Path(place) if Path(place).is_dir() else None
     if folder is not None:
         check_files(folder, where=where)
@@ -111,6 +108,14 @@ def _from_pretrained(place: str, plan: MonitoringPlan) -> tuple[Any, Any]:
     # What was packed is not what the files hold.
     check_weights(model, None if packed else folder, where=where)
     return model, tokenizer
+
+
+def _config(place: str, where: str) -> Any:
+    try:
+        return AutoConfig.from_pretrained(place, trust_remote_code=False)
+    except Exception:
+        # What checks the values of a config.json raises errors of its own, or trips over them.
+        raise _not_loaded(where) from None
 
 
 def _tokenizer(place: str, where: str) -> Any:
