@@ -148,3 +148,68 @@ def test_check_refuses_fewer_items_than_the_plan_counts_on(
     write_items(tmp_path / "own.jsonl", general(64))
     assert len(load_probes(read_plan(path), roles=["general"])["general"]) == 64
     assert main(["plan", "check", str(path)]) == 0
+
+
+def test_a_question_under_many_ids_is_one(tmp_path: Path) -> None:
+    """A file that was filled up by copies holds no more to be sure by."""
+    copies = [Item(f"c{k}", "What is it?", (" a", " b"), answer=0) for k in range(80)]
+    pairs = [
+        Item(f"p{k}-{group}", f"{name} is", (" a", " b"), stereotyped=0, pair=f"p{k}", group=group)
+        for k in range(80)
+        for group, name in (("A", "Mary"), ("B", "Paul"))
+    ]
+    write_items(tmp_path / "copies.jsonl", copies)
+    write_items(tmp_path / "pairs.jsonl", pairs)
+    both: list[tuple[str, dict[str, object]]] = [
+        ("general", PLAN["modes"]),
+        ("bias", {"amplified_bias": {"tolerance": 0.1, "clip": 0.3}}),
+    ]
+    for (role, modes), name in zip(both, ("copies", "pairs"), strict=True):
+        asked = plan(modes, **{role: f"{name}.jsonl"})
+        for look in (held_banks, load_probes):
+            with pytest.raises(ItemError, match=r"^probes.*: 1 independent items") as caught:
+                look(asked, base=tmp_path)
+            assert caught.value.remedy == "Give more items, 8 at least."
+    some = [*general(70), *copies]
+    write_items(tmp_path / "some.jsonl", some)
+    assert held_banks(plan(general="some.jsonl"), tmp_path) == {"general": 150}
+    with pytest.raises(ItemError, match="71 independent items are fewer than the 72"):
+        held_banks(plan(general="some.jsonl", banks={"general": 72}), tmp_path)
+
+
+def test_these_items_are_as_many_as_a_verdict_says(tmp_path: Path) -> None:
+    """A verdict is "on these 64 items": of one there is no such verdict."""
+    write_items(tmp_path / "own.jsonl", general(12))
+    asked = plan(fixed="these", general="own.jsonl")
+    assert asked.fixed_items(["general"]) == 64
+    for look in (held_banks, load_probes):
+        with pytest.raises(ItemError, match="12 independent items are fewer than the 64"):
+            look(asked, base=tmp_path)
+    fits = plan(fixed="these", general="own.jsonl", sizes={"general": 12})
+    assert held_banks(fits, tmp_path) == {"general": fits.fixed_items(["general"])}
+
+
+@pytest.mark.parametrize(
+    ("probes", "said"),
+    [
+        ({"banks": {"general": 969}}, "968 independent items are fewer than the 969"),
+        ({"sizes": {"general": 1500}}, "968 independent items are fewer than the 1500"),
+        (
+            {"general": "embedded+own.jsonl", "banks": {"general": 979}},
+            "978 independent items are fewer than the 979",
+        ),
+    ],
+)
+def test_check_refuses_more_than_the_embedded_sets_hold(
+    probes: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    """Each client would, when it is asked: the plan's numbers are not those of its run."""
+    write_items(tmp_path / "own.jsonl", general(10))
+    with pytest.raises(ItemError, match=said):
+        held_banks(plan(**probes), tmp_path)
+    fewer = {**probes}
+    if "banks" in probes:
+        fewer["banks"] = {"general": probes["banks"]["general"] - 1}
+    else:
+        fewer["sizes"] = {"general": 968}
+    assert held_banks(plan(**fewer), tmp_path) == {}

@@ -38,8 +38,11 @@ EMBEDDED_BANKS: Mapping[str, Mapping[ItemRole, int]] = {
 OPEN_ITEMS, LABELLED_ITEMS = 16, 8
 """Prompts that a client writes answers to in a round, and labelled answers that its judge rates."""
 
-Size = Annotated[int, Field(ge=8, le=LARGEST_SET)]
-Few = Annotated[int, Field(ge=4, le=LARGEST_SET)]
+LEAST_ASKED, LEAST_OPEN = 8, 4
+"""Items of a set, and prompts or labelled answers of open text, that a plan asks at least."""
+
+Size = Annotated[int, Field(ge=LEAST_ASKED, le=LARGEST_SET)]
+Few = Annotated[int, Field(ge=LEAST_OPEN, le=LARGEST_SET)]
 Bank = Annotated[int, Field(ge=8, le=LARGEST_BANK)]
 
 

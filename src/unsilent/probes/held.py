@@ -9,12 +9,13 @@ from unsilent.items import ItemSet
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.plan.open_text import SITES
+from unsilent.plan.probes import EMBEDDED_BANKS
 from unsilent.plan.vision import VISION
 from unsilent.probes.banks import count_units
 from unsilent.probes.joined import join, read_probes
 from unsilent.probes.known.load import load_known
-from unsilent.probes.known.spec import ProbeSource, parse_sources
-from unsilent.probes.roles import ALL_ROLES, check_enough
+from unsilent.probes.known.spec import EMBEDDED, ProbeSource, parse_sources
+from unsilent.probes.roles import ALL_ROLES, check_enough, refuse_fewer
 
 
 def held_sizes(plan: MonitoringPlan, base: Path | None = None) -> dict[ItemRole, int]:
@@ -52,7 +53,14 @@ def held_banks(plan: MonitoringPlan, base: Path | None = None) -> dict[ItemRole,
     found: dict[ItemRole, int] = {}
     for role in _needed(plan):
         sources = parse_sources(str(getattr(plan.probes, role)), role)
-        if any(s.path is None or not _place(s.path, base).exists() for s in sources):
+        embedded = EMBEDDED_BANKS[plan.model.kind].get(role)
+        there = [s for s in sources if s.path is not None and _place(s.path, base).exists()]
+        others = [s for s in sources if s not in there]
+        if others and embedded is not None and [s.text for s in others] == [EMBEDDED]:
+            # What repeats is not yet left out, so that there are no more than these.
+            files = (count_units(_read(plan, role, source, base)) for source in there)
+            refuse_fewer(plan, role, embedded + sum(files))
+        if others:
             continue
         items = join(role, [_read(plan, role, source, base) for source in sources])
         units = count_units(items)

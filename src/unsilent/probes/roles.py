@@ -9,6 +9,7 @@ from unsilent.items import Item, ItemSet
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
 from unsilent.plan.open_text import LABELLED_ROLES, SITES, WRITTEN_ROLES
+from unsilent.plan.probes import LEAST_ASKED, LEAST_OPEN
 
 PROBE_ROLES: tuple[ItemRole, ...] = ("bias", "task", "general", "harmful", "benign")
 """What the six modes are asked; a causal LM's or an encoder's whole bank holds all of them."""
@@ -85,20 +86,41 @@ def _check_pairs(items: ItemSet, where: str) -> None:
 def check_enough(plan: MonitoringPlan, role: ItemRole, items: ItemSet) -> None:
     """Check that a set has as many independent items as its intervals count on.
 
-    Only where the plan speaks of items like these, for what was not drawn is allowed for by how
-    many were; or where it says how many the bank holds. Items that share ``pair`` are one.
+    Where all clients answer all of it and nothing else is spoken of, any number will do. Items that
+    share ``pair`` are one, and so are those that say the same under several ids.
 
     Raises ItemError.
     """
-    said = getattr(plan.probes.banks, role) is not None and plan.probes.sampling == "matrix"
-    if plan.monitor.items != "like-these" and not said:
+    refuse_fewer(plan, role, count_independent(items))
+
+
+def refuse_fewer(plan: MonitoringPlan, role: ItemRole, units: int) -> None:
+    """Raise ItemError if so many independent items are fewer than the plan counts on."""
+    if plan.monitor.items != "like-these" and plan.probes.sampling == "same":
         return
-    units = len({item.id if item.pair is None else ("pair", item.pair) for item in items})
-    counted = max(plan.bank(role), plan.drawn(role))
+    asked = plan.drawn(role)
+    counted = max(plan.bank(role), asked)
     if units < counted:
-        key = "sizes" if units < plan.drawn(role) else "banks"
+        key = "sizes" if units < asked else "banks"
+        least = LEAST_OPEN if role in WRITTEN_ROLES else LEAST_ASKED
+        set_to = f"Set probes.{key}.{role} to at most {units}, or give more items."
         raise ItemError(
             f"{units} independent items are fewer than the {counted} that the plan counts on",
             where=f"probes.{role}",
-            remedy=f"Set probes.{key}.{role} to at most {units}, or give more items.",
+            remedy=set_to if units >= least else f"Give more items, {least} at least.",
         )
+
+
+def count_independent(items: ItemSet) -> int:
+    """Units of a set that say something of their own, whatever their ids are."""
+    units: dict[str, set[object]] = {}
+    for item in items:
+        key = f"item {item.id}" if item.pair is None else f"pair {item.pair}"
+        units.setdefault(key, set()).add((item.prompt, item.choices, *_also(item)))
+    return len(set(map(frozenset, units.values())))
+
+
+def _also(item: Item) -> tuple[object, ...]:
+    """What decides an item's answers or its statistic beside its texts."""
+    shown = tuple(sorted(item.attributes.items()))
+    return (item.answer, item.stereotyped, item.safe, item.group, item.task, item.chat, shown)
