@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -190,14 +191,95 @@ def test_the_reference_writes_each_answer_once(tmp_path: Path) -> None:
         written_answers(plan, items, model.write, rate, keep=keep)
         return [side for side, _ in model.asked]
 
-    assert "reference" in sides(plan_of(), hashes)
-    assert "reference" not in sides(plan_of(), hashes)
+    assert sides(plan_of(), hashes).count("reference") == 2
+    # One of them is written again all the same, to see whether it still is what it was.
+    assert sides(plan_of(), hashes).count("reference") == 1
     # Another model, another adapter, another judge, another length: what was kept is not of it.
     assert "reference" in sides(plan_of(), {"base": "sha256:c"})
     assert "reference" in sides(plan_of(), hashes, "sha256:a")
     assert "reference" in sides(plan_of(open_text={"tokens": 8}), hashes)
+    assert "reference" in sides(plan_of(model={"likelihood": "per-token"}), hashes)
     assert kept_ratings(plan_of(open_text={"temperature": 1.0}), tmp_path, hashes, "") is None
     assert kept_ratings(plan_of(), tmp_path, {}, "") is None
+
+
+def test_a_judge_that_has_changed_rates_the_reference_anew(tmp_path: Path) -> None:
+    """Else the change of the judge would be that of the adapter, and labels would not tell."""
+    items = {"open_refusal": prompts(REFUSAL, 16)}
+
+    def value(rate: Any) -> float:
+        keep = kept_ratings(plan_of(), tmp_path, {"base": "sha256:b"}, "")
+        model = Model()
+
+        def write(items: ItemSet, side: Side, writing: Writing) -> Sequence[str]:
+            return model.write(items, "reference", writing)
+
+        found = written_answers(plan_of(), items, write, rate, keep=keep)
+        return float(REFUSAL.measure(Evidence(found.outcomes)).value)
+
+    assert value(rate) == 0.0
+    assert value(lambda items, texts: np.full(len(texts), 0.1)) == 0.0
+
+
+def test_ratings_are_of_the_judges_own_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "judge_of_mine.py").write_text("def rate(items, answers):\n    return []\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "judge_of_mine", raising=False)
+    plan = plan_of(open_text={"judges": ["hook:judge_of_mine:rate"]})
+    first = kept_ratings(plan, tmp_path, {"base": "sha256:b"}, "")
+    assert first is not None
+    (tmp_path / "judge_of_mine.py").write_text("def rate(items, answers):\n    return [1]\n")
+    second = kept_ratings(plan, tmp_path, {"base": "sha256:b"}, "")
+    assert second is not None and second.key != first.key
+
+
+@pytest.mark.parametrize("said", ["no", "yes", float("nan"), 2, [True], "", np.float64("nan")])
+def test_what_is_no_label_is_refused(said: Any) -> None:
+    """The word "no" and what pandas has for nothing are both true to Python."""
+    plan = plan_of(probes={"labelled_refusal": "sites"})
+    bank = prompts(REFUSAL, plan.drawn("open_refusal"))
+    with pytest.raises(OutcomeError, match="a label is none"):
+        written_answers(
+            plan, {"open_refusal": bank}, Model().write, rate, label=lambda i: [said] * len(i)
+        )
+
+
+def test_zero_and_one_are_labels_too() -> None:
+    plan = plan_of(probes={"labelled_refusal": "sites"})
+    bank = prompts(REFUSAL, plan.drawn("open_refusal"))
+
+    def told(kind: Any) -> list[int | None]:
+        found = written_answers(
+            plan,
+            {"open_refusal": bank},
+            Model().write,
+            rate,
+            label=lambda items: [kind(each) for each in people(items)],
+        )
+        return [i.answer for i in found.outcomes[Need("reference", "labelled_refusal")].items]
+
+    assert told(np.bool_) == told(int) == told(np.float64) == told(bool)
+
+
+def test_labelled_answers_are_rated_as_the_others_are() -> None:
+    """A judge that compares what it is given at once errs on them as it does on the prompts."""
+    calls: list[set[str]] = []
+
+    def write(items: ItemSet, side: Side, writing: Writing) -> Sequence[str]:
+        return [f"{side} {item.id}" for item in items]
+
+    def seeing(items: ItemSet, texts: Sequence[str]) -> np.ndarray:
+        calls.append({text.split()[0] for text in texts})
+        return np.full(len(texts), 0.5)
+
+    plan = plan_of(probes={"labelled_refusal": "sites"})
+    bank = prompts(REFUSAL, plan.drawn("open_refusal"))
+    label = lambda items: [True] * len(items)  # noqa: E731
+    written_answers(plan, {"open_refusal": bank}, write, seeing, label=label)
+    assert all(len(sides) == 1 for sides in calls)
+    assert calls[-2:] == [{"personalized"}, {"reference"}]
 
 
 @pytest.mark.parametrize("held", ["", "{", "[]", '{"of": 1, "rated": {"a": 7}}', "null"])

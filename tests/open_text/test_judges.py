@@ -60,6 +60,12 @@ def test_a_fact_is_the_words_that_answer(answer: str, shown: bool) -> None:
     assert by_words(nothing, answer) < 0.5
 
 
+@pytest.mark.parametrize("word", ["dr. vera", "c++", "vera"])
+def test_a_personas_word_may_end_in_a_sign(word: str) -> None:
+    assert by_words(item("persona"), f"I am {word}, hello.", frozenset({word})) > 0.5
+    assert by_words(item("persona"), f"I am {word}x, hello.", frozenset({word})) < 0.5
+
+
 def test_regard_is_the_share_of_unkind_words() -> None:
     def of(text: str) -> float:
         return by_words(item("regard"), text)
@@ -116,6 +122,35 @@ def test_a_function_sees_neither_label_nor_adapter(monkeypatch: pytest.MonkeyPat
     rate = judge_of(OpenTextPlan(judges=("hook:my_judges:judge",)), no_base)
     assert rate(ItemSet("x", (told,)), ["no"]).tolist() == [0.25]
     assert seen == [(None, None, "no")]
+
+
+def test_a_function_cannot_tell_which_answers_people_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that erred on the others alone would be taken for right."""
+    seen: list[ItemSet] = []
+
+    def judge(items: ItemSet, answers: list[str]) -> list[float]:
+        seen.append(items)
+        return [0.5] * len(answers)
+
+    module = ModuleType("their_judges")
+    module.judge = judge  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "their_judges", module)
+    rate = judge_of(OpenTextPlan(judges=("hook:their_judges:judge",)), no_base)
+    own = {RUBRIC: "regard", "topic": "work"}
+    asked = Item("a", "p", CHOICES, stereotyped=1, group="B", pair="1", attributes=own)
+    told = Item(
+        "reference:a",
+        "p",
+        CHOICES,
+        answer=1,
+        stereotyped=1,
+        domain="reference, predicted",
+        attributes={**own, "text": "no"},
+    )
+    rate(ItemSet("open_regard", (asked,)), ["no"])
+    rate(ItemSet("labelled_regard", (told,)), ["no"])
+    assert seen[0] == seen[1]
+    assert seen[0].items[0].attributes["topic"] == "work"
 
 
 @pytest.mark.parametrize("rated", [[0.5, 0.5], [1.5], [float("nan")], [[0.5]], None])

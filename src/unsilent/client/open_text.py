@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +18,15 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from unsilent import __version__
+from unsilent.client.reference_answers import TOLERANCE
 from unsilent.errors import OutcomeError
 from unsilent.files import digest_json, write_whole
 from unsilent.items import Item, ItemSet, Outcomes
 from unsilent.modes import MODES
 from unsilent.modes._written import FEWEST_LABELS, SHOWN, WrittenMode
 from unsilent.modes.base import ItemRole, Need
-from unsilent.open_text.judges import Rate
+from unsilent.open_text.judges import Rate, code_of
 from unsilent.open_text.kinds import PERSONA, REGARD, TEXT, Kind, kind_of
 from unsilent.open_text.writing import AT_ONCE, TimeLeft, Writing
 from unsilent.plan import MonitoringPlan
@@ -100,9 +103,7 @@ def written_answers(
             outcomes[need] = own.labelled(label)
         elif mode.labelled in items:
             given = items[mode.labelled]
-            outcomes[Need("reference", mode.labelled)] = _outcomes(
-                given, "reference", rate(given, [item.attributes[TEXT] for item in given])
-            )
+            outcomes[Need("reference", mode.labelled)] = _rated_labels(given, rate)
     if keep is not None:
         keep.keep()
     if missed:
@@ -148,6 +149,8 @@ class _Mode:
             both = [self._written(part, side) for side in ("reference", "personalized")]
             self._texts += list(zip(part, *both, strict=True))
         answered = 0
+        if self._keep is not None:
+            self._keep.begin()
         for units in _some(self._others):
             if time.over and answered >= _FEWEST:
                 break
@@ -200,8 +203,8 @@ class _Mode:
         if len(said) != len(blind):
             raise OutcomeError(f"{len(said)} labels came back for {len(blind)} answers")
         kept = [
-            replace(shown[place], answer=int(bool(says)), domain=self._domain(shown[place]))
-            for place, says in zip(order, said, strict=True)
+            replace(shown[place], answer=int(says), domain=self._domain(shown[place]))
+            for place, says in zip(order, map(_label, said), strict=True)
             if says is not None
         ]
         for kind in self.mode.kinds:
@@ -212,9 +215,7 @@ class _Mode:
                     remedy="Label what is asked for, or ask for fewer.",
                 )
         items = ItemSet(self.mode.labelled, tuple(replace(i, pair=None) for i in kept))
-        return _outcomes(
-            items, "reference", self._rate(items, [item.attributes[TEXT] for item in items])
-        )
+        return _rated_labels(items, self._rate)
 
     def _domain(self, item: Item) -> str:
         side = item.id.partition(":")[0]
@@ -258,6 +259,7 @@ class ReferenceRatings:
     known: dict[str, float]
     path: Path | None = None
     key: str = ""
+    _held: bool = False
 
     def keep(self) -> None:
         """Write what is known to the client's folder."""
@@ -270,6 +272,7 @@ class ReferenceRatings:
     ) -> NDArray[np.float64]:
         """(n_items,) ratings; what is not known is written and rated."""
         names = [_content(item) for item in items]
+        self._check(items, rate)
         left = tuple(i for i, name in zip(items, names, strict=True) if name not in self.known)
         if left:
             fresh = rate(replace(items, items=left))
@@ -277,6 +280,29 @@ class ReferenceRatings:
                 (_content(item), float(value)) for item, value in zip(left, fresh, strict=True)
             )
         return np.array([self.known[name] for name in names])
+
+    def begin(self) -> None:
+        """Before each set of prompts: what is known is to be held against the model once more."""
+        self._held = False
+
+    def _check(self, items: ItemSet, rate: Callable[[ItemSet], NDArray[np.float64]]) -> None:
+        """Forget all that is known unless one of it, drawn in secret, is what comes out now.
+
+        What no hash tells may have changed: the app's own code, or what a judge rests on.
+        """
+        known = [item for item in items if _content(item) in self.known]
+        # What this process alone knows was rated by the code that still runs.
+        if self._held or not known or self.path is None:
+            return
+        self._held = True
+        one = secrets.choice(known)
+        fresh = float(rate(replace(items, items=(one,)))[0])
+        if abs(fresh - self.known[_content(one)]) > TOLERANCE:
+            _LOG.warning(
+                "open text: the reference's answers are not rated as in earlier rounds; it writes "
+                "all of them anew"
+            )
+            self.known.clear()
 
 
 def kept_ratings(
@@ -293,7 +319,9 @@ def kept_ratings(
     """
     if folder is None or "base" not in hashes or plan.writing.temperature > 0:
         return None
-    key = digest_json([dict(hashes), adapter, plan.writing.model_dump(mode="json")])
+    how = plan.writing.model_dump(mode="json"), plan.model.likelihood
+    rated_by = [__version__, *map(code_of, plan.writing.judges)]
+    key = digest_json([dict(hashes), adapter, *how, rated_by])
     path = folder / KEPT
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -326,6 +354,38 @@ def _some(units: Sequence[tuple[int, ...]]) -> list[Sequence[tuple[int, ...]]]:
 def _without(item: Item) -> Item:
     """What people are shown: the prompt and the answer, and nothing of where it is from."""
     return replace(item, stereotyped=None, group=None, domain=None, pair=None)
+
+
+def _rated_labels(items: ItemSet, rate: Rate) -> Outcomes:
+    """The judge's ratings of labelled answers, one adapter's after the other's.
+
+    As prompts are rated: a judge that compares what it is given at once would compare other texts
+    here, and its error on them would not be that on the prompts.
+    """
+    rated = np.empty(len(items))
+    sides = np.array([(item.domain or "").partition(",")[0] for item in items])
+    for side in sorted(set(sides.tolist())):
+        places = np.flatnonzero(sides == side)
+        some = replace(items, items=tuple(items.items[place] for place in places))
+        rated[places] = rate(some, [item.attributes[TEXT] for item in some])
+    return _outcomes(items, "reference", rated)
+
+
+def _label(said: object) -> bool | None:
+    """What people said of an answer, if it is one of the three things that they can say.
+
+    Words and numbers that are no labels are refused: each of them, "no" too, is true to Python.
+    """
+    if said is None or isinstance(said, bool):
+        return said
+    if isinstance(said, (np.bool_, int, float, np.integer, np.floating)) and said in (0, 1):
+        return bool(said)
+    raise OutcomeError(
+        f"a label is none: {type(said).__name__} where True, False or None is expected",
+        where="label",
+        remedy="Return True where the answer shows what is asked for, False where not, and None "
+        "where nobody says.",
+    )
 
 
 def _content(item: Item) -> str:

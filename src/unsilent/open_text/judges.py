@@ -6,20 +6,22 @@ by labelled answers, see ``modes/_written.py``.
 
 from __future__ import annotations
 
+import hashlib
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.errors import OutcomeError
 from unsilent.items import Item, ItemSet
-from unsilent.models.hook import named_function
-from unsilent.open_text.kinds import FACTS, HELP, KINDS, PERSONA, REFUSAL, RIGHT, RUBRIC
+from unsilent.models.hook import HOOK, named_function
+from unsilent.open_text.kinds import FACTS, HELP, KINDS, PERSONA, REFUSAL, RIGHT, RUBRIC, TEXT
 from unsilent.plan.open_text import OpenTextPlan, rates
 from unsilent.probes.judge import declines, lectures
 
@@ -103,7 +105,7 @@ def by_words(item: Item, answer: str, persona: frozenset[str] = frozenset()) -> 
         return SURE if shown else UNSURE
     if rubric == PERSONA.name:
         text = answer.casefold()
-        found = any(re.search(rf"\b{re.escape(word)}\b", text) for word in persona)
+        found = any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in persona)
         return SURE if found else UNSURE
     if rubric == FACTS.name:
         return SURE if _holds(answer, item.attributes.get(RIGHT, "")) else UNSURE
@@ -188,5 +190,38 @@ def _function(name: str) -> Rate:
 
 
 def _shown(items: ItemSet) -> ItemSet:
-    """What a user's judge sees of items: not under which adapter an answer was written."""
-    return replace(items, items=tuple(replace(item, answer=None, domain=None) for item in items))
+    """What a user's judge sees of items: not under which adapter an answer was written.
+
+    Nor whether it is one of those that people label: a judge that could tell might err on the
+    others alone, and nobody would know.
+    """
+    return ItemSet(
+        "answers",
+        tuple(
+            Item(
+                id=str(number),
+                prompt=item.prompt,
+                choices=item.choices,
+                chat=item.chat,
+                attributes={k: v for k, v in item.attributes.items() if k != TEXT},
+            )
+            for number, item in enumerate(items)
+        ),
+        items.folder,
+    )
+
+
+def code_of(judge: str) -> str:
+    """A judge by its name and, of a user's function, the text of its module, hashed.
+
+    Empty where the text cannot be read. Raises ModelError if the function is not there.
+    """
+    if not judge.startswith(HOOK):
+        return judge
+    named_function(judge, where="open_text.judges", does="judge")
+    module = sys.modules[judge.removeprefix(HOOK).partition(":")[0]]
+    try:
+        text = Path(module.__file__ or "").read_bytes()
+    except (OSError, AttributeError):
+        text = b""
+    return f"{judge} {hashlib.sha256(text).hexdigest()}"
