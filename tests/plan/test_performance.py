@@ -37,6 +37,20 @@ def test_groups_have_to_be_listed():
         plan(sites=[], statistics={"m": {**SENS, "by": "site"}})
     with pytest.raises(PlanError, match="listed twice"):
         plan(groups=["A", "a"])
+    with pytest.raises(PlanError, match="listed twice"):
+        plan(groups=["A", "A "])
+
+
+@pytest.mark.parametrize("other", ["Positive", "positive "])
+def test_a_class_has_one_spelling(other):
+    """Else a record of it would be counted under each, and move the counts by more than one may."""
+    again = {**SENS, "of": other}
+    with pytest.raises(PlanError, match=r"performance.*spell it as there") as caught:
+        plan(statistics={"first": SENS, "second": again})
+    assert "statistics.second.of" in str(caught.value)
+    with pytest.raises(PlanError, match="spell it as there"):
+        plan(statistics={"of": again})
+    assert plan(statistics={"first": SENS, "second": SENS})
 
 
 def test_clients_like_these_are_refused():

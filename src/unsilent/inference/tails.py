@@ -61,3 +61,15 @@ def unseen(span: ArrayLike, variance: ArrayLike, tail: ArrayLike, count: ArrayLi
     # Of an error so small that floats lose it nothing is excluded.
     bound = np.where(np.isnan(found), 1.0, found)
     return distance * np.maximum(bound - share, 0.0)
+
+
+def furthest(span: ArrayLike, variance: ArrayLike, tail: ArrayLike, count: ArrayLike) -> Numbers:
+    """As ``unseen``, where nothing else allows for what is seen of the variance.
+
+    All of it is given to a law of two points: the end of the range, and the one beyond the mean
+    that its share k / N = V / (V + span^2) leaves. Of shares Clopper and Pearson's bound itself.
+    Arguments as there.
+    """
+    distance, found = np.asarray(span, dtype=np.float64), np.asarray(variance, dtype=np.float64)
+    whole = distance + found / distance
+    return unseen(whole, found * whole / distance, tail, count)

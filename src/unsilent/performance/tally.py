@@ -24,7 +24,7 @@ from unsilent.performance.family import (
     WORD_BINS,
     Family,
 )
-from unsilent.plan.performance import PerformancePlan, Source
+from unsilent.plan.performance import PerformancePlan, Source, plain
 
 Flags = NDArray[np.bool_]
 
@@ -224,11 +224,7 @@ _GROUPS: Mapping[str, Callable[[Item], str | None]] = {
 
 def _same(text: str | None, word: str | None) -> bool:
     """Whether two words mean the same: case and outer blanks make no difference."""
-    return text is not None and word is not None and _plain(text) == _plain(word)
-
-
-def _plain(text: str) -> str:
-    return text.strip().casefold()
+    return text is not None and word is not None and plain(text) == plain(word)
 
 
 def _drawn(there: int, count: int, words: str) -> NDArray[np.int64]:

@@ -98,8 +98,9 @@ class PerformancePlan(BaseModel):
     def _consistent(self) -> PerformancePlan:
         for key in ("classes", "groups", "domains", "sites", "drift"):
             listed: tuple[str, ...] = getattr(self, key)
-            if len({word.casefold() for word in listed}) != len(listed):
+            if len({plain(word) for word in listed}) != len(listed):
                 raise ValueError(f"{key}: the same one is listed twice")
+        self._spelled_alike()
         for name, each in self.statistics.items():
             values = self.values(each.by)
             if each.by != "all" and not values:
@@ -114,6 +115,16 @@ class PerformancePlan(BaseModel):
             if key != "words" and not getattr(self, key):
                 raise ValueError(f"drift: list performance.{key} first")
         return self
+
+    def _spelled_alike(self) -> None:
+        """A class has one name: a record of it is counted once, and moves no more than that."""
+        names = {plain(word): word for word in self.classes}
+        for name, each in self.statistics.items():
+            known = each.of and names.setdefault(plain(each.of), each.of)
+            if known != each.of:
+                raise ValueError(
+                    f"statistics.{name}.of: {each.of!r} is the class {known!r}; spell it as there"
+                )
 
     def __hash__(self) -> int:
         # Plans are keys of what is worked out once, and a table of statistics is none by itself.
@@ -139,6 +150,11 @@ class PerformancePlan(BaseModel):
     def written(self) -> dict[str, Any]:
         """JSON-ready data, without what is not given."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+def plain(text: str) -> str:
+    """What a word is told by: case and outer blanks make no difference."""
+    return text.strip().casefold()
 
 
 def plural(by: str) -> str:

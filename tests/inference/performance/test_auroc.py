@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 from sklearn.metrics import roc_auc_score
 
 from tests.inference.performance.simulated import binned, pool
 from unsilent.inference.boundary import quantile
 from unsilent.inference.performance.auroc import auroc
-from unsilent.inference.performance.pool import Reach
+from unsilent.inference.performance.pool import Pool, Reach
 from unsilent.performance.family import Family
 from unsilent.performance.tally import score_edges
 
@@ -77,3 +78,27 @@ def test_all_pairs_in_order_are_no_certainty():
     ends = auroc(pool(np.random.default_rng(0), seen, 0.0), (FAMILY,), Reach(3.0, 3.0), "again")
     assert ends.value == 1
     assert 0.6 < ends.lower < 0.95
+
+
+@pytest.mark.parametrize(("size", "far"), [(20, 0.2), (60, 0.1), (150, 0.2)])
+@pytest.mark.parametrize("level", [0.025, 0.004])
+def test_few_records_that_rank_far_off_are_allowed_for(size, far, level):
+    """Some of a class come last, all others first; it is added up over how many were drawn."""
+    reach = Reach(quantile(level), quantile(level))
+    missed = [0.0, 0.0]
+    for last, probability in enumerate(binom.pmf(np.arange(size + 1), size, far)):
+        if probability < 1e-6:
+            continue
+        seen = dict.fromkeys(FAMILY.names, 0.0)
+        seen |= {FAMILY.name("in.0"): last, FAMILY.name("in.23"): size - last}
+        seen[FAMILY.name("out.12")] = 10.0 * size
+        for side, turned in enumerate((False, True)):
+            counts = seen
+            if turned:
+                # The same with the classes' order turned round: few that come first.
+                counts = seen | {FAMILY.name("in.0"): size - last, FAMILY.name("in.23"): last}
+            ends = auroc(Pool(1, 1, 1, 9, 0, counts, 0.0, 0.0, 9), (FAMILY,), reach, "again")
+            truth = far if turned else 1 - far
+            out = ends.upper < truth - 1e-9 if turned else ends.lower > truth + 1e-9
+            missed[side] += probability * out
+    assert max(missed) <= level

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 from sklearn.calibration import calibration_curve
 
 from tests.inference.performance.simulated import pool
 from unsilent.inference.boundary import quantile
 from unsilent.inference.performance.calibration import calibration
-from unsilent.inference.performance.pool import Reach
+from unsilent.inference.performance.pool import Pool, Reach
 from unsilent.performance.family import SQUARE, SUPPORT, Family
 
 REPEATS = 200
@@ -82,3 +83,18 @@ def test_a_calibrated_model_is_not_called_miscalibrated_by_the_noise_in_its_bins
     ends = calibration(pool(random, seen, 20.0), (family(10),), reach, "again")
     assert ends.value > 0.04
     assert ends.lower == 0
+
+
+@pytest.mark.parametrize("bins", [1, 10])
+@pytest.mark.parametrize(("size", "share"), [(40, 0.1), (60, 0.05), (200, 0.03)])
+@pytest.mark.parametrize("level", [0.025, 0.004])
+def test_few_records_with_a_large_gap_are_allowed_for(bins, size, share, level):
+    """All scores are 0, and a few are wrong; it is added up over how many were drawn."""
+    of, reach = family(bins), Reach(quantile(level), quantile(level))
+    missed = 0.0
+    for wrong, probability in enumerate(binom.pmf(np.arange(size + 1), size, share)):
+        counts = dict.fromkeys(of.names, 0.0)
+        counts |= {of.name(SUPPORT): size, of.name(SQUARE): wrong, of.name("gap.0"): -wrong}
+        ends = calibration(Pool(1, 1, 1, 9, 0, counts, 0.0, 0.0, 9), (of,), reach, "again")
+        missed += probability * (ends.upper < share - 1e-9)
+    assert missed <= level

@@ -6,7 +6,9 @@ which any part may be: AUROC is between ``U / P Q`` and that with all of them. F
 number ``U - a P Q = p' W q`` with ``W = 1[i > j] - a`` is 0 on average. Its noise is known but for
 p and q, which are taken as released; the choice of records has the variance of the larger of two:
 that of the U statistic's influence (DeLong, DeLong and Clarke-Pearson 1988), and Hanley and
-McNeil's (1982) at a, which does not vanish where all pairs are in order (Newcombe 2006).
+McNeil's (1982) at a, which does not vanish where all pairs are in order (Newcombe 2006). Neither
+knows of few records that rank far off and were not drawn: ends reach at least as far as those could
+(``tails.furthest``).
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from unsilent.inference.performance.pool import Ends, Pool, Reach, Sampled
+from unsilent.inference.tails import furthest
 from unsilent.performance.family import Family
 
 _HALVINGS = 40
@@ -56,7 +60,55 @@ def auroc(pool: Pool, families: tuple[Family, ...], reach: Reach, sampled: Sampl
     lower = _root(lambda a: deviation(strict, a) > reach.below)
     upper = _root(lambda a: deviation(ties, a) > -reach.above)
     value = min(max(value, 0.0), 1.0)
-    return Ends(value, min(lower, value), max(upper, value))
+    below, above = (
+        _rare(p, q, sd, again, value, order, reach[side], side=side)
+        for side, order in enumerate((strict, ties))
+    )
+    return Ends(value, max(min(lower, value - below), 0.0), min(max(upper, value + above), 1.0))
+
+
+def _rare(
+    p: NDArray[np.float64],
+    q: NDArray[np.float64],
+    sd: float,
+    again: float,
+    value: float,
+    order: NDArray[np.float64],
+    reach: float,
+    *,
+    side: int,
+) -> float:
+    """How far the true AUROC may lie beyond what was found, if few records carry it.
+
+    It is a mean over the records of either class, of the share of the others that each is ahead
+    of. Few that rank far off may not be among those that were drawn: no variance tells of them, and
+    both means reach as far as ``furthest`` says. Either class is a sample of its own, and the noise
+    is independent of both.
+
+    Args:
+        p: Counts of the records of the class, by bins.
+        q: Of the others.
+        sd: Of the noise in each.
+        again: In how many rounds a record is counted.
+        value: What was found.
+        order: Which pairs of bins count as in order.
+        reach: Critical value.
+        side: 0 for below what was found, 1 for above.
+    """
+    tail = float(ndtr(-reach))
+    if again == 0 or not math.isfinite(reach) or not tail > 0:
+        return 0.0
+    span = max(1 - value if side else value, 1e-9)
+    first, second = np.maximum(p, 0.0), np.maximum(q, 0.0)
+    parts = (first, order @ second / second.sum()), (second, order.T @ first / first.sum())
+    found: list[float] = []
+    for counts, shares in parts:
+        number = max(float(counts.sum()) / again, 1.0)
+        mean = float(counts @ shares) / float(counts.sum())
+        variance = float(counts @ (shares - mean) ** 2) / float(counts.sum())
+        found.append(float(furthest(span, variance, tail, number)))
+    noise = reach * math.sqrt(_variance(p, q, order - value, sd, 0.0, value))
+    return math.hypot(*found, noise / float(p.sum() * q.sum()))
 
 
 def _variance(

@@ -20,10 +20,10 @@ from unsilent.inference.model_shown import model_shown
 from unsilent.inference.performance.errors import reaches_of
 from unsilent.inference.performance.pool import Ends, Pool, Reach, Sampled, pools_of
 from unsilent.inference.performance.statistic import (
+    at_worst,
     effect_of,
     support_of,
     value_of,
-    whole_of,
 )
 from unsilent.performance.cells import Question, questions_of
 from unsilent.plan import MonitoringPlan
@@ -114,7 +114,7 @@ def _judge(
     sampled, tolerance = sampled_as(plan, question), asked.tolerance
     reaches = reaches_of(plan, totals, pools, question, sampled)
     seen = [
-        _Seen(pool, reach, effect, _at_worst(performance, question, pool, effect.upper))
+        _Seen(pool, reach, effect, at_worst(performance, question, pool, effect.upper))
         for pool, reach in zip(pools, reaches, strict=True)
         for effect in [effect_of(performance, question, pool, reach, sampled)]
     ]
@@ -171,21 +171,6 @@ def _blank(
     )
 
 
-def _at_worst(performance: PerformancePlan, question: Question, pool: Pool, upper: float) -> float:
-    """The upper end where all records of missing clients are as bad as can be (Manski 1989).
-
-    A missing client has as many records as the plan counts at most, in each number that the
-    statistic divides by; an effect is 1 at most.
-    """
-    if not pool.missing:
-        return upper
-    kept = 1.0
-    for whole in whole_of(performance, question, pool):
-        whole = max(whole, 0.0)
-        kept *= whole / (whole + pool.missing * pool.largest)
-    return kept * upper + (1 - kept)
-
-
 def _needed(
     performance: PerformancePlan, question: Question, seen: _Seen, sampled: Sampled
 ) -> int | None:
@@ -198,7 +183,7 @@ def _needed(
         more = seen.pool.times(factor)
         ends = effect_of(performance, question, more, seen.reach, sampled)
         above = ends.lower > tolerance
-        if above or _at_worst(performance, question, more, ends.upper) < tolerance:
+        if above or at_worst(performance, question, more, ends.upper) < tolerance:
             return math.ceil(factor * support)
         factor *= _STEP
     return None

@@ -97,6 +97,34 @@ def between(parts: list[tuple[float, Ends]]) -> Ends:
     return Ends(value, value - math.hypot(*below), value + math.hypot(*above))
 
 
+def of_the_same(whole: tuple[Ends, Ends], noise: tuple[Ends, Ends]) -> Ends:
+    """What one number is above another one of the same records.
+
+    The records that were drawn may raise the one and lower the other: what their choice moves is
+    added up. The noise in both is independent.
+
+    Args:
+        whole: Both numbers, and the ends of their intervals.
+        noise: The same as if the choice of records were no error.
+    """
+    (now, before), (now_alone, before_alone) = whole, noise
+    value = now.value - before.value
+    moved: list[float] = []
+    for sign in (-1.0, 1.0):
+        reached = _reached(now, sign), _reached(before, -sign)
+        alone = _reached(now_alone, sign), _reached(before_alone, -sign)
+        drawn = [
+            math.sqrt(max(one**2 - other**2, 0.0)) if math.isfinite(one) else math.inf
+            for one, other in zip(reached, alone, strict=True)
+        ]
+        moved.append(math.hypot(sum(drawn), *alone))
+    return Ends(value, value - moved[0], value + moved[1])
+
+
+def _reached(ends: Ends, sign: float) -> float:
+    return ends.upper - ends.value if sign > 0 else ends.value - ends.lower
+
+
 def _over(pool: Pool, count: float, value: float, again: float) -> float:
     """How far the expected number may lie above a count of records."""
     if again == 0:

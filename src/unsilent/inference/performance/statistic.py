@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+
+import numpy as np
 
 from unsilent.inference.performance.auroc import auroc
 from unsilent.inference.performance.calibration import calibration
 from unsilent.inference.performance.pool import Ends, Pool, Reach, Sampled
-from unsilent.inference.performance.ratio import between, drop, shortfall
+from unsilent.inference.performance.ratio import between, drop, of_the_same, shortfall
+from unsilent.inference.tails import Z
 from unsilent.performance.cells import Question
 from unsilent.performance.family import SUPPORT, Family
 from unsilent.plan.performance import PerformancePlan
@@ -43,8 +47,11 @@ def effect_of(
         return between([(1.0, _error(own, pool, reach, sampled)), (-1.0, less)])
     if own[0][0].what in ("scores", "gaps"):
         before, now = own
-        less = _error([before], pool, turned, sampled)
-        return between([(1.0, _error([now], pool, reach, sampled)), (-1.0, less)])
+        noise, whole = (
+            (_error([now], pool, reach, kind), _error([before], pool, turned, kind))
+            for kind in ("none", sampled)
+        )
+        return of_the_same(whole, noise)
     weight = 1 / len(own)
     return between([(weight, drop(pool, part[0], reach, sampled)) for part in own])
 
@@ -59,15 +66,40 @@ def value_of(question: Question, pool: Pool) -> float:
 
 def support_of(question: Question, pool: Pool) -> float:
     """Records in a round of the window that the statistic rests on: of several parts the fewest."""
-    return min(_wholes(_parts(question, [question.group]), pool)) / pool.rounds
+    return min(_wholes(_parts(question, [question.group]), pool))[0] / pool.rounds
 
 
-def whole_of(performance: PerformancePlan, question: Question, pool: Pool) -> list[float]:
-    """The numbers of records that the statistic divides by, over the window."""
-    found = _wholes(_parts(question, [question.group]), pool)
-    if question.asked.compared == "others":
-        found += _wholes(_parts(question, _others(performance, question)), pool)
-    return found
+def at_worst(performance: PerformancePlan, question: Question, pool: Pool, upper: float) -> float:
+    """The upper end where all records of missing clients are as bad as can be (Manski 1989).
+
+    A missing client has as many records as the plan counts at most, in each number that the
+    statistic divides by; an effect is 1 at most. Of a mean over records, or over pairs of them, the
+    rest keeps its share, whatever the missing ones are. A calibration error is none: gaps the other
+    way round take away what there is, so that what is compared with may be smaller by as much as
+    its own missing records.
+    """
+    if not pool.missing:
+        return upper
+    own = _kept(_parts(question, [question.group]), pool)
+    compared = question.asked.compared
+    others = own
+    if compared == "others":
+        others = _kept(_parts(question, _others(performance, question)), pool)
+    if question.asked.statistic == "calibration" and compared != "perfect":
+        return min(own, others) * upper + (1 - own) + (1 - others) + max(own - others, 0.0)
+    kept = own * others if compared == "others" else own
+    return kept * upper + (1 - kept)
+
+
+def _kept(parts: list[Families], pool: Pool) -> float:
+    """The share of all records that are there, of what a number divides by, at the least."""
+    kept = 1.0
+    # Of scores and gaps under two adapters the records are the same.
+    once = parts[-1:] if parts[0][0].what in ("scores", "gaps") else parts
+    for whole, counts in _wholes(once, pool):
+        there = max(whole - Z * pool.sd * math.sqrt(counts), 0.0)
+        kept *= there / (there + pool.missing * pool.largest)
+    return kept
 
 
 def _others(performance: PerformancePlan, question: Question) -> list[str | None]:
@@ -91,12 +123,14 @@ def _error(parts: Sequence[Families], pool: Pool, reach: Reach, sampled: Sampled
     return between([(weight, shortfall(pool, part, reach, sampled)) for part in parts])
 
 
-def _wholes(parts: Sequence[Families], pool: Pool) -> list[float]:
-    found: list[float] = []
+def _wholes(parts: Sequence[Families], pool: Pool) -> list[tuple[float, int]]:
+    """Numbers of records that are divided by, over the window, and how many counts each is of."""
+    found: list[tuple[float, int]] = []
     for families in parts:
         if families[0].what == "scores":
             for side in ("in.", "out."):
-                found.append(sum(float(pool.several(each, side).sum()) for each in families))
+                counts = [pool.several(each, side) for each in families]
+                found.append((float(np.sum(counts)), sum(map(len, counts))))
         else:
-            found.append(sum(pool.of(each, SUPPORT) for each in families))
+            found.append((sum(pool.of(each, SUPPORT) for each in families), len(families)))
     return found
