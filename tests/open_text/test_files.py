@@ -9,7 +9,8 @@ from typing import Any, get_args
 import pytest
 
 from unsilent.errors import ItemError, PlanError
-from unsilent.plan import parse_plan
+from unsilent.items import ItemSet
+from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.probes import load_probes
 from unsilent.probes.joined import read_probes
 from unsilent.probes.roles import asked_roles
@@ -94,22 +95,64 @@ def test_own_prompts_are_there_for_every_kind() -> None:
     assert all(item.attributes["right"] for item in banks["open_facts"])
 
 
-def test_a_draw_that_could_hold_one_label_of_a_kind_is_refused(tmp_path: Path) -> None:
-    from unsilent.items import ItemSet
-
-    rows = [answer(n, domain="reference" if n else "personalized") for n in range(40)]
+def labelled(tmp_path: Path, rows: list[dict[str, Any]], **probes: Any) -> MonitoringPlan:
     path = written(tmp_path / "l.jsonl", rows)
     items: ItemSet = read_probes("labelled_refusal", path)
-    plan = parse_plan(
+    return parse_plan(
         {
             "modes": {"written_refusal": {"tolerance": 0.2, "clip": 0.6}},
             "probes": {
                 "labelled_refusal": f"{path}#{items.digest.replace(':', '=')}",
-                "banks": {"labelled_refusal": 40},
+                **probes,
             },
         }
     )
+
+
+def of_kinds(reference: int, personalized: int) -> list[dict[str, Any]]:
+    kinds = ["reference"] * reference + ["personalized"] * personalized
+    return [answer(n, domain=kind) for n, kind in enumerate(kinds)]
+
+
+def test_a_draw_that_could_hold_one_label_of_a_kind_is_refused(tmp_path: Path) -> None:
+    plan = labelled(tmp_path, of_kinds(36, 4))
     with pytest.raises(PlanError, match="fewer than 2 labelled answers of the kind"):
+        load_probes(plan, roles=["labelled_refusal"])
+
+
+@pytest.mark.parametrize(("reference", "personalized"), [(0, 40), (30, 10), (39, 1)])
+def test_kinds_of_labels_count_as_the_one_with_fewest(
+    tmp_path: Path, reference: int, personalized: int
+) -> None:
+    """Each kind's error is its own: what many answers of one tell says nothing of the other."""
+    rows = of_kinds(reference, personalized)
+    least = 2 * min(reference, personalized)
+    plan = labelled(tmp_path, rows, banks={"labelled_refusal": 40})
+    with pytest.raises(ItemError, match=f"^.*{least} labelled answers, of each kind as many as"):
+        load_probes(plan, roles=["labelled_refusal"])
+
+
+def test_a_draw_that_holds_fewer_of_a_kind_than_intervals_count_on_is_refused(
+    tmp_path: Path,
+) -> None:
+    plan = labelled(
+        tmp_path,
+        of_kinds(30, 90),
+        banks={"labelled_refusal": 60},
+        sizes={"labelled_refusal": 20},
+    )
+    with pytest.raises(PlanError, match="holds 5 labelled answers of the kind 'reference'"):
+        load_probes(plan, roles=["labelled_refusal"])
+    # An uneven number in all is no matter.
+    plan = labelled(tmp_path, of_kinds(29, 31), banks={"labelled_refusal": 58})
+    assert len(load_probes(plan, roles=["labelled_refusal"])["labelled_refusal"]) == 60
+
+
+def test_an_answer_that_several_people_rated_is_one(tmp_path: Path) -> None:
+    rows = of_kinds(20, 20)
+    again = [{**row, "id": f"again {row['id']}", "answer": 1 - row["answer"]} for row in rows]
+    plan = labelled(tmp_path, [*rows, *again], banks={"labelled_refusal": 80})
+    with pytest.raises(ItemError, match="40 labelled answers"):
         load_probes(plan, roles=["labelled_refusal"])
 
 

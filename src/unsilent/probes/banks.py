@@ -184,14 +184,30 @@ def _unit(item: Item) -> tuple[bool, str]:
 
 def _check_kinds(plan: MonitoringPlan, role: ItemRole, items: ItemSet) -> None:
     """Raise PlanError if a draw may hold too few labelled answers of a kind."""
-    kinds, count = domains_of(items), plan.probes.size(role)
-    for kind, there in kinds.items():
-        share = there / kinds.total()
-        fewest = there if plan.probes.sampling == "same" else math.floor(count * share)
+    # Waits for a plan with labelled answers: it knows the modes' kinds, and they know banks.
+    from unsilent.open_text.kinds import kind_of
+
+    there_are, count = domains_of(items), plan.probes.size(role)
+    kinds = kind_of(role).mode.kinds
+    for kind in kinds:
+        there = there_are[kind]
+        share = there / there_are.total()
+        same = plan.probes.sampling == "same"
+        fewest = there if same else math.floor(count * share)
+        # A kind's mean rests on its own answers: intervals count on an even share of them.
+        even = count // len(kinds)
+        if fewest >= FEWEST_OF_A_DOMAIN and not same and round(count * share) < even:
+            raise PlanError(
+                f"a client's draw of {count} holds {fewest} labelled answers of the kind {kind!r}, "
+                f"of which there are {there} of {there_are.total()}, and intervals count on {even}",
+                where=f"probes.{role}",
+                remedy="Give as many answers of each kind.",
+            )
         if fewest < FEWEST_OF_A_DOMAIN:
             raise PlanError(
                 f"a client's draw of {count} may hold fewer than {FEWEST_OF_A_DOMAIN} labelled "
-                f"answers of the kind {kind!r}, of which there are {there} of {kinds.total()}",
+                f"answers of the kind {kind!r}, of which there are {there} of "
+                f"{there_are.total()}",
                 where=f"probes.{role}",
                 remedy=f"Raise probes.sizes.{role}, or give as many answers of each kind.",
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from unsilent.errors import ItemError
@@ -87,14 +88,21 @@ def check_enough(plan: MonitoringPlan, role: ItemRole, items: ItemSet) -> None:
     """Check that a set has as many independent items as its intervals count on.
 
     Where all clients answer all of it and nothing else is spoken of, any number will do. Items that
-    share ``pair`` are one, and so are those that say the same under several ids.
+    share ``pair`` are one, and so are those that say the same under several ids. Of labelled
+    answers each kind is an error of its own: all kinds count as the one with fewest.
 
     Raises ItemError.
     """
-    refuse_fewer(plan, role, count_independent(items))
+    if role not in LABELLED_ROLES:
+        refuse_fewer(plan, role, count_independent(items))
+        return
+    kind, count = count_labelled(role, items)
+    refuse_fewer(plan, role, count, f"labelled answers, of each kind as many as of {kind!r},")
 
 
-def refuse_fewer(plan: MonitoringPlan, role: ItemRole, units: int) -> None:
+def refuse_fewer(
+    plan: MonitoringPlan, role: ItemRole, units: int, what: str = "independent items"
+) -> None:
     """Raise ItemError if so many independent items are fewer than the plan counts on."""
     if plan.monitor.items != "like-these" and plan.probes.sampling == "same":
         return
@@ -105,10 +113,24 @@ def refuse_fewer(plan: MonitoringPlan, role: ItemRole, units: int) -> None:
         least = LEAST_OPEN if role in WRITTEN_ROLES else LEAST_ASKED
         set_to = f"Set probes.{key}.{role} to at most {units}, or give more items."
         raise ItemError(
-            f"{units} independent items are fewer than the {counted} that the plan counts on",
+            f"{units} {what} are fewer than the {counted} that the plan counts on",
             where=f"probes.{role}",
             remedy=set_to if units >= least else f"Give more items, {least} at least.",
         )
+
+
+def count_labelled(role: ItemRole, items: ItemSet) -> tuple[str, int]:
+    """The kind of which there are fewest labelled answers, and times the kinds how many there are.
+
+    One text is one answer, however many people rated it.
+    """
+    from unsilent.open_text.kinds import TEXT, kind_of
+
+    said = {(item.domain, item.prompt, item.attributes.get(TEXT)) for item in items}
+    there = Counter(domain for domain, *_ in said)
+    kinds = kind_of(role).mode.kinds
+    least = min(kinds, key=lambda kind: there[kind])
+    return least, len(kinds) * there[least]
 
 
 def count_independent(items: ItemSet) -> int:
