@@ -184,7 +184,8 @@ def findings(
     fail_on: Annotated[
         FailOn | None,
         typer.Option(
-            help="Exit with 3 if a mode is a FAILURE; with undetermined, also if one is open."
+            help="Exit with 3 if a mode, or a statistic of performance on records, is a FAILURE; "
+            "with undetermined, also if one is open."
         ),
     ] = None,
 ) -> None:
@@ -195,7 +196,8 @@ def findings(
     found = read.findings
     _print_findings(read, as_json=as_json)
     bad = {"failure": {"failure"}, "undetermined": {"failure", "undetermined"}}
-    if fail_on and any(finding.verdict in bad[fail_on] for finding in found.findings):
+    verdicts = [each.verdict for each in (*found.findings, *found.performance)]
+    if fail_on and any(verdict in bad[fail_on] for verdict in verdicts):
         raise typer.Exit(EXIT_FINDING)
 
 

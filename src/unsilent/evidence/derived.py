@@ -21,6 +21,7 @@ from unsilent.modes import FIRST
 from unsilent.plan import MonitoringPlan
 from unsilent.report import view
 from unsilent.report.incidents import NOT_SERIOUS, Incident, incidents
+from unsilent.report.performance_table import markdown
 from unsilent.report.standing import LOOKS, asks, by_when, facts, minute
 
 
@@ -138,7 +139,7 @@ def _summary(
         f"with an error of at most {plan.monitor.alpha:g} over all modes and monitoring rounds.\n\n"
         "| mode | verdict | effect and interval | tolerance | why, or what would settle it |\n"
         "| --- | --- | --- | --- | --- |\n"
-        f"{rows}\n\n{view.meanings()}\n\n"
+        f"{rows}\n\n{markdown(findings)}{view.meanings()}\n\n"
         f"What the run itself showed: {view.metrics_line(findings)}\n\n"
         f"## Privacy\n\n{findings.privacy.statement}\n\n"
         f"## Incidents\n\n{NOT_SERIOUS}\n\n"

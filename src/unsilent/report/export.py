@@ -15,6 +15,8 @@ import yaml
 from unsilent import __version__
 from unsilent.findings import Finding
 from unsilent.report import view
+from unsilent.report.decision import caveats
+from unsilent.report.performance_table import markdown
 from unsilent.report.source import Run
 
 EVERY_EVAL_EVER = "0.2.1"
@@ -64,13 +66,18 @@ def model_card(run: Run) -> str:
 
 def _section(run: Run) -> str:
     found = run.findings
-    rows = "\n".join(view.markdown_row(view.named(each), each) for each in found.findings)
+    rows = "\n".join(
+        view.markdown_row(view.named(each), each, "; ".join(caveats(each)))
+        for each in found.findings
+    )
     return (
         "## Silent failures\n\n"
         f"Measured by unsilent {__version__} on {found.clients} clients after round {found.round}, "
         f"plan `{found.plan}`. Effects in points, positive is worse, intervals {_LEVEL}.\n\n"
-        "| mode | verdict | effect and interval | tolerance |\n| --- | --- | --- | --- |\n"
-        f"{rows}\n\n{view.meanings()}\n\n"
+        f"{view.headline(found)}\n\n"
+        "| mode | verdict | effect and interval | tolerance | what limits it |\n"
+        "| --- | --- | --- | --- | --- |\n"
+        f"{rows}\n\n{markdown(found)}{view.meanings()}\n\n"
         f"What the run itself showed: {view.metrics_line(found)}\n\n"
         f"{found.privacy.statement}\n\n"
         f"Taxonomy: Oh and Bui, KDD 2026, {_PAPER}.\n"
@@ -105,6 +112,10 @@ def every_eval_ever(run: Run, *, retrieved: int, organization: str) -> dict[str,
             "additional_details": {
                 "privacy": found.privacy.statement,
                 "without_estimate": ", ".join(left_out) or "none",
+                "performance_on_records": ", ".join(
+                    f"{each.key}: {each.verdict}" for each in found.performance
+                )
+                or "not planned",
             },
         },
         "eval_library": {"name": "unsilent", "version": __version__},
@@ -139,6 +150,7 @@ def _result(run: Run, finding: Finding) -> dict[str, Any]:
             "details": {
                 "verdict": f"{finding.verdict or 'not planned'}{view.about(finding)}",
                 "meaning": view.verdict(finding).meaning,
+                "limits": "; ".join(caveats(finding)) or "none known",
                 "visibility": finding.visibility or "not applicable",
                 "tolerance": f"{finding.tolerance:g}",
                 "rounds": f"{first} to {last}",

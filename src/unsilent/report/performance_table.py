@@ -50,6 +50,24 @@ def _table(findings: Findings) -> Table:
     return table
 
 
+def markdown(findings: Findings) -> str:
+    """The same as a Markdown section, with what of the records has changed; empty without any."""
+    if not findings.performance:
+        return ""
+    rows = "\n".join(
+        f"| {named(each)} | {VERDICTS[each.verdict].symbol} {VERDICTS[each.verdict].word} | "
+        f"{points(each.effect, sign=True)} {span(each.interval)} | {points(each.tolerance)} | "
+        f"{each.reason or ''} |"
+        for each in findings.performance
+    )
+    changed = "".join(f"- {drifted(each)}\n" for each in findings.drift)
+    return (
+        "| on clients' records | verdict | shortfall and interval | tolerance | why it is open |\n"
+        f"| --- | --- | --- | --- | --- |\n{rows}\n\n"
+        f"{changed}{chr(10) if changed else ''}"
+    )
+
+
 def supported(found: PerformanceFinding) -> str:
     """On how many records it rests, noise included."""
     return "–" if found.support is None else str(max(round(found.support), 0))

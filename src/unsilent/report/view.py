@@ -250,7 +250,7 @@ def clients(finding: Finding, plan: MonitoringPlan, spread: Spread | None) -> st
 
 
 def headline(findings: Findings) -> str:
-    """How many of each verdict, in one sentence."""
+    """How many of each verdict, in a sentence, and in another those of performance on records."""
     count = Counter(VERDICTS[each.verdict].word for each in findings.findings)
     fixed = {each.verdict for each in findings.findings if about(each)}
     silent = sum(each.visibility == "silent" for each in findings.findings)
@@ -260,7 +260,12 @@ def headline(findings: Findings) -> str:
             note = f" ({silent} silent)" if shown.key == "failure" and silent else ""
             these = " on these items" if shown.key in fixed else ""
             parts.append(f"{count[shown.word]} {shown.word}{these}{note}")
-    return f"{', '.join(parts)}."
+    told = f"{', '.join(parts)}."
+    performed = Counter(each.verdict for each in findings.performance)
+    if not performed:
+        return told
+    also = [f"{performed[v]} {shown.word}" for v, shown in VERDICTS.items() if v and performed[v]]
+    return f"{told} Performance on records: {', '.join(also)}."
 
 
 def metrics_line(findings: Findings) -> str:

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from unsilent.errors import UnsilentError
 from unsilent.governance.status import Status
-from unsilent.report import charts, standing, view
+from unsilent.report import charts, performance_table, standing, view
 from unsilent.report.decision import caveats, decide
 from unsilent.report.record import Known
 from unsilent.serve import drawing
@@ -126,6 +126,7 @@ def compare(request: Request) -> Response:
         differences=differences(*chosen) if both else (),
         plans=plan_differences(chosen[0].plan, chosen[1].plan) if both else [],
         charts=charts,
+        caveats=caveats,
     )
 
 
@@ -200,6 +201,9 @@ def run_page(
         drawing=drawing,
         stands=reader.stands(),
         record_words=standing,
+        performed=performance_table.named,
+        supported=performance_table.supported,
+        drifted=performance_table.drifted,
     )
 
 

@@ -269,6 +269,8 @@ class RunReader:
             rounds=alike([_history(each) for each in judged[::-1]], found),
             influence=influences_of(found),
             model=run.plan.model.expect.told(),
+            performance=judged[0].performed(),
+            drift=judged[0].drifted(),
             versions=told_versions(run),
         )
 
