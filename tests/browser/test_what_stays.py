@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +12,9 @@ from tests.serve.run_maker import RunMaker, plan_of
 from tests.serve.server import served
 from unsilent.plan import parse_plan
 from unsilent.report.gating import ask_run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 _ROLES = {"reviews": ["Rita"], "decides": ["Dan", "Eve"]}
 # Longer than a page takes to hear of a new round and to load itself.
@@ -80,3 +84,40 @@ def test_a_fault_does_not_take_the_place_of_a_page(
         down = False
         page.get_by_text("after round 2").first.wait_for()
         page.get_by_text("Following").wait_for()
+
+
+def test_what_the_gate_decided_is_new_beside_words_that_stay(
+    run: RunMaker, open_page: OpenPage
+) -> None:
+    with served(run.folder.parent) as address:
+        page = open_page(f"{address}/runs/ward").page
+        page.get_by_text("Following").wait_for()
+        page.fill("#reason", "a long reason")
+        run.judged(2)
+        page.get_by_text("✖ Closed").wait_for()
+        assert page.input_value("#reason") == "a long reason"
+        page.fill("#by", "Dan")
+        page.get_by_role("button", name="Ask for it").click()
+        # Whoever overrides the gate knows of the failure: not of one that came after the form.
+        page.get_by_text("Since you opened this page: SF-1 is a FAILURE").wait_for()
+        assert page.input_value("#reason") == "a long reason"
+
+
+def test_a_page_that_was_paused_while_it_loaded_says_so(run: RunMaker, open_page: OpenPage) -> None:
+    with served(run.folder.parent) as address:
+        page = open_page(f"{address}/runs/ward").page
+        page.get_by_text("Following").wait_for()
+
+        def slow(route: Route) -> None:
+            page.locator("#live-pause").evaluate("button => button.click()")
+            route.continue_()
+
+        page.route(f"{address}/runs/ward", slow)
+        run.judged(2)
+        page.get_by_text("Paused").wait_for()
+        page.wait_for_timeout(_HEARD_MS)
+        assert page.inner_text("#live-words") == "Paused"
+        assert "after round 1" in page.inner_text("#head")
+        page.unroute(f"{address}/runs/ward")
+        page.click("#live-pause")
+        page.get_by_text("after round 2").first.wait_for()

@@ -146,3 +146,9 @@ def test_an_answer_before_the_question_is_none() -> None:
 def test_names_differ_where_people_do() -> None:
     assert same_person("Ada  Lovelace", " ada lovelace")
     assert not same_person("Ada Lovelace", "Ada Byron")
+
+
+@pytest.mark.parametrize("sign", ["\u200b", "\u034f", "\u115f", "\ufe0f", "\U000e0100", "\u3164"])
+def test_a_sign_that_shows_nothing_makes_no_second_person(sign: str) -> None:
+    assert same_person(f"Ada{sign} Lovelace", "Ada Lovelace")
+    assert same_person("Ada\u2800Lovelace", "Ada Lovelace")

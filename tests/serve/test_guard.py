@@ -129,7 +129,7 @@ def test_a_form_without_its_key_is_refused(client: TestClient, run: RunMaker, ke
 def test_forms_that_are_none_are_refused(client: TestClient, run: RunMaker) -> None:
     before = run.ledger.size
     path = "/runs/ward/override"
-    too_large = "reason=" + "a" * 20_000
+    too_large = "reason=" + "a" * 70_000
     kind = {**ORIGIN, "content-type": "application/x-www-form-urlencoded"}
     assert client.post(path, json={"round": 1}, headers=ORIGIN).status_code == 415
     assert client.post(path, content=too_large, headers=kind).status_code == 413

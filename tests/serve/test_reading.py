@@ -11,6 +11,7 @@ import pytest
 from tests.serve.run_maker import RunMaker, plan_of
 from unsilent.errors import UnsilentError
 from unsilent.findings import Findings, write_findings
+from unsilent.serve import reading
 from unsilent.serve.reading import RunReader
 
 
@@ -128,3 +129,14 @@ def test_a_ledger_of_no_run_is_refused(tmp_path: Path) -> None:
     reader = RunReader(run.folder)
     with pytest.raises(UnsilentError):
         reader.state()
+
+
+def test_a_run_that_falls_quiet_is_something_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = RunReader(RunMaker(tmp_path / "run").judged(1).folder)
+    assert reader.state().phase == "under way"
+    mark = reader.mark()
+    monkeypatch.setattr(reading, "_QUIET_SECONDS", 0.0)
+    assert reader.state().phase == "quiet"
+    assert reader.mark() != mark

@@ -228,15 +228,11 @@ def aware(
     as_json: Json = False,
 ) -> None:
     """Record in the ledger that a person knows of a run's findings, for the incident timeline."""
-    from unsilent.errors import InputError
-    from unsilent.ledger.events import PersonAware
+    from unsilent.governance.recording import know
     from unsilent.ledger.location import ledger_of, open_ledger
 
-    if not by.strip() or not note.strip():
-        raise InputError("a name and a note are needed", where="aware")
     ledger_of(run)
-    ledger = open_ledger(run)
-    entry = ledger.record(PersonAware(by.strip(), note.strip(), ledger.head))
+    entry = know(open_ledger(run), note=note, by=by)
     if as_json:
         print_json({"entry": entry.index, "time": entry.time, "hash": entry.hash})
     else:

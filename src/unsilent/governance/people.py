@@ -6,6 +6,7 @@ two names, and that a role's act bears a name that the plan gave it to.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Literal
@@ -14,6 +15,13 @@ from unsilent.errors import InputError
 from unsilent.plan.governance import GovernancePlan
 
 Role = Literal["reviews", "decides"]
+# Unicode's Default_Ignorable_Code_Point that are of another category than Cf: joiners, fillers and
+# variation selectors. The blank Braille pattern is no space by its category.
+_NOTHING = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+_BLANK = "\u2800"
 LONGEST_NAME, LONGEST_TEXT = 120, 2000
 
 
@@ -25,9 +33,11 @@ def same_person(one: str, other: str) -> bool:
 def _plain(name: str) -> str:
     # Signs that show nothing must not make two names of one.
     shown = "".join(
-        sign for sign in unicodedata.normalize("NFKC", name) if unicodedata.category(sign) != "Cf"
+        " " if sign == _BLANK else sign
+        for sign in unicodedata.normalize("NFKC", name)
+        if unicodedata.category(sign) != "Cf" and not _NOTHING.match(sign)
     )
-    return " ".join(shown.casefold().split())
+    return " ".join(unicodedata.normalize("NFKC", shown.casefold()).split())
 
 
 def in_role(governance: GovernancePlan | None, role: Role, name: str) -> bool:
@@ -65,7 +75,7 @@ def plain_text(text: str, what: str, longest: int = LONGEST_TEXT) -> str:
 def person(name: str, what: str = "by") -> str:
     """A person's name in one plain line. Raises InputError if it is empty or too long."""
     found = plain_text(" ".join(name.split()), what, LONGEST_NAME)
-    if not found.isprintable():
+    if not found.isprintable() or not _plain(found):
         raise InputError(
             "a name of printable signs only", where=what, remedy="Type it without control signs."
         )

@@ -6,11 +6,11 @@ import hashlib
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-from unsilent.errors import InputError
+from unsilent.errors import InputError, UnsilentError
 from unsilent.governance import texts
 from unsilent.governance.people import check_role, person, plain_text
 from unsilent.ledger import Entry, Ledger
-from unsilent.ledger.events import KnownEvent, event_of
+from unsilent.ledger.events import KnownEvent, PersonAware, event_of
 from unsilent.ledger.people import (
     About,
     ActionClosed,
@@ -61,7 +61,13 @@ def complain(
         # would say that it was erased.
         texts.keep(folder, sealed)
     digest = None if sealed is None else sealed.digest
-    return ledger.record(ComplaintRecorded(what, about, mode, digest, name))
+    try:
+        return ledger.record(ComplaintRecorded(what, about, mode, digest, name))
+    except UnsilentError:
+        if sealed is not None:
+            # Private, and nothing would ever name it.
+            texts.erase(folder, sealed)
+        raise
 
 
 def answer_complaint(ledger: Ledger, index: int, *, outcome: Outcome, note: str, by: str) -> Entry:
@@ -116,6 +122,11 @@ def hold_review(
     name = person(by)
     check_role(plan.governance, "reviews", name)
     return ledger.record(ReviewHeld(outcome, plain_text(note, "note"), name, ledger.head))
+
+
+def know(ledger: Ledger, *, note: str, by: str) -> Entry:
+    """Record that a person knows of all that the ledger holds so far."""
+    return ledger.record(PersonAware(person(by), plain_text(note, "note"), ledger.head))
 
 
 def tell(ledger: Ledger, cause: int, *, who: str, note: str, by: str) -> Entry:

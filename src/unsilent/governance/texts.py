@@ -59,6 +59,11 @@ def keep(folder: Path, sealed: Sealed) -> None:
     write_whole(_path(folder, sealed.digest), sealed.to_bytes(), private=True)
 
 
+def erase(folder: Path, sealed: Sealed) -> None:
+    """Erase a text that was kept."""
+    _path(folder, sealed.digest).unlink(missing_ok=True)
+
+
 def read(folder: Path, digest: str) -> Sealed | None:
     """The text with this digest; None if it was erased or changed."""
     try:

@@ -7,6 +7,7 @@ comes from, the token, and for a form its size, its origin and its key (against 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,9 +19,11 @@ from unsilent.serve.access import Access, Sessions
 
 FORM_KEY = "form_key"
 """The hidden field of every form."""
-_LARGEST_FORM = 16 * 1024
+_LARGEST_FORM = 64 * 1024
+"""The longest texts of a form, in a script of which each sign is nine bytes of it, and more."""
 _FIELDS = 20
 _READS = ("GET", "HEAD")
+_SIGN_IN = 401
 _OPEN = ("/login", "/static/")
 """Where no token is needed: the form to give it in, and what it looks like."""
 
@@ -56,7 +59,8 @@ class Guard:
     """ASGI middleware around the whole application.
 
     For those within, ``request.state`` has ``session`` (its name, or ""), ``signed_in``,
-    ``form_key`` and, of a POST, ``form``: a checked form's fields, the last of each name.
+    ``form_key`` and, of a POST, ``form``: a checked form's fields, the last of each name. The page
+    of a form of ours that is refused has ``typed``, so that a session's end takes no words away.
     """
 
     def __init__(self, app: ASGIApp, access: Access, sessions: Sessions, refuse: Refuse) -> None:
@@ -81,9 +85,22 @@ class Guard:
         state["form_key"] = self._sessions.form_key(name)
         dressed = self._dressed(send)
         try:
-            self._check(scope, headers, name)
+            try:
+                self._check(scope, headers, name)
+            except _RefusedError as refused:
+                if refused.status == _SIGN_IN and scope["method"] == "POST":
+                    with suppress(_RefusedError):
+                        state["typed"] = _typed(await self._sent(headers, receive))
+                raise
             if scope["method"] == "POST":
-                state["form"] = await self._form(headers, receive, name)
+                sent = await self._sent(headers, receive)
+                if not self._sessions.fits(name, sent.pop(FORM_KEY, "")):
+                    if scope["path"] != _OPEN[0]:
+                        state["typed"] = _typed(sent)
+                    raise _RefusedError(
+                        403, "The form is not of this session. Load the page again."
+                    )
+                state["form"] = sent
         except _RefusedError as refused:
             answer = self._refuse(scope, refused.status, refused.why)
             await answer(scope, receive, dressed)
@@ -117,7 +134,8 @@ class Guard:
             return ""
         return cookie.value if cookie and self._sessions.knows(cookie.value) else ""
 
-    async def _form(self, headers: Headers, receive: Receive, name: str) -> dict[str, str]:
+    async def _sent(self, headers: Headers, receive: Receive) -> dict[str, str]:
+        """The fields of a form of our own pages, its key among them."""
         origins = headers.getlist("origin")
         if len(origins) != 1 or not _same_place(origins[0], headers["host"]):
             raise _RefusedError(403, "Forms from other sites are refused.")
@@ -136,9 +154,8 @@ class Guard:
             )
         except ValueError:
             raise _RefusedError(400, "The form cannot be read.") from None
-        if not self._sessions.fits(name, form.pop(FORM_KEY, "")):
-            raise _RefusedError(403, "The form is not of this session. Load the page again.")
-        return form
+        # Browsers count a line's end as one sign and send it as two.
+        return {field: value.replace("\r\n", "\n") for field, value in form.items()}
 
     def _dressed(self, send: Send) -> Send:
         async def with_headers(message: Message) -> None:
@@ -151,6 +168,11 @@ class Guard:
             await send(message)
 
         return with_headers
+
+
+def _typed(sent: dict[str, str]) -> dict[str, str]:
+    """What a person typed or chose in a form, to be shown again."""
+    return {field: value for field, value in sent.items() if value.strip() and field != FORM_KEY}
 
 
 def host_name(host: str) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from unsilent.errors import InputError
+from unsilent.errors import InputError, UnsilentError
 from unsilent.report.gating import answer_run, ask_run, override_run
 from unsilent.serve.pages import reader_of, run_page
 from unsilent.serve.reading import RunReader
+from unsilent.serve.rendering import not_recorded
+from unsilent.serve.unseen import unseen
 
 _FIELDS = ("round", "reason", "by")
 _ANSWER = ("asked", "word", "note", "answerer")
@@ -36,6 +38,9 @@ def override(request: Request) -> Response:
         for name, what in (("reason", "Say why."), ("by", "Say who you are."))
         if not given[name]
     }
+    since = unseen(reader, form)
+    if since is not None and not faults:
+        faults["reason"] = since
     if not given["round"].isascii() or not given["round"].isdecimal():
         faults["round"] = "Choose a round."
     if not faults:
@@ -48,6 +53,8 @@ def override(request: Request) -> Response:
                 override_run(reader.folder, number, reason=reason, by=by)
         except InputError as error:
             faults["round"] = f"{error.what}. {error.remedy}"
+        except (UnsilentError, OSError) as error:
+            faults["round"] = not_recorded(error)
     if faults:
         return run_page(request, given, faults, 422)
     return RedirectResponse(f"/runs/{key}#gate", status_code=303)
@@ -73,6 +80,9 @@ def answer(request: Request) -> Response:
         faults["asked"] = "Choose what to answer; it may have been answered meanwhile."
     if given["word"] not in ("approve", "refuse"):
         faults["word"] = "Choose one."
+    since = unseen(reader, form)
+    if since is not None and not faults:
+        faults["note"] = since
     if not faults and _asked_here(request, reader, int(given["asked"])):
         faults["answerer"] = (
             "This browser's session asked for it. Let the other person sign in and answer."
@@ -88,6 +98,8 @@ def answer(request: Request) -> Response:
             )
         except InputError as error:
             faults["answerer"] = f"{error.what}. {error.remedy}".strip()
+        except (UnsilentError, OSError) as error:
+            faults["answerer"] = not_recorded(error)
     if faults:
         return run_page(request, given, faults, 422)
     return RedirectResponse(f"/runs/{key}#gate", status_code=303)

@@ -138,12 +138,18 @@ class RunReader:
         try:
             size = self.ledger.size
             checked = self._fault or self._verified.count >= size
-            # A deadline passes without an entry.
-            governed = self._state is not None and self._state.plan.governance is not None
-            overdue = self.stands().overdue if governed else 0
-            return f"{self._identity()}:{size}:{_changed(self.folder)}:{checked}:{overdue}"
+            # A deadline passes without an entry, and so does the hour after which a run is quiet.
+            overdue = self.stands().overdue if self._governed else 0
+            phase = "" if self._state is None else self._state.phase
+            return f"{self._identity()}:{size}:{_changed(self.folder)}:{checked}:{overdue}:{phase}"
         except UnsilentError as error:
             return f"! {error.what}"
+
+    @property
+    def _governed(self) -> bool:
+        """Whether something can be overdue: a plan may follow one whose duties stay."""
+        plan = None if self._state is None else self._state.plan
+        return plan is not None and (plan.governance is not None or plan.versions is not None)
 
     def state(self) -> RunState:
         """What there is to show.

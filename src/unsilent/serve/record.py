@@ -10,13 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from unsilent.errors import InputError
+from unsilent.errors import InputError, UnsilentError
 from unsilent.governance import recording
 from unsilent.governance.duties import causes
 from unsilent.governance.membership import change_clients
 from unsilent.governance.status import Status
 from unsilent.ledger import Ledger
-from unsilent.ledger.events import PersonAware
 from unsilent.ledger.location import open_ledger
 from unsilent.ledger.run_view import RunView
 from unsilent.plan import MonitoringPlan
@@ -25,7 +24,8 @@ from unsilent.report.incidents import NOT_SERIOUS
 from unsilent.serve.pages import reader_of
 from unsilent.serve.places import Places
 from unsilent.serve.reading import RunReader
-from unsilent.serve.rendering import render
+from unsilent.serve.rendering import not_recorded, render
+from unsilent.serve.unseen import unseen
 from unsilent.taxonomy import by_code
 
 Options = Sequence[tuple[str, str]]
@@ -192,15 +192,24 @@ def add(request: Request) -> Response:
     sent: Mapping[str, str] = request.state.form
     given = {each.name: sent.get(each.name, "").strip() for each in form.fields}
     faults = _faults(form, given)
+    since = unseen(reader, sent) if form.key in _KNOWN_BY else None
+    if since is not None and not faults:
+        faults["note"] = since
     if not faults:
         try:
             _ADD[form.key](reader, open_ledger(reader.folder), plan, given)
         except InputError as error:
             where = error.where if error.where in given else form.fields[-1].name
             faults[where] = f"{error.what}. {error.remedy}".strip()
+        except (UnsilentError, OSError) as error:
+            faults[form.fields[-1].name] = not_recorded(error)
     if faults:
         return _page(request, form.key, given, faults, 422)
     return RedirectResponse(f"/runs/{key}/record", status_code=303)
+
+
+_KNOWN_BY = ("aware", "review")
+"""Forms whose sender knows of all that was found before."""
 
 
 def _faults(form: Form, given: Mapping[str, str]) -> dict[str, str]:
@@ -220,7 +229,7 @@ Add = Callable[[RunReader, Ledger, MonitoringPlan, Mapping[str, Any]], object]
 
 
 def _aware(reader: RunReader, ledger: Ledger, plan: MonitoringPlan, g: Mapping[str, Any]) -> object:
-    return ledger.record(PersonAware(g["by"], g["note"], ledger.head))
+    return recording.know(ledger, note=g["note"], by=g["by"])
 
 
 _ADD: Mapping[str, Add] = {

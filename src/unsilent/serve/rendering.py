@@ -84,6 +84,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
             signed_in=request.state.signed_in,
             path=request.url.path,
             refused=status != 200,
+            status=status,
             **values,
         )
     )
@@ -111,9 +112,17 @@ def run_fault(request: Request, error: Exception) -> Response:
     return _fault(request, 422, f"The run cannot be read: {what}. {remedy}".strip())
 
 
+def not_recorded(error: UnsilentError | OSError) -> str:
+    """What a form says that could not be written down: what is wrong, and no path from here."""
+    if isinstance(error, UnsilentError):
+        return f"Nothing was recorded: {error.what}. {error.remedy}".strip()
+    return f"Nothing was recorded: it cannot be written ({error.strerror or 'refused'})."
+
+
 def _fault(request: Request, status: int, why: str) -> Response:
     title = _TITLES.get(status, "Something is wrong")
-    return render(request, "fault.html.j2", status=status, title=title, why=why)
+    typed = request.scope.get("state", {}).get("typed", {})
+    return render(request, "fault.html.j2", status=status, title=title, why=why, typed=typed)
 
 
 @cache

@@ -90,18 +90,21 @@
       /* The page of an error has none of the parts of this one: it must not take their place. */
       if (!answer.ok) throw new Error(answer.statusText);
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      /* Paused meanwhile: what is shown stays, and is taken over when a person goes on. */
+      if (paused) { stale = true; return; }
       heard = take(fresh) || heard;
       stale = false;
       const now = new Date().toLocaleTimeString("en-GB");
       say(`Following · new at ${now}${heard ? ` · ${heard}` : ""}`, "on");
     } catch (error) {
       stale = true;
+      if (paused) return;
       say("Not connected · what is shown is old · trying again", "off");
       clearTimeout(retry);
       retry = setTimeout(refresh, POLL);
     } finally {
       busy = false;
-      if (wanted) { wanted = false; refresh(); }
+      if (wanted) { wanted = false; stale = true; refresh(); }
     }
   };
 
