@@ -1,8 +1,11 @@
 """How a run stands is read from its ledger, as of any entry."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.alerts.conftest import judge, miss, perform
+from tests.report.conftest import six
 from unsilent.alerts.state import TOLD, alert_of, read_state
 from unsilent.errors import AlertError
 from unsilent.ledger import Ledger
@@ -135,3 +138,30 @@ def test_rounds_of_earlier_versions_count_among_those_planned(tmp_path):
     miss(made, 4)
     state = read_state(made)
     assert (state.planned, state.missed) == (5, 4)
+
+
+def test_no_verdict_of_a_plan_before_is_told_as_one_of_the_plan_in_force(tmp_path):
+    def version(name, rounds, tolerance, **follows):
+        return parse_plan(
+            {
+                "name": name,
+                "federation": {"clients": 96, "rounds": rounds},
+                "monitor": {"alpha": 0.02},
+                "modes": {"amplified_bias": {"tolerance": tolerance}},
+                "versions": {"alpha": 0.05, "epsilon": 8.0, **follows},
+            }
+        )
+
+    first = version("first", 1, 0.2)
+    second = version("second", 5, 0.1, follows=first.digest, last=1)
+    made = Ledger(tmp_path / "ledger.sqlite")
+    made.record(PlanDeclared.of(first))
+    healthy = next(f for f in six() if f.code == "SF-4")
+    told = replace(healthy, code="SF-1", mode="amplified_bias", oracle=None).to_json()
+    made.append("findings", {"round": 1, "clients": 96, "findings": [told]})
+    assert status(read_state(made))["SF-1"] == "healthy"
+    made.record(PlanFollowed(1, first.digest, second.digest, second.to_json(), False))
+    state = read_state(made)
+    assert status(state)["SF-1"] == "not_judged"
+    assert state.modes[0].numbers() == {}
+    assert (state.judged, state.judged_round) == (1, 1)

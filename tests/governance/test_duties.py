@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.governance.history import ROLES, History, at, judged, plan_with
-from unsilent.governance.duties import holding
+from unsilent.governance.duties import causes, duties, holding
 from unsilent.ledger.events import (
     GateOverridden,
     MonitoringStopped,
     PersonAware,
+    PlanFollowed,
     RoundJudged,
     RoundMissed,
 )
@@ -22,6 +23,8 @@ from unsilent.ledger.people import (
     PersonTold,
     ReviewHeld,
 )
+
+from unsilent.plan import MonitoringPlan, parse_plan
 
 HEAD = "sha256:" + "0" * 64
 
@@ -206,3 +209,56 @@ def test_what_holds_the_gate_holds_until_its_action_is_closed() -> None:
     opened = history.add(3, ActionOpened(cause.hash, "retrain", "Eve", "Dan"))
     history.add(4, ActionClosed(opened.hash, "report 7", None, "Eve"))
     assert holding(history.plan, history.run) == ()
+
+
+def versions(
+    row: dict[str, object], later: dict[str, object], *, goes_on: bool = False
+) -> tuple[History, MonitoringPlan]:
+    """A mode that fails in the last round of a plan and in the first of the one that follows."""
+
+    def version(rows: list[dict[str, object]], rounds: int, **follows: object) -> MonitoringPlan:
+        return parse_plan(
+            {
+                "name": "ward",
+                "federation": {"clients": 24, "rounds": rounds},
+                "monitor": {"alpha": 0.02},
+                "modes": {"amplified_bias": {"tolerance": 0.1}},
+                "versions": {"alpha": 0.05, "epsilon": 8.0, **follows},
+                "governance": {"triggers": rows},
+            }
+        )
+
+    first = version([row], 1)
+    second = version([row, later] if later != row else [row], 3, follows=first.digest, last=1)
+    run = History(first)
+    run.add(1, judged(1, SF_1="failure"))
+    run.add(2, PlanFollowed(1, first.digest, second.digest, second.to_json(), goes_on))
+    run.add(3, judged(2, SF_1="failure"))
+    return run, second
+
+
+def test_what_fails_on_under_a_later_plan_is_a_cause_of_its_own() -> None:
+    row = {"on": "failure", "action": "review", "within": 24}
+    run, second = versions(row, row)
+    assert [d.cause.entry.index for d in duties(second, run.run)] == [2, 4]
+
+
+def test_where_verdicts_go_on_only_a_row_that_is_new_has_a_new_cause() -> None:
+    row = {"on": "failure", "action": "review", "within": 24}
+    later = {"on": "failure", "action": "correct", "within": 24}
+    run, second = versions(row, row, goes_on=True)
+    assert [(d.action, d.cause.entry.index) for d in duties(second, run.run)] == [("review", 2)]
+    run, second = versions(row, later, goes_on=True)
+    told = [(d.action, d.cause.entry.index) for d in duties(second, run.run)]
+    assert told == [("review", 2), ("correct", 4)]
+    # What has to follow can be chosen in a form.
+    assert {cause.entry.index for cause in causes(second, run.run)} == {2, 4}
+
+
+def test_of_two_answers_to_a_complaint_the_first_counts_in_duty_and_record() -> None:
+    run = told_by("correct", on="complaint")
+    told = run.add(1, ComplaintRecorded("complaint", "unsafe", None, None, "Ann"))
+    run.add(2, ComplaintAnswered(told.hash, "upheld", "so it was", "Rita"))
+    run.add(2, ComplaintAnswered(told.hash, "not upheld", "no", "Dan"))
+    assert run.standings(3) == ["open"]
+    assert [each.state for each in run.status(3).complaints] == ["upheld"]

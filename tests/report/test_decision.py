@@ -320,3 +320,25 @@ def test_who_acts_is_named_where_the_plan_names_them(
     html = page(Run(named, replace(findings_with(failed), plan=named.digest)))
     assert "Ada &lt;b&gt; or Eve Curie" in html
     assert "Ada <b>" not in html
+
+
+@pytest.mark.parametrize("action", ["hold", "rollback"])
+def test_without_its_ledger_nothing_is_said_of_what_the_gate_decided(
+    plan: MonitoringPlan,
+    findings_with: Callable[..., Findings],
+    failed: dict[str, Finding],
+    action: str,
+) -> None:
+    first = decide(gated(plan, action), findings_with(failed))
+    assert first.gate == "what the gate decided is not known here, for its ledger is not at hand"
+    assert "takes the adapter of round 2 out of use" in first.what
+
+
+def test_a_gate_that_has_not_come_to_a_round_has_not_held_it_back(
+    plan: MonitoringPlan, findings_with: Callable[..., Findings], failed: dict[str, Finding]
+) -> None:
+    known = Known(Decision(1, "promote", 1, False, 0, 1, "no FAILURE", ()))
+    first = decide(gated(plan, "hold"), findings_with(failed), known)
+    assert first.gate == (
+        "the gate has not decided of it yet, and clients use the adapter of round 1"
+    )

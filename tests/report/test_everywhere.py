@@ -236,3 +236,41 @@ def test_the_action_tells_performance(tmp_path: Path) -> None:
     verdicts = json.loads((tmp_path / "output").read_text().removeprefix("verdicts="))
     assert verdicts["SF-1"] == "healthy"
     assert verdicts["sens/B"] == "failure"
+
+
+def test_findings_that_a_ledger_has_outrun_are_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = written(tmp_path / "ward", HEALTHY, ("healthy", "healthy"), plan_of())
+    kept = (folder / "findings.json").read_bytes()
+    ledger = Ledger(folder / "ledger.sqlite")
+    last = ledger.entries("findings")[-1].payload
+    failed = [mode("SF-1", "failure").to_json(), *last["findings"][1:]]
+    ledger.append("findings", {**last, "round": 2, "findings": failed})
+    assert main(["findings", str(folder), "--fail-on", "failure"]) == 2
+    said = capsys.readouterr().err
+    assert "they are of round 1, and the last that the ledger beside them has judged is" in said
+    with browser(folder) as client:
+        text = html.unescape(client.get("/runs/ward").text)
+    assert "is not shown" in text
+    assert "SF-1 Amplified bias fails silently" in text
+    assert (folder / "findings.json").read_bytes() == kept
+
+
+@pytest.mark.parametrize("group", ["mode", "statistic"])
+def test_findings_of_another_run_of_the_same_plan_are_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], group: str
+) -> None:
+    plan = plan_of()
+    good = written(tmp_path / "good", HEALTHY, ("healthy", "healthy"), plan)
+    modes: tuple[Verdict, ...] = ("failure", *HEALTHY[1:]) if group == "mode" else HEALTHY
+    groups: tuple[Verdict, Verdict] = ("healthy", "failure" if group == "statistic" else "healthy")
+    bad = written(tmp_path / "bad", modes, groups, plan)
+    (bad / "findings.json").write_bytes((good / "findings.json").read_bytes())
+    for command in (["findings"], ["report"], ["evidence"]):
+        assert main([*command, str(bad)]) == 2
+        assert "verdicts of round 1 are not those of the ledger" in capsys.readouterr().err
+    with browser(bad) as client:
+        text = html.unescape(client.get("/runs/bad").text)
+    assert "says something else than the ledger, and is not shown" in text
+    assert "fails" in text[: text.index("What the run shows today")]

@@ -252,11 +252,13 @@ def read_state(ledger: Ledger, upto: int | None = None) -> RunStatus:
         )
     plan, privacy = run.plan, run.plan.privacy
     judged, missed = run.newest(RoundJudged), run.newest(RoundMissed)
+    # Of a plan that was followed: no verdict of its tolerances is one of this plan's.
+    own = [each for each in judged if each.event.round >= plan.first_round]
     stands = None if plan.governance is None else status(plan, run, datetime.now(UTC))
     triggers = stands is not None and bool(
         (plan.governance and plan.governance.triggers) or stands.duties
     )
-    found = judged[0].event.parsed() if judged else ()
+    found = own[0].event.parsed() if own else ()
     return RunStatus(
         name=plan.name,
         plan=plan.digest,
@@ -278,8 +280,8 @@ def read_state(ledger: Ledger, upto: int | None = None) -> RunStatus:
         duties_open=len(stands.pressing) if stands is not None and triggers else None,
         duties_unheard=stands.unheard if stands is not None and triggers else None,
         overdue=None if stands is None else stands.overdue,
-        statistics=_statistics(plan, judged[0].event.performed() if judged else ()),
-        drift=judged[0].event.drifted() if judged else (),
+        statistics=_statistics(plan, own[0].event.performed() if own else ()),
+        drift=own[0].event.drifted() if own else (),
     )
 
 

@@ -136,24 +136,35 @@ def duties(plan: MonitoringPlan, run: RunView) -> tuple[Duty, ...]:
     acts = _Acts(run)
     found = [
         _duty(governance, row, cause, acts)
-        for declared, entries in _in_force(plan, run)
+        for declared, entries, told in _in_force(plan, run)
         if (governance := declared.governance) is not None
         for row in governance.triggers
-        for cause in _CAUSES[row.on](declared, row, run)
+        for cause in _CAUSES[row.on](declared, row, run, 0 if row in told else entries.start)
         if cause.entry.index in entries
     ]
     return tuple(sorted(found, key=lambda duty: duty.cause.entry.index))
 
 
-def _in_force(plan: MonitoringPlan, run: RunView) -> list[tuple[MonitoringPlan, range]]:
-    """Each plan with the entries while it was in force: a later one takes no duty back."""
+def _in_force(
+    plan: MonitoringPlan, run: RunView
+) -> list[tuple[MonitoringPlan, range, tuple[TriggerPlan, ...]]]:
+    """Each plan with the entries while it was in force: a later one takes no duty back.
+
+    And the rows of which what lasts from before is no new cause: those that a plan had, too, whose
+    verdicts go on. To any other what was a FAILURE before it is one since it began.
+    """
     if plan.versions is None:
-        return [(plan, range(sys.maxsize))]
+        return [(plan, range(sys.maxsize), ())]
     versions = run.versions
     starts = [0, *(each.entry.index for each in versions[1:]), sys.maxsize]
+    before = [None, *(each.plan.governance for each in versions[:-1])]
     return [
-        (each.plan, range(start, end))
-        for each, (start, end) in zip(versions, pairwise(starts), strict=True)
+        (
+            each.plan,
+            range(start, end),
+            earlier.triggers if each.goes_on and earlier is not None else (),
+        )
+        for each, (start, end), earlier in zip(versions, pairwise(starts), before, strict=True)
     ]
 
 
@@ -163,8 +174,13 @@ def causes(plan: MonitoringPlan, run: RunView) -> tuple[Cause, ...]:
         cause
         for on, of in _CAUSES.items()
         if on != "undetermined"
-        for cause in of(plan, TriggerPlan(on=on, action="inform"), run)
+        for cause in of(plan, TriggerPlan(on=on, action="inform"), run, 0)
     ]
+    known = {(each.entry.index, each.words) for each in found}
+    for duty in duties(plan, run):
+        if (duty.cause.entry.index, duty.cause.words) not in known:
+            known.add((duty.cause.entry.index, duty.cause.words))
+            found.append(duty.cause)
     return tuple(sorted(found, key=lambda cause: cause.entry.index))
 
 
@@ -188,7 +204,11 @@ class _Acts:
         self.reviews = run.events(ReviewHeld)
         self.opened = run.events(ActionOpened)
         self.closed = run.events(ActionClosed)
-        self.replies = run.events(ComplaintAnswered)
+        # Of several the first one counts, as the record shows it.
+        replies: dict[str, Recorded[ComplaintAnswered]] = {}
+        for each in run.events(ComplaintAnswered):
+            replies.setdefault(each.event.complaint, each)
+        self.replies = tuple(replies.values())
 
     def awareness(self, cause: Cause) -> Deed | None:
         """Who first said to know of a cause.
@@ -258,12 +278,12 @@ def _duty(governance: GovernancePlan, row: TriggerPlan, cause: Cause, acts: _Act
     )
 
 
-def _verdicts(plan: MonitoringPlan, row: TriggerPlan, run: RunView) -> Iterator[Cause]:
+def _verdicts(plan: MonitoringPlan, row: TriggerPlan, run: RunView, since: int) -> Iterator[Cause]:
     """Each time that a mode comes to the verdict; while it stays there it is the same cause."""
     wanted = {code for code in plan.planned if not row.modes or by_code(code).mode in row.modes}
     word = "a FAILURE" if row.on == "failure" else "UNDETERMINED"
     before: dict[str, str] = {}
-    for judged in run.events(RoundJudged):
+    for judged in run.events(RoundJudged, since):
         told = {code: v for code, v in judged.event.verdicts.items() if code in wanted}
         # Performance on records is of no mode: a row that names none is about it, too.
         performed = {} if row.modes else _performed(judged.event)
@@ -284,9 +304,9 @@ def _performed(judged: RoundJudged) -> dict[str, str]:
     return found
 
 
-def _missed(plan: MonitoringPlan, row: TriggerPlan, run: RunView) -> Iterator[Cause]:
+def _missed(plan: MonitoringPlan, row: TriggerPlan, run: RunView, since: int) -> Iterator[Cause]:
     """Each missed round that does not follow another one."""
-    rounds = [*run.events(RoundJudged), *run.events(RoundMissed)]
+    rounds = [*run.events(RoundJudged, since), *run.events(RoundMissed, since)]
     last: type | None = None
     for each in sorted(rounds, key=lambda each: each.entry.index):
         if isinstance(each.event, RoundMissed) and last is not RoundMissed:
@@ -294,26 +314,28 @@ def _missed(plan: MonitoringPlan, row: TriggerPlan, run: RunView) -> Iterator[Ca
         last = type(each.event)
 
 
-def _stopped(plan: MonitoringPlan, row: TriggerPlan, run: RunView) -> Iterator[Cause]:
+def _stopped(plan: MonitoringPlan, row: TriggerPlan, run: RunView, since: int) -> Iterator[Cause]:
     for each in run.events(MonitoringStopped, limit=1):
         yield Cause("stopped", None, each.entry, "monitoring stopped: the budget is spent")
 
 
-def _complaints(plan: MonitoringPlan, row: TriggerPlan, run: RunView) -> Iterator[Cause]:
+def _complaints(
+    plan: MonitoringPlan, row: TriggerPlan, run: RunView, since: int
+) -> Iterator[Cause]:
     for each in run.events(ComplaintRecorded):
         if each.event.what == "complaint":
             words = f"a complaint ({each.event.about})"
             yield Cause("complaint", each.event.mode, each.entry, words)
 
 
-def _overrides(plan: MonitoringPlan, row: TriggerPlan, run: RunView) -> Iterator[Cause]:
+def _overrides(plan: MonitoringPlan, row: TriggerPlan, run: RunView, since: int) -> Iterator[Cause]:
     said = [*run.events(GateOverridden), *run.events(OverrideAsked)]
     for each in sorted(said, key=lambda each: each.entry.index):
         words = f"{each.event.by} asks for the adapter of round {each.event.round}"
         yield Cause("override", None, each.entry, words)
 
 
-_CAUSES: dict[Happening, Callable[[MonitoringPlan, TriggerPlan, RunView], Iterator[Cause]]] = {
+_CAUSES: dict[Happening, Callable[[MonitoringPlan, TriggerPlan, RunView, int], Iterator[Cause]]] = {
     "failure": _verdicts,
     "undetermined": _verdicts,
     "missed": _missed,

@@ -188,8 +188,9 @@ def status(plan: MonitoringPlan, run: RunView, now: datetime) -> Status:
     newest = run.last_entry
     days = None if declared is None else declared.retention
     begun = run.events(PlanDeclared, limit=1)
-    answers = {each.event.complaint: each for each in run.events(ComplaintAnswered)}
-    closed = {each.event.action: each for each in run.events(ActionClosed)}
+    # Of two people who answered at once the first one counts.
+    answers = {each.event.complaint: each for each in run.events(ComplaintAnswered)[::-1]}
+    closed = {each.event.action: each for each in run.events(ActionClosed)[::-1]}
     return Status(
         as_of=now,
         declared=declared,

@@ -63,7 +63,7 @@ def decide(plan: MonitoringPlan, found: Findings | None, known: Known | None = N
         found: Its findings; None where no monitoring round has been judged.
         known: What its ledger says; None where that is not at hand.
     """
-    known = known or Known()
+    at_hand, known = known is not None, known or Known()
     missed = known.missed
     if found is None:
         nothing = (
@@ -73,8 +73,9 @@ def decide(plan: MonitoringPlan, found: Findings | None, known: Known | None = N
             else "no monitoring round has been judged yet, and nothing is known of any mode"
         )
         key, what = "unplanned", "takes this for neither health nor failure"
-        return FirstWord(key, nothing, _gate(plan, None, known), _who(plan, key), what)
-    held = _held(plan, found, known)
+        gate = _gate(plan, None, known, at_hand=at_hand)
+        return FirstWord(key, nothing, gate, _who(plan, key), what)
+    held = at_hand and _held(plan, found, known)
     key, words, what = _with_performance(found, *_verdict(found, held=held), held=held)
     words = "; ".join((words, *apart(found.findings)))
     over = known.stopped is not None or _spent(plan, found)
@@ -88,7 +89,8 @@ def decide(plan: MonitoringPlan, found: Findings | None, known: Known | None = N
         # The round that was missed for it says so already.
         words = words if f"({why})" in words else f"{words}; {why}"
         what = f"{what}, and declares a new plan before anything else is measured"
-    return FirstWord(key, words, _gate(plan, found, known), _who(plan, key), what)
+    gate = _gate(plan, found, known, at_hand=at_hand)
+    return FirstWord(key, words, gate, _who(plan, key), what)
 
 
 def apart(findings: Sequence[Finding]) -> tuple[str, ...]:
@@ -267,9 +269,11 @@ def _held(plan: MonitoringPlan, found: Findings, known: Known) -> bool:
     return known.gate is None or known.gate.promoted_round < found.round
 
 
-def _gate(plan: MonitoringPlan, found: Findings | None, known: Known) -> str:
+def _gate(plan: MonitoringPlan, found: Findings | None, known: Known, *, at_hand: bool) -> str:
     if plan.gate.action == "observe":
         return "the gate only observes, so every round's adapter is in use"
+    if not at_hand:
+        return "what the gate decided is not known here, for its ledger is not at hand"
     made = known.gate
     if made is None:
         return "the gate has decided nothing, so clients use the adapter that round 1 began with"
@@ -277,6 +281,8 @@ def _gate(plan: MonitoringPlan, found: Findings | None, known: Known) -> str:
     if made.action == "overruled":
         return f"a person overrode the gate, and {use}"
     newest = found.round if found else made.round
+    if made.round < newest:
+        return f"the gate has not decided of it yet, and {use}"
     if made.promoted_round >= newest:
         return f"the gate let its adapter through, and {use}"
     if plan.gate.action == "rollback" and made.action == "rollback":

@@ -9,6 +9,8 @@ from typing import cast
 
 from unsilent.errors import InputError
 from unsilent.findings import Findings, read_findings
+from unsilent.ledger.events import RoundJudged
+from unsilent.ledger.run_view import RunView
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.report.record import Record, read_record
 from unsilent.report.timing import Timing, read_timing
@@ -52,12 +54,43 @@ def read_run(folder: Path) -> Run:
         )
     findings = read_findings(folder / FINDINGS_FILE)
     plan = _read_plan(folder / PLAN_FILE)
-    return Run(
-        plan,
-        findings,
-        read_timing(folder),
-        read_record(folder, plan, findings) if findings.plan == plan.digest else None,
-    )
+    record = read_record(folder, plan, findings) if findings.plan == plan.digest else None
+    if record is not None:
+        _hold_together(folder, findings, record)
+    return Run(plan, findings, read_timing(folder), record)
+
+
+def _hold_together(folder: Path, findings: Findings, record: Record) -> None:
+    """Raise InputError where a ledger has judged something else than its findings say.
+
+    A round that was judged since may be a FAILURE, and nothing in an older file says so.
+    """
+    what = stranger_to(record.run, findings)
+    if what is not None:
+        raise InputError(
+            what,
+            where=str(folder / FINDINGS_FILE),
+            remedy="Keep findings and ledger of one run together; the command of a run that was "
+            "cut short writes them anew.",
+        )
+
+
+def stranger_to(run: RunView, findings: Findings) -> str | None:
+    """How findings differ from the last round that a ledger has judged; None if they are its."""
+    judged = run.newest(RoundJudged)
+    if not judged:
+        return f"they are of round {findings.round}, and the ledger beside them has judged none"
+    last = judged[0].event
+    if last.round != findings.round:
+        return (
+            f"they are of round {findings.round}, and the last that the ledger beside them has "
+            f"judged is round {last.round}"
+        )
+    verdicts = {each.code: each.verdict for each in findings.findings if each.verdict is not None}
+    performed = {each.key: each.verdict for each in findings.performance}
+    if (verdicts, performed) != (last.verdicts, last.performance_verdicts):
+        return f"their verdicts of round {last.round} are not those of the ledger beside them"
+    return None
 
 
 def _read_plan(path: Path) -> MonitoringPlan:

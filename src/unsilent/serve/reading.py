@@ -34,7 +34,7 @@ from unsilent.ledger.location import ledger_of
 from unsilent.ledger.run_view import Attendance, RunView
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent
-from unsilent.report.source import FINDINGS_FILE
+from unsilent.report.source import FINDINGS_FILE, stranger_to
 from unsilent.serve.gates import GateState, read_gate
 from unsilent.server.run_folder import WATCH
 from unsilent.server.summaries import (
@@ -139,17 +139,12 @@ class RunReader:
             size = self.ledger.size
             checked = self._fault or self._verified.count >= size
             # A deadline passes without an entry, and so does the hour after which a run is quiet.
-            overdue = self.stands().overdue if self._governed else 0
+            governed = self._state is not None and self._state.plan.governance is not None
+            overdue = self.stands().overdue if governed else 0
             phase = "" if self._state is None else self._state.phase
             return f"{self._identity()}:{size}:{_changed(self.folder)}:{checked}:{overdue}:{phase}"
         except UnsilentError as error:
             return f"! {error.what}"
-
-    @property
-    def _governed(self) -> bool:
-        """Whether something can be overdue: a plan may follow one whose duties stay."""
-        plan = None if self._state is None else self._state.plan
-        return plan is not None and (plan.governance is not None or plan.versions is not None)
 
     def state(self) -> RunState:
         """What there is to show.
@@ -226,7 +221,7 @@ class RunReader:
         reported = [each.event for each in run.newest(SystemReported, RECENT)[::-1]]
         privacy = self._privacy(run, judged)
         findings = self._findings(run, judged, privacy, reported)
-        ended, final, note = self._final(plan, findings)
+        ended, final, note = self._final(plan, findings, run)
         ended = ended and not self._watched_on(run)
         return RunState(
             plan=plan,
@@ -288,7 +283,7 @@ class RunReader:
         return max((each.event.round for each in told), default=0) < run.plan.federation.rounds
 
     def _final(
-        self, plan: MonitoringPlan, found: Findings | None
+        self, plan: MonitoringPlan, found: Findings | None, run: RunView
     ) -> tuple[bool, Findings | None, str | None]:
         """Whether the run ended, and its own findings, which in simulation know the truth."""
         path = self.folder / FINDINGS_FILE
@@ -301,6 +296,9 @@ class RunReader:
         if found is None or (final.plan, final.round) != (plan.digest, found.round):
             note = f"{FINDINGS_FILE} is not of this ledger's last round, and is not shown."
             return False, None, note
+        if stranger_to(run, final) is not None:
+            note = f"{FINDINGS_FILE} says something else than the ledger, and is not shown."
+            return True, None, note
         return True, replace(final, rounds=final.rounds[-RECENT:]), None
 
 

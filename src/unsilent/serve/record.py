@@ -172,8 +172,13 @@ def forms_of(status: Status, plan: MonitoringPlan, run: RunView) -> tuple[Form, 
 
 def _causes(plan: MonitoringPlan, run: RunView) -> Options:
     """What somebody may act on, the newest first."""
-    found = {cause.entry.index: cause.words for cause in causes(plan, run)}
-    return [(str(index), f"entry {index}: {found[index]}") for index in sorted(found, reverse=True)]
+    found: dict[int, list[str]] = {}
+    for cause in causes(plan, run):
+        found.setdefault(cause.entry.index, []).append(cause.words)
+    return [
+        (str(index), f"entry {index}: {'; '.join(found[index])}")
+        for index in sorted(found, reverse=True)
+    ]
 
 
 def show(request: Request) -> Response:
