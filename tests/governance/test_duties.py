@@ -23,7 +23,6 @@ from unsilent.ledger.people import (
     PersonTold,
     ReviewHeld,
 )
-
 from unsilent.plan import MonitoringPlan, parse_plan
 
 HEAD = "sha256:" + "0" * 64

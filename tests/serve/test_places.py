@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from starlette.testclient import TestClient
 from tests.serve.run_maker import RunMaker, plan_of
 from unsilent.errors import InputError
 from unsilent.ledger import Ledger
+from unsilent.serve import places
 from unsilent.serve.access import Access
 from unsilent.serve.app import make_app
 from unsilent.serve.places import Places
@@ -137,3 +140,24 @@ def test_a_folder_that_is_given_to_another_run_shows_the_other(tmp_path: Path) -
 def test_a_place_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         Places([tmp_path / "nowhere"])
+
+
+def test_a_name_that_is_no_text_takes_no_other_run_away(runs: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"ward-\xff")
+    shutil.copytree(runs / "ward", odd)
+    shutil.copytree(runs / "ward", tmp_path / "ward")
+    with browsing(tmp_path) as client:
+        text = client.get("/").text
+        assert text.count('<article class="panel run"') == 2
+        (link,) = set(re.findall(r'href="(/runs/run-[0-9a-f]+)"', text))
+        for path in (link, f"{link}/record", f"{link}/ledger", "/compare"):
+            answer = client.get(path)
+            assert answer.status_code == 200, path
+        assert "ward-\ufffd" in client.get(link).text
+
+
+def test_runs_that_are_not_shown_are_counted(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with browsing(runs) as client:
+        assert "not shown" not in client.get("/").text
+        monkeypatch.setattr(places, "_MOST", 1)
+        assert "1 more run is not shown" in client.get("/").text

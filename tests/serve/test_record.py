@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from tests.governance.history import ROLES
 from tests.serve.run_maker import RunMaker, plan_of
 from tests.serve.test_guard import HOSTS, ORIGIN, TOKEN, form_key
+from unsilent.ledger.people import OverrideAnswered, OverrideAsked
 from unsilent.plan import parse_plan
 from unsilent.serve.access import Access
 from unsilent.serve.app import make_app
@@ -169,3 +170,16 @@ def test_a_run_without_the_table_says_that_nothing_is_declared(tmp_path: Path) -
         cause = str(run.ledger.entries("findings")[-1].index)
         form = {"cause": cause, "what": "retrain", "owner": "Eve", "by": "Dan"}
         assert send(client, "record/open", **form)[0] == 303
+
+
+def test_an_answer_that_nobody_may_give_is_not_shown_as_one_that_counts(tmp_path: Path) -> None:
+    plan = parse_plan({**plan_of().to_json(), "governance": GOVERNANCE})
+    run = RunMaker(tmp_path / "runs" / "ward", plan).judged(1)
+    asked = run.ledger.record(OverrideAsked(1, "it is needed", "Dan"))
+    # By another program: ours refuses it.
+    run.ledger.record(OverrideAnswered(asked.hash, True, "yes", "dan"))
+    app = make_app(Places([run.folder.parent]), Access(HOSTS))
+    with TestClient(app) as browser:
+        text = browser.get("/runs/ward").text
+    assert "approved by" not in text
+    assert "answered, and nothing follows: the one who asked for an override answered it" in text

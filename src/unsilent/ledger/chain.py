@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
 
@@ -25,6 +25,8 @@ from unsilent.ledger.table import TABLE, round_of
 
 _KIND = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 _COLUMNS = TABLE.c
+_SKEW = timedelta(minutes=5)
+"""So much a clock may go back between two entries: writers on two machines, and one set right."""
 _ROW = (
     _COLUMNS.position,
     _COLUMNS.time,
@@ -65,6 +67,19 @@ class Entry:
     def expected_hash(self) -> str:
         """The hash that the entry's content has."""
         return content_hash(self.index, self.time, self.kind, self.payload, self.previous)
+
+
+def _now(last: Entry | None) -> datetime:
+    """The present by this writer's clock; not before the last entry, where they differ little.
+
+    A chain that goes back in time is taken for one that was dated back.
+    """
+    now = datetime.now(UTC)
+    try:
+        before = now if last is None else datetime.fromisoformat(last.time)
+        return before.astimezone(UTC) if now < before <= now + _SKEW else now
+    except (TypeError, ValueError):  # Another program's time: of no zone, or none at all.
+        return now
 
 
 class Event(Protocol):
@@ -117,7 +132,7 @@ class Ledger:
                 raise self._fault(last.index, "was changed")
             draft = Entry(
                 index=last.index + 1 if last else 1,
-                time=datetime.now(UTC).isoformat(timespec="microseconds"),
+                time=_now(last).isoformat(timespec="microseconds"),
                 kind=kind,
                 payload=json.loads(text),
                 previous=last.hash if last else GENESIS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unsilent.governance.four_eyes import needs_two
+from unsilent.governance.four_eyes import answer_faults, needs_two
 from unsilent.ledger.events import Decision, GateOverridden
 from unsilent.ledger.people import OverrideAnswered, OverrideAsked
 from unsilent.ledger.run_view import Recorded, RunView
@@ -38,12 +38,16 @@ class Said:
 
 @dataclass(frozen=True)
 class Asked:
-    """An override that waits for another person, or what that person said."""
+    """An override that waits for another person, or what that person said.
+
+    ``fault`` says why an answer has no effect; None of one that counts.
+    """
 
     asked: OverrideAsked
     answer: OverrideAnswered | None
     entry: int
     time: str
+    fault: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,18 +95,22 @@ def read_gate(plan: MonitoringPlan, run: RunView) -> GateState:
     )
     said = tuple(_said(run, each) for each in run.newest(GateOverridden, _OVERRIDES))
     standing = made[0].decision if made else START
-    return GateState(plan.gate.action, standing, made, said, needs_two(plan), _asked(run))
+    return GateState(plan.gate.action, standing, made, said, needs_two(plan), _asked(plan, run))
 
 
-def _asked(run: RunView) -> tuple[Asked, ...]:
-    answers: dict[str, OverrideAnswered] = {}
+def _asked(plan: MonitoringPlan, run: RunView) -> tuple[Asked, ...]:
+    answers: dict[str, Recorded[OverrideAnswered]] = {}
     for each in run.events(OverrideAnswered):
         # Of several the first one counts.
-        answers.setdefault(each.event.asked, each.event)
-    return tuple(
-        Asked(each.event, answers.get(each.entry.hash), each.entry.index, each.entry.time)
-        for each in run.newest(OverrideAsked, _OVERRIDES)
-    )
+        answers.setdefault(each.event.asked, each)
+    faults = dict(answer_faults(plan, run))
+    found: list[Asked] = []
+    for each in run.newest(OverrideAsked, _OVERRIDES):
+        answer = answers.get(each.entry.hash)
+        said = None if answer is None else answer.event
+        fault = None if answer is None else faults.get(answer.entry.index)
+        found.append(Asked(each.event, said, each.entry.index, each.entry.time, fault))
+    return tuple(found)
 
 
 def _said(run: RunView, said: Recorded[GateOverridden]) -> Said:

@@ -48,6 +48,7 @@ def overview(request: Request) -> Response:
         request,
         "overview.html.j2",
         runs=listed,
+        left_out=places.left_out,
         mark=mark,
         keys=[],
         budget_bar=drawing.budget_bar,
@@ -179,7 +180,7 @@ def run_page(
         status=status,
         key=key,
         keys=[key],
-        folder=reader.folder.name,
+        folder=reader.name,
         state=state,
         mark=mark,
         found=found,
@@ -236,9 +237,9 @@ def _read(request: Request) -> tuple[str, RunState]:
 
 def _listed(key: str, reader: RunReader) -> Listed:
     try:
-        return Listed(key, reader.folder.name, reader.state(), None, reader.stands())
+        return Listed(key, reader.name, reader.state(), None, reader.stands())
     except UnsilentError as error:
-        return Listed(key, reader.folder.name, None, error.what)
+        return Listed(key, reader.name, None, error.what)
 
 
 def _address(key: str, kind: str | None, number: int | None, before: int | None) -> str:

@@ -29,6 +29,10 @@ class Places:
     Args:
         places: Run folders, and folders of run folders.
 
+    Attributes:
+        left_out: How many runs were left out when they were last looked for: those of a folder
+            that holds more than are shown.
+
     Raises:
         InputError: One of them is no folder.
     """
@@ -42,6 +46,7 @@ class Places:
                     remedy="`unsilent demo` makes a run in runs/demo; give that, or runs.",
                 )
         self._places = [place.resolve() for place in places]
+        self.left_out = 0
         self._readers: dict[Path, RunReader] = {}
         self._states: dict[Path, tuple[float, str]] = {}
         self._lock = Lock()
@@ -91,6 +96,7 @@ class Places:
 
     def _folders(self) -> list[Path]:
         found: list[Path] = []
+        left_out = 0
         for place in self._places:
             if _holds_ledger(place):
                 found.append(place)
@@ -99,7 +105,10 @@ class Places:
                 inside = sorted(place.iterdir())
             except OSError:
                 continue
-            found += [each for each in inside if _holds_ledger(each)][:_MOST]
+            runs = [each for each in inside if _holds_ledger(each)]
+            found += runs[:_MOST]
+            left_out += len(runs[_MOST:])
+        self.left_out = left_out
         return found
 
 

@@ -123,6 +123,11 @@ class RunReader:
         self._forget()
 
     @property
+    def name(self) -> str:
+        """The folder's name for people: what is no text in it is shown as such."""
+        return self.folder.name.encode(errors="surrogateescape").decode(errors="replace")
+
+    @property
     def ledger(self) -> Ledger:
         """The run's ledger, to read. Raises InputError or LedgerError."""
         with self._lock:
