@@ -7,6 +7,9 @@ quick. Data goes to standard output, progress and errors to standard error. Exit
 
 from __future__ import annotations
 
+import codecs
+import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -48,6 +51,9 @@ FailOn = Literal["failure", "undetermined"]
 Shell = Literal["bash", "zsh", "fish"]
 
 EXIT_INTERRUPTED = 130
+_ESCAPED = "unsilent-escaped"
+_OUTPUT_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Of a write to no file that has a name: standard output, as on a disk that is full."""
 COMPLETE = "_UNSILENT_COMPLETE"
 """Environment variable by which a shell asks for completions."""
 
@@ -262,14 +268,20 @@ add_installed(app)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors of ours are one line on standard error."""
     command = _tree()
+    _write_any_sign()
     if os.environ.get(COMPLETE) and arguments is None:
         from unsilent.commands.completion import answer
 
         return answer(command)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        with command.make_context("unsilent", given) as context:
-            command.invoke(context)
+        try:
+            with command.make_context("unsilent", given) as context:
+                command.invoke(context)
+        finally:
+            # Here, where what goes wrong with it still has an exit code and a line.
+            if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison]
+                sys.stdout.flush()
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
@@ -291,6 +303,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UnsilentError.exit_code
     except OSError as error:
+        if error.filename is None and error.errno in _OUTPUT_FAULTS:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.stderr.write(f"unsilent: the output cannot be written ({error.strerror})\n")
+            return UnsilentError.exit_code
         if error.filename is None:
             raise
         from unsilent.commands.faults import os_fault
@@ -305,6 +321,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _tree() -> click.Command:
     """All commands: made of their signatures, which takes longer than most of them do."""
     return typer.main.get_command(app)
+
+
+def _write_any_sign() -> None:
+    r"""Write what an output's encoding has no sign for as JSON would: ``\u2716`` for a cross.
+
+    An output in ASCII, in that of Windows, or of a path that is no text would else end the command
+    in the middle, and what is JSON stays JSON.
+    """
+    codecs.register_error(_ESCAPED, _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors=_ESCAPED)
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    units = (signs[place : place + 2] for place in range(0, len(signs), 2))
+    return "".join(f"\\u{unit.hex()}" for unit in units), error.end
 
 
 def _installed(name: str) -> bool:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 EXIT_FINDING = 3
 """Exit code of a command that found what ``--fail-on`` names."""
 
+NARROWEST = 80
+"""Columns that each table fits with no figure cut: what is printed on a terminal of fewer, too."""
+
 TABLE_WIDTH = 100
 """Columns of what is printed where there is no terminal, unless a table needs more."""
 
@@ -103,17 +106,25 @@ def console() -> Any:
     from rich.measure import Measurement
 
     class Whole(Console):
-        """Where there is no terminal there is no width to keep to, and no figure may be cut."""
+        """No figure may be cut: where there is no terminal there is no width to keep to.
+
+        A terminal that is too narrow for a table breaks its lines itself; a figure that lost its
+        last digits would be read as another.
+        """
 
         def print(self, *objects: Any, **given: Any) -> None:
             free = self.options.update(max_width=10 * TABLE_WIDTH)
             needed = [Measurement.get(self, free, each) for each in objects]
-            wide = [most for least, most in needed if least > TABLE_WIDTH]
-            self.width = max(TABLE_WIDTH, *wide, 0)
+            if self.is_terminal:
+                self.width = max(columns, NARROWEST, *(least for least, _ in needed), 0)
+            else:
+                wide = [most for least, most in needed if least > TABLE_WIDTH]
+                self.width = max(TABLE_WIDTH, *wide, 0)
             super().print(*objects, **given)
 
-    found = Console(highlight=False)
-    return found if found.is_terminal else Whole(highlight=False)
+    found = Whole(highlight=False)
+    columns = found.width
+    return found
 
 
 def print_json(data: object) -> None:
