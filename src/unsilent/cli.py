@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import click
 import typer
@@ -280,8 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 command.invoke(context)
         finally:
             # Here, where what goes wrong with it still has an exit code and a line.
-            if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison]
-                sys.stdout.flush()
+            _flush(sys.stdout)
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
@@ -321,6 +320,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _tree() -> click.Command:
     """All commands: made of their signatures, which takes longer than most of them do."""
     return typer.main.get_command(app)
+
+
+def _flush(output: TextIO | None) -> None:
+    """Write what is still to be written; an output that was closed from the beginning is None."""
+    if output is not None:
+        output.flush()
 
 
 def _write_any_sign() -> None:

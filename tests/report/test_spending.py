@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from unsilent.cli import main
+from unsilent.findings import read_findings
 from unsilent.ledger import Ledger
+from unsilent.ledger.events import RoundJudged
 from unsilent.plan import MonitoringPlan
 from unsilent.release.noise import planned_event
 from unsilent.report.spending import spending
@@ -19,6 +21,9 @@ def record(folder: Path, plan: MonitoringPlan, rounds: int) -> None:
     ledger.append("note", {"text": "not an event"})
     for number in range(1, rounds + 1):
         ledger.append("privacy_event", planned_event(plan, number).to_json())
+    found = read_findings(folder / "findings.json")
+    told = [each.to_json() for each in found.findings]
+    ledger.record(RoundJudged(found.round, found.clients, told))
 
 
 def test_all_planned_releases_cost_the_budget(folder: Path, plan: MonitoringPlan) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -127,6 +128,8 @@ class Store:
                 connection.execute(f"PRAGMA query_only={int(read_only)}")
                 connection.execute("PRAGMA synchronous=FULL")
 
+            if read_only:
+                event.listen(engine, "do_connect", _as_it_lies)
             event.listen(engine, "connect", on_connect)
             event.listen(engine, "begin", _on_begin)
         else:
@@ -264,6 +267,22 @@ def _close_at_the_end(owner: Store, engine: Engine) -> None:
                 inherited.dispose(close=False)
 
         os.register_at_fork(after_in_child=forget)
+
+
+def _as_it_lies(
+    _dialect: Any, _record: Any, arguments: list[Any], settings: dict[str, Any]
+) -> None:
+    """Read a file whose folder takes no files, which nobody is writing to, without making any.
+
+    A reader of a write-ahead log makes two files beside it where there are none, as there are not
+    once its writer has ended: an archive could not be read. Where one is, the newest entries may
+    be in it, and it is read as ever.
+    """
+    path = Path(arguments[0])
+    if os.access(path.parent, os.W_OK) or path.with_name(f"{path.name}-wal").exists():
+        return
+    arguments[0] = f"file:{quote(str(path.absolute()))}?immutable=1"
+    settings["uri"] = True
 
 
 def _on_begin(connection: Connection) -> None:
