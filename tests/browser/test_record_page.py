@@ -60,13 +60,21 @@ def test_forms_by_keyboard_land_in_the_ledger(
     page.locator("#open-cause").focus()
     type_fields(page, None, "retrain", "Eve", "Dan")
     page.get_by_text("○ open since").wait_for()
-    kinds = [entry.kind for entry in run.ledger.entries()[-3:]]
-    assert kinds == ["aware", "complaint", "action_opened"]
+    page.locator("#clients-left").focus()
+    type_fields(page, "2", "1", "one closed, one moved", "Dan")
+    page.get_by_text("39 are in now").wait_for()
+    kinds = [entry.kind for entry in run.ledger.entries()[-4:]]
+    assert kinds == ["aware", "complaint", "action_opened", "clients_changed"]
     assert "Mr X" not in page.content()
     page.locator("#review-note").focus()
     type_fields(page, "read all", "Mallory")
     page.get_by_text("does not name this person").wait_for()
     assert page.input_value("#review-note") == "read all"
+    page.locator("#clients-left").focus()
+    type_fields(page, "0", "2", "two came", "Dan")
+    page.get_by_text("41 would be there, and the plan enrols 40").wait_for()
+    assert page.input_value("#clients-joined") == "2"
+    assert page.input_value("#clients-reason") == "two came"
     faults = watched.accessibility_faults()
     watched.keep("record-desktop")
     assert faults == []

@@ -8,7 +8,7 @@ from unsilent.findings import read_findings
 from unsilent.findings.finding import Onset
 from unsilent.ledger import Ledger
 from unsilent.ledger.events import Cause, Decision
-from unsilent.ledger.people import ClientsChanged
+from unsilent.ledger.people import ClientsChanged, ReviewHeld
 from unsilent.ledger.run_view import KeptEntries, RunView
 from unsilent.report.incidents import incidents
 
@@ -61,3 +61,19 @@ def test_clients_that_left_within_the_onset_stand_beside_it(
     beside = [m for m in incident.moments if m.what == "clients"]
     assert [m.round for m in beside] == [2, 4]
     assert "2 clients left for good and 1 joined after round 2" in beside[0].words
+
+
+def test_whoever_knows_by_the_record_knows_in_the_timeline(
+    tmp_path: Path, run_folder: Path
+) -> None:
+    """A review is awareness to a duty's deadline: no pack says at once that nobody knew."""
+    kept = Ledger(tmp_path / "ledger.sqlite")
+    for entry in Ledger(run_folder / "ledger.sqlite").entries():
+        if entry.kind != "aware":
+            kept.append(entry.kind, entry.payload)
+    found = read_findings(run_folder / "findings.json")
+    assert [each.what for each in incidents(found, RunView(kept))[0].moments][-1] == "alarm"
+    review = kept.record(ReviewHeld("act", "retrain it", "Rita", kept.head))
+    aware = incidents(found, RunView(kept))[0].moments[-1]
+    assert (aware.what, aware.words) == ("aware", "Rita: retrain it")
+    assert (aware.entry, aware.time) == (review.index, review.time)

@@ -45,11 +45,17 @@ STANDINGS: tuple[Standing, ...] = ("overdue", "nobody aware", "open", "done late
 
 @dataclass(frozen=True)
 class Deed:
-    """Something that a person did: when, in which ledger entry, and who."""
+    """Something that a person did: when, in which ledger entry, who, and in which words."""
 
     time: datetime
     entry: int
     by: str
+    words: str = ""
+
+    @property
+    def said(self) -> str:
+        """Who, and the words."""
+        return f"{self.by}: {self.words}"
 
 
 @dataclass(frozen=True)
@@ -184,6 +190,11 @@ def causes(plan: MonitoringPlan, run: RunView) -> tuple[Cause, ...]:
     return tuple(sorted(found, key=lambda cause: cause.entry.index))
 
 
+def aware_of(run: RunView, entry: Entry) -> Deed | None:
+    """Who first said to know of a failure that an entry found: as its duty would have it."""
+    return _Acts(run).awareness(Cause("failure", None, entry, ""))
+
+
 def holding(plan: MonitoringPlan, run: RunView) -> tuple[Duty, ...]:
     """Duties for whose sake the gate promotes nothing: to ``hold``, and not done."""
     governance = plan.governance
@@ -261,7 +272,9 @@ def _first(acts: Sequence[Recorded]) -> Deed | None:
     if not acts:
         return None
     first = min((each.entry for each in acts), key=lambda entry: entry.index)
-    return Deed(moment(first), first.index, str(first.payload["by"]))
+    told = first.payload
+    words = next((told[key] for key in ("note", "reason", "what") if key in told), "")
+    return Deed(moment(first), first.index, str(told["by"]), str(words))
 
 
 def _duty(governance: GovernancePlan, row: TriggerPlan, cause: Cause, acts: _Acts) -> Duty:

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from unsilent.findings import Findings
-from unsilent.ledger.events import Decision, GateOverridden, PersonAware, RoundJudged
+from unsilent.governance.duties import aware_of
+from unsilent.ledger.events import Decision, RoundJudged
 from unsilent.ledger.people import ClientsChanged
 from unsilent.ledger.run_view import Recorded, RunView
 
@@ -82,13 +83,10 @@ def _moments(
     yield Moment(
         "alarm", number, alarm.entry.time, since, f"first FAILURE, judged in round {number}"
     )
-    aware, overridden = run.events(PersonAware, since, 1), run.events(GateOverridden, since, 1)
-    said = [
-        *((each.entry, each.event.by, each.event.note) for each in aware),
-        *((each.entry, each.event.by, each.event.reason) for each in overridden),
-    ]
-    for entry, by, words in sorted(said, key=lambda each: each[0].index)[:1]:
-        yield Moment("aware", None, entry.time, entry.index, f"{by}: {words}")
+    aware = aware_of(run, alarm.entry)
+    if aware is not None:
+        time = aware.time.isoformat(timespec="microseconds")
+        yield Moment("aware", None, time, aware.entry, aware.said)
     for made in run.events(Decision, since):
         if any(cause.code == code for cause in made.event.caused_by):
             words = f"{made.event.action}: {made.event.reason}"

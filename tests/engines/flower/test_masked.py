@@ -5,6 +5,7 @@ The client's handlers are the app's own, called with real messages; only the net
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -27,7 +28,9 @@ from unsilent.messages import Answer
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release import Release
 from unsilent.release.noise import share_variance
-from unsilent.release.secure_sum import Parameters, SecureClient, Terms
+from unsilent.release.secure_sum import Parameters, SecureClient, SetUp, Terms
+from unsilent.release.secure_sum.enrolment import Enrolled
+from unsilent.server import masked_sum
 from unsilent.server.masked_sum import SecureSum
 from unsilent.server.monitor import Monitor
 from unsilent.server.transport import Answers, sorted_answers
@@ -340,6 +343,37 @@ def test_unpinned_clients_are_refused_where_keys_are_pinned(tmp_path: Path) -> N
     stranger = Network(plan(secure_sum={"keys": keys}), tmp_path / "b")
     with pytest.raises(SecureSumError):
         run_round(stranger, secure_sum(stranger), 1)
+
+
+def test_a_replaced_key_is_in_no_sum_where_keys_are_pinned(tmp_path: Path) -> None:
+    """A site that was set up anew has another key: its numbers wait for a plan that lists it."""
+    before = Network(plan(), tmp_path / "a")
+    keys = [identity.hex() for identity in before.identities.values()]
+    pinned = plan(secure_sum={"keys": keys})
+    replaced = tmp_path / "a" / "client-3" / "secure-sum"
+    shutil.rmtree(replaced)
+    network = Network(pinned, tmp_path / "a")
+    assert network.identities[3] != before.identities[3]
+    summing = secure_sum(network)
+    assert 3 not in summing.prepare(1, network.identities)
+    assert_is_a_true_sum(network, run_round(network, summing, 1), {3})
+
+
+def test_a_server_that_lets_a_replaced_key_in_is_refused_by_the_clients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Network(plan(), tmp_path / "a")
+    keys = [identity.hex() for identity in before.identities.values()]
+    shutil.rmtree(tmp_path / "a" / "client-3" / "secure-sum")
+    network = Network(plan(secure_sum={"keys": keys}), tmp_path / "a")
+
+    def lenient(terms: Terms, *, pinned: object, enrolled: Enrolled) -> SetUp:
+        return SetUp(terms, enrolled=enrolled)
+
+    monkeypatch.setattr(masked_sum, "SetUp", lenient)
+    with pytest.raises(SecureSumError):
+        run_round(network, secure_sum(network), 1)
+    assert "secure_sum.keys" in (network.folder / "client-5" / "error.log").read_text()
 
 
 def test_a_round_sends_little(network: Network) -> None:
