@@ -137,3 +137,20 @@ def test_a_fault_in_the_background_does_not_reach_the_run(ledger, plan, folder):
     with BackgroundDelivery(Delivery(ledger, folder, (Channel("a", Notes(), ALL),))):
         miss(ledger, 1)
     assert len(ledger.entries("missed")) == 1
+
+
+class Broken:
+    """A receiver whose library raises what nobody foresaw."""
+
+    def send(self, event):
+        raise ValueError("https://token@alerts.example.org")
+
+
+def test_a_receiver_that_fails_in_its_own_way_takes_no_other_its_alerts(ledger, plan, folder):
+    good = Notes()
+    channels = (Channel("bad", Broken(), ALL), Channel("good", good, ALL))
+    with BackgroundDelivery(Delivery(ledger, folder, channels)):
+        judge(ledger, plan, 1)
+        miss(ledger, 2)
+    assert rounds(good) == [1, 2]
+    assert [e.payload["reason"] for e in ledger.entries("alert_failed")] == ["ValueError"] * 2

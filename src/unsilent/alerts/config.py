@@ -26,6 +26,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -85,10 +86,25 @@ class WebhookTable(_Table):
 
         where = f"webhook {self.name}"
         url = self.url if self.url_env is None else _variable(self.url_env, where)
-        if url is None or not url.startswith(("https://", "http://")):
-            raise InputError("the address is not an http(s) URL", where=where)
+        if url is None or not _is_address(url):
+            raise InputError(
+                "the address is not an http(s) URL",
+                where=where,
+                remedy="Write it in plain signs, as https://alerts.example.org/unsilent.",
+            )
         secret = None if self.secret_env is None else _variable(self.secret_env, where)
         return Webhook(url, None if secret is None else secret.encode())
+
+
+def _is_address(url: str) -> bool:
+    """Whether something can be posted there: else it would show at the first alert alone."""
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    plain = url.isascii() and url.isprintable() and " " not in url
+    return parts.scheme in ("http", "https") and named and plain
 
 
 class PrometheusTable(_Table):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -86,8 +86,9 @@ class Delivery:
     def _tell(self, channel: Channel, event: Alert) -> int:
         try:
             channel.sink.send(event)
-        except (UnsilentError, OSError) as error:
-            # A system's own text may hold an address.
+        except Exception as error:
+            # Whatever a receiver's library raises: it must take no other channel its alerts. A
+            # system's own text may hold an address.
             reason = error.what if isinstance(error, UnsilentError) else type(error).__name__
             self._ledger.record(AlertFailed(event.round, channel.name, event.index, reason))
             return 0
@@ -146,8 +147,7 @@ class BackgroundDelivery:
         last = False
         while not last:
             last = self._ended.wait(_POLL_S)
-            try:
+            # The run's own writes meet the same fault and say so; what is due stays due. A thread
+            # that ended by it would tell nothing more.
+            with suppress(Exception):
                 self._delivery.deliver()
-            except (UnsilentError, OSError):
-                # The run's own writes meet the same fault and say so; what is due stays due.
-                continue

@@ -13,6 +13,7 @@ from typing import Any
 
 from unsilent.governance.duties import STANDINGS, Duty, Standing, duties, moment
 from unsilent.governance.membership import Membership, membership
+from unsilent.ledger import Entry
 from unsilent.ledger.events import PlanDeclared
 from unsilent.ledger.people import (
     ActionClosed,
@@ -58,11 +59,14 @@ class Reviews:
         held: All of them, oldest first.
         begun: When the run began, from which the first one is counted.
         every: The most days between two; None if the plan does not say.
+        asked: Of each that was held, the most days that the plan then in force left for it: one
+            that follows makes none late, nor in time.
     """
 
     held: tuple[Recorded[ReviewHeld], ...]
     begun: datetime | None
     every: float | None
+    asked: tuple[float | None, ...]
 
     @property
     def next_due(self) -> datetime | None:
@@ -79,12 +83,12 @@ class Reviews:
     @property
     def late(self) -> tuple[Recorded[ReviewHeld], ...]:
         """Those that were held later than they were due; being held does not mend that."""
-        if self.every is None or self.begun is None:
+        if self.begun is None:
             return ()
         found: list[Recorded[ReviewHeld]] = []
         since = self.begun
-        for each in self.held:
-            if moment(each.entry) > since + timedelta(days=self.every):
+        for each, days in zip(self.held, self.asked, strict=True):
+            if days is not None and moment(each.entry) > since + timedelta(days=days):
                 found.append(each)
             since = moment(each.entry)
         return tuple(found)
@@ -191,14 +195,16 @@ def status(plan: MonitoringPlan, run: RunView, now: datetime) -> Status:
     # Of two people who answered at once the first one counts.
     answers = {each.event.complaint: each for each in run.events(ComplaintAnswered)[::-1]}
     closed = {each.event.action: each for each in run.events(ActionClosed)[::-1]}
+    held = tuple(run.events(ReviewHeld))
     return Status(
         as_of=now,
         declared=declared,
         duties=duties(plan, run),
         reviews=Reviews(
-            tuple(run.events(ReviewHeld)),
+            held,
             moment(begun[0].entry) if begun else None,
             None if declared is None else declared.review_every,
+            tuple(_cadence(plan, run, each.entry) for each in held),
         ),
         complaints=tuple(
             Complaint(each, answers.get(each.entry.hash)) for each in run.events(ComplaintRecorded)
@@ -212,6 +218,12 @@ def status(plan: MonitoringPlan, run: RunView, now: datetime) -> Status:
         else moment(newest) + timedelta(days=days),
         clients=membership(run),
     )
+
+
+def _cadence(plan: MonitoringPlan, run: RunView, entry: Entry) -> float | None:
+    """The most days between two reviews by the plan that was in force at an entry."""
+    then = plan if plan.versions is None else run.plan_at(entry.index)
+    return None if then.governance is None else then.governance.review_every
 
 
 def counts(complaints: Sequence[Complaint]) -> dict[str, int]:
