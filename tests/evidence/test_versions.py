@@ -96,6 +96,7 @@ def test_a_pack_of_both_verifies_and_shows_both(pack: bytes, folder: Path) -> No
     html = page(read_run(folder))
     for each in told:
         assert each["digest"] in html and each["digest"] in files["summary.md"].decode()
+    assert "4 monitoring rounds judged, 0 missed" in files["summary.md"].decode()
     assert "Version 1, rounds 1 to 2" in html and "Version 2, since round 3" in html
 
 

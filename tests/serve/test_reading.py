@@ -7,11 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from tests.serve.run_maker import RunMaker, plan_of
 from unsilent.errors import UnsilentError
 from unsilent.findings import Findings, write_findings
 from unsilent.serve import reading
+from unsilent.serve.access import Access
+from unsilent.serve.app import make_app
+from unsilent.serve.places import Places
 from unsilent.serve.reading import RunReader
 
 
@@ -140,3 +144,19 @@ def test_a_run_that_falls_quiet_is_something_new(
     monkeypatch.setattr(reading, "_QUIET_SECONDS", 0.0)
     assert reader.state().phase == "quiet"
     assert reader.mark() != mark
+
+
+def test_a_round_that_was_missed_long_ago_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "RECENT", 2)
+    run = RunMaker(tmp_path / "run").missed(1).judged(2, 3, 4)
+    state = RunReader(run.folder).state()
+    assert [each.round for each in state.cohort] == [3, 4]
+    assert state.missed == 1
+    app = make_app(Places([run.folder]), Access(frozenset({"testserver"})))
+    with TestClient(app) as client:
+        text = client.get("/runs/run").text
+    assert "None missed" not in text
+    assert "✖ 1 missed, none of the newest." in text
+    assert "By round, the newest alone." in text

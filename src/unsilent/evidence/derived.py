@@ -15,7 +15,7 @@ from unsilent.evidence.field_map import field_map, field_map_words
 from unsilent.findings import Finding, Findings
 from unsilent.governance.duties import moment
 from unsilent.governance.status import Status, status
-from unsilent.ledger.events import RoundMissed
+from unsilent.ledger.events import RoundJudged, RoundMissed
 from unsilent.ledger.run_view import RunView
 from unsilent.modes import FIRST
 from unsilent.plan import MonitoringPlan
@@ -132,7 +132,7 @@ def _summary(
         f"# Evidence of monitoring: {findings.name}\n\n"
         f"Plan `{findings.plan}`. Last judged round {findings.round} of "
         f"{plan.federation.rounds}, {findings.clients} clients; "
-        f"{len(findings.rounds)} monitoring rounds judged, {missed} missed.\n\n"
+        f"{run.count(RoundJudged)} monitoring rounds judged, {missed} missed.\n\n"
         f"{view.headline(findings)}\n\n"
         f"{_told_versions(plan, findings)}"
         "Effects in points (hundredths), positive is worse; all intervals of a run hold at once, "

@@ -76,6 +76,7 @@ class RunState:
         findings: Those of the last judged round with the recent ones in short; None before one.
         judged: How many rounds were judged in all.
         cohort: Recent monitoring rounds, oldest first.
+        missed: How many rounds were missed in all.
         metrics: (round, loss, accuracy) of recent training rounds, oldest first.
         privacy: What was spent.
         stopped: Why monitoring stopped before its time; else None.
@@ -90,6 +91,7 @@ class RunState:
     findings: Findings | None
     judged: int
     cohort: tuple[Attendance, ...]
+    missed: int
     metrics: tuple[tuple[int, float, float], ...]
     privacy: PrivacySummary
     stopped: str | None
@@ -235,6 +237,8 @@ class RunReader:
             findings=final or findings,
             judged=run.count(RoundJudged),
             cohort=_cohort(judged, [each.event for each in run.newest(RoundMissed, RECENT)]),
+            # One that was judged later was not missed.
+            missed=len(set(ledger.rounds(RoundMissed.kind)) - set(ledger.rounds(RoundJudged.kind))),
             metrics=tuple((each.round, each.loss, each.accuracy) for each in reported),
             privacy=privacy,
             stopped=None if run.stopped is None else run.stopped.reason,
