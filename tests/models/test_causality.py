@@ -136,3 +136,12 @@ def test_a_model_that_draws_numbers_is_refused(tiny: Callable[..., Any]) -> None
     model.model.norm.forward = lambda given: torch.nn.functional.dropout(plain(given), 0.1)
     with pytest.raises(ModelError, match="type llama give other numbers each time"):
         check_causal(model, kind="llama")
+
+
+def test_a_model_that_reads_its_texts_together_is_refused(tiny: Callable[..., Any]) -> None:
+    """As a mixture whose experts choose their tokens from all of a batch does."""
+    model = tiny()
+    plain = model.model.norm.forward
+    model.model.norm.forward = lambda given: plain(given) - plain(given).mean((0, 1), keepdim=True)
+    with pytest.raises(ModelError, match="type llama for a text depend on those that are asked"):
+        check_causal(model, kind="llama")

@@ -106,6 +106,45 @@ def test_what_fails_later_is_kept_and_training_goes_on(
     assert "step 24 was not measured" in caplog.text
 
 
+def test_an_error_of_the_models_own_ends_no_training(
+    example: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing(LocalEffects):
+        def on_evaluate(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+            def fails(*_: object) -> None:
+                raise ValueError("of a private record")
+
+            hook = given["model"].get_base_model().lm_head.register_forward_pre_hook(fails)
+            super().on_evaluate(args, state, control, **given)
+            hook.remove()
+
+    effects = Failing({"bias": example["probes"]()})
+    with caplog.at_level(logging.WARNING, logger="unsilent"):
+        trainer = example["train"](str(tmp_path), [effects])
+    assert trainer.state.global_step == 48
+    assert effects.missed[24] == "ValueError: of a private record"
+    assert "step 24 was not measured: ValueError" in caplog.text
+    assert "private record" not in caplog.text
+
+
+def test_a_model_whose_modules_changed_is_tried_again(
+    example: dict[str, Any], tmp_path: Path
+) -> None:
+    """A layer that leaves its adapter out from then on is no model of these arrays."""
+
+    class Changing(LocalEffects):
+        def on_evaluate(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+            layer = given["model"].get_base_model().model.layers[0].self_attn.q_proj
+            layer.forward = layer.base_layer.forward
+            super().on_evaluate(args, state, control, **given)
+            del layer.forward
+
+    effects = Changing({"bias": example["probes"]()})
+    example["train"](str(tmp_path), [effects])
+    assert "arrays change nothing in the model" in effects.missed[24]
+    assert [each.step for each in effects.measured] == [48]
+
+
 def test_what_cannot_be_measured_is_said_before_the_first_step(example: dict[str, Any]) -> None:
     probes = example["probes"]()
     with pytest.raises(InputError, match="can show no mode"):

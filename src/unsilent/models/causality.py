@@ -62,6 +62,13 @@ def check_causal(model: Any, *, kind: str) -> None:
             where="model.id",
             remedy="Use a model that computes the same for the same text.",
         )
+    if early[0] > allowed(model) * finite(one):
+        raise ModelError(
+            f"the numbers of models of type {kind} for a text depend on those that are asked with "
+            "it",
+            where="model.id",
+            remedy="Use a model that reads each text by itself.",
+        )
     # The first rows are the same text: what they differ by is the rounding of another batch.
     rounding = _ROUNDING * early[0] + _LEAST * finite(one)
     if one.shape[1] != tokens.shape[1] or not early[1] <= rounding:

@@ -140,9 +140,8 @@ class LocalEffects(TrainerCallback):
             )
         with preserve_rng_state():
             loaded = given["model"], tokenizer
-            found = proven(lambda: loaded, self._adapter, loaded)
-            found.model.likelihood = self._likelihood
-            self._resident, self._start, self._kept = found, self._now(found), {}
+            found = self._proven(proven(lambda: loaded, self._adapter, loaded))
+            self._start = self._now(found)
             for need in needs_of(self.codes):
                 if need.adapter in _FIXED:
                     self._outcomes(found, need)
@@ -164,15 +163,27 @@ class LocalEffects(TrainerCallback):
             with preserve_rng_state():
                 found.slots.check()
                 found.base.check()
+                if not found.base.stands:
+                    # Proven anew, and scored by what its modules allow now.
+                    found = self._proven(proven(found.load, self._adapter, found.loaded))
                 evidence = gather(
                     needs_of(self.codes), lambda need: self._outcomes(found, need), self._home
                 )
                 measured = {code: MODES[code].measure_with(evidence, ()) for code in self.codes}
-        except UnsilentError as error:
-            self.missed[step] = error.line()
-            _LOG.warning("step %d was not measured: %s", step, error.what)
+        except Exception as error:  # the boundary: training goes on, whatever a model raises
+            told = error if isinstance(error, UnsilentError) else None
+            self.missed[step] = told.line() if told else f"{type(error).__name__}: {error}"
+            # What another error says may be of the client's records.
+            what = told.what if told else type(error).__name__
+            _LOG.warning("step %d was not measured: %s", step, what)
             return
         self.measured.append(OwnEffects(step, state.epoch, measured))
+
+    def _proven(self, found: Resident) -> Resident:
+        """A model that was tried; nothing is kept of one before."""
+        found.model.likelihood = self._likelihood
+        self._resident, self._kept = found, {}
+        return found
 
     def _outcomes(self, found: Resident, need: Need) -> Outcomes:
         if need not in self._kept:
