@@ -221,3 +221,34 @@ def test_a_sentencepiece_tokenizer_without_the_library_says_what_to_install(
 def test_a_device_that_is_not_there_is_named(save: Callable[[Any], Path]) -> None:
     with pytest.raises(ModelError, match="device 'nowhere' is not available"):
         Embedder(save(BertModel(BertConfig(**SIZES))), device="nowhere").embed(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "kinds", "said"),
+    [
+        ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}, ["Normalize"], ""),
+        ({"pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True}, [], "cls_token"),
+        ({"pooling_mode": "lasttoken"}, [], "lasttoken"),
+        ({"pooling_mode": "mean"}, ["Dense"], "Dense"),
+        ([1], [], ""),
+    ],
+)
+def test_a_folder_that_pools_otherwise_is_said(
+    pooling: Any,
+    kinds: list[str],
+    said: str,
+    save: Callable[[Any], Path],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its embeddings are others than those that sentence-transformers serves."""
+    folder = save(BertModel(BertConfig(**SIZES)))
+    parts = [("", "Transformer"), ("1_Pooling", "Pooling"), *((kind, kind) for kind in kinds)]
+    modules = [
+        {"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in parts
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    Embedder(folder).embed(TEXTS)
+    assert ("pool otherwise" in caplog.text) == bool(said)
+    assert said in caplog.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Sequence
 from functools import cached_property
@@ -19,6 +20,9 @@ from unsilent.errors import ModelError
 from unsilent.models.whole import check_whole
 from unsilent.plan import ModelPlan
 
+_LOG = logging.getLogger("unsilent")
+
+_WAYS = ("cls_token", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
 _TOKENIZER = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model")
 # Further files that decide how a text becomes tokens; earlier versions asked for none of them.
 _MORE = (
@@ -29,6 +33,9 @@ _VOCABULARIES = (*_TOKENIZER, "spm.model", "vocab.json")
 _WEIGHTS = ("*.safetensors", "*.bin")
 _PARTS = ("*.json", "*.txt", "*.model", "*.codes")
 _LONGEST = 256
+_MEAN = "pooling_mode_mean_tokens"
+_POOLS = {_MEAN, *(f"pooling_mode_{way}" for way in _WAYS)}
+_SHOWN = 40
 _POOLER = re.compile(r"(^|\.)pooler\.")
 _IN_LAYERS = re.compile(r"\.\d+\.|embeddings\.")
 
@@ -205,6 +212,14 @@ class Embedder:
             left=lambda name: not _IN_LAYERS.search(name),
         )
         check_weights(model, self.folder, where=where)
+        other = _pooled_otherwise(self.folder)
+        if other:
+            _LOG.warning(
+                "%s: its own files pool otherwise (%s); here the mean over tokens is taken, so "
+                "that these are not the embeddings that sentence-transformers gives",
+                where,
+                other,
+            )
         model = model.eval().requires_grad_(False).to(device)
         self._pads = hides_padding(model, self.width, where=where)
         return tokenizer, model
@@ -219,6 +234,26 @@ def _remedy(folder: Path) -> str:
             "tokenizer where that is installed, which writes tokenizer.json."
         )
     return "Check that config, weights and tokenizer are of one model."
+
+
+def _pooled_otherwise(folder: Path) -> str:
+    """What a folder of sentence-transformers does beside a mean over tokens; empty if nothing."""
+    try:
+        listed = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        for part in listed:
+            kind = str(part["type"]).rpartition(".")[2]
+            if kind == "Pooling":
+                told = folder / str(part["path"]) / "config.json"
+                said = json.loads(told.read_text(encoding="utf-8"))
+                modes = {name for name, on in said.items() if name in _POOLS and on is True}
+                if modes - {_MEAN} or said.get("pooling_mode", "mean") not in ("mean", ["mean"]):
+                    return ", ".join(sorted(modes)) or str(said["pooling_mode"])[:_SHOWN]
+            elif kind not in ("Transformer", "Normalize"):
+                return kind[:_SHOWN]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # No such folder, or one that nothing else reads either.
+        return ""
+    return ""
 
 
 def _width(folder: Path) -> int:
