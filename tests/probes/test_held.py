@@ -150,7 +150,9 @@ def test_check_refuses_fewer_items_than_the_plan_counts_on(
     assert main(["plan", "check", str(path)]) == 0
 
 
-def test_a_question_under_many_ids_is_one(tmp_path: Path) -> None:
+def test_a_question_under_many_ids_is_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A file that was filled up by copies holds no more to be sure by."""
     copies = [Item(f"c{k}", "What is it?", (" a", " b"), answer=0) for k in range(80)]
     pairs = [
@@ -170,6 +172,8 @@ def test_a_question_under_many_ids_is_one(tmp_path: Path) -> None:
             with pytest.raises(ItemError, match=r"^probes.*: 1 independent items") as caught:
                 look(asked, base=tmp_path)
             assert caught.value.remedy == "Give more items, 8 at least."
+    assert main(["probes", "check", str(tmp_path / "copies.jsonl")]) == 0
+    assert "a plan may count on 1 of them: the others repeat these" in capsys.readouterr().out
     some = [*general(70), *copies]
     write_items(tmp_path / "some.jsonl", some)
     assert held_banks(plan(general="some.jsonl"), tmp_path) == {"general": 150}

@@ -29,7 +29,7 @@ from unsilent.probes.banks import count_units, overlap, strata_names
 from unsilent.probes.formats import item_of, parse_probes, read_bytes, records, suffix_of
 from unsilent.probes.known.duplicates import Duplicate, content_digest, find_duplicates
 from unsilent.probes.known.spec import parse_sources
-from unsilent.probes.roles import PROBE_ROLES, check_role
+from unsilent.probes.roles import PROBE_ROLES, check_role, count_independent
 
 SHOWN_FAULTS = 20
 
@@ -106,6 +106,8 @@ def pin_of(items: ItemSet) -> str:
 def bank_json(items: ItemSet, asked: int) -> dict[str, Any]:
     """What a set is as a bank: units, those of each stratum, and what draws of it have in common.
 
+    ``independent`` are those that a plan may count on: what repeats another is none.
+
     Args:
         items: The set.
         asked: Units that each client answers.
@@ -113,6 +115,7 @@ def bank_json(items: ItemSet, asked: int) -> dict[str, Any]:
     units, strata = count_units(items), strata_names(items)
     return {
         "units": units,
+        "independent": count_independent(items),
         "strata": [
             {"domain": domain, "answer": answer, "units": count}
             for (domain, answer), count in strata.items()

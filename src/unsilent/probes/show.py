@@ -88,8 +88,11 @@ def _bank_lines(items: ItemSet, asked: int) -> list[str]:
     strata = found["strata"]
     told = ", ".join(_stratum(each) for each in strata[:_MOST_STRATA])
     more = f", and {len(strata) - _MOST_STRATA} more" if len(strata) > _MOST_STRATA else ""
+    own = found["independent"]
+    counted = [f"a plan may count on {own:,} of them: the others repeat these"]
     return [
         f"bank: {found['units']:,} units in {len(strata)} strata ({told}{more})",
+        *(counted if own < found["units"] else []),
         f"a client that answers {found['draw']['asked']} of them shares "
         f"{found['draw']['shared_by_two']:g} with another one, in the mean",
     ]
