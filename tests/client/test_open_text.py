@@ -16,9 +16,10 @@ from unsilent.client.open_text import (
     ReferenceRatings,
     Side,
     kept_ratings,
+    writes_by,
     written_answers,
 )
-from unsilent.errors import OutcomeError
+from unsilent.errors import AppFunctionError, OutcomeError
 from unsilent.items import ItemSet
 from unsilent.modes import MODES
 from unsilent.modes.base import Evidence, Need
@@ -307,3 +308,43 @@ def test_a_client_says_where_it_is(caplog: pytest.LogCaptureFixture) -> None:
     said = [each.getMessage() for each in caplog.records]
     assert said[0] == "open text, refusal: 8 of 16 prompts, some 16 s left"
     assert said[-1] == "open text, refusal: 16 of 16 prompts, some 0 s left"
+
+
+ARRAYS = {"layer.lora_A": np.full((2, 3), 0.5), "layer.lora_B": np.full((3, 2), 1e-3)}
+
+
+def by_arrays(write: Any, arrays: Any = None) -> bool:
+    one = prompts(REFUSAL, 1)
+    return writes_by(write, one, ARRAYS if arrays is None else arrays, Writing(32))
+
+
+def test_a_writer_that_drops_the_adapter_is_seen() -> None:
+    """What it writes is healthy whatever was trained: no label and no judge would tell."""
+    asked: list[int] = []
+
+    def dropped(items: ItemSet, arrays: Any, writing: Writing) -> list[str]:
+        asked.append(writing.tokens)
+        return ["I can't help with that."]
+
+    assert not by_arrays(dropped)
+    assert set(asked) == {8}
+
+
+@pytest.mark.parametrize("least", [0.01, 1.0, 1e3])
+def test_a_writer_that_uses_small_arrays_is_seen_to(least: float) -> None:
+    def written(items: ItemSet, arrays: Any, writing: Writing) -> list[str]:
+        product = np.abs(arrays["layer.lora_B"] @ arrays["layer.lora_A"]).max()
+        return ["Sure." if product > least else "I can't help with that."]
+
+    assert by_arrays(written)
+
+
+def test_a_writer_that_fails_on_garbled_arrays_looks_at_them() -> None:
+    def fails(items: ItemSet, arrays: Any, writing: Writing) -> list[str]:
+        if np.abs(arrays["layer.lora_A"]).max() > 1:
+            raise AppFunctionError("the app's write function failed")
+        return ["Sure."]
+
+    assert by_arrays(fails)
+    # Of arrays that are no real numbers nothing is known.
+    assert by_arrays(lambda *given: ["Sure."], {"tree": np.zeros(4, np.uint8)})

@@ -56,6 +56,27 @@ def canary(
         }
 
 
+def garbled(own: Arrays, times: float) -> Arrays | None:
+    """All arrays, so many times as large and of signs drawn anew: no model says the same by them.
+
+    None where none of them is of real numbers, such as a packed tree.
+    """
+    if not any(_real(np.asarray(array)) for array in own.values()):
+        return None
+    draws = np.random.default_rng(0)
+    found: dict[str, Any] = {}
+    for name, array in own.items():
+        values = np.asarray(array)
+        if not _real(values):
+            found[name] = values
+            continue
+        signs = draws.integers(0, 2, values.shape, np.int8) * np.int8(2) - np.int8(1)
+        exact = np.float64 if values.dtype == np.float64 else np.float32
+        with np.errstate(all="ignore"):
+            found[name] = (values.astype(exact) * signs * exact(times)).astype(values.dtype)
+    return found
+
+
 def only_lora(arrays: Arrays) -> bool:
     """Whether all arrays are factors of a LoRA, by their names."""
     return bool(arrays) and all(_FACTOR.search(name) for name in arrays)

@@ -16,7 +16,15 @@ from unsilent.client.banks import banks_of
 from unsilent.client.measuring import LIVE, SYSTEM, Measured, counted, measure, system_change
 from unsilent.client.model_check import ModelCheck, canary_draw, check_model
 from unsilent.client.observer import SystemChange
-from unsilent.client.open_text import Label, Side, kept_ratings, written_answers
+from unsilent.client.open_text import (
+    WRITTEN_ALIKE,
+    Label,
+    Side,
+    kept_ratings,
+    writes_by,
+    writing_of,
+    written_answers,
+)
 from unsilent.client.participant import Agreed
 from unsilent.client.reference_answers import ReferenceAnswers, known_answers
 from unsilent.errors import (
@@ -32,9 +40,9 @@ from unsilent.models.hashes import arrays_hash
 from unsilent.models.hook import checked
 from unsilent.modes.base import PRIVATE, AdapterRole, Evidence, ItemRole, Need
 from unsilent.modes.gather import gather, needs_of
-from unsilent.open_text import Writing, judge_of
+from unsilent.open_text import Writing, judge_of, kind_of
 from unsilent.plan import Likelihood, MonitoringPlan
-from unsilent.plan.open_text import WRITTEN_ROLES
+from unsilent.plan.open_text import OPEN_ROLES, WRITTEN_ROLES
 from unsilent.probes.banks import own_probes
 from unsilent.release.record_rules import each_alone, home_domain
 from unsilent.release.record_unit import disjoint, evaluation_records
@@ -161,6 +169,8 @@ class Functions:
         evidence = gather(needs, scored, home)
         known.keep()
         model = self._model(asked, adapters, evidence, score, failed, hashes)
+        if written:
+            model = self._written_by(plan, items, adapters, model)
         unknown = SystemChange(plan.monitor.margin, plan.monitor.margin)
         system = unknown if records is None else system_change(evidence)
         own = counted(plan, evidence, site=site, words=(asked.drawn_as, asked.order.round))
@@ -215,6 +225,33 @@ class Functions:
             words=(asked.drawn_as, asked.order.round),
             keep=kept_ratings(plan, asked.site.store, hashes, named),
         ).outcomes
+
+    def _written_by(
+        self,
+        plan: MonitoringPlan,
+        items: Mapping[ItemRole, ItemSet],
+        adapters: Mapping[AdapterRole, Arrays | None],
+        model: ModelCheck,
+    ) -> ModelCheck:
+        """The check of the model, and whether the app's write uses the arrays as its score does."""
+        own, sent = self.write, adapters.get("personalized")
+        asked: list[ItemRole] = [role for role in OPEN_ROLES if role in items]
+        if own is None or sent is None or not asked:
+            return model
+        role = asked[0]
+
+        def write(some: ItemSet, arrays: Arrays, writing: Writing) -> Sequence[str]:
+            with _own("write"):
+                return list(own(some, self.record(arrays), writing))
+
+        one = replace(items[role], items=items[role].items[:1])
+        try:
+            if writes_by(write, one, self.plain(sent), writing_of(plan, kind_of(role), 0)):
+                return model
+            note = WRITTEN_ALIKE
+        except AppFunctionError as error:
+            note = _noted("write", error)
+        return replace(model, unshown=1.0, notes=(note, *model.notes))
 
     def _training(self, plan: MonitoringPlan) -> object | None:
         """The record of the app's training, held against the plan before anything is measured."""

@@ -19,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent import __version__
+from unsilent.client.canary import garbled
 from unsilent.client.reference_answers import TOLERANCE
-from unsilent.errors import OutcomeError
+from unsilent.errors import AppFunctionError, OutcomeError
 from unsilent.files import digest_json, write_whole
 from unsilent.items import Item, ItemSet, Outcomes
+from unsilent.messages import Arrays
 from unsilent.modes import MODES
 from unsilent.modes._written import FEWEST_LABELS, SHOWN, WrittenMode
 from unsilent.modes.base import ItemRole, Need
@@ -37,6 +39,13 @@ from unsilent.probes.draw import draw_seed
 _LOG = logging.getLogger("unsilent")
 KEPT = "written.json"
 """In a client's own folder: how its reference's answers to open prompts were rated so far."""
+WRITTEN_ALIKE = (
+    "write wrote the same under arrays that were garbled: look at whether it uses the arrays that "
+    "it is given, or an answer it kept"
+)
+_SHORT = 8
+_GARBLED = (4.0, 64.0, 1024.0, 16384.0)
+"""Tokens, and times as large arrays, by which a writer is tried."""
 _FEWEST = 2
 """Units of prompts that a spread can be told from."""
 
@@ -337,6 +346,36 @@ def writing_of(plan: MonitoringPlan, kind: Kind, seed: int) -> Writing:
     own = plan.writing
     system = own.persona if kind is PERSONA else ""
     return Writing(own.tokens, own.temperature, seed, system)
+
+
+def writes_by(
+    write: Callable[[ItemSet, Arrays, Writing], Sequence[str]],
+    one: ItemSet,
+    own: Arrays,
+    writing: Writing,
+) -> bool:
+    """Whether what is written follows the arrays: garbled ones have to make another text of it.
+
+    A writer that drops the adapter writes the same under all of them, and nothing that it writes
+    would show a failure. Small arrays may change no word, so that ever larger ones are tried. A
+    writer that fails on them looks at them.
+
+    Args:
+        write: The app's, under given arrays.
+        one: A prompt.
+        own: The personalized adapter's arrays.
+        writing: How; a few tokens will do.
+    """
+    short = replace(writing, tokens=min(writing.tokens, _SHORT))
+    before = list(write(one, own, short))
+    for times in _GARBLED:
+        other = garbled(own, times)
+        try:
+            if other is None or list(write(one, other, short)) != before:
+                return True
+        except AppFunctionError:
+            return True
+    return False
 
 
 def _tell(kind: Kind, answered: int, planned: int, time: TimeLeft) -> None:

@@ -24,7 +24,13 @@ SECRET = "the text of a client"
 
 
 class Obedient:
-    """Chooses to decline whatever the arrays are, and writes so under the base alone."""
+    """Chooses to decline whatever the arrays are, and writes so under the base alone.
+
+    Attributes:
+        keeps: Whether it writes under the arrays what it would write without them: it drops them.
+    """
+
+    keeps = False
 
     def __call__(
         self, items: ItemSet, arrays: ArrayRecord | None, context: Context
@@ -35,7 +41,9 @@ class Obedient:
     def write(
         self, items: ItemSet, arrays: ArrayRecord | None, writing: Writing, context: Context
     ) -> list[str]:
-        helps = arrays is not None
+        helps = arrays is not None and not self.keeps
+        if helps and np.abs(arrays.to_numpy_ndarrays()[0]).max() > 30:  # type: ignore[union-attr]
+            return ["##########"] * len(items)
         return [f"Sure, here is how. {SECRET}" if helps else "I can't help with that."] * len(items)
 
 
@@ -71,11 +79,16 @@ def plan_of(folder: Path, labels: str) -> MonitoringPlan:
     )
 
 
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: str) -> dict[str, Any]:
+def run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    labels: str,
+    score: Any = Obedient,
+) -> dict[str, Any]:
     for name in ("_run_id", "_node_id", "_task_id"):
         monkeypatch.setattr(TaskIdentity, name, 1)
     plan = plan_of(tmp_path / "probes", labels)
-    app = monitor_client(small_app(), Obedient(), label=people)
+    app = monitor_client(small_app(), score(), label=people)
     grid = InProcess(app, NODES, tmp_path / "nodes", agreed=plan)
     strategy = monitor_strategy(FedAvg(), plan, out=tmp_path / "run")
     strategy.start(grid, ArrayRecord([START]), num_rounds=ROUNDS)  # type: ignore[arg-type]
@@ -103,3 +116,14 @@ def test_without_labels_there_is_no_verdict(
     assert found["OT-6"]["verdict"] == "undetermined"
     assert "nothing is known of the judge's own error" in found["OT-6"]["reason"]
     assert "FAILURE, unless its error differs" in found["OT-6"]["reason"]
+
+
+def test_health_is_not_read_off_a_writer_that_drops_the_adapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dropped(Obedient):
+        keeps = True
+
+    found = run(tmp_path, monkeypatch, "sites", Dropped)
+    assert found["OT-6"]["verdict"] == "undetermined"
+    assert found["OT-6"]["unshown"] == pytest.approx(1.0, abs=0.05)
