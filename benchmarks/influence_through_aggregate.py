@@ -30,7 +30,8 @@ from unsilent_bench.fleet.training import Data, Tuning, train
 from unsilent_bench.fleet.weights import mean_of
 from unsilent_bench.scenarios import SCENARIOS
 
-from unsilent.release.layout import MODEL_NAMES, Layout
+from unsilent.release.coordinate import MODEL_NAMES
+from unsilent.release.layout import Layout
 
 TIMES = 10
 """How many times the data of an ordinary client the other one has."""

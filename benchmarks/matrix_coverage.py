@@ -26,7 +26,8 @@ from unsilent.inference.bands import bands
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.probes.draw import drawn
-from unsilent.release.layout import ACCURACY, LOSS, MODEL_NAMES, SPREAD, Layout
+from unsilent.release.coordinate import ACCURACY, LOSS, MODEL_NAMES, SPREAD
+from unsilent.release.layout import Layout
 from unsilent.release.noise import share_variance
 from unsilent.taxonomy import by_code
 

@@ -49,7 +49,8 @@ from unsilent.ledger import GENESIS, Entry, Ledger
 from unsilent.ledger.run_view import RunView, Version
 from unsilent.ledger.succession import judged_as
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.release.layout import RAISED, Layout
+from unsilent.release.coordinate import RAISED
+from unsilent.release.layout import Layout
 from unsilent.release.noise import share_variance
 from unsilent.release.release import Release
 from unsilent.server.monitor import Monitor

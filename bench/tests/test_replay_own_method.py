@@ -16,7 +16,8 @@ from bench.tests.traces_maker import federation
 from bench.tests.traces_plan import PLAN
 from unsilent.inference.judge import judge_rounds
 from unsilent.release.accountant import noise_multiplier
-from unsilent.release.layout import DIFFERING, UNSHOWN, Layout
+from unsilent.release.coordinate import DIFFERING, UNSHOWN
+from unsilent.release.layout import Layout
 
 VISIBILITIES = {"silent": 1, "loud": -1, "undetermined": 0}
 

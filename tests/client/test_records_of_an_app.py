@@ -12,7 +12,8 @@ from unsilent.client.site import Site
 from unsilent.items import Item, write_items
 from unsilent.messages import ADAPTER, OBSERVE, Order
 from unsilent.plan import parse_plan
-from unsilent.release.layout import LOSS, UNSHOWN, Layout
+from unsilent.release.coordinate import LOSS, UNSHOWN
+from unsilent.release.layout import Layout
 from unsilent.release.release import Release
 
 HISTORY = [(4.0, 1.0, 5)]

@@ -16,7 +16,8 @@ from unsilent.inference.sampling import Sampling
 from unsilent.inference.series import Series, series_of, system_series
 from unsilent.inference.subgroups import gate_of
 from unsilent.plan import parse_plan
-from unsilent.release.layout import ACCURACY, LOSS, RAISED, SPREAD, Layout
+from unsilent.release.coordinate import ACCURACY, LOSS, RAISED, SPREAD
+from unsilent.release.layout import Layout
 from unsilent.release.noise import share_variance
 from unsilent.release.release import Release
 

@@ -13,7 +13,8 @@ from unsilent.inference.series import Series
 from unsilent.inference.subgroups import gate_of
 from unsilent.plan import parse_plan
 from unsilent.plan.modes import SMALLEST_SUBGROUP
-from unsilent.release.layout import SPREAD, Layout
+from unsilent.release.coordinate import SPREAD
+from unsilent.release.layout import Layout
 from unsilent.release.noise import share_variance
 from unsilent.release.release import Release
 

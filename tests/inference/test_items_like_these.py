@@ -9,7 +9,8 @@ from unsilent.inference.power import power_table
 from unsilent.inference.sampling import Sampling
 from unsilent.inference.series import Series
 from unsilent.modes.sf3_fairness_collapse import confirmed_loss, loss_spread
-from unsilent.release.layout import SPREAD, Layout
+from unsilent.release.coordinate import SPREAD
+from unsilent.release.layout import Layout
 from unsilent.release.noise import SeededNoise, share_variance
 from unsilent.release.release import Release
 

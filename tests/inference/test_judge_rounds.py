@@ -10,7 +10,8 @@ from unsilent.inference import judge_rounds
 from unsilent.inference.bands import bands_with
 from unsilent.inference.judge import VISIBILITY_ERROR
 from unsilent.inference.series import system_series
-from unsilent.release.layout import ACCURACY, LOSS, Layout
+from unsilent.release.coordinate import ACCURACY, LOSS
+from unsilent.release.layout import Layout
 from unsilent.release.noise import share_variance
 
 ROUNDS = tuple(range(1, 9))

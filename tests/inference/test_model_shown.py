@@ -10,7 +10,7 @@ from unsilent.inference import judge_rounds
 from unsilent.inference.model_shown import DIFFERENT, NOT_SHOWN, model_shown
 from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.release import Layout, Release, SeededNoise
-from unsilent.release.layout import DIFFERING, MODEL_NAMES, UNSHOWN
+from unsilent.release.coordinate import DIFFERING, MODEL_NAMES, UNSHOWN
 from unsilent.release.noise import share_variance
 
 CLIENTS = 100

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from unsilent.errors import FindingsError
 from unsilent.inference.series import satterthwaite, series_of, system_series
-from unsilent.release.layout import LOSS, Layout
+from unsilent.release.coordinate import LOSS
+from unsilent.release.layout import Layout
 
 
 def history(plan, summed, values, seed=1):

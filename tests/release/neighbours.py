@@ -16,7 +16,7 @@ from unsilent.modes import FIRST, MODES
 from unsilent.modes.base import Evidence, Need
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Layout, SeededNoise
-from unsilent.release.layout import MODEL_NAMES
+from unsilent.release.coordinate import MODEL_NAMES
 from unsilent.release.record_unit import record_sensitivity
 
 DOMAINS = ("home", "away", "other")

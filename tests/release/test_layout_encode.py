@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from unsilent.errors import OutcomeError, PlanError, ReleaseError
 from unsilent.plan import parse_plan
 from unsilent.release import Coordinate, Layout
-from unsilent.release.layout import MODEL_NAMES, SYSTEM_CLIPS
+from unsilent.release.coordinate import MODEL_NAMES
+from unsilent.release.layout import SYSTEM_CLIPS
 
 BOTH = {
     "amplified_bias": {"tolerance": 0.1, "clip": 0.3},

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from unsilent.errors import OutcomeError
 from unsilent.plan import parse_plan
 from unsilent.release import Layout
-from unsilent.release.layout import DIFFERING, MODEL_NAMES, UNSHOWN
+from unsilent.release.coordinate import DIFFERING, MODEL_NAMES, UNSHOWN
 
 MODES = {
     "amplified_bias": {"tolerance": 0.1, "clip": 0.3},

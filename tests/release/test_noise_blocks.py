@@ -7,14 +7,8 @@ from unsilent.inference.series import series_of, system_series
 from unsilent.modes import MODES
 from unsilent.plan import parse_plan
 from unsilent.release.accountant import EXACT
-from unsilent.release.layout import (
-    CLIPPED,
-    CLIPPED_RECORDS,
-    MODEL_NAMES,
-    SYSTEM_NAMES,
-    Layout,
-    source,
-)
+from unsilent.release.coordinate import CLIPPED, CLIPPED_RECORDS, MODEL_NAMES, SYSTEM_NAMES, source
+from unsilent.release.layout import Layout
 from unsilent.release.noise import (
     SeededNoise,
     planned_event,

@@ -14,7 +14,8 @@ from unsilent.modes.base import Evidence, Need
 from unsilent.plan import parse_plan
 from unsilent.release import record_unit
 from unsilent.release.accountant import epsilon
-from unsilent.release.layout import Layout, is_variance, source
+from unsilent.release.coordinate import is_variance, source
+from unsilent.release.layout import Layout
 from unsilent.release.noise import planned_event, sensitivity, share_variance
 from unsilent.release.promise import RECORD_CONDITION, for_a_lawyer, statement
 from unsilent.release.record_unit import (

@@ -16,7 +16,8 @@ from unsilent.client.model_check import NOT_SHOWN
 from unsilent.client.observer import Observer
 from unsilent.plan import parse_plan
 from unsilent.release import accountant, calibration, noise, record_unit
-from unsilent.release.layout import DIFFERING, UNSHOWN, Layout, is_variance, source
+from unsilent.release.coordinate import DIFFERING, UNSHOWN, is_variance, source
+from unsilent.release.layout import Layout
 
 PLAN = parse_plan(
     {

@@ -11,7 +11,7 @@ from unsilent.modes.base import Statistic
 from unsilent.plan import parse_plan
 from unsilent.probes.sources import check_subgroups
 from unsilent.release import Coordinate, Layout
-from unsilent.release.layout import source
+from unsilent.release.coordinate import source
 
 LISTED = {"tolerance": 0.1, "clip": 0.3, "subgroups": ["tweets", "a.square"]}
 

@@ -14,7 +14,8 @@ from unsilent.audit.audit_result import Check
 from unsilent.audit.noise_tests import VarianceRange, variance_p
 from unsilent.audit.worlds import Values, Worlds, laid_out
 from unsilent.modes import MODES
-from unsilent.release.layout import ACCURACY, LOSS, MODEL_NAMES, SPREAD, SUBGROUP, Layout
+from unsilent.release.coordinate import ACCURACY, LOSS, MODEL_NAMES, SPREAD, SUBGROUP
+from unsilent.release.layout import Layout
 
 _LENGTHS = 400
 _RIDGE = 1e-9

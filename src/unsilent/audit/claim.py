@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import (
+from unsilent.release.coordinate import (
     ACCURACY,
     CLIPPED,
     CLIPPED_RECORDS,
@@ -23,10 +23,10 @@ from unsilent.release.layout import (
     SQUARE,
     SUBGROUP,
     VARIANCE,
-    Layout,
     is_variance,
     source,
 )
+from unsilent.release.layout import Layout
 
 _FEWEST_STEPS = 1024
 _LEAST_VARIANCE = 15.0

@@ -28,7 +28,8 @@ from unsilent.modes.base import Statistic
 from unsilent.plan import MonitoringPlan
 from unsilent.plan.modes import ModePlan
 from unsilent.release import accountant, noise
-from unsilent.release.layout import ACCURACY, LOSS, Layout
+from unsilent.release.coordinate import ACCURACY, LOSS
+from unsilent.release.layout import Layout
 from unsilent.release.release import Release
 
 _CLOSE = 1 + 1e-6

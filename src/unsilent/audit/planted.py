@@ -17,7 +17,8 @@ from unsilent.client.limit import Limit
 from unsilent.client.observer import Observer
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent
-from unsilent.release.layout import CLIPPED, LOSS, Layout, is_variance, source
+from unsilent.release.coordinate import CLIPPED, LOSS, is_variance, source
+from unsilent.release.layout import Layout
 from unsilent.release.noise import NoiseSource, share_variance
 
 Plant = Callable[[MonitoringPlan, Mechanism], Mechanism]

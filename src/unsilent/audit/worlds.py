@@ -15,7 +15,8 @@ from unsilent.audit.audit_result import ERROR
 from unsilent.audit.noise_tests import VarianceRange
 from unsilent.client.observer import Observer
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import Layout, is_variance, source
+from unsilent.release.coordinate import is_variance, source
+from unsilent.release.layout import Layout
 from unsilent.release.noise import ExactNoise, NoiseSource, SeededNoise, share_variance
 from unsilent.release.vector import privatize
 

@@ -37,15 +37,8 @@ from unsilent.files import sync_folder
 from unsilent.modes.base import Statistic
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import EXACT, PrivacyEvent, epsilon
-from unsilent.release.layout import (
-    ACCURACY,
-    DIFFERING,
-    LOSS,
-    SPREAD,
-    UNSHOWN,
-    Layout,
-    subgroup_name,
-)
+from unsilent.release.coordinate import ACCURACY, DIFFERING, LOSS, SPREAD, UNSHOWN, subgroup_name
+from unsilent.release.layout import Layout
 from unsilent.release.noise import NoiseSource, planned_event, share_variance
 from unsilent.release.release import Release
 from unsilent.release.training_record import check_training

@@ -28,7 +28,7 @@ from unsilent.performance.family import is_count
 from unsilent.performance.words import counted_as
 from unsilent.plan import MonitoringPlan
 from unsilent.release.accountant import PrivacyEvent, epsilon
-from unsilent.release.layout import (
+from unsilent.release.coordinate import (
     ACCURACY,
     CLIPPED,
     CLIPPED_RECORDS,
@@ -42,8 +42,8 @@ from unsilent.release.layout import (
     UNSHOWN,
     VARIANCE,
     Coordinate,
-    Layout,
 )
+from unsilent.release.layout import Layout
 from unsilent.release.noise import (
     needed_releases,
     planned_event,

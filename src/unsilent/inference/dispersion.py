@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from unsilent.errors import FindingsError
 from unsilent.inference.estimate import decode
 from unsilent.modes import MODES
-from unsilent.release.layout import SQUARE, Layout
+from unsilent.release.coordinate import SQUARE
+from unsilent.release.layout import Layout
 from unsilent.release.release import Release
 
 

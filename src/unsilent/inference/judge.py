@@ -38,7 +38,8 @@ from unsilent.inference.sums import Sums
 from unsilent.inference.unlabelled import unlabelled
 from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import ACCURACY, LOSS, Layout
+from unsilent.release.coordinate import ACCURACY, LOSS
+from unsilent.release.layout import Layout
 from unsilent.release.release import Release
 from unsilent.taxonomy import SilentFailure, by_code
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unsilent.inference.sums import Sums
-from unsilent.release.layout import DIFFERING, UNSHOWN, Layout
+from unsilent.release.coordinate import DIFFERING, UNSHOWN
+from unsilent.release.layout import Layout
 from unsilent.release.release import Release
 
 MANY, MOST = 0.2, 0.5

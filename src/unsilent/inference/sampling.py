@@ -18,7 +18,9 @@ from unsilent.inference.tails import Numbers, Z, largest_variance, unseen
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import RAISED, SQUARE, VARIANCE, Layout, sampled_clients
+from unsilent.release.coordinate import RAISED, SQUARE, VARIANCE
+from unsilent.release.layout import Layout
+from unsilent.release.planned_coordinates import sampled_clients
 from unsilent.taxonomy import by_code
 
 

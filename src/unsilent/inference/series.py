@@ -21,13 +21,8 @@ from unsilent.inference.pooled import Pooled, Side
 from unsilent.inference.sampling import Numbers, Sampling, step
 from unsilent.inference.sums import Sums
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import (
-    RAISED,
-    SQUARE,
-    SYSTEM_CLIPS,
-    SYSTEM_NAMES,
-    Layout,
-)
+from unsilent.release.coordinate import RAISED, SQUARE, SYSTEM_NAMES
+from unsilent.release.layout import SYSTEM_CLIPS, Layout
 from unsilent.release.release import Release
 
 

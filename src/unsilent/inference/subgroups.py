@@ -39,7 +39,8 @@ from unsilent.inference.series import Series, series_of
 from unsilent.inference.sums import Sums
 from unsilent.plan import MonitoringPlan
 from unsilent.plan.modes import SMALLEST_SUBGROUP
-from unsilent.release.layout import Layout, subgroup_name
+from unsilent.release.coordinate import subgroup_name
+from unsilent.release.layout import Layout
 from unsilent.release.release import Release
 from unsilent.taxonomy import by_code
 

@@ -33,74 +33,43 @@ from numpy.typing import NDArray
 from unsilent.errors import OutcomeError, PlanError, ReleaseError
 from unsilent.files import digest_json
 from unsilent.modes import MODES
-from unsilent.modes.base import ItemRole
 from unsilent.performance.family import is_count
 from unsilent.plan import MonitoringPlan
 from unsilent.release.clipping import largest_factor
-from unsilent.release.counts import BESIDE_COUNTS, COUNT_SHARE, Counting, counting
+from unsilent.release.coordinate import (
+    CLIPPED,
+    CLIPPED_RECORDS,
+    MODEL_NAMES,
+    RAISED,
+    REPORTS,
+    SPREAD,
+    SQUARE,
+    SUBGROUP,
+    SYSTEM_NAMES,
+    VARIANCE,
+    Coordinate,
+    is_spread,
+    is_square,
+    is_variance,
+    source,
+)
+from unsilent.release.counts import COUNT_SHARE, counting
+from unsilent.release.planned_coordinates import (
+    exact_scale,
+    is_noised,
+    planned_coordinates,
+    with_all_steps,
+)
 from unsilent.release.scale import SCALE, scale_of
-from unsilent.taxonomy import by_code
 
-_EXACT_BITS = 16
-"""Without noise a number is written down in up to 2^16 steps of its clip."""
-_SUM_BITS = 30
-"""And a sum of as many as take part within 2^30: a secure sum counts modulo 2^32."""
-
-SPREAD = ".spread"
-VARIANCE = ".variance"
-SQUARE = ".square"
-SUBGROUP = "/"
-LOSS = "system.loss"
-ACCURACY = "system.accuracy"
-SYSTEM_NAMES = (LOSS, ACCURACY)
-UNSHOWN = "model.unshown"
-"""Share of what training changed that the measured model was not shown to act by."""
-DIFFERING = "model.differing"
-"""1 for a client whose base, tokenizer, adapter layout or engine is not what the plan expects."""
-MODEL_NAMES = (UNSHOWN, DIFFERING)
-CLIPPED = "clipped"
-CLIPPED_RECORDS = "clipped.records"
-"""As ``clipped``, of the numbers that an evaluation record reaches; where the unit is a record."""
-RAISED = "raised"
 SYSTEM_CLIPS = 2.0
 """In clips of a system metric, what a client that reports 1 as ``clipped`` may hide of it."""
-_REPORTS = (RAISED, CLIPPED)
-"""What a jointly clipped vector says of its own clipping, derived by ``encode``."""
-
-_SPREADS = 2.0
-"""Clip of a released spread, in spreads of an unaffected client: each unit of it costs noise."""
 _MARGIN = 2.5
 """Spreads by which a number that was shrunk may have been lower than it was measured."""
 _ROUNDED_UP = 1.5
 """Integer units that a vector is shrunk by where rounding its reports up made it too long."""
 _LARGEST_NORM = 2.0**31
 """Whole numbers of 64 bits hold the squares of a vector of this norm, and their sum."""
-_SUBGROUP_WEIGHT = 0.2
-_REPORT_WEIGHT = 0.68
-"""An interval's end rests on a report as much as on the effect, so that both are to be known about
-as well. Their squares add up to less than 1, which leaves room for any client."""
-_BOX_WEIGHT = 0.35
-"""Without a joint clip no client makes room for it, so that it costs noise."""
-_MODEL_WEIGHT = 0.4
-"""A client that could show its model has 0 there, so that the weight takes no room from it. One
-that could not has its numbers shrunk by it, and a failure is still to be seen in them."""
-
-
-@dataclass(frozen=True)
-class Coordinate:
-    """One number of a release: a value v enters as ``clip(v, ±clip) / clip * weight``.
-
-    Attributes:
-        name: ``SF-n``, ``SF-n.spread`` or ``SF-n.variance``, ``SF-n.square``, ``SF-n/DOMAIN``,
-            ``records:…`` of a count (``performance.family``), ``system.loss``, ``system.accuracy``,
-            ``model.unshown``, ``model.differing``, ``raised``, ``clipped`` or ``clipped.records``.
-        clip: Largest absolute value that is released, in natural units.
-        weight: Share of the joint clip that a value at ``clip`` takes, in (0, 1].
-    """
-
-    name: str
-    clip: float
-    weight: float
 
 
 @dataclass(frozen=True)
@@ -160,10 +129,7 @@ class Layout:
     def from_plan(
         cls, plan: MonitoringPlan, *, model: bool = True, scale: int | None = None
     ) -> Layout:
-        """The layout of a plan: its modes in the taxonomy's order, system metrics, model, reports.
-
-        A subgroup is clipped as its mode and takes a small share of the joint clip: in a healthy
-        federation it costs the modes nothing, and it says where a failure is, not whether.
+        """The layout of a plan, see ``planned_coordinates``.
 
         Args:
             plan: The plan.
@@ -173,41 +139,16 @@ class Layout:
         Raises PlanError if a planned mode is not installed here.
         """
         plan.refuse_absent()
-        coordinates: list[Coordinate] = []
-        for code in plan.planned:
-            mode = plan.mode(by_code(code).mode)
-            if mode is None:
-                continue
-            coordinates.append(Coordinate(code, mode.clip, mode.weight))
-            coordinates.append(_spread(plan, code))
-            if sampled_clients(plan):
-                # What the clients' variance is read off. A share is 0 or 1 and its square with
-                # it: more weight would cut off the clients that are in the tail.
-                share = MODES[code].range[0] == 0
-                coordinates.append(Coordinate(code + SQUARE, 1.0, 0.2 if share else 0.6))
-            for domain in mode.subgroups:
-                name = subgroup_name(code, domain)
-                coordinates.append(Coordinate(name, mode.clip, _SUBGROUP_WEIGHT))
-        unit = plan.privacy.unit
-        clip = plan.privacy.clip if plan.privacy.private else 1.0
-        private = plan.privacy.private
-        steps = (scale or scale_of(plan)) if private else _exact_scale(plan.taking_part)
+        private, unit = plan.privacy.private, plan.privacy.unit
+        clip = plan.privacy.clip if private else 1.0
+        steps = (scale or scale_of(plan)) if private else exact_scale(plan.taking_part)
         counted = counting(plan, clip, steps)
-        coordinates += _counts(counted, clip)
-        coordinates.append(Coordinate(LOSS, 1.0, 0.5))
-        coordinates.append(Coordinate(ACCURACY, 0.5, 0.4))
-        if model:
-            coordinates += [Coordinate(name, 1.0, _MODEL_WEIGHT) for name in MODEL_NAMES]
+        coordinates = planned_coordinates(plan, counted, clip, model=model)
         if unit == "client":
-            weight = BESIDE_COUNTS if counted else _REPORT_WEIGHT
-            coordinates += [Coordinate(name, 1.0, weight) for name in _REPORTS]
-            return cls(tuple(coordinates), clip, steps)
-        coordinates.append(Coordinate(CLIPPED, 1.0, _BOX_WEIGHT))
-        if unit == "record":
-            coordinates.append(Coordinate(CLIPPED_RECORDS, 1.0, _BOX_WEIGHT))
-        exact = frozenset(c.name for c in coordinates if not _noised(plan, c.name))
+            return cls(coordinates, clip, steps)
+        exact = frozenset(c.name for c in coordinates if not is_noised(plan, c.name))
         # What carries no noise takes nothing from the others: it has all the steps there are.
-        whole = tuple(_whole(c) if c.name in exact else c for c in coordinates)
+        whole = tuple(with_all_steps(c) if c.name in exact else c for c in coordinates)
         layout = cls(whole, clip, steps, joint=False, exact=exact)
         if counted is None or unit == "none":
             return layout
@@ -231,14 +172,14 @@ class Layout:
     def inputs(self) -> tuple[str, ...]:
         """The names that ``encode`` expects: what is squared, and the reports, it derives."""
         reports = self.reports
-        return tuple(source(n) for n in self.names if n not in reports and not _is_square(n))
+        return tuple(source(n) for n in self.names if n not in reports and not is_square(n))
 
     @cached_property
     def limits(self) -> dict[str, float]:
         """Of each input the largest absolute value that is released, in natural units."""
         found: dict[str, float] = {}
         for name, clip in ((each.name, each.clip) for each in self.coordinates):
-            if source(name) in self.inputs and not _is_square(name):
+            if source(name) in self.inputs and not is_square(name):
                 found[source(name)] = math.sqrt(clip) if is_variance(name) else clip
         return found
 
@@ -246,7 +187,7 @@ class Layout:
     def reports(self) -> tuple[str, ...]:
         """What a vector says of its own clipping, its last coordinates."""
         if self.joint:
-            return _REPORTS
+            return REPORTS
         held = {coordinate.name for coordinate in self.coordinates}
         return tuple(name for name in (CLIPPED, CLIPPED_RECORDS) if name in held)
 
@@ -397,7 +338,7 @@ class Layout:
                 part = np.minimum(value**2 / clip, 1.0)
                 report = self.report_of(name)
                 boxed[report] = np.minimum(boxed[report], _within(value, math.sqrt(clip)))
-            elif _is_square(name):
+            elif is_square(name):
                 limit = self.coordinates[self.index(name.removesuffix(SQUARE))].clip
                 part = (np.clip(value, -limit, limit) / limit) ** 2
             else:
@@ -405,7 +346,7 @@ class Layout:
                 # A model that was not shown casts doubt on every number.
                 for report in boxed if name in MODEL_NAMES else (self.report_of(name),):
                     boxed[report] = np.minimum(boxed[report], _kept(name, value, clip))
-                if name not in (*SYSTEM_NAMES, *MODEL_NAMES) and not _is_spread(name):
+                if name not in (*SYSTEM_NAMES, *MODEL_NAMES) and not is_spread(name):
                     sure = self._sure(name, values)
                     margin = _MARGIN * values[name + SPREAD] / clip if name in MODES else 0.0
                     lowest = np.maximum(lowest, np.minimum(margin - part, 1.0))
@@ -519,115 +460,12 @@ class Layout:
             )
 
 
-def sampled_clients(plan: MonitoringPlan) -> bool:
-    """Whether the clients in a sum are a sample of those that the plan speaks of."""
-    return plan.monitor.population == "like-these" or plan.taking_part < plan.federation.clients
-
-
-def subgroup_name(code: str, domain: str) -> str:
-    """The coordinate of a mode's effect within one domain: ``SF-n/DOMAIN``."""
-    return f"{code}{SUBGROUP}{domain}"
-
-
-def source(name: str) -> str:
-    """The input that a coordinate is made of; its own name, unless it is a square."""
-    if is_variance(name):
-        return name.removesuffix(VARIANCE) + SPREAD
-    return name.removesuffix(SQUARE) if _is_square(name) else name
-
-
-def _noised(plan: MonitoringPlan, name: str) -> bool:
-    """Whether a coordinate carries noise where there is no joint clip."""
-    if plan.privacy.unit == "none":
-        return False
-    if name in (*SYSTEM_NAMES, CLIPPED_RECORDS) or is_count(name):
-        return True
-    if name in MODEL_NAMES or name == CLIPPED:
-        # Asked on public items and training records, and about what no record reaches.
-        return False
-    code = name.split(SUBGROUP)[0]
-    for part in (SPREAD, VARIANCE, SQUARE):
-        code = code.removesuffix(part)
-    return any(MODES[code].record_reach(plan.federation.held_out))
-
-
-def _counts(counted: Counting | None, clip: float) -> list[Coordinate]:
-    """The coordinates of counts: at the most records of a client a whole number of steps."""
-    if counted is None:
-        return []
-    # Half a step more: what a float makes of it never falls below the whole number.
-    weight = (counted.step * counted.count + 0.5) / (clip * counted.scale)
-    names = [name for family in counted.families for name in family.names]
-    return [Coordinate(name, float(counted.count), weight) for name in names]
-
-
-def _whole(coordinate: Coordinate) -> Coordinate:
-    """With all the steps that there are; counts have whole steps of a record as they are."""
-    return coordinate if is_count(coordinate.name) else replace(coordinate, weight=1.0)
-
-
-def _exact_scale(clients: int) -> int:
-    """Steps of a clip where nothing is noised: as fine as the sum over so many clients allows."""
-    room = _SUM_BITS - (clients - 1).bit_length()
-    if room < 1:
-        raise PlanError(
-            f"a secure sum of {clients} exact numbers could wrap",
-            where="federation.clients",
-            remedy="Let fewer take part in a round.",
-        )
-    return 1 << min(_EXACT_BITS, room)
-
-
-def _spread(plan: MonitoringPlan, code: str) -> Coordinate:
-    """The coordinate of a mode's spreads, or of their squares.
-
-    Errors that all clients share add up as spreads do, errors of their own as squares. Each client
-    has records of its own. Of public items that each draws from a bank both are there. Where few
-    items of the bank carry an effect most clients draw none of them and see no spread at all: the
-    mean of their spreads says too little of the bank, the mean of the squares does not.
-
-    Of records its clip is the most that it can be with so many; whoever has fewer is refused. Of
-    items it is the plan's, or a little more than what is to be expected, see ``Layout.encode``.
-    """
-    name, mode, planned = code + SPREAD, MODES[code], plan.mode(by_code(code).mode)
-    if mode.view == "client_private":
-        largest = mode.largest_spread({"records": plan.federation.held_out})
-        return Coordinate(code + VARIANCE, largest**2, 0.5)
-    sizes: dict[ItemRole, int] = {role: plan.probes.size(role) for role in plan.roles(code)}
-    drawn = any(plan.bank(role) > size for role, size in sizes.items())
-    if plan.monitor.items == "these" and not drawn:
-        return Coordinate(name, mode.largest_spread(sizes), 0.2)
-    largest = mode.largest_spread(sizes)
-    if plan.privacy.unit != "client":
-        return Coordinate(code + VARIANCE, largest**2, 0.8)
-    expected = _SPREADS * mode.expected_spread_of(sizes)
-    clip = min((planned.spread_clip if planned else None) or expected, largest)
-    if drawn:
-        return Coordinate(code + VARIANCE, clip**2, 0.6)
-    return Coordinate(name, clip, 0.4)
-
-
 def _shown(
     values: Mapping[str, NDArray[np.float64]], shape: tuple[int, ...]
 ) -> NDArray[np.float64]:
     """What a client could show of its model, from 0 to 1; all of it in an earlier layout."""
     doubts = [np.clip(values[name], 0.0, 1.0) for name in MODEL_NAMES if name in values]
     return 1 - np.max(doubts, axis=0) if doubts else np.ones(shape)
-
-
-def _is_square(name: str) -> bool:
-    """Whether ``encode`` derives a coordinate as a square; a domain may end in the same letters."""
-    return name.endswith(SQUARE) and SUBGROUP not in name
-
-
-def _is_spread(name: str) -> bool:
-    """Whether a coordinate is a mode's spread; a domain may end in the same letters."""
-    return name.endswith(SPREAD) and SUBGROUP not in name
-
-
-def is_variance(name: str) -> bool:
-    """Whether a coordinate is made of squares of a mode's spreads."""
-    return name.endswith(VARIANCE) and SUBGROUP not in name
 
 
 def _kept(name: str, value: NDArray[np.float64], clip: float) -> NDArray[np.float64]:

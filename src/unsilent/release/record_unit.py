@@ -16,8 +16,7 @@ from unsilent.items import Item, ItemSet
 from unsilent.modes import MODES
 from unsilent.performance.family import is_count
 from unsilent.plan import MonitoringPlan
-from unsilent.release.counts import Counting, counting
-from unsilent.release.layout import (
+from unsilent.release.coordinate import (
     ACCURACY,
     CLIPPED_RECORDS,
     LOSS,
@@ -27,8 +26,9 @@ from unsilent.release.layout import (
     SUBGROUP,
     VARIANCE,
     Coordinate,
-    Layout,
 )
+from unsilent.release.counts import Counting, counting
+from unsilent.release.layout import Layout
 
 SMALLEST_PROBABILITY = 1e-12
 """A probability below counts as this much in the loss of one record, which is then bounded."""

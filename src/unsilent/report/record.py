@@ -16,7 +16,7 @@ from unsilent.ledger.location import ledger_of
 from unsilent.ledger.run_view import Attendance, Entries, RunView
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Layout
-from unsilent.release.layout import SQUARE
+from unsilent.release.coordinate import SQUARE
 from unsilent.report.incidents import Incident, incidents
 
 

@@ -13,7 +13,8 @@ from unsilent.inference.bands import mode_level
 from unsilent.inference.performance import drift_of, judge_performance
 from unsilent.inference.performance.errors import level_of
 from unsilent.performance import families_of, questions_of
-from unsilent.release.layout import UNSHOWN, Layout
+from unsilent.release.coordinate import UNSHOWN
+from unsilent.release.layout import Layout
 from unsilent.release.noise import SeededNoise, share_variance
 from unsilent.release.release import Release
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unsilent.modes.base import ItemRole
 from unsilent.probes.refusal import DECLINE
-from unsilent.release.layout import ACCURACY, LOSS, SPREAD
+from unsilent.release.coordinate import ACCURACY, LOSS, SPREAD
 from unsilent.release.record_unit import SMALLEST_PROBABILITY
 from unsilent_bench.fleet import statistics, truth
 from unsilent_bench.fleet.bank import Bank

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from unsilent.inference.bands import bands, decide
 from unsilent.modes import MODES
 from unsilent.plan import MonitoringPlan, parse_plan
-from unsilent.release.layout import ACCURACY, LOSS, MODEL_NAMES, SPREAD, Layout
+from unsilent.release.coordinate import ACCURACY, LOSS, MODEL_NAMES, SPREAD
+from unsilent.release.layout import Layout
 from unsilent.release.noise import share_variance
 from unsilent_bench.open_text.written import Array, Written
 from unsilent_bench.verdicts.own_method import series_of

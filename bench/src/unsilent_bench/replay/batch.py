@@ -20,7 +20,8 @@ from unsilent.errors import InputError
 from unsilent.inference.bands import mode_level
 from unsilent.inference.power import power_table
 from unsilent.plan import MonitoringPlan, read_plan
-from unsilent.release.layout import DIFFERING, UNSHOWN, Layout
+from unsilent.release.coordinate import DIFFERING, UNSHOWN
+from unsilent.release.layout import Layout
 from unsilent.release.noise import needed_releases, share_variance
 from unsilent.taxonomy import by_code
 from unsilent_bench.traces import Federation

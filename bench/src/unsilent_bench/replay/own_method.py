@@ -11,7 +11,7 @@ from unsilent.inference.bands import bands, bands_with, decide
 from unsilent.inference.judge import VISIBILITY_ERROR
 from unsilent.inference.series import Series
 from unsilent.release.accountant import noise_multiplier
-from unsilent.release.layout import ACCURACY, LOSS
+from unsilent.release.coordinate import ACCURACY, LOSS
 from unsilent.release.noise import smallest_cohort, sum_sigma
 from unsilent_bench.replay.batch import Batch, noise_generator
 from unsilent_bench.replay.contract import MethodVerdicts

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unsilent.errors import InputError
 from unsilent.modes import FIRST
-from unsilent.release.layout import ACCURACY, LOSS, SPREAD
+from unsilent.release.coordinate import ACCURACY, LOSS, SPREAD
 
 Tier = Literal["fleet", "lm"]
 Dose = Literal["none", "mild", "medium", "strong"]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import SQUARE
+from unsilent.release.coordinate import SQUARE
 from unsilent.taxonomy import by_code
 from unsilent_bench.verdicts.people import Array
 from unsilent_bench.verdicts.world import Simulation

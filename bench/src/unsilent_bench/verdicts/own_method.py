@@ -10,7 +10,7 @@ from unsilent.inference.sampling import Sampling
 from unsilent.inference.series import Series, system_series
 from unsilent.plan import MonitoringPlan
 from unsilent.release import Release
-from unsilent.release.layout import ACCURACY, LOSS, RAISED, SQUARE
+from unsilent.release.coordinate import ACCURACY, LOSS, RAISED, SQUARE
 from unsilent_bench.verdicts.baselines import Flags, Judged, tolerances
 from unsilent_bench.verdicts.people import Array
 from unsilent_bench.verdicts.rows import EDGE

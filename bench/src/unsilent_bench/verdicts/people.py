@@ -10,7 +10,7 @@ from unsilent.inference.sampling import released_range
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import ACCURACY, DIFFERING, LOSS, SPREAD, UNSHOWN
+from unsilent.release.coordinate import ACCURACY, DIFFERING, LOSS, SPREAD, UNSHOWN
 from unsilent.taxonomy import by_code
 from unsilent_bench.verdicts.scenarios import World
 

@@ -18,7 +18,8 @@ from unsilent.inference.sampling import released_range
 from unsilent.modes import MODES
 from unsilent.modes.base import ItemRole
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import SPREAD, Layout
+from unsilent.release.coordinate import SPREAD
+from unsilent.release.layout import Layout
 from unsilent.taxonomy import by_code
 from unsilent_bench.verdicts.adversary.banks import Bank
 from unsilent_bench.verdicts.adversary.gaps import Gaps

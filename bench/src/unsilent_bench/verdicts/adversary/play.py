@@ -22,7 +22,8 @@ from functools import lru_cache
 import numpy as np
 
 from unsilent.plan import MonitoringPlan
-from unsilent.release.layout import ACCURACY, LOSS, MODEL_NAMES, SPREAD, SUBGROUP, Layout
+from unsilent.release.coordinate import ACCURACY, LOSS, MODEL_NAMES, SPREAD, SUBGROUP
+from unsilent.release.layout import Layout
 from unsilent.release.noise import share_variance
 from unsilent.taxonomy import by_code
 from unsilent_bench.verdicts.adversary.asked import DOMAINS, Asked, Drawn, asked
