@@ -5,8 +5,8 @@ import pytest
 
 from tests.inference.performance.simulated import pool
 from unsilent.inference.boundary import quantile
-from unsilent.inference.performance.pool import Ends, Reach
-from unsilent.inference.performance.ratio import between, drop, fieller, shortfall
+from unsilent.inference.performance.pool import Reach
+from unsilent.inference.performance.ratio import drop, fieller, shortfall
 from unsilent.performance.family import GAINED, LOST, RIGHT, SUPPORT, Family
 
 PAIRED = Family("accuracy", "held-out", fields=(SUPPORT, RIGHT, LOST, GAINED))
@@ -74,8 +74,3 @@ def test_none_lost_of_few_is_no_certainty():
 def test_where_the_support_may_be_nothing_there_are_no_ends():
     low, high = fieller(1.0, 3.0, 2.0, 1.0, Reach(2.0, 2.0), (0.0, 0.0))[1:]
     assert (low, high) == (-np.inf, np.inf)
-
-
-def test_a_difference_rests_on_the_ends_that_point_its_way():
-    ends = between([(1.0, Ends(0.5, 0.4, 0.7)), (-1.0, Ends(0.2, 0.1, 0.6))])
-    assert ends == pytest.approx((0.3, 0.3 - np.hypot(0.1, 0.4), 0.3 + np.hypot(0.2, 0.1)))

@@ -123,3 +123,23 @@ def test_so_may_they_those_of_other_groups(own, others):
     worse |= {families["b"].name("gap.0"): -20.0, families["b"].name(SUPPORT): 20.0}
     bound, effect = worst(counts, asked, "a", 2, worse)
     assert effect <= bound + 1e-9
+
+
+def test_a_group_beside_others_of_few_records_is_not_called_well_too_often():
+    """One of ten others that is wrong by chance is no sign that so many of them are."""
+    asked = StatisticPlan(statistic="accuracy", by="group", compared="others", tolerance=0.1)
+    of = Question("m", asked, None, "a", 1.0)
+    families = {value: of.families(value)[0] for value in ("a", "b", "c")}
+    reach, size, level = Reach(3.1, 3.1), 200, 0.001
+    never = 0.0
+    own, rest = binom.pmf(np.arange(size + 1), size, 0.1), binom.pmf(np.arange(11), 10, 0.01)
+    for wrong in range(2, 40):
+        for others in range(3):
+            counts = {family.name("support"): 0.0 for family in families.values()}
+            counts |= {family.name("right"): 0.0 for family in families.values()}
+            counts |= {families["a"].name("support"): size, families["b"].name("support"): 10.0}
+            counts |= {families["a"].name("right"): size - wrong}
+            counts |= {families["b"].name("right"): 10.0 - others}
+            upper = effect_of(GROUPS, of, pooled(counts), reach, "anew").upper
+            never += own[wrong] * rest[others] * (upper < 0.09 - 1e-9)
+    assert never <= level

@@ -85,18 +85,6 @@ def fieller(
     return Ends(value, min(ends[0], value), max(ends[1], value))
 
 
-def between(parts: list[tuple[float, Ends]]) -> Ends:
-    """A sum of independent numbers, each times its weight (MOVER: Zou and Donner 2008)."""
-    value = sum(weight * ends.value for weight, ends in parts)
-    below = [
-        weight * (ends.value - (ends.lower if weight > 0 else ends.upper)) for weight, ends in parts
-    ]
-    above = [
-        weight * ((ends.upper if weight > 0 else ends.lower) - ends.value) for weight, ends in parts
-    ]
-    return Ends(value, value - math.hypot(*below), value + math.hypot(*above))
-
-
 def of_the_same(whole: tuple[Ends, Ends], noise: tuple[Ends, Ends]) -> Ends:
     """What one number is above another one of the same records.
 

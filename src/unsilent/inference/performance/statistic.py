@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from unsilent.inference.performance.auroc import auroc
 from unsilent.inference.performance.calibration import calibration
 from unsilent.inference.performance.pool import Ends, Pool, Reach, Sampled
-from unsilent.inference.performance.ratio import between, drop, of_the_same, shortfall
+from unsilent.inference.performance.ratio import drop, of_the_same, shortfall
+from unsilent.inference.performance.together import Term, mover, whatever_law
 from unsilent.inference.tails import Z
 from unsilent.performance.cells import Question
 from unsilent.performance.family import SUPPORT, Family
@@ -43,8 +45,8 @@ def effect_of(
         return _error(own, pool, reach, sampled)
     if compared == "others":
         rest = _parts(question, _others(performance, question))
-        less = _error(rest, pool, turned, sampled)
-        return between([(1.0, _error(own, pool, reach, sampled)), (-1.0, less)])
+        less = [(-weight, number) for weight, number in _terms(rest, pool, sampled)]
+        return _added([*_terms(own, pool, sampled), *less], reach, sampled)
     if own[0][0].what in ("scores", "gaps"):
         before, now = own
         noise, whole = (
@@ -52,8 +54,8 @@ def effect_of(
             for kind in ("none", sampled)
         )
         return of_the_same(whole, noise)
-    weight = 1 / len(own)
-    return between([(weight, drop(pool, part[0], reach, sampled)) for part in own])
+    drops = [partial(_drop, pool, part[0], sampled) for part in own]
+    return _added([(1 / len(own), each) for each in drops], reach, sampled)
 
 
 def value_of(question: Question, pool: Pool) -> float:
@@ -113,14 +115,37 @@ def _parts(question: Question, groups: Sequence[str | None]) -> list[Families]:
 
 def _error(parts: Sequence[Families], pool: Pool, reach: Reach, sampled: Sampled) -> Ends:
     """How far the statistic is from perfect, over all records of the groups together."""
-    what = parts[0][0].what
-    if what == "gaps":
-        return calibration(pool, parts[0], reach, sampled)
-    if what == "scores":
-        found = auroc(pool, parts[0], Reach(reach.above, reach.below), sampled)
-        return Ends(1 - found.value, 1 - found.upper, 1 - found.lower)
-    weight = 1 / len(parts)
-    return between([(weight, shortfall(pool, part, reach, sampled)) for part in parts])
+    return _added(_terms(parts, pool, sampled), reach, sampled)
+
+
+def _added(terms: Sequence[Term], reach: Reach, sampled: Sampled) -> Ends:
+    """Noise alone is normal; the choice of few records is not."""
+    return mover(terms, reach) if sampled == "none" else whatever_law(terms, reach)
+
+
+def _terms(parts: Sequence[Families], pool: Pool, sampled: Sampled) -> list[Term]:
+    """What the error is a sum of: one number, or one for each part."""
+    one = {"gaps": _gaps, "scores": _misordered}.get(parts[0][0].what)
+    if one is not None:
+        return [(1.0, partial(one, pool, parts[0], sampled))]
+    return [(1 / len(parts), partial(_shortfall, pool, part, sampled)) for part in parts]
+
+
+def _gaps(pool: Pool, families: Families, sampled: Sampled, reach: Reach) -> Ends:
+    return calibration(pool, families, reach, sampled)
+
+
+def _misordered(pool: Pool, families: Families, sampled: Sampled, reach: Reach) -> Ends:
+    found = auroc(pool, families, Reach(reach.above, reach.below), sampled)
+    return Ends(1 - found.value, 1 - found.upper, 1 - found.lower)
+
+
+def _shortfall(pool: Pool, families: Families, sampled: Sampled, reach: Reach) -> Ends:
+    return shortfall(pool, families, reach, sampled)
+
+
+def _drop(pool: Pool, family: Family, sampled: Sampled, reach: Reach) -> Ends:
+    return drop(pool, family, reach, sampled)
 
 
 def _wholes(parts: Sequence[Families], pool: Pool) -> list[tuple[float, int]]:
