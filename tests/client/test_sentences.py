@@ -234,7 +234,9 @@ def test_nothing_of_what_an_apps_function_does_is_told(what: str, tmp_path: Path
             raise SystemExit(secret)
         return [[secret]] if what == "rows" else [[float("nan"), 1.0]] * len(asked)
 
-    reply = observe(declared("task", str(path), []), tmp_path / "store", score)
+    plan = declared("task", str(path), [])
+    plan["probes"]["sizes"] = {"task": len(items)}
+    reply = observe(plan, tmp_path / "store", score)
     told = reply.content.config_records[ANSWER]
     expected = Sentence.APP if what in ("raises", "exit") else Sentence.NOT_MEASURABLE
     assert told == {FAILED: expected.text, "exit_code": expected.exit_code}

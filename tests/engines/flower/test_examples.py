@@ -188,7 +188,13 @@ def test_a_language_models_adapter_is_monitored(
     app = copied("flowertune", tmp_path / "after", monitored=True)
     asked = read_plan(app / "plan.toml").probes.items
     pairs = [
-        Item(f"{n}-{who}", f"{who} said it is", (" good", " bad"), stereotyped=n % 2, pair=f"{n}")
+        Item(
+            f"{n}-{who}",
+            f"{who} said of {n}: it is",
+            (" good", " bad"),
+            stereotyped=n % 2,
+            pair=f"{n}",
+        )
         for n in range(asked)
         for who in ("Mary", "John")
     ]
