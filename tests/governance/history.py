@@ -33,6 +33,20 @@ def plan_with(governance: dict[str, Any] | None, gate: str = "hold") -> Monitori
     return parse_plan(data)
 
 
+def version_with(governance: dict[str, Any], rounds: int, **follows: object) -> MonitoringPlan:
+    """A plan of one mode that may be followed by another, or follows one."""
+    return parse_plan(
+        {
+            "name": "ward",
+            "federation": {"clients": 24, "rounds": rounds},
+            "monitor": {"alpha": 0.02},
+            "modes": {"amplified_bias": {"tolerance": 0.1}},
+            "versions": {"alpha": 0.05, "epsilon": 8.0, **follows},
+            "governance": governance,
+        }
+    )
+
+
 def judged(round_number: int, **verdicts: str) -> RoundJudged:
     """Findings in short: SF_1="failure"."""
     found = [

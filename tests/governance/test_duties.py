@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.governance.history import ROLES, History, at, judged, plan_with
+from tests.governance.history import ROLES, History, at, judged, plan_with, version_with
 from unsilent.governance.duties import causes, duties, holding
 from unsilent.ledger.events import (
     GateOverridden,
@@ -23,7 +23,7 @@ from unsilent.ledger.people import (
     PersonTold,
     ReviewHeld,
 )
-from unsilent.plan import MonitoringPlan, parse_plan
+from unsilent.plan import MonitoringPlan
 
 HEAD = "sha256:" + "0" * 64
 
@@ -214,21 +214,9 @@ def versions(
     row: dict[str, object], later: dict[str, object], *, goes_on: bool = False
 ) -> tuple[History, MonitoringPlan]:
     """A mode that fails in the last round of a plan and in the first of the one that follows."""
-
-    def version(rows: list[dict[str, object]], rounds: int, **follows: object) -> MonitoringPlan:
-        return parse_plan(
-            {
-                "name": "ward",
-                "federation": {"clients": 24, "rounds": rounds},
-                "monitor": {"alpha": 0.02},
-                "modes": {"amplified_bias": {"tolerance": 0.1}},
-                "versions": {"alpha": 0.05, "epsilon": 8.0, **follows},
-                "governance": {"triggers": rows},
-            }
-        )
-
-    first = version([row], 1)
-    second = version([row, later] if later != row else [row], 3, follows=first.digest, last=1)
+    first = version_with({"triggers": [row]}, 1)
+    rows = [row, later] if later != row else [row]
+    second = version_with({"triggers": rows}, 3, follows=first.digest, last=1)
     run = History(first)
     run.add(1, judged(1, SF_1="failure"))
     run.add(2, PlanFollowed(1, first.digest, second.digest, second.to_json(), goes_on))

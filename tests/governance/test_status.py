@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
-from tests.governance.history import ROLES, History, at, judged, plan_with
+from tests.governance.history import ROLES, History, at, judged, plan_with, version_with
 from unsilent.evidence.derived import as_of
 from unsilent.governance.status import counts, status
 from unsilent.ledger.events import PlanFollowed
 from unsilent.ledger.people import ComplaintAnswered, ComplaintRecorded, ReviewHeld
-from unsilent.plan import MonitoringPlan, parse_plan
 from unsilent.report.standing import LOOKS, NOT_DECLARED, facts
 
 HEAD = "sha256:" + "0" * 64
@@ -113,21 +112,9 @@ def test_a_pack_that_is_dated_back_makes_no_deadline_young_again() -> None:
 
 
 def test_a_plan_that_follows_makes_no_review_late_and_none_in_time() -> None:
-    def version(every: float, rounds: int, **follows: object) -> MonitoringPlan:
-        return parse_plan(
-            {
-                "name": "ward",
-                "federation": {"clients": 24, "rounds": rounds},
-                "monitor": {"alpha": 0.02},
-                "modes": {"amplified_bias": {"tolerance": 0.1}},
-                "versions": {"alpha": 0.05, "epsilon": 8.0, **follows},
-                "governance": {"review_every": every},
-            }
-        )
-
     for first_every, later_every, late in ((30, 90, 1), (90, 30, 0)):
-        first = version(first_every, 1)
-        second = version(later_every, 3, follows=first.digest, last=1)
+        first = version_with({"review_every": first_every}, 1)
+        second = version_with({"review_every": later_every}, 3, follows=first.digest, last=1)
         run = History(first)
         head = run.entries[0].hash
         run.add(24 * 50, ReviewHeld("go on", "read", "Rita", head))
