@@ -35,8 +35,8 @@ def whatever_law(terms: Sequence[Term], reach: Reach) -> Ends:
     """Whatever the errors are like: no end is missed more often than the numbers' own ends are.
 
     One of ten records that is wrong by chance lies as far above its lower end as one that had to
-    be. By ``mover`` an end that rests on two such numbers is missed up to hundreds of times as
-    often as its tail says. Here true numbers stay in unless the product of the tails in which they
+    be. By ``mover`` an end that rests on two such numbers is missed more than ten times as often
+    as a tail of .001 says. Here true numbers stay in unless the product of the tails in which they
     lie is smaller than that of as many uniform numbers would be so often (Fisher 1925).
     """
     found = mover(terms, reach)
